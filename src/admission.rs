@@ -1,0 +1,310 @@
+//! Admission: the one door to the pipeline, whatever the protocol.
+//!
+//! Decode, validate, claim the id, push; or say why not. Every submission is
+//! counted exactly once: accepted, duplicate, or rejected with a reason.
+
+use std::{sync::Arc, task::Waker, time::Instant};
+
+use crate::{
+    clock,
+    ledger::Outcome,
+    metrics::Reason,
+    order::{HashKey, Invalid, Order, OrderId, decode},
+    pipeline::{
+        InFlight, Pipeline,
+        claims::{Claim, Claimed},
+        cost,
+        gate::{Refused, State},
+        ticket::{Answer, Waiter, Withdrawal},
+    },
+};
+
+/// Why a submission was not taken. Nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// It isn't an order.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// The same id is being submitted this very moment.
+    #[error("the same id is being submitted at this moment")]
+    Busy,
+    /// The id belongs to an order with other content.
+    #[error("the id is taken by an order with other content")]
+    Conflict {
+        /// Whether that order is committed, so that it will stay so.
+        committed: bool,
+    },
+    /// The queue has no room, in orders or in bytes.
+    #[error("the queue is full")]
+    Full {
+        /// Whole seconds until it should be worth trying again.
+        retry_after: u32,
+    },
+    /// The gate is closed: recovering, draining or ledger down.
+    #[error("orders are not taken now")]
+    Closed(State),
+}
+
+/// A submission that was taken, or that met its own earlier self.
+#[derive(Debug)]
+pub enum Admitted {
+    /// In the queue, or (a duplicate) waiting for the one that is.
+    Waiting(Ticket),
+    /// A duplicate of a committed order: its outcome, without the reason of a
+    /// failed one, which the archive has.
+    Committed(Outcome),
+}
+
+/// What a submitter holds while its order is in flight.
+pub struct Ticket {
+    pipeline: Arc<Pipeline>,
+    claim: Claim,
+    held: Held,
+}
+
+enum Held {
+    /// This submission's own order.
+    Own(Arc<InFlight>),
+    /// A place behind somebody else's.
+    Behind(Arc<Waiter>),
+}
+
+/// The door to the pipeline.
+pub struct Admission {
+    pipeline: Arc<Pipeline>,
+    key: HashKey,
+}
+
+/// Where an order is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// On its way to an outcome.
+    InFlight,
+    /// Committed under this sequence.
+    Committed(u64),
+    /// Neither in flight nor in the window.
+    Unknown,
+}
+
+impl Admission {
+    /// A door to `pipeline`. The key must be the one its window is kept under.
+    pub fn new(pipeline: Arc<Pipeline>, key: HashKey) -> Self {
+        Self { pipeline, key }
+    }
+
+    /// The pipeline behind the door.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Submits an order as JSON text. `waker` is called when the ticket has an
+    /// answer; leave it out if nobody will wait.
+    ///
+    /// # Errors
+    /// A [`Rejection`]; nothing is kept then.
+    pub fn submit(&self, json: &[u8], waker: Option<&Waker>) -> Result<Admitted, Rejection> {
+        self.admit(self.decode(json)?, waker)
+    }
+
+    /// Decodes an order, for a caller that needs its id whatever comes of it;
+    /// [`admit`](Self::admit) must follow, or the submission is not counted.
+    ///
+    /// # Errors
+    /// [`Rejection::Invalid`], counted.
+    pub fn decode(&self, json: &[u8]) -> Result<Order, Rejection> {
+        decode(json, &self.key).map_err(|invalid| {
+            self.reject(Reason::Invalid);
+            Rejection::Invalid(invalid)
+        })
+    }
+
+    /// Submits a decoded order; else as [`submit`](Self::submit).
+    ///
+    /// # Errors
+    /// A [`Rejection`] other than `Invalid`; nothing is kept then.
+    pub fn admit(&self, order: Order, waker: Option<&Waker>) -> Result<Admitted, Rejection> {
+        let bytes = cost(&order);
+        match self.pipeline.gate.enter(bytes) {
+            Ok(()) => {}
+            Err(Refused::Bytes) => return Err(self.full()),
+            Err(Refused::Closed(state)) => {
+                self.reject(match state {
+                    State::LedgerDown => Reason::Ledger,
+                    _ => Reason::Draining,
+                });
+                return Err(Rejection::Closed(state));
+            }
+        }
+        let entered = Entered {
+            pipeline: &self.pipeline,
+            bytes,
+        };
+        let (id, content) = (order.id_hash(), order.content_hash());
+        let claim = loop {
+            match self.pipeline.claims.claim(id, content) {
+                Claimed::Mine(claim) => break claim,
+                Claimed::InFlight { same: false, .. } => return Err(self.conflict(false)),
+                Claimed::InFlight { claim, same: true } => {
+                    let waiter = Arc::new(Waiter::new(waker.cloned()));
+                    if self.pipeline.claims.attach(claim, &waiter) {
+                        self.pipeline.metrics.admission.duplicate.inc();
+                        let held = Held::Behind(waiter);
+                        return Ok(Admitted::Waiting(self.ticket(claim, held)));
+                    }
+                    // It ended meanwhile: the next look meets what came of it.
+                }
+                Claimed::Busy => {
+                    // Not the client's doing, and over in a moment.
+                    self.reject(Reason::Full);
+                    return Err(Rejection::Busy);
+                }
+                Claimed::NoRoom => return Err(self.full()),
+            }
+        };
+        // After the claim, or an outcome could slip in between.
+        if let Some(known) = self.pipeline.window.get(id) {
+            self.release(claim);
+            if known.content != content {
+                return Err(self.conflict(true));
+            }
+            self.pipeline.metrics.admission.duplicate.inc();
+            return Ok(Admitted::Committed(Outcome {
+                seq: known.seq,
+                status: known.status,
+                reason: None,
+            }));
+        }
+        let job = Arc::new(InFlight {
+            order,
+            claim,
+            waiter: Waiter::new(waker.cloned()),
+            accepted_at: clock::unix_nanos(),
+            admitted: Instant::now(),
+        });
+        self.pipeline.claims.queued(claim);
+        let ticket = self.ticket(claim, Held::Own(job.clone()));
+        if self.pipeline.push(job).is_err() {
+            self.release(claim);
+            return Err(self.full());
+        }
+        self.pipeline.metrics.admission.accepted.inc();
+        std::mem::forget(entered); // whoever ends the order lets it out
+        Ok(Admitted::Waiting(ticket))
+    }
+
+    /// Looks an order up by its id.
+    pub fn find(&self, id: &OrderId) -> Whereabouts {
+        let id = self.key.id(id);
+        // In this order: an order that is committed in between is in the
+        // window by then.
+        if self.pipeline.claims.contains(id) {
+            return Whereabouts::InFlight;
+        }
+        match self.pipeline.window.get(id) {
+            Some(known) => Whereabouts::Committed(known.seq),
+            None => Whereabouts::Unknown,
+        }
+    }
+
+    /// Counts a submission that a door refused by itself.
+    pub fn reject(&self, reason: Reason) {
+        self.pipeline.metrics.admission.rejected.inc(reason);
+    }
+
+    fn ticket(&self, claim: Claim, held: Held) -> Ticket {
+        Ticket {
+            pipeline: self.pipeline.clone(),
+            claim,
+            held,
+        }
+    }
+
+    /// Gives a claim back before its order was ever in the queue; whoever met
+    /// it meanwhile is told to come again.
+    fn release(&self, claim: Claim) {
+        let waiters = self.pipeline.claims.withdraw(claim).unwrap_or_default();
+        for waiter in &waiters {
+            waiter.keep(Answer::Withdrawn(Withdrawal::Retry(
+                "the queue is full".into(),
+            )));
+        }
+        if !waiters.is_empty() {
+            self.pipeline.doors.flush();
+        }
+    }
+
+    fn full(&self) -> Rejection {
+        self.reject(Reason::Full);
+        let retry_after = self.pipeline.rate.retry_after(self.pipeline.depth());
+        Rejection::Full { retry_after }
+    }
+
+    fn conflict(&self, committed: bool) -> Rejection {
+        self.reject(Reason::Conflict);
+        Rejection::Conflict { committed }
+    }
+}
+
+/// Lets an order out of the gate again unless it got into the queue.
+struct Entered<'a> {
+    pipeline: &'a Pipeline,
+    bytes: u64,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.pipeline.gate.leave(1, self.bytes);
+    }
+}
+
+impl Ticket {
+    /// The answer, once it is there. After the drain deadline there always is
+    /// one, but for an order that the ledger has in hand.
+    pub fn answer(&self) -> Option<Answer> {
+        let waiter = match &self.held {
+            Held::Own(job) => &job.waiter,
+            Held::Behind(waiter) => waiter,
+        };
+        let answer = waiter.get().cloned();
+        // At the deadline an order may still be with a worker that is not
+        // waited for; nobody else will say that it was withdrawn.
+        if answer.is_none()
+            && self.pipeline.is_fenced()
+            && self.pipeline.claims.was_withdrawn(self.claim)
+        {
+            return Some(Answer::Withdrawn(Withdrawal::Drain));
+        }
+        answer
+    }
+
+    /// Whether this is a duplicate that waits for somebody else's order.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self.held, Held::Behind(_))
+    }
+
+    /// Stops waiting because the client is told "queued". `false` if the order
+    /// has ended: then there is an answer, now or in a moment.
+    pub fn tell_queued(&self) -> bool {
+        self.pipeline.claims.tell_queued(self.claim)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Held::Behind(waiter) = &self.held
+            && waiter.get().is_none()
+        {
+            self.pipeline.claims.detach(self.claim, waiter);
+        }
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket")
+            .field("claim", &self.claim)
+            .field("duplicate", &self.is_duplicate())
+            .field("answer", &self.answer())
+            .finish()
+    }
+}

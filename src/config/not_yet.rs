@@ -1,0 +1,52 @@
+//! Flags and values that are part of the contract and not in this version yet.
+//!
+//! They are declared, parsed and shown by `--help` like all others, and refused when given:
+//! silence would let an operator believe in a limit or a promise that nothing keeps. Whoever builds
+//! one takes its line out of the table, or narrows it.
+
+/// One line of the table.
+pub(super) struct NotYet {
+    /// The flag's name without dashes.
+    pub flag: &'static str,
+    /// Which of its values are refused.
+    pub refused: fn(&str) -> bool,
+    /// What `--help` says of it.
+    pub note: &'static str,
+    /// What to do instead.
+    pub instead: &'static str,
+}
+
+/// The flag as a whole is refused.
+const fn whole(flag: &'static str) -> NotYet {
+    NotYet {
+        flag,
+        refused: |_| true,
+        note: "not in this version yet",
+        instead: "leave it out",
+    }
+}
+
+/// What this version refuses.
+pub(super) const NOT_YET: &[NotYet] = &[
+    NotYet {
+        flag: "ledger",
+        refused: |value| value != "memory",
+        note: "only memory is in this version yet",
+        instead: "use --ledger memory",
+    },
+    NotYet {
+        flag: "grpc-listen",
+        refused: |value| value != "off",
+        note: "only off is in this version yet",
+        instead: "use --grpc-listen off",
+    },
+    whole("data-dir"),
+    whole("max-batch-body"),
+    whole("max-batch-orders"),
+    whole("max-batches"),
+    whole("token-file"),
+    whole("retain-bytes"),
+    whole("nats-stream"),
+    whole("nats-replicas"),
+    whole("nats-dedupe-window"),
+];

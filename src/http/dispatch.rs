@@ -1,0 +1,198 @@
+//! Waking coroutines from the pipeline's threads, one system call a batch.
+//!
+//! Waking a `may` coroutine from a plain thread costs a write to an eventfd
+//! each time. So a waker that the committer calls only puts its coroutine on
+//! the list of the I/O thread it belongs to; the flush behind a batch writes
+//! one eventfd for each I/O thread that has somebody listed, and a coroutine
+//! on that thread, the dispatcher, wakes the others from there, which costs a
+//! push into a local run queue.
+//!
+//! # Why nobody stays listed and asleep
+//!
+//! Who lists a coroutine flushes afterwards. The flush skips the eventfd only
+//! if `signalled` is set, that is, if the dispatcher has not yet begun to empty
+//! the list: it clears the flag (SeqCst) before it does. So it is either
+//! written to or still to look.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Wake,
+};
+
+use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::CachePadded;
+use may::{
+    coroutine::Coroutine,
+    io::{CoIo, WaitIo, WaitIoWaker},
+};
+
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    io::fcntl_dupfd_cloexec,
+};
+
+use crate::pipeline::ticket::Flush;
+
+/// How a coroutine waits, and so how it is woken.
+enum How {
+    /// In `wait_io`.
+    Io(WaitIoWaker),
+    /// In `coroutine::park_timeout`.
+    Park(Coroutine),
+}
+
+/// A coroutine that waits for an answer or for its socket.
+pub struct Sleeper {
+    how: How,
+    /// Whether it is on the list, so that it is there once at most.
+    listed: AtomicBool,
+    lane: Arc<Lane>,
+}
+
+/// What belongs to one I/O thread.
+struct Lane {
+    /// Those to wake.
+    list: ArrayQueue<Arc<Sleeper>>,
+    /// Whether the dispatcher has been signalled and has not begun yet.
+    signalled: CachePadded<AtomicBool>,
+    event: File,
+}
+
+/// The lists and dispatchers of all I/O threads.
+pub struct Dispatch {
+    lanes: Box<[Arc<Lane>]>,
+}
+
+impl Dispatch {
+    /// Starts a dispatcher on each of `io_threads`, for `coroutines` in all.
+    ///
+    /// # Errors
+    /// When the system gives no eventfd.
+    pub fn start(io_threads: usize, coroutines: usize) -> io::Result<Arc<Self>> {
+        let lanes = (0..io_threads)
+            .map(|thread| Lane::start(thread, io_threads, coroutines))
+            .collect::<io::Result<_>>()?;
+        Ok(Arc::new(Self { lanes }))
+    }
+
+    /// A sleeper that waits in `wait_io` on a socket with this descriptor.
+    pub fn io_sleeper(&self, socket: RawFd, waker: WaitIoWaker) -> Arc<Sleeper> {
+        self.sleeper(socket, How::Io(waker))
+    }
+
+    /// A sleeper that parks, on the I/O thread of a socket with this descriptor.
+    pub fn parked_sleeper(&self, socket: RawFd, coroutine: Coroutine) -> Arc<Sleeper> {
+        self.sleeper(socket, How::Park(coroutine))
+    }
+
+    fn sleeper(&self, socket: RawFd, how: How) -> Arc<Sleeper> {
+        // `may` polls a descriptor on the thread of its number modulo threads.
+        let lane = self.lanes[socket as usize % self.lanes.len()].clone();
+        Arc::new(Sleeper {
+            how,
+            listed: AtomicBool::new(false),
+            lane,
+        })
+    }
+}
+
+impl Flush for Dispatch {
+    fn flush(&self) {
+        for lane in &self.lanes {
+            if !lane.list.is_empty() {
+                lane.signal();
+            }
+        }
+    }
+}
+
+impl Sleeper {
+    /// Wakes it now. From an I/O thread this is cheap.
+    pub fn wake_now(&self) {
+        match &self.how {
+            How::Io(waker) => waker.wakeup(),
+            How::Park(coroutine) => coroutine.unpark(),
+        }
+    }
+}
+
+/// Waking puts it on its thread's list; [`Dispatch::flush`] does the rest.
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // AcqRel pairs with the dispatcher's: who finds it listed knows that
+        // the dispatcher will wake it after seeing what came before.
+        if !self.listed.swap(true, Ordering::AcqRel)
+            && let Err(sleeper) = self.lane.list.push(self.clone())
+        {
+            // More coroutines than were announced: dearer, but right.
+            sleeper.listed.store(false, Ordering::Release);
+            sleeper.wake_now();
+        }
+    }
+}
+
+impl Lane {
+    fn start(thread: usize, threads: usize, coroutines: usize) -> io::Result<Arc<Self>> {
+        let event = event_on_thread(thread, threads)?;
+        let lane = Arc::new(Self {
+            list: ArrayQueue::new(coroutines),
+            signalled: CachePadded::new(AtomicBool::new(false)),
+            event: event.try_clone()?.into(),
+        });
+        let io = CoIo::new(File::from(event)).map_err(io::Error::other)?;
+        let dispatcher = lane.clone();
+        may::go!(may::coroutine::Builder::new().id(thread), move || {
+            // Edge-triggered: each write is an event of its own, so that the
+            // counter need not be read.
+            loop {
+                io.wait_io();
+                dispatcher.wake_listed();
+            }
+        })?;
+        Ok(lane)
+    }
+
+    fn wake_listed(&self) {
+        self.signalled.store(false, Ordering::SeqCst);
+        // No more than were listed at the start: those who come meanwhile have
+        // signalled again, and the others want their turn.
+        for _ in 0..self.list.len() {
+            let Some(sleeper) = self.list.pop() else {
+                break;
+            };
+            sleeper.listed.store(false, Ordering::Release);
+            sleeper.wake_now();
+        }
+        if !self.list.is_empty() {
+            self.signal();
+        }
+    }
+
+    fn signal(&self) {
+        if !self.signalled.swap(true, Ordering::SeqCst) {
+            let one = 1_u64.to_ne_bytes();
+            // Fails only if the counter is full, and then an event is pending.
+            let _ = io::Write::write(&mut &self.event, &one);
+        }
+    }
+}
+
+/// An eventfd whose number puts it on the I/O thread wanted.
+fn event_on_thread(thread: usize, threads: usize) -> io::Result<OwnedFd> {
+    let mut event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    while event.as_raw_fd() as usize % threads != thread {
+        let next = event.as_raw_fd() + 1;
+        event = fcntl_dupfd_cloexec(event, next)?;
+    }
+    Ok(event)
+}

@@ -1,0 +1,331 @@
+//! The adapter from `may_minihttp` to the routes: the admin port, and the order
+//! port under `--http-engine may_minihttp`.
+//!
+//! The crate frames requests itself, and less strictly than an open port
+//! needs. What can be checked before a body is read is refused here; a request
+//! whose end can't be trusted ends the connection (the crate closes it once it
+//! reads the end of the stream, so its receiving side is shut down). What it
+//! can't do is listed in [`LIMITS`].
+
+use std::{
+    io::{self, Read},
+    net::{SocketAddr, TcpListener},
+    os::fd::{BorrowedFd, RawFd},
+    sync::{Arc, LazyLock},
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use may::coroutine;
+use may_minihttp::{HttpService, HttpServiceFactory, Request as MiniRequest, Response};
+use rustix::net::{Shutdown, shutdown, sockopt::set_tcp_nodelay};
+use socket2::{Domain, Socket, Type};
+
+use super::{
+    Service,
+    dispatch::Dispatch,
+    framing::Method,
+    problem::Problem,
+    reply::{Body, JSON, PROBLEM_JSON, Reply, reason_phrase},
+    routes::{self, Handled, Port, Request},
+};
+use crate::{
+    metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, Reason, Route},
+    pipeline::rate::RETRY_AFTER_MAX,
+};
+
+/// What this engine can't do, for the log and the docs.
+pub const LIMITS: &str = "no timeouts, no connection limit, at most 16 request headers, no \
+    100-continue, no Connection: close, no Location header; for trusted networks only";
+
+/// How often a waiting request looks around by itself: nobody can wake it when
+/// the drain deadline passes.
+const LOOK_AROUND: Duration = Duration::from_millis(250);
+
+/// The `Retry-After` lines there can be: the crate takes static text only.
+static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let line = |seconds| &*format!("Retry-After: {seconds}").leak(); // once, 60 of them
+    (1..=RETRY_AFTER_MAX).map(line).collect()
+});
+
+/// Starts the engine on `address`; answers with the address bound.
+///
+/// The crate binds by itself, with `SO_REUSEPORT`, so that a port in use would
+/// go unnoticed and port 0 unknown. The port is therefore held by a socket
+/// that doesn't listen until the crate has bound it, too.
+///
+/// # Errors
+/// When the port is in use or can't be bound.
+pub fn start(
+    address: SocketAddr,
+    port: Port,
+    service: Arc<Service>,
+    dispatch: Arc<Dispatch>,
+) -> io::Result<SocketAddr> {
+    if address.port() != 0 {
+        // Fails if anybody listens there.
+        drop(TcpListener::bind(address)?);
+    }
+    let domain = if address.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
+    let holder = Socket::new(domain, Type::STREAM, None)?;
+    holder.set_reuse_address(true)?;
+    holder.set_reuse_port(true)?;
+    holder.bind(&address.into())?;
+    let bound = holder
+        .local_addr()?
+        .as_socket()
+        .expect("an IP socket has an IP address");
+    Engine {
+        port,
+        service,
+        dispatch,
+    }
+    .start(bound)?;
+    Ok(bound)
+}
+
+struct Engine {
+    port: Port,
+    service: Arc<Service>,
+    dispatch: Arc<Dispatch>,
+}
+
+impl HttpServiceFactory for Engine {
+    type Service = Connection;
+
+    fn new_service(&self, socket: usize) -> Connection {
+        Connection {
+            port: self.port,
+            service: self.service.clone(),
+            dispatch: self.dispatch.clone(),
+            socket: socket as RawFd,
+            waker: None,
+            ended: false,
+        }
+    }
+}
+
+/// One connection of the engine.
+struct Connection {
+    port: Port,
+    service: Arc<Service>,
+    dispatch: Arc<Dispatch>,
+    /// The socket, owned by the crate's loop, which outlives every call of us.
+    socket: RawFd,
+    /// Made on the first call, on the connection's own coroutine.
+    waker: Option<Waker>,
+    /// Nothing that comes on this connection is executed any more.
+    ended: bool,
+}
+
+/// Where the body of a request ends, as far as the crate can be trusted.
+enum Framed {
+    None,
+    Body(usize),
+    Refused(Problem, &'static str),
+}
+
+impl HttpService for Connection {
+    fn call(
+        &mut self,
+        request: MiniRequest<'_, '_, '_>,
+        response: &mut Response<'_>,
+    ) -> io::Result<()> {
+        let (route, reply) = self.answer(request);
+        self.service.metrics().http.request(route, reply.status);
+        write(reply, response);
+        Ok(())
+    }
+}
+
+impl Connection {
+    fn answer(&mut self, request: MiniRequest<'_, '_, '_>) -> (Route, Reply) {
+        if self.ended {
+            let detail = "an earlier request on this connection was refused";
+            return (
+                Route::Other,
+                Problem::MalformedRequest.report(detail).reply(),
+            );
+        }
+        let _executing = (self.port == Port::Orders).then(|| self.service.execute());
+        let target = request.path().to_owned();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let route = routes::route(path);
+        let length = match framed(&request) {
+            Framed::None => None,
+            Framed::Body(length) => Some(length),
+            Framed::Refused(problem, detail) => {
+                return (route, self.end(route, Reason::Invalid, problem, detail));
+            }
+        };
+        let announced = length.unwrap_or(0);
+        if announced > self.service.limits.max_body {
+            let detail = "the body is over the limit (--max-body)";
+            return (
+                route,
+                self.end(route, Reason::TooLarge, Problem::BodyTooLarge, detail),
+            );
+        }
+        let Some(method) = Method::from_token(request.method()) else {
+            let detail = "the method is not known";
+            return (
+                route,
+                self.end(route, Reason::Invalid, Problem::NotImplemented, detail),
+            );
+        };
+        let content_type = header(&request, "content-type").next().map(str::to_owned);
+        let prefer: Vec<String> = header(&request, "prefer").map(str::to_owned).collect();
+        let accept: Vec<String> = header(&request, "accept").map(str::to_owned).collect();
+        let mut body = Vec::with_capacity(announced);
+        let whole = request.body().read_to_end(&mut body).is_ok() && body.len() == announced;
+        if !whole {
+            let detail = "the connection ended within the body";
+            return (
+                route,
+                self.end(route, Reason::Invalid, Problem::BodyCutShort, detail),
+            );
+        }
+        let request = Request {
+            method,
+            path,
+            query,
+            content_type: content_type.as_deref(),
+            prefer: [prefer.first().map(|s| &**s), prefer.get(1).map(|s| &**s)],
+            accept: [accept.first().map(|s| &**s), accept.get(1).map(|s| &**s)],
+            body: length.map(|_| &*body),
+        };
+        let waker = self.waker().clone();
+        let reply = match routes::handle(&self.service, self.port, &request, &waker) {
+            Handled::Reply(reply) => reply,
+            Handled::Wait(mut wait) => loop {
+                let now = Instant::now();
+                if let Some(reply) = wait.poll(&self.service, now) {
+                    break reply;
+                }
+                let until = wait
+                    .until()
+                    .map(|until| until.saturating_duration_since(now));
+                coroutine::park_timeout(until.map_or(LOOK_AROUND, |wait| wait.min(LOOK_AROUND)));
+            },
+        };
+        let head = method == Method::Head;
+        (
+            route,
+            if head {
+                Reply {
+                    body: Body::Static(b""),
+                    ..reply
+                }
+            } else {
+                reply
+            },
+        )
+    }
+
+    /// Refuses a request after which nothing on the connection can be trusted.
+    fn end(&mut self, route: Route, reason: Reason, problem: Problem, detail: &str) -> Reply {
+        if route == Route::Submit {
+            self.service.admission.reject(reason);
+        }
+        self.ended = true;
+        self.with_socket(|socket| {
+            // The crate closes the connection when it reads its end. An error
+            // means that the peer has closed it already.
+            let _ = shutdown(socket, Shutdown::Read);
+        });
+        problem.report(detail).reply()
+    }
+
+    fn waker(&mut self) -> &Waker {
+        if self.waker.is_none() {
+            self.with_socket(|socket| {
+                // As on the other engine; a broken socket says so by itself.
+                let _ = set_tcp_nodelay(socket, true);
+            });
+        }
+        self.waker.get_or_insert_with(|| {
+            self.dispatch
+                .parked_sleeper(self.socket, coroutine::current())
+                .into()
+        })
+    }
+
+    fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
+        // SAFETY: the descriptor is the connection's own. The crate's loop owns
+        // the stream and calls us from within, so that it is open for the time
+        // of this call.
+        act(unsafe { BorrowedFd::borrow_raw(self.socket) });
+    }
+}
+
+/// Checks what the crate does not: it ignores `Transfer-Encoding`, and panics
+/// on a length that isn't one.
+fn framed(request: &MiniRequest<'_, '_, '_>) -> Framed {
+    let detail = "this engine reads no transfer codings";
+    if header(request, "transfer-encoding").next().is_some() {
+        return Framed::Refused(Problem::NotImplemented, detail);
+    }
+    let mut lengths = header(request, "content-length");
+    let Some(length) = lengths.next() else {
+        return Framed::None;
+    };
+    let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    match length.parse() {
+        Ok(length) if digits && lengths.next().is_none() => Framed::Body(length),
+        _ => Framed::Refused(
+            Problem::MalformedRequest,
+            "Content-Length must be one number",
+        ),
+    }
+}
+
+/// The values of a header that are text; one that isn't reads as empty.
+fn header<'a>(
+    request: &'a MiniRequest<'_, '_, '_>,
+    name: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    request
+        .headers()
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
+}
+
+fn write(reply: Reply, response: &mut Response<'_>) {
+    response.status_code(reply.status.into(), reason_phrase(reply.status));
+    if let Some(content_type) = reply.content_type {
+        response.header(content_type_line(content_type));
+    }
+    if let Some(seconds) = reply.retry_after {
+        response.header(RETRY_AFTER[(seconds.clamp(1, RETRY_AFTER_MAX) - 1) as usize]);
+    }
+    match reply.allow {
+        Some("POST") => drop(response.header("Allow: POST")),
+        Some(_) => drop(response.header("Allow: GET, HEAD")),
+        None => {}
+    }
+    match reply.body {
+        Body::Static(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => response.body(text),
+            Err(_) => response.body_vec(bytes.to_vec()),
+        },
+        Body::Bytes(bytes) => response.body_vec(bytes),
+    }
+}
+
+/// The crate takes static header lines only.
+fn content_type_line(content_type: &str) -> &'static str {
+    match content_type {
+        JSON => "Content-Type: application/json",
+        PROBLEM_JSON => "Content-Type: application/problem+json",
+        CLASSIC_CONTENT_TYPE => "Content-Type: text/plain; version=0.0.4; charset=utf-8",
+        OPENMETRICS_CONTENT_TYPE => {
+            "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"
+        }
+        _ => "Content-Type: text/html; charset=utf-8",
+    }
+}

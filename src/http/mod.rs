@@ -1,0 +1,169 @@
+//! HTTP: the order port and the admin port.
+//!
+//! Routes are plain functions from a request to a reply and know no socket
+//! ([`routes`]); two engines call them: our own HTTP/1.1 loop ([`native`]) and
+//! `may_minihttp` ([`minihttp`]). Both run on `may` coroutines.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`routes`] | the route table: request in, reply (or something to wait for) out |
+//! | [`submit`], [`orders`] | the routes that do more than show something |
+//! | [`problem`], [`reply`], [`date`] | what a reply is and how it is written |
+//! | [`framing`] | where a request ends: head and body, without a socket |
+//! | [`native`] | listener and connections of our own loop |
+//! | [`minihttp`] | the adapter to the other engine |
+//! | [`deadline`], [`dispatch`] | how a coroutine is woken: by time, by the pipeline |
+//! | [`observer`] | the thread that puts scrapes together |
+
+pub mod date;
+pub mod deadline;
+pub mod dispatch;
+pub mod framing;
+pub mod minihttp;
+pub mod native;
+pub mod observer;
+pub mod orders;
+pub mod problem;
+pub mod reply;
+pub mod routes;
+pub mod submit;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use crossbeam_utils::CachePadded;
+
+use crate::{
+    admission::Admission,
+    config::{Ack, Config},
+    metrics::Metrics,
+};
+
+use self::observer::Observer;
+
+/// What the routes need of the configuration.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// What a reply to an order waits for.
+    pub ack: Ack,
+    /// How long it waits at most.
+    pub ack_timeout: Duration,
+    /// The status that says "full".
+    pub overload_status: u16,
+    /// Bytes of a single order's body.
+    pub max_body: usize,
+    /// Bytes of all bodies being read.
+    pub body_bytes: usize,
+    /// Connections on the order port.
+    pub max_connections: usize,
+    /// From the first byte of a head to its last.
+    pub head_timeout: Duration,
+    /// From the end of a head to the last byte of its body.
+    pub body_timeout: Duration,
+    /// For a reply to be taken by the client.
+    pub write_timeout: Duration,
+    /// Between two requests.
+    pub idle_timeout: Duration,
+}
+
+impl Limits {
+    /// The limits of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            ack: config.ack,
+            ack_timeout: config.ack_timeout,
+            overload_status: config.overload_status.code(),
+            max_body: config.max_body,
+            body_bytes: config.body_bytes,
+            max_connections: config.max_connections,
+            head_timeout: config.head_timeout,
+            body_timeout: config.body_timeout,
+            write_timeout: config.write_timeout,
+            idle_timeout: config.idle_timeout,
+        }
+    }
+}
+
+/// What all routes and connections share.
+pub struct Service {
+    /// The door to the pipeline.
+    pub admission: Admission,
+    /// Limits and timeouts.
+    pub limits: Limits,
+    /// Puts scrapes together.
+    pub observer: Observer,
+    /// Requests between their last byte and the last byte of their reply, on
+    /// the order port. The drain waits for zero.
+    pub executing: CachePadded<AtomicUsize>,
+    /// Bytes of the bodies being read. Added to and subtracted from by
+    /// connections.
+    pub bodies: CachePadded<AtomicUsize>,
+    /// Set when connections should end as soon as nothing runs on them.
+    pub closing: AtomicBool,
+}
+
+impl Service {
+    /// A service over an admission.
+    pub fn new(admission: Admission, limits: Limits, observer: Observer) -> Arc<Self> {
+        Arc::new(Self {
+            admission,
+            limits,
+            observer,
+            executing: CachePadded::default(),
+            bodies: CachePadded::default(),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.admission.pipeline().metrics
+    }
+
+    /// Whether connections should end.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Takes room for a body; `None` if there is none. Given back on drop.
+    fn body_room(self: &Arc<Self>, bytes: usize) -> Option<BodyRoom> {
+        let before = self.bodies.fetch_add(bytes, Ordering::Relaxed);
+        let room = BodyRoom {
+            service: self.clone(),
+            bytes,
+        };
+        (before + bytes <= self.limits.body_bytes).then_some(room)
+    }
+
+    /// Counts a request as executing until the guard is dropped.
+    fn execute(self: &Arc<Self>) -> Executing {
+        self.executing.fetch_add(1, Ordering::SeqCst);
+        Executing(self.clone())
+    }
+}
+
+/// Room for a body that is being read.
+struct BodyRoom {
+    service: Arc<Service>,
+    bytes: usize,
+}
+
+impl Drop for BodyRoom {
+    fn drop(&mut self) {
+        self.service.bodies.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A request in execution.
+struct Executing(Arc<Service>);
+
+impl Drop for Executing {
+    fn drop(&mut self) {
+        self.0.executing.fetch_sub(1, Ordering::SeqCst);
+    }
+}

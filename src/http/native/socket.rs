@@ -1,0 +1,152 @@
+//! A nonblocking socket on a coroutine, with a deadline for every wait.
+//!
+//! Events are edge-triggered: an event says that something came since the last
+//! one, so what it said must be remembered until a call has found the socket
+//! empty (or full). A read that returns less than it was offered has emptied
+//! it (epoll(7)), which saves the read that would have said so, unless the
+//! peer has closed its side: then the end is still to be read.
+
+use std::{
+    io,
+    net::{Shutdown, TcpStream},
+    sync::Arc,
+    task::Waker,
+    time::Instant,
+};
+
+use may::io::{CoIo, WaitIo};
+use rustix::{
+    buffer::spare_capacity,
+    event::epoll::EventFlags,
+    io::Errno,
+    net::{SendFlags, send},
+};
+
+use super::super::{
+    deadline::{Deadlines, Taken},
+    dispatch::Dispatch,
+};
+
+/// Why a wait for the socket ended without what it waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The peer has closed its side.
+    Closed,
+    /// The deadline passed.
+    Timeout,
+    /// The connection is broken.
+    Broken,
+    /// Somebody asked the connection to look around.
+    Woken,
+}
+
+pub(super) struct Socket {
+    stream: CoIo<TcpStream>,
+    seat: Taken,
+    waker: Waker,
+    /// A read may find something.
+    readable: bool,
+    /// The peer has closed or broken its side: read to the end.
+    hung_up: bool,
+}
+
+impl Socket {
+    /// Makes a socket of an accepted stream; the stream back if there is no
+    /// seat for it.
+    pub(super) fn new(
+        stream: CoIo<TcpStream>,
+        deadlines: &Arc<Deadlines>,
+        dispatch: &Dispatch,
+    ) -> Result<Self, CoIo<TcpStream>> {
+        use std::os::fd::AsRawFd;
+        let sleeper = dispatch.io_sleeper(stream.as_raw_fd(), stream.waker());
+        let Some(seat) = deadlines.take(sleeper.clone()) else {
+            return Err(stream);
+        };
+        Ok(Self {
+            stream,
+            seat,
+            waker: sleeper.into(),
+            readable: true,
+            hung_up: false,
+        })
+    }
+
+    /// What wakes this connection's coroutine.
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Parks until an event, the waker or (about) the deadline; several may
+    /// have come, and it may be none of them.
+    pub(super) fn park(&mut self, until: Option<Instant>) {
+        if let Some(until) = until {
+            self.seat.arm(until);
+        }
+        let events = EventFlags::from_bits_retain(self.stream.wait_io() as u32);
+        let gone = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+        self.hung_up |= events.intersects(gone);
+        self.readable |= events.intersects(gone | EventFlags::IN);
+    }
+
+    /// Appends what has arrived to `buffer`, as far as its spare capacity
+    /// goes, waiting for the first byte until `until`. `look` is asked after
+    /// each wake-up whether to go on.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        until: Instant,
+        look: impl Fn() -> bool,
+    ) -> Result<(), Ended> {
+        debug_assert!(
+            buffer.len() < buffer.capacity(),
+            "an empty read looks like the end"
+        );
+        loop {
+            if self.readable {
+                match rustix::io::read(self.stream.inner(), spare_capacity(buffer)) {
+                    Ok(0) => return Err(Ended::Closed),
+                    Ok(_) => {
+                        self.readable = self.hung_up || buffer.len() == buffer.capacity();
+                        return Ok(());
+                    }
+                    Err(Errno::INTR) => continue,
+                    Err(Errno::AGAIN) => self.readable = false,
+                    Err(_) => return Err(Ended::Broken),
+                }
+            }
+            self.park(Some(until));
+            if !self.readable {
+                if Instant::now() >= until {
+                    return Err(Ended::Timeout);
+                }
+                if !look() {
+                    return Err(Ended::Woken);
+                }
+            }
+        }
+    }
+
+    /// Writes all of `bytes`, waiting for the peer to take them until `until`.
+    pub(super) fn write(&mut self, mut bytes: &[u8], until: Instant) -> Result<(), Ended> {
+        while !bytes.is_empty() {
+            match send(self.stream.inner(), bytes, SendFlags::NOSIGNAL) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if Instant::now() >= until {
+                        return Err(Ended::Timeout);
+                    }
+                    self.park(Some(until));
+                }
+                Err(_) => return Err(Ended::Broken),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        self.stream.inner().shutdown(Shutdown::Write)
+    }
+}

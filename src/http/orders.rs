@@ -1,0 +1,192 @@
+//! `GET /orders/{id}`: what became of an order.
+
+use std::{
+    sync::Arc,
+    task::Waker,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    Service,
+    problem::Problem,
+    reply::Reply,
+    routes::{Handled, Wait},
+    submit::outcome_reply,
+};
+use crate::{
+    admission::Whereabouts,
+    ledger::{Outcome, Read, ReadError, Record, Status},
+    order::OrderId,
+    pipeline::ticket::Promise,
+};
+
+/// An outcome being read from the archive.
+pub struct Lookup {
+    read: Arc<Promise<Read>>,
+    wanted: Wanted,
+}
+
+enum Wanted {
+    /// The whole line.
+    Line,
+    /// The reason of a failed order that was submitted again.
+    Failure { id: OrderId, seq: u64 },
+}
+
+/// Says what became of an order.
+pub fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
+    let Ok(id) = OrderId::parse(id) else {
+        let detail = "no order has such an id: ids are 1 to 64 of A-Z a-z 0-9 _ -";
+        return Handled::Reply(Problem::UnknownOrder.report(detail).reply());
+    };
+    match service.admission.find(&id) {
+        Whereabouts::InFlight => {
+            let body = format!(r#"{{"id":"{id}","status":"queued"}}"#);
+            Handled::Reply(Reply::json(200, body.into_bytes()))
+        }
+        Whereabouts::Committed(seq) => {
+            now_or_later(Lookup::start(service, seq, Wanted::Line, waker))
+        }
+        Whereabouts::Unknown => {
+            let window = &service.admission.pipeline().window;
+            let detail = match window.age() {
+                Some(age) => format!(
+                    "not in flight and not among the last {} outcomes, which reach back {} s",
+                    window.capacity(),
+                    age.as_secs()
+                ),
+                None => format!(
+                    "not in flight and not among the outcomes since the start (the last {} are known)",
+                    window.capacity()
+                ),
+            };
+            let report = Problem::UnknownOrder
+                .report(&detail)
+                .text("id", id.as_str());
+            Handled::Reply(report.reply())
+        }
+    }
+}
+
+/// The reply if the archive had it at hand, else the wait for it.
+pub(super) fn now_or_later(mut lookup: Lookup) -> Handled {
+    match lookup.poll() {
+        Some(reply) => Handled::Reply(reply),
+        None => Handled::Wait(Wait::Lookup(lookup)),
+    }
+}
+
+impl Lookup {
+    /// Reads why an order failed that is submitted again.
+    pub(super) fn failed_again(service: &Service, id: OrderId, seq: u64, waker: &Waker) -> Self {
+        Self::start(service, seq, Wanted::Failure { id, seq }, waker)
+    }
+
+    fn start(service: &Service, seq: u64, wanted: Wanted, waker: &Waker) -> Self {
+        let read = Arc::new(Promise::new(Some(waker.clone())));
+        let pipeline = service.admission.pipeline().clone();
+        let reply = read.clone();
+        let archive = pipeline.archive.clone();
+        archive.read(
+            seq,
+            Box::new(move |record| {
+                reply.keep(record);
+                pipeline.doors.flush();
+            }),
+        );
+        Self { read, wanted }
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Reply> {
+        let read = self.read.get()?;
+        Some(match (&self.wanted, read) {
+            (Wanted::Line, Ok(record)) => Reply::json(200, line(record)),
+            (Wanted::Line, Err(why)) => unreadable(why),
+            (Wanted::Failure { id, seq }, read) => {
+                let reason = read
+                    .as_ref()
+                    .ok()
+                    .and_then(|record| record.outcome.reason.clone());
+                let outcome = Outcome {
+                    seq: *seq,
+                    status: Status::Failed,
+                    reason,
+                };
+                outcome_reply(id, &outcome, true)
+            }
+        })
+    }
+}
+
+fn unreadable(why: &ReadError) -> Reply {
+    let detail = why.to_string();
+    match why {
+        ReadError::Gone { oldest, .. } => Problem::UnknownOrder
+            .report(&detail)
+            .number("oldest_seq", *oldest)
+            .reply(),
+        ReadError::Busy => Problem::FeedBusy.report(&detail).retry_after(1).reply(),
+        ReadError::Failed(_) => Problem::LedgerDown.report(&detail).retry_after(1).reply(),
+    }
+}
+
+/// One line of the feed, without its line end.
+pub fn line(record: &Record) -> Vec<u8> {
+    let Outcome {
+        seq,
+        status,
+        reason,
+    } = &record.outcome;
+    let mut line = format!(
+        r#"{{"seq":{seq},"id":"{}","status":"{}","accepted_at":"{}","committed_at":"{}""#,
+        record.id,
+        status.as_str(),
+        time(record.accepted_at),
+        time(record.committed_at),
+    )
+    .into_bytes();
+    if let Some(reason) = reason {
+        line.extend_from_slice(br#","detail":"#);
+        serde_json::to_writer(&mut line, &**reason).expect("a string is written to memory");
+    }
+    line.extend_from_slice(br#","order":"#);
+    line.extend_from_slice(record.order.as_bytes());
+    line.push(b'}');
+    line
+}
+
+/// RFC 3339, UTC, to the microsecond.
+fn time(unix_nanos: u64) -> humantime::Rfc3339Timestamp {
+    let at: SystemTime = UNIX_EPOCH + Duration::from_nanos(unix_nanos);
+    humantime::format_rfc3339_micros(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_with_the_order_as_it_came() {
+        let mut record = Record {
+            outcome: Outcome {
+                seq: 17,
+                status: Status::Processed,
+                reason: None,
+            },
+            accepted_at: 1_700_000_000_123_456_789,
+            committed_at: 1_700_000_001_000_000_000,
+            id: "ord-1".into(),
+            order: r#"{"id":"ord-1","value":100.50}"#.into(),
+        };
+        let text = |record: &Record| String::from_utf8(line(record)).unwrap();
+        assert_eq!(
+            text(&record),
+            r#"{"seq":17,"id":"ord-1","status":"processed","accepted_at":"2023-11-14T22:13:20.123456Z","committed_at":"2023-11-14T22:13:21.000000Z","order":{"id":"ord-1","value":100.50}}"#
+        );
+        record.outcome.status = Status::Failed;
+        record.outcome.reason = Some("said \"no\"".into());
+        let json: serde_json::Value = serde_json::from_str(&text(&record)).unwrap();
+        assert_eq!(json["detail"], "said \"no\"");
+        assert_eq!(json["status"], "failed");
+    }
+}

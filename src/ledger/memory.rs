@@ -1,0 +1,242 @@
+//! The ledger that keeps nothing: outcomes live in memory and end with the
+//! process. For tests, demonstrations and benchmarks.
+//!
+//! It holds as many outcomes as the dedupe window, in chunks of [`CHUNK`]; the
+//! oldest chunk goes when the window has moved past it. The writer appends to
+//! the newest chunk without a lock; the list of chunks is locked only to add
+//! one, by the writer, and to copy a pointer out, by a reader.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{Archive, Fate, Item, Ledger, LedgerFailed, Outcome, Read, ReadError, Receipt, Record};
+use crate::clock;
+
+/// Outcomes in a chunk.
+const CHUNK: u64 = 1024;
+/// Items taken in one go: what fits the caches while receipts are handed on.
+const BATCH: usize = 1024;
+
+struct Chunk {
+    /// Written in order by the writer, each once.
+    records: Box<[OnceLock<Arc<Record>>]>,
+}
+
+struct Shared {
+    window: u64,
+    /// The sequence of the first record of the first chunk, and the chunks.
+    chunks: Mutex<VecDeque<Arc<Chunk>>>,
+    /// First sequence of the first chunk; changed under the lock.
+    oldest: AtomicU64,
+}
+
+/// The write side.
+pub struct MemoryLedger<T> {
+    shared: Arc<Shared>,
+    newest: Arc<Chunk>,
+    next_seq: u64,
+    done: Vec<Receipt<T>>,
+}
+
+/// The read side.
+pub struct MemoryArchive(Arc<Shared>);
+
+/// Opens an empty ledger that keeps the newest `window` outcomes (rounded up
+/// to whole chunks).
+pub fn open<T: Item>(window: usize) -> (MemoryLedger<T>, MemoryArchive) {
+    let first = Arc::new(Chunk::new());
+    let shared = Arc::new(Shared {
+        window: window as u64,
+        chunks: Mutex::new(VecDeque::from([first.clone()])),
+        oldest: AtomicU64::new(1),
+    });
+    let ledger = MemoryLedger {
+        shared: shared.clone(),
+        newest: first,
+        next_seq: 1,
+        done: Vec::with_capacity(BATCH),
+    };
+    (ledger, MemoryArchive(shared))
+}
+
+impl Chunk {
+    fn new() -> Self {
+        Self {
+            records: (0..CHUNK).map(|_| OnceLock::new()).collect(),
+        }
+    }
+}
+
+impl Shared {
+    fn chunks(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Chunk>>> {
+        // The list is changed by single pushes and pops: never half done.
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> MemoryLedger<T> {
+    fn keep(&mut self, record: Record) {
+        let index = ((record.outcome.seq - 1) % CHUNK) as usize;
+        let fresh = self.newest.records[index].set(Arc::new(record)).is_ok();
+        assert!(fresh, "a sequence is given once");
+        if index as u64 == CHUNK - 1 {
+            self.newest = Arc::new(Chunk::new());
+            let mut chunks = self.shared.chunks();
+            chunks.push_back(self.newest.clone());
+            let mut dropped = None;
+            if (chunks.len() as u64 - 2) * CHUNK >= self.shared.window {
+                dropped = chunks.pop_front();
+                self.shared.oldest.fetch_add(CHUNK, Ordering::Relaxed);
+            }
+            drop(chunks);
+            drop(dropped); // a thousand records, freed outside the lock
+        }
+    }
+}
+
+impl<T: Item> Ledger<T> for MemoryLedger<T> {
+    fn room(&self) -> usize {
+        BATCH
+    }
+
+    fn append(&mut self, batch: &mut Vec<T>) {
+        let at = clock::unix_nanos();
+        for item in batch.drain(..) {
+            let seq = self.next_seq;
+            self.next_seq += 1;
+            let order = item.order();
+            self.keep(Record {
+                outcome: Outcome {
+                    seq,
+                    status: item.status(),
+                    reason: item.reason().cloned(),
+                },
+                accepted_at: item.accepted_at(),
+                committed_at: at,
+                id: order.id().as_str().into(),
+                order: order.json().into(),
+            });
+            self.done.push(Receipt {
+                item,
+                fate: Fate::Committed { seq, at },
+            });
+        }
+    }
+
+    fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed> {
+        done.append(&mut self.done);
+        Ok(())
+    }
+}
+
+impl Archive for MemoryArchive {
+    fn read(&self, seq: u64, reply: Box<dyn FnOnce(Read) + Send>) {
+        reply(self.get(seq));
+    }
+
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+}
+
+impl MemoryArchive {
+    fn get(&self, seq: u64) -> Read {
+        let chunks = self.0.chunks();
+        let oldest = self.0.oldest.load(Ordering::Relaxed);
+        let Some(index) = seq.checked_sub(oldest) else {
+            return Err(ReadError::Gone { seq, oldest });
+        };
+        let chunk = chunks.get((index / CHUNK) as usize).cloned();
+        drop(chunks);
+        chunk
+            .and_then(|chunk| chunk.records[(index % CHUNK) as usize].get().cloned())
+            .ok_or_else(|| ReadError::Failed(format!("sequence {seq} is not committed yet")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ledger::Status,
+        order::{HashKey, Order, decode},
+    };
+
+    struct Plain(Order, Status);
+
+    impl Item for Plain {
+        fn order(&self) -> &Order {
+            &self.0
+        }
+        fn accepted_at(&self) -> u64 {
+            5
+        }
+        fn status(&self) -> Status {
+            self.1
+        }
+        fn reason(&self) -> Option<&Arc<str>> {
+            None
+        }
+    }
+
+    fn append(ledger: &mut MemoryLedger<Plain>, count: usize) -> Vec<u64> {
+        let key = HashKey::from_bytes([1; 16]);
+        let mut batch: Vec<_> = (0..count)
+            .map(|n| {
+                let json = format!(r#"{{"id":"o-{n}","value":1}}"#);
+                Plain(decode(json.as_bytes(), &key).unwrap(), Status::Processed)
+            })
+            .collect();
+        ledger.append(&mut batch);
+        let mut done = Vec::new();
+        ledger.receipts(&mut done).unwrap();
+        done.iter()
+            .map(|receipt| match receipt.fate {
+                Fate::Committed { seq, .. } => seq,
+                ref other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn sequences_start_at_one_and_have_no_gaps() {
+        let (mut ledger, archive) = open(10);
+        assert_eq!(append(&mut ledger, 3), [1, 2, 3]);
+        assert_eq!(append(&mut ledger, 2), [4, 5]);
+        let record = archive.get(4).unwrap();
+        assert_eq!(
+            (record.outcome.seq, &*record.id, record.accepted_at),
+            (4, "o-0", 5)
+        );
+        assert_eq!(&*record.order, r#"{"id":"o-0","value":1}"#);
+        assert!(matches!(archive.get(6), Err(ReadError::Failed(_))));
+        assert!(matches!(
+            archive.get(0),
+            Err(ReadError::Gone { oldest: 1, .. })
+        ));
+    }
+
+    #[test]
+    fn the_oldest_go_when_the_window_has_passed_them() {
+        let window = 2 * CHUNK;
+        let (mut ledger, archive) = open(window as usize);
+        let total = 5 * CHUNK;
+        for _ in 0..total / 512 {
+            append(&mut ledger, 512);
+        }
+        for seq in total - window + 1..=total {
+            assert_eq!(archive.get(seq).unwrap().outcome.seq, seq);
+        }
+        assert!(matches!(archive.get(1), Err(ReadError::Gone { .. })));
+        let kept = archive.0.chunks().len() as u64 * CHUNK;
+        assert!(
+            kept <= window + 2 * CHUNK,
+            "{kept} kept for a window of {window}"
+        );
+    }
+}

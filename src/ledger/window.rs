@@ -1,0 +1,327 @@
+//! The dedupe window: the ids of the last N outcomes, and what came of them.
+//!
+//! One writer (the committer), any number of readers, no lock, no growth: two
+//! arrays of fixed size. Entries stand in a ring in the order of commit, so
+//! that the newest overwrites the oldest and nothing is ever searched for to
+//! be evicted. Each bucket of the hash table names its newest entry, and each
+//! entry the next older one of its bucket.
+//!
+//! # Why nothing is unlinked
+//!
+//! A chain's entries get older from link to link. When the ring overwrites an
+//! entry, it was the oldest of all, hence the last of its chain; the link to
+//! it now leads to an entry that is *newer* than the one it comes from, which
+//! tells a reader that the chain has ended. Links always lead to something
+//! older or end there, so a walk ends, too.
+//!
+//! # How a reader knows that it read one entry and not two halves
+//!
+//! As in a seqlock (Boehm, "Can seqlocks get along with programming language
+//! memory models?", 2012): the writer zeroes the entry's sequence, writes the
+//! words, then the new sequence; a reader that finds the sequence changed
+//! after reading the words drops them. The entry had expired by then, so
+//! there is nothing to try again.
+//!
+//! # Size
+//!
+//! 44 bytes an entry and 4 for each two entries: 46 bytes an id.
+
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    time::Duration,
+};
+
+use bytemuck::{Zeroable, allocation::zeroed_slice_box};
+
+use super::Status;
+use crate::clock;
+
+/// How finely the window's age is known: a note every so many entries.
+const NOTES: u64 = 1024;
+
+#[derive(Zeroable)]
+struct Entry {
+    id: [AtomicU64; 2],
+    content: [AtomicU64; 2],
+    /// Sequence, shifted left by one, and the status bit; 0: being written, or
+    /// never was.
+    seq_status: AtomicU64,
+}
+
+/// What the window knows of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The sequence of its outcome.
+    pub seq: u64,
+    /// Its status.
+    pub status: Status,
+    /// The keyed hash of its content.
+    pub content: u128,
+}
+
+/// The window. [`insert`](Self::insert) is for one thread at a time (the
+/// committer); everything else is for all.
+pub struct Window {
+    entries: Box<[Entry]>,
+    /// The next older entry of the same bucket. Apart from the entries, so
+    /// that neither is padded.
+    older: Box<[AtomicU32]>,
+    /// The newest entry of each bucket.
+    newest: Box<[AtomicU32]>,
+    /// Entries ever inserted.
+    inserted: AtomicU64,
+    /// When (Unix nanoseconds) every so many entries came.
+    notes: Box<[AtomicU64]>,
+}
+
+impl Window {
+    /// A window over the last `ids` outcomes.
+    ///
+    /// # Panics
+    /// If `ids` is 0, or 2³² - 1 or more: positions are 32 bits.
+    pub fn new(ids: usize) -> Self {
+        assert!(
+            (1..u32::MAX as usize).contains(&ids),
+            "a window of {ids} ids"
+        );
+        Self {
+            // Fresh zero pages, which take no memory until they are written to.
+            entries: zeroed_slice_box(ids),
+            older: zeroed_slice_box(ids),
+            newest: zeroed_slice_box(ids.div_ceil(2)),
+            inserted: AtomicU64::new(0),
+            notes: zeroed_slice_box(NOTES as usize),
+        }
+    }
+
+    /// How many ids it reaches back over.
+    pub fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Enters a committed outcome; the oldest gives way. `at` is the time in
+    /// nanoseconds since the Unix epoch. One thread only.
+    pub fn insert(&self, id: u128, known: Known, at: u64) {
+        let count = self.inserted.load(Ordering::Relaxed);
+        let capacity = self.entries.len() as u64;
+        let index = (count % capacity) as usize;
+        let entry = &self.entries[index];
+        entry.seq_status.store(0, Ordering::Relaxed);
+        // Who sees one of the new words sees the zero (pairs with the Acquire
+        // fence in `get`).
+        fence(Ordering::Release);
+        store(&entry.id, id);
+        store(&entry.content, known.content);
+        let bucket = &self.newest[self.bucket(id)];
+        // Positions are stored plus one, so that zeroed memory means "none".
+        self.older[index].store(bucket.load(Ordering::Relaxed), Ordering::Relaxed);
+        let failed = u64::from(known.status == Status::Failed);
+        // Publishes the words (pairs with the Acquire load in `get`).
+        entry
+            .seq_status
+            .store(known.seq << 1 | failed, Ordering::Release);
+        // Publishes the entry (pairs with the Acquire load in `get`).
+        bucket.store(index as u32 + 1, Ordering::Release);
+        let step = capacity.div_ceil(NOTES);
+        if count.is_multiple_of(step) {
+            self.notes[(count / step % NOTES) as usize].store(at, Ordering::Relaxed);
+        }
+        self.inserted.store(count + 1, Ordering::Release);
+    }
+
+    /// Looks an id up.
+    pub fn get(&self, id: u128) -> Option<Known> {
+        // Acquire pairs with the Release stores in `insert`.
+        let mut position = self.newest[self.bucket(id)].load(Ordering::Acquire);
+        let mut newer = u64::MAX;
+        while position != 0 {
+            let index = position as usize - 1;
+            let entry = &self.entries[index];
+            let seen = entry.seq_status.load(Ordering::Acquire);
+            if seen == 0 || seen >> 1 >= newer {
+                return None; // overwritten: the chain ends before it
+            }
+            let same = load(&entry.id) == id;
+            let content = load(&entry.content);
+            position = self.older[index].load(Ordering::Relaxed);
+            // Pairs with the Release fence in `insert`.
+            fence(Ordering::Acquire);
+            if entry.seq_status.load(Ordering::Relaxed) != seen {
+                return None;
+            }
+            newer = seen >> 1;
+            if same {
+                let status = if seen & 1 == 1 {
+                    Status::Failed
+                } else {
+                    Status::Processed
+                };
+                return Some(Known {
+                    seq: newer,
+                    status,
+                    content,
+                });
+            }
+        }
+        None
+    }
+
+    /// How long ago the oldest outcome in the window was committed; `None`
+    /// while it is not full yet: then it reaches back to the start.
+    pub fn age(&self) -> Option<Duration> {
+        let inserted = self.inserted.load(Ordering::Acquire);
+        let capacity = self.entries.len() as u64;
+        let oldest = inserted.checked_sub(capacity)?;
+        let step = capacity.div_ceil(NOTES);
+        // The next note at or after the oldest entry: at most as old as it.
+        let note = oldest.div_ceil(step);
+        let then = self.notes[(note % NOTES) as usize].load(Ordering::Relaxed);
+        Some(Duration::from_nanos(
+            clock::unix_nanos().saturating_sub(then),
+        ))
+    }
+
+    fn bucket(&self, id: u128) -> usize {
+        // Lemire's multiply-and-shift: any table size, no division.
+        let hash = (id >> 64) as u64;
+        ((u128::from(hash) * self.newest.len() as u128) >> 64) as usize
+    }
+}
+
+fn store(words: &[AtomicU64; 2], value: u128) {
+    words[0].store((value >> 64) as u64, Ordering::Relaxed);
+    words[1].store(value as u64, Ordering::Relaxed);
+}
+
+fn load(words: &[AtomicU64; 2]) -> u128 {
+    let [high, low] = words.each_ref().map(|word| word.load(Ordering::Relaxed));
+    u128::from(high) << 64 | u128::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    fn hash(n: u64) -> u128 {
+        // Spread over the buckets, each id another.
+        u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(n)
+    }
+
+    fn known(seq: u64) -> Known {
+        let status = if seq.is_multiple_of(3) {
+            Status::Failed
+        } else {
+            Status::Processed
+        };
+        Known {
+            seq,
+            status,
+            content: hash(seq ^ 0xabcd),
+        }
+    }
+
+    #[test]
+    fn holds_exactly_the_last_n() {
+        for capacity in [1, 2, 3, 7, 1000] {
+            let window = Window::new(capacity);
+            for seq in 1..=capacity as u64 * 3 + 1 {
+                assert_eq!(window.get(hash(seq)), None);
+                window.insert(hash(seq), known(seq), 0);
+                let first = seq.saturating_sub(capacity as u64 - 1).max(1);
+                for there in first..=seq {
+                    assert_eq!(window.get(hash(there)), Some(known(there)));
+                }
+                if first > 1 {
+                    assert_eq!(window.get(hash(first - 1)), None, "expired");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_that_comes_again_shows_its_newest_outcome() {
+        let window = Window::new(4);
+        window.insert(hash(1), known(1), 0);
+        for seq in 2..=5 {
+            window.insert(hash(seq), known(seq), 0);
+        }
+        window.insert(hash(1), known(6), 0);
+        assert_eq!(window.get(hash(1)), Some(known(6)));
+    }
+
+    #[test]
+    fn one_bucket_for_all_is_slow_but_right() {
+        let window = Window::new(50);
+        for seq in 1..=200 {
+            window.insert(u128::from(seq), known(seq), 0); // high half 0
+        }
+        assert!((151..=200).all(|n| window.get(u128::from(n)) == Some(known(n))));
+        assert!((1..=150_u64).all(|n| window.get(u128::from(n)).is_none()));
+    }
+
+    #[test]
+    fn the_age_is_that_of_the_oldest() {
+        let window = Window::new(4096);
+        let now = clock::unix_nanos();
+        let second = 1_000_000_000;
+        for n in 0..4096 {
+            assert_eq!(window.age(), None);
+            window.insert(hash(n), known(n + 1), now - 100 * second);
+        }
+        assert!((99..160).contains(&window.age().unwrap().as_secs()));
+        for n in 0..4096 {
+            window.insert(hash(n), known(n + 5000), now);
+        }
+        assert!(window.age().unwrap().as_secs() < 60);
+    }
+
+    #[test]
+    fn takes_46_bytes_an_id() {
+        let window = Window::new(100_000);
+        let bytes = size_of_val(&*window.entries)
+            + size_of_val(&*window.older)
+            + size_of_val(&*window.newest);
+        assert!(bytes <= 46 * 100_000, "{bytes}");
+    }
+
+    /// Readers beside the writer: what they find is whole and true, and what
+    /// is surely in the window is found.
+    #[test]
+    fn readers_never_see_half_an_entry() {
+        const CAPACITY: u64 = 512;
+        let total: u64 = if cfg!(miri) { 2_000 } else { 500_000 };
+        let window = Window::new(CAPACITY as usize);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for reader in 0..2_u64 {
+                let (window, done) = (&window, &done);
+                scope.spawn(move || {
+                    let (mut turn, mut hits) = (reader, 0_u64);
+                    while !done.load(Ordering::Relaxed) || hits == 0 {
+                        turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let newest = window.inserted.load(Ordering::Acquire);
+                        let seq = newest
+                            .saturating_sub(turn >> 33 & (CAPACITY * 2 - 1))
+                            .max(1);
+                        let found = window.get(hash(seq));
+                        if let Some(found) = found {
+                            assert_eq!(found, known(seq));
+                            hits += 1;
+                        }
+                        // Not overwritten by the time the look-up had ended?
+                        let after = window.inserted.load(Ordering::Acquire);
+                        if seq <= newest && seq + CAPACITY > after + 1 {
+                            assert!(found.is_some(), "{seq} at {newest}..{after}");
+                        }
+                    }
+                });
+            }
+            for seq in 1..=total {
+                window.insert(hash(seq), known(seq), 0);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}

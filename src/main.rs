@@ -1,0 +1,150 @@
+//! The life of the process: parse, bind, serve, drain, exit.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+};
+
+use order_processor::{
+    Config, Server,
+    config::{LogFormat, LogLevel},
+    pipeline::Fault,
+    server::{Drained, StartError},
+};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit codes, part of the contract.
+mod exit {
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const DEADLINE: u8 = 3;
+    pub const LEDGER: u8 = 4;
+}
+
+/// What ends the process.
+enum Event {
+    Signal(i32),
+    Fault(Fault),
+}
+
+fn main() -> ExitCode {
+    let config = match Config::try_parse(std::env::args_os()) {
+        Ok(config) => config,
+        Err(usage) => {
+            let _ = usage.print(); // nobody reads it: the exit code remains
+            return usage.exit_code().into();
+        }
+    };
+    log(&config);
+    let (event, events) = mpsc::channel();
+    if let Err(error) = watch_signals(event.clone()) {
+        eprintln!("order-processor: can't watch signals: {error}");
+        return exit::FAILED.into();
+    }
+    let server = match Server::start(&config, move |fault| drop(event.send(Event::Fault(fault)))) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("order-processor: {error}");
+            let usage = matches!(error, StartError::Plan(_));
+            return if usage { exit::USAGE } else { exit::FAILED }.into();
+        }
+    };
+    if let Err(error) = announce(&server) {
+        eprintln!("order-processor: can't print the addresses: {error}");
+        return exit::FAILED.into();
+    }
+    tracing::warn!("the ledger is in memory: outcomes end with the process");
+    server.open();
+
+    match events
+        .recv()
+        .expect("the signal thread lives as long as the process")
+    {
+        Event::Signal(signal) => {
+            tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
+            report(server.drain(config.drain_timeout))
+        }
+        Event::Fault(fault) => {
+            tracing::error!(%fault, "can't go on");
+            match fault {
+                Fault::Ledger(_) => exit::LEDGER.into(),
+                Fault::Panic(_) => exit::FAILED.into(),
+            }
+        }
+    }
+}
+
+/// The addresses bound, a line each, for whoever started the process.
+fn announce(server: &Server) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "listening http {}", server.http())?;
+    if let Some(admin) = server.admin() {
+        writeln!(out, "listening admin {admin}")?;
+    }
+    out.flush()
+}
+
+/// Reports the first SIGTERM or SIGINT; the second ends the process at once.
+fn watch_signals(event: mpsc::Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut signals = signals.forever();
+            if let Some(first) = signals.next() {
+                drop(event.send(Event::Signal(first))); // main has ended otherwise
+            }
+            if signals.next().is_some() {
+                tracing::warn!("second signal: stopped without draining");
+                std::process::exit(exit::DEADLINE.into());
+            }
+        })?;
+    Ok(())
+}
+
+fn report(drained: Drained) -> ExitCode {
+    let Drained {
+        drained,
+        lost,
+        in_time,
+        took,
+    } = drained;
+    let took_ms = took.as_millis() as u64;
+    if in_time {
+        tracing::info!(drained, kept = 0, took_ms, "drained");
+        return ExitCode::SUCCESS;
+    }
+    tracing::error!(
+        drained,
+        kept = 0,
+        lost,
+        took_ms,
+        "the drain deadline passed: lost={lost}"
+    );
+    exit::DEADLINE.into()
+}
+
+fn log(config: &Config) {
+    let level = match config.log_level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => subscriber.with_ansi(false).with_target(false).init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

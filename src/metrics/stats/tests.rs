@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn stats(metrics: &Metrics, gauges: &Gauges) -> Value {
+    let mut out = Vec::new();
+    stats_json(metrics, gauges, &mut out);
+    serde_json::from_slice(&out).expect("the statistics are JSON")
+}
+
+#[test]
+fn a_fresh_process_has_nothing_to_sum_up() {
+    let stats = stats(&Metrics::new(0), &Gauges::default());
+    let nothing =
+        json!({"count": 0, "mean": null, "p50": null, "p90": null, "p99": null, "p999": null});
+    for stage in ["queue", "process", "commit", "total"] {
+        assert_eq!(stats["order_stage_seconds"][stage], nothing);
+    }
+    assert_eq!(stats["batch_orders"], nothing);
+    assert_eq!(stats["http_requests"], json!({}));
+    assert_eq!(stats["dedupe_window_age_seconds"], Value::Null);
+    assert_eq!(stats["ready"], json!(false));
+    assert_eq!(
+        stats["build_info"],
+        json!({"version": env!("CARGO_PKG_VERSION")})
+    );
+    assert!(
+        stats["uptime_seconds"]
+            .as_f64()
+            .is_some_and(|uptime| uptime >= 0.0)
+    );
+    assert!(stats.get("process_threads").is_none());
+}
+
+#[test]
+fn every_figure_stands_under_its_own_key() {
+    let metrics = Metrics::new(2);
+    metrics.admission.accepted.add(7);
+    metrics.admission.duplicate.add(2);
+    metrics.admission.rejected.add(Reason::TooLarge, 3);
+    metrics.withdrawn.inc(WithdrawReason::Retry);
+    metrics.ledger.processed.add(5);
+    metrics.ledger.failed.inc();
+    metrics.ledger.batch_orders.record_value(6);
+    metrics.workers[0].parks.add(4);
+    metrics.workers[1].parks.add(5);
+    metrics.workers[1].wakes.add(8);
+    metrics.workers[0].queue.record_many(250_000_000, 50);
+    metrics.workers[1].queue.record_many(250_000_000, 50);
+    metrics.http.connections.inc();
+    metrics.http.request(Route::Submit, 201);
+    metrics.http.request(Route::Submit, 503);
+    metrics.http.request(Route::Page, 200);
+    let gauges = Gauges {
+        queue_depth: 1,
+        queue_capacity: 64,
+        queue_bytes: 100,
+        commit_queue_depth: 9,
+        dedupe_window_age: Some(Duration::from_millis(1_500)),
+        ready: true,
+        process: Some(ProcessMetrics {
+            cpu: Duration::from_millis(20),
+            resident_bytes: 1,
+            virtual_bytes: 2,
+            threads: 3,
+            open_fds: Some(4),
+            max_fds: Some(5),
+            start_time: Some(Duration::from_secs(6)),
+        }),
+    };
+
+    let mut stats = stats(&metrics, &gauges);
+    let stages = stats["order_stage_seconds"].take();
+    assert_eq!(
+        stages["queue"],
+        json!({"count": 100, "mean": 0.25, "p50": 0.25, "p90": 0.29, "p99": 0.299, "p999": 0.2999})
+    );
+    assert_eq!(stages["process"]["count"], json!(0));
+    assert!(stats["uptime_seconds"].take().is_number());
+    assert_eq!(
+        stats,
+        json!({
+            "build_info": {"version": env!("CARGO_PKG_VERSION")},
+            "uptime_seconds": null,
+            "ready": true,
+            "orders_processed": 5,
+            "orders_failed": 1,
+            "orders_withdrawn": {"retry": 1, "drain": 0, "ledger": 0},
+            "orders_accepted": 7,
+            "orders_duplicate": 2,
+            "orders_rejected": {
+                "full": 0, "draining": 0, "ledger": 0, "invalid": 0, "conflict": 0,
+                "too_large": 3, "unauthorized": 0, "timeout": 0,
+            },
+            "queue_depth": 1,
+            "queue_capacity": 64,
+            "queue_bytes": 100,
+            "commit_queue_depth": 9,
+            "dedupe_window_age_seconds": 1.5,
+            "order_stage_seconds": null,
+            "batch_orders": {"count": 1, "mean": 6, "p50": 6, "p90": 7, "p99": 7, "p999": 7},
+            "http_connections": 1,
+            "http_requests": {"submit": {"201": 1, "503": 1}, "page": {"200": 1}},
+            "workers": 2,
+            "worker_parks": 9,
+            "worker_wakes": 8,
+            "process_cpu_seconds_total": 0.02,
+            "process_resident_memory_bytes": 1,
+            "process_virtual_memory_bytes": 2,
+            "process_threads": 3,
+            "process_open_fds": 4,
+            "process_max_fds": 5,
+            "process_start_time_seconds": 6,
+        })
+    );
+}

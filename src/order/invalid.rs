@@ -1,0 +1,159 @@
+//! Why a body is no order, in words for whoever sent it.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::decimal::InvalidDecimal;
+use super::id::InvalidId;
+use super::layout::DEPTH_MAX;
+
+/// Most characters of a name that an error repeats.
+const NAME_SHOWN_MAX: usize = 64;
+
+/// A place in the text that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The byte in the line, from 1; where a text ends too early, its last byte (0 in an empty
+    /// line).
+    pub column: usize,
+}
+
+impl Position {
+    /// The place of the byte at `offset`; the end if there is none.
+    #[cold]
+    pub(super) fn of(text: &[u8], offset: usize) -> Self {
+        let before = &text[..offset.min(text.len())];
+        let line_start = before
+            .iter()
+            .rposition(|&b| b == b'\n')
+            .map_or(0, |newline| newline + 1);
+        Self {
+            line: 1 + before.iter().filter(|&&b| b == b'\n').count(),
+            column: before.len() - line_start + 1,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} column {}", self.line, self.column)
+    }
+}
+
+/// Why a body is no order. The text names the member, or the place in the body.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// Nothing, or nothing but white space.
+    #[error("the body is empty, a JSON object was expected")]
+    Empty,
+    /// Not UTF-8 (RFC 8259, section 8.1).
+    #[error("the text is not UTF-8 at {at}")]
+    Utf8 {
+        /// The first byte that isn't.
+        at: Position,
+    },
+    /// Not JSON (RFC 8259).
+    #[error("invalid JSON: {detail} at {at}")]
+    Syntax {
+        /// What was expected or is wrong, in `serde_json`'s words.
+        detail: String,
+        /// Where it was noticed.
+        at: Position,
+    },
+    /// JSON perhaps, but no object.
+    #[error("expected a JSON object at {at}")]
+    NotAnObject {
+        /// The first byte that isn't white space.
+        at: Position,
+    },
+    /// Objects and arrays nested deeper than [`DEPTH_MAX`], the order itself included.
+    #[error("nested deeper than {DEPTH_MAX} at {at}")]
+    TooDeep {
+        /// The bracket that goes too deep.
+        at: Position,
+    },
+    /// An escaped half of a UTF-16 surrogate pair without the other half, which is no character.
+    #[error("invalid escape: half a surrogate pair at {at}")]
+    LoneSurrogate {
+        /// Its backslash.
+        at: Position,
+    },
+    /// A name that an object has twice, once escapes are resolved.
+    #[error("duplicate member name {name:?} at {at}")]
+    Duplicate {
+        /// The name without quotes and escapes; a long one is cut.
+        name: String,
+        /// How deep its object is; 1 is the order itself.
+        depth: usize,
+        /// The second occurrence.
+        at: Position,
+    },
+    /// A member that every order needs is missing.
+    #[error("the member {field:?} is missing")]
+    Missing {
+        /// Its name.
+        field: &'static str,
+    },
+    /// A member of the wrong JSON type.
+    #[error("the member {field:?} must be {expected}")]
+    Type {
+        /// Its name.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// An `id` that breaks the rules.
+    #[error("the member \"id\" {0}")]
+    Id(#[from] InvalidId),
+    /// A `value` that is no decimal, or too long.
+    #[error("the member \"value\" {0}")]
+    Value(#[from] InvalidDecimal),
+}
+
+impl Invalid {
+    /// The order's member that is at fault, where it is one.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Missing { field } | Self::Type { field, .. } => Some(field),
+            Self::Id(_) => Some("id"),
+            Self::Value(_) => Some("value"),
+            Self::Duplicate { name, depth: 1, .. } => Some(name),
+            Self::Duplicate { .. }
+            | Self::Empty
+            | Self::Utf8 { .. }
+            | Self::Syntax { .. }
+            | Self::NotAnObject { .. }
+            | Self::TooDeep { .. }
+            | Self::LoneSurrogate { .. } => None,
+        }
+    }
+
+    #[cold]
+    pub(super) fn duplicate(name: &str, depth: usize, at: Position) -> Self {
+        Self::Duplicate {
+            name: name.chars().take(NAME_SHOWN_MAX).collect(),
+            depth,
+            at,
+        }
+    }
+}
+
+impl From<serde_json::Error> for Invalid {
+    #[cold]
+    fn from(error: serde_json::Error) -> Self {
+        let at = Position {
+            line: error.line(),
+            column: error.column(),
+        };
+        let text = error.to_string();
+        let detail = text
+            .strip_suffix(&format!(" at {at}"))
+            .unwrap_or(&text)
+            .to_owned();
+        Self::Syntax { detail, at }
+    }
+}

@@ -1,0 +1,151 @@
+//! The committer: the one thread that owns the ledger's write side.
+//!
+//! It takes all that has been judged, hands it to the ledger as one batch, and
+//! passes the receipts on: window, metrics, claims, answers, and one flush of
+//! the doors a batch. What arrives during one commit is the next batch.
+
+use std::{sync::atomic::Ordering, time::Instant};
+
+use super::{
+    Fault, Judged, Pipeline, cost,
+    gate::State,
+    processor::Verdict,
+    ticket::{Answer, Withdrawal},
+    wake::Poll,
+};
+use crate::{
+    ledger::{Fate, Item, Ledger, LedgerFailed, Outcome, Receipt, Status, window::Known},
+    metrics::WithdrawReason,
+};
+
+/// Runs the committer until the pipeline is closed.
+pub(super) fn run(
+    pipeline: &Pipeline,
+    mut ledger: Box<dyn Ledger<Judged>>,
+    on_fault: &dyn Fn(Fault),
+) {
+    let mut batch = Vec::new();
+    let mut receipts = Vec::new();
+    // Why the ledger can't go on, once it can't.
+    let mut dead = false;
+    loop {
+        let next = pipeline.committer.next(0, || {
+            if !dead && let Err(why) = ledger.receipts(&mut receipts) {
+                dead = true;
+                fail(pipeline, &why, on_fault);
+            }
+            let room = if dead { usize::MAX } else { ledger.room() };
+            let mut taken = false;
+            while batch.len() < room
+                && let Some(judged) = pipeline.judged.pop()
+            {
+                taken = true;
+                if dead {
+                    pipeline.withdraw(&judged.job, Withdrawal::Ledger);
+                } else {
+                    batch.extend(admit(pipeline, judged));
+                }
+            }
+            if taken || !receipts.is_empty() {
+                return Poll::Item(taken, false);
+            }
+            if pipeline.closed.load(Ordering::Acquire) {
+                Poll::Closed
+            } else {
+                Poll::Empty
+            }
+        });
+        let Some(taken) = next.item else { return };
+        if taken {
+            pipeline.room.notify();
+        }
+        if !batch.is_empty() {
+            ledger.append(&mut batch);
+            if let Err(why) = ledger.receipts(&mut receipts) {
+                dead = true;
+                fail(pipeline, &why, on_fault);
+            }
+        }
+        publish(pipeline, &mut receipts);
+        pipeline.doors.flush();
+    }
+}
+
+/// Lets an order into the batch, unless it was withdrawn or is to be.
+fn admit(pipeline: &Pipeline, judged: Judged) -> Option<Judged> {
+    if let Verdict::Retry(reason) = &judged.verdict {
+        let why = Withdrawal::Retry(reason.clone());
+        pipeline.withdraw(&judged.job, why);
+        return None;
+    }
+    // The claim decides between commit and drain deadline: past this line the
+    // order can't be withdrawn, and a withdrawn one doesn't get past it.
+    if !pipeline.claims.begin_commit(judged.job.claim) {
+        pipeline.withdraw(&judged.job, Withdrawal::Drain);
+        return None;
+    }
+    Some(judged)
+}
+
+/// Makes committed outcomes known: first to the window and the metrics, then
+/// to those who wait.
+fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
+    if receipts.is_empty() {
+        return;
+    }
+    let now = Instant::now();
+    let metrics = &pipeline.metrics.ledger;
+    let (mut orders, mut bytes) = (0, 0);
+    for Receipt { item, fate } in receipts.drain(..) {
+        let job = &item.job;
+        orders += 1;
+        bytes += cost(&job.order);
+        let answer = match fate {
+            Fate::Committed { seq, at } => {
+                let status = item.status();
+                let content = job.order.content_hash();
+                let known = Known {
+                    seq,
+                    status,
+                    content,
+                };
+                pipeline.window.insert(job.order.id_hash(), known, at);
+                match status {
+                    Status::Processed => metrics.processed.inc(),
+                    Status::Failed => metrics.failed.inc(),
+                }
+                metrics
+                    .commit
+                    .record(now.saturating_duration_since(item.at));
+                metrics
+                    .total
+                    .record(now.saturating_duration_since(job.admitted));
+                Answer::Committed(Outcome {
+                    seq,
+                    status,
+                    reason: item.reason().cloned(),
+                })
+            }
+            Fate::AlreadyThere(outcome) => {
+                pipeline.metrics.admission.duplicate.inc();
+                Answer::Committed(outcome)
+            }
+            Fate::InDoubt => {
+                pipeline.metrics.withdrawn.inc(WithdrawReason::Ledger);
+                Answer::Withdrawn(Withdrawal::Ledger)
+            }
+        };
+        for waiter in pipeline.claims.finish(job.claim) {
+            waiter.keep(answer.clone());
+        }
+        job.waiter.keep(answer);
+    }
+    metrics.batch_orders.record_value(orders);
+    pipeline.rate.count(orders, now);
+    pipeline.gate.leave(orders, bytes);
+}
+
+fn fail(pipeline: &Pipeline, why: &LedgerFailed, on_fault: &dyn Fn(Fault)) {
+    pipeline.gate.close(State::LedgerDown);
+    on_fault(Fault::Ledger(why.to_string()));
+}

@@ -1,0 +1,207 @@
+//! The gate: whether orders are taken at all, and how many, in orders and in
+//! bytes, are inside.
+//!
+//! Going in is one atomic addition on one word that holds both counts, then a
+//! look at the state; so closing the gate and then finding the word at zero
+//! means that nothing is inside and nothing will be.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    thread::{self, Thread},
+    time::Instant,
+};
+
+use crossbeam_utils::CachePadded;
+
+/// Bytes are counted in the lower bits: up to 256 GiB.
+const BYTES_BITS: u32 = 38;
+const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
+/// Orders above them: up to 67 million.
+const ONE_ORDER: u64 = 1 << BYTES_BITS;
+/// The largest byte limit, which leaves room for one order too many per thread
+/// to be counted before it is refused.
+pub const BYTES_MAX: u64 = 1 << 37;
+
+/// What the gate says to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// The ledger is being recovered.
+    Recovering = 0,
+    /// Orders are taken.
+    Open = 1,
+    /// The process is about to end.
+    Draining = 2,
+    /// The ledger has failed.
+    LedgerDown = 3,
+}
+
+/// Why an order stays outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The gate isn't open.
+    Closed(State),
+    /// There is no room for so many bytes.
+    Bytes,
+}
+
+/// The gate.
+pub struct Gate {
+    /// Orders and bytes inside. Added to by admissions, subtracted from by
+    /// whoever ends an order (the committer, a batch at a time).
+    inside: CachePadded<AtomicU64>,
+    state: CachePadded<AtomicU8>,
+    bytes_max: u64,
+    /// The thread that drains, written before the state says so.
+    drainer: OnceLock<Thread>,
+}
+
+impl Gate {
+    /// A gate that lets `bytes_max` bytes in, recovering at first.
+    pub fn new(bytes_max: u64) -> Self {
+        Self {
+            inside: CachePadded::new(AtomicU64::new(0)),
+            state: CachePadded::new(AtomicU8::new(State::Recovering as u8)),
+            bytes_max: bytes_max.min(BYTES_MAX),
+            drainer: OnceLock::new(),
+        }
+    }
+
+    /// Lets an order of so many bytes in.
+    ///
+    /// # Errors
+    /// When the gate is closed, or when it would be too many bytes.
+    pub fn enter(&self, bytes: u64) -> Result<(), Refused> {
+        // SeqCst, with `set`: an order either sees the gate closed or is seen
+        // inside by whoever closed it.
+        let before = self.inside.fetch_add(ONE_ORDER + bytes, Ordering::SeqCst);
+        let state = self.state();
+        let refused = if state != State::Open {
+            Refused::Closed(state)
+        } else if (before & BYTES_MASK) + bytes > self.bytes_max {
+            Refused::Bytes
+        } else {
+            return Ok(());
+        };
+        self.leave(1, bytes);
+        Err(refused)
+    }
+
+    /// Lets so many orders and bytes out.
+    pub fn leave(&self, orders: u64, bytes: u64) {
+        // Release: what was done for the orders is seen by who finds none
+        // inside (pairs with the SeqCst load in `wait_empty`).
+        let before = self
+            .inside
+            .fetch_sub(orders * ONE_ORDER + bytes, Ordering::SeqCst);
+        if before >> BYTES_BITS == orders
+            && let Some(thread) = self.drainer.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// How many orders are inside.
+    pub fn orders(&self) -> u64 {
+        self.inside.load(Ordering::Relaxed) >> BYTES_BITS
+    }
+
+    /// How many bytes are inside.
+    pub fn bytes(&self) -> u64 {
+        self.inside.load(Ordering::Relaxed) & BYTES_MASK
+    }
+
+    /// What the gate says.
+    pub fn state(&self) -> State {
+        match self.state.load(Ordering::SeqCst) {
+            0 => State::Recovering,
+            1 => State::Open,
+            2 => State::Draining,
+            _ => State::LedgerDown,
+        }
+    }
+
+    /// Opens the gate after recovery; it does not reopen.
+    pub fn open(&self) {
+        let _ = self.state.compare_exchange(
+            State::Recovering as u8,
+            State::Open as u8,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+    }
+
+    /// Closes it for good. A dead ledger stays the reason, whatever comes.
+    pub fn close(&self, state: State) {
+        self.state.fetch_max(state as u8, Ordering::SeqCst);
+    }
+
+    /// Parks the calling thread until nothing is inside or `deadline` has
+    /// passed; answers which. For the one thread that drains.
+    pub fn wait_empty(&self, deadline: Instant) -> bool {
+        self.drainer.get_or_init(thread::current);
+        loop {
+            // Pairs with the subtraction in `leave`: either the zero is seen
+            // here or the handle written above is seen there.
+            if self.inside.load(Ordering::SeqCst) >> BYTES_BITS == 0 {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            thread::park_timeout(left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn counts_orders_and_bytes_and_refuses_past_the_limit() {
+        let gate = Gate::new(100);
+        assert_eq!(gate.enter(1), Err(Refused::Closed(State::Recovering)));
+        gate.open();
+        assert_eq!(gate.enter(60), Ok(()));
+        assert_eq!(gate.enter(41), Err(Refused::Bytes));
+        assert_eq!(gate.enter(40), Ok(()));
+        assert_eq!((gate.orders(), gate.bytes()), (2, 100));
+        gate.leave(2, 100);
+        assert_eq!((gate.orders(), gate.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn closes_for_good_and_for_the_worst_reason() {
+        let gate = Gate::new(100);
+        gate.open();
+        gate.close(State::Draining);
+        gate.open();
+        assert_eq!(gate.enter(1), Err(Refused::Closed(State::Draining)));
+        gate.close(State::LedgerDown);
+        gate.close(State::Draining);
+        assert_eq!(gate.enter(1), Err(Refused::Closed(State::LedgerDown)));
+    }
+
+    #[test]
+    fn a_drainer_waits_for_the_last_one() {
+        let gate = Gate::new(100);
+        gate.open();
+        gate.enter(5).unwrap();
+        gate.enter(5).unwrap();
+        gate.close(State::Draining);
+        assert!(!gate.wait_empty(Instant::now()), "two are inside");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                gate.leave(1, 5);
+                gate.leave(1, 5);
+            });
+            assert!(gate.wait_empty(Instant::now() + Duration::from_secs(60)));
+        });
+    }
+}

@@ -1,0 +1,345 @@
+//! From an admitted order to its answer: intake queue, workers, commit queue,
+//! committer.
+//!
+//! ```text
+//! admission ──push──> intake ──pop──> workers ──push──> commit queue ──pop──> committer
+//!  (any thread)       ArrayQueue      N threads         ArrayQueue            1 thread, owns the ledger
+//! ```
+//!
+//! Nothing here locks on an order's way; both queues are of fixed size. Who
+//! ends an order answers its waiters, frees its claim and lets it out of the
+//! gate: that is [`Pipeline::answer`] and the committer, and nobody else.
+
+pub mod affinity;
+pub mod claims;
+mod committer;
+pub mod gate;
+pub mod processor;
+pub mod rate;
+pub mod ticket;
+pub mod wake;
+mod worker;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use crossbeam_queue::ArrayQueue;
+
+use self::{
+    affinity::Plan,
+    claims::{Claim, Claims},
+    gate::{Gate, State},
+    processor::{Processor, Verdict},
+    rate::Rate,
+    ticket::{Answer, Doors, Waiter, Withdrawal},
+    wake::{Idle, Parking, Poll},
+};
+use crate::{
+    ledger::{Archive, Item, Ledger, Status, window::Window},
+    metrics::{Metrics, WithdrawReason},
+    order::Order,
+};
+
+/// Judged orders that may wait for the committer. Workers wait past it.
+const COMMIT_QUEUE: usize = 8192;
+/// What an order in flight costs beside its own bytes: its entry in the
+/// queues, its order and waiter, and what the allocator rounds up.
+const OVERHEAD_BYTES: u64 = 512;
+
+/// An order between admission and its answer.
+pub struct InFlight {
+    /// The order.
+    pub order: Order,
+    /// The claim on its id.
+    pub claim: Claim,
+    /// Who submitted it waits here.
+    pub waiter: Waiter,
+    /// When it was admitted, in nanoseconds since the Unix epoch.
+    pub accepted_at: u64,
+    /// When it was admitted, to measure from.
+    pub admitted: Instant,
+}
+
+/// What an order counts against the byte limit of the queue.
+pub fn cost(order: &Order) -> u64 {
+    order.json().len() as u64 + OVERHEAD_BYTES
+}
+
+/// An order with the processor's verdict.
+pub struct Judged {
+    job: Arc<InFlight>,
+    verdict: Verdict,
+    at: Instant,
+}
+
+impl Item for Judged {
+    fn order(&self) -> &Order {
+        &self.job.order
+    }
+
+    fn accepted_at(&self) -> u64 {
+        self.job.accepted_at
+    }
+
+    fn status(&self) -> Status {
+        match self.verdict {
+            Verdict::Failed(_) => Status::Failed,
+            _ => Status::Processed,
+        }
+    }
+
+    fn reason(&self) -> Option<&Arc<str>> {
+        match &self.verdict {
+            Verdict::Failed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// Something in the pipeline broke for good; the process should end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The ledger failed.
+    #[error("{0}")]
+    Ledger(String),
+    /// A thread of the pipeline panicked, outside the processor.
+    #[error("thread {0} panicked")]
+    Panic(String),
+}
+
+/// What the pipeline is built from.
+pub struct Settings {
+    /// Orders the intake queue holds.
+    pub queue_orders: usize,
+    /// Bytes inside at a time.
+    pub queue_bytes: u64,
+    /// Outcomes the dedupe window reaches back over.
+    pub window: usize,
+    /// Threads and cores.
+    pub plan: Plan,
+}
+
+/// What the doors, the workers and the committer share.
+pub struct Pipeline {
+    /// Filled by admission, emptied by the workers.
+    intake: ArrayQueue<Arc<InFlight>>,
+    workers: Parking,
+    /// Filled by the workers, emptied by the committer.
+    judged: ArrayQueue<Judged>,
+    committer: Parking,
+    /// Workers that wait for room in `judged`.
+    room: Parking,
+    /// Set once, when nothing will come any more.
+    closed: AtomicBool,
+    /// Set at the drain deadline: nothing is committed any more.
+    fenced: AtomicBool,
+    /// Who has which id in hand.
+    pub claims: Claims,
+    /// The last outcomes. Written by the committer.
+    pub window: Window,
+    /// Whether orders come in, and how much is inside.
+    pub gate: Gate,
+    /// How fast orders get out. Written by the committer.
+    pub rate: Rate,
+    /// Who is woken behind a batch.
+    pub doors: Doors,
+    /// Counters and histograms.
+    pub metrics: Arc<Metrics>,
+    /// Where outcomes are read.
+    pub archive: Arc<dyn Archive>,
+}
+
+/// The pipeline's threads.
+pub struct Threads(Vec<JoinHandle<()>>);
+
+impl Pipeline {
+    /// Builds the pipeline; nothing runs yet.
+    pub fn new(settings: &Settings, archive: Arc<dyn Archive>) -> Arc<Self> {
+        let workers = settings.plan.workers;
+        let idle = if settings.plan.spin {
+            Idle::Spin
+        } else {
+            Idle::Yield
+        };
+        let in_flight = settings.queue_orders + workers + COMMIT_QUEUE;
+        Arc::new(Self {
+            intake: ArrayQueue::new(settings.queue_orders),
+            workers: Parking::new(workers, idle),
+            judged: ArrayQueue::new(COMMIT_QUEUE),
+            committer: Parking::new(1, Idle::Yield),
+            room: Parking::new(workers, Idle::Yield),
+            closed: AtomicBool::new(false),
+            fenced: AtomicBool::new(false),
+            claims: Claims::new(in_flight),
+            window: Window::new(settings.window),
+            gate: Gate::new(settings.queue_bytes),
+            rate: Rate::default(),
+            doors: Doors::default(),
+            metrics: Arc::new(Metrics::new(workers)),
+            archive,
+        })
+    }
+
+    /// Starts the workers and the committer, which owns `ledger`. `on_fault`
+    /// is called at most once for each thread, from that thread.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(
+        self: &Arc<Self>,
+        plan: &Plan,
+        processor: Arc<dyn Processor>,
+        ledger: Box<dyn Ledger<Judged>>,
+        on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
+    ) -> io::Result<Threads> {
+        let mut threads = Vec::with_capacity(plan.workers + 1);
+        for me in 0..plan.workers {
+            let (pipeline, processor) = (self.clone(), processor.clone());
+            let core = plan.worker_cores.get(me).copied().flatten();
+            threads.push(self.spawn(format!("worker-{me}"), &on_fault, move |_| {
+                worker::run(&pipeline, me, core, &*processor);
+            })?);
+        }
+        let pipeline = self.clone();
+        threads.push(self.spawn("committer".into(), &on_fault, move |on_fault| {
+            committer::run(&pipeline, ledger, on_fault);
+        })?);
+        Ok(Threads(threads))
+    }
+
+    /// A thread whose panic closes the gate and is reported.
+    fn spawn(
+        self: &Arc<Self>,
+        name: String,
+        on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
+        run: impl FnOnce(&dyn Fn(Fault)) + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        struct Guard {
+            pipeline: Arc<Pipeline>,
+            on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
+        }
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                if thread::panicking() {
+                    let name = thread::current().name().unwrap_or("?").to_owned();
+                    self.pipeline.gate.close(State::LedgerDown);
+                    (self.on_fault)(Fault::Panic(name));
+                }
+            }
+        }
+        let guard = Guard {
+            pipeline: self.clone(),
+            on_fault: on_fault.clone(),
+        };
+        thread::Builder::new().name(name).spawn(move || {
+            let guard = guard;
+            run(&*guard.on_fault);
+        })
+    }
+
+    /// Puts an admitted order into the intake queue.
+    ///
+    /// # Errors
+    /// The order back, when the queue is full.
+    pub fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
+        self.intake.push(job)?;
+        self.workers.notify();
+        Ok(())
+    }
+
+    /// Orders in the intake queue now.
+    pub fn depth(&self) -> usize {
+        self.intake.len()
+    }
+
+    /// Orders the intake queue holds at most.
+    pub fn capacity(&self) -> usize {
+        self.intake.capacity()
+    }
+
+    /// Judged orders that wait for the committer now.
+    pub fn commit_depth(&self) -> usize {
+        self.judged.len()
+    }
+
+    /// Wakes the committer: a ledger has receipts ready.
+    pub fn wake_committer(&self) {
+        self.committer.notify();
+    }
+
+    /// The drain deadline: withdraws all that no batch holds, answers those
+    /// who wait, and says how many were told that they are queued.
+    pub fn fence(&self) -> usize {
+        self.fenced.store(true, Ordering::SeqCst);
+        let (told, waiters) = self.claims.withdraw_all();
+        for waiter in waiters {
+            waiter.keep(Answer::Withdrawn(Withdrawal::Drain));
+        }
+        while let Some(job) = self.intake.pop() {
+            self.end(&job, Withdrawal::Drain);
+        }
+        self.doors.flush();
+        told
+    }
+
+    /// Whether the drain deadline has passed.
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::SeqCst)
+    }
+
+    /// Ends the threads, once nothing is inside.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.workers.notify_all();
+        self.committer.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Withdraws an order that no batch holds: answers all who wait for it and
+    /// lets it out. For orders that were counted as accepted.
+    fn withdraw(&self, job: &InFlight, why: Withdrawal) {
+        if let Some(waiters) = self.claims.withdraw(job.claim) {
+            for waiter in waiters {
+                waiter.keep(Answer::Withdrawn(why.clone()));
+            }
+        }
+        self.end(job, why);
+    }
+
+    /// Answers the submitter of an order without an outcome, whose claim has
+    /// ended, and lets the order out.
+    fn end(&self, job: &InFlight, why: Withdrawal) {
+        self.metrics.withdrawn.inc(match why {
+            Withdrawal::Retry(_) => WithdrawReason::Retry,
+            Withdrawal::Drain => WithdrawReason::Drain,
+            Withdrawal::Ledger => WithdrawReason::Ledger,
+        });
+        job.waiter.keep(Answer::Withdrawn(why));
+        self.gate.leave(1, cost(&job.order));
+    }
+
+    fn poll<T>(&self, queue: &ArrayQueue<T>) -> Poll<T> {
+        match queue.pop() {
+            Some(item) => Poll::Item(item, !queue.is_empty()),
+            None if self.closed.load(Ordering::Acquire) => Poll::Closed,
+            None => Poll::Empty,
+        }
+    }
+}
+
+impl Threads {
+    /// Waits for the threads to end, after [`Pipeline::close`].
+    pub fn join(self) {
+        for thread in self.0 {
+            // A panic was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}

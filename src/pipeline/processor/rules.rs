@@ -1,0 +1,56 @@
+use rust_decimal::Decimal;
+
+use super::{Processor, Verdict};
+use crate::order::Order;
+
+/// The default processor: a value must be above zero and at most `max_value`.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The highest value that passes; `None`: any.
+    pub max_value: Option<Decimal>,
+}
+
+impl Processor for Rules {
+    fn process(&self, order: &Order) -> Verdict {
+        if order.value() <= Decimal::ZERO {
+            return Verdict::failed("value must be above zero");
+        }
+        match self.max_value {
+            Some(max) if order.value() > max => {
+                Verdict::failed(&format!("value is above the limit of {max}"))
+            }
+            _ => Verdict::Processed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{HashKey, decode};
+
+    fn judge(max_value: Option<&str>, value: &str) -> Verdict {
+        let order = decode(
+            format!(r#"{{"id":"a","value":{value}}}"#).as_bytes(),
+            &HashKey::from_bytes([0; 16]),
+        )
+        .unwrap();
+        let max_value = max_value.map(|max| max.parse().unwrap());
+        Rules { max_value }.process(&order)
+    }
+
+    #[test]
+    fn above_zero_and_at_most_the_limit() {
+        assert_eq!(
+            judge(None, "0.0000000000000000000000000001"),
+            Verdict::Processed
+        );
+        assert!(matches!(judge(None, "0"), Verdict::Failed(_)));
+        assert!(matches!(judge(None, "-1"), Verdict::Failed(_)));
+        assert_eq!(judge(Some("100.5"), "100.50"), Verdict::Processed);
+        assert_eq!(
+            judge(Some("100.5"), "100.51"),
+            Verdict::Failed("value is above the limit of 100.5".into())
+        );
+    }
+}

@@ -1,0 +1,73 @@
+use std::{
+    hash::{BuildHasher, RandomState},
+    ops::RangeInclusive,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Duration,
+};
+
+use super::{Processor, Verdict};
+use crate::order::Order;
+
+/// The demonstration: takes a random time for each order and fails some.
+#[derive(Debug)]
+pub struct Simulate {
+    delay: RangeInclusive<Duration>,
+    fail: f64,
+    state: AtomicU64,
+}
+
+impl Simulate {
+    /// Takes a time within `delay`, fails the share `fail` (0 to 1) of orders.
+    pub fn new(delay: RangeInclusive<Duration>, fail: f64) -> Self {
+        Self {
+            delay,
+            fail,
+            state: AtomicU64::new(RandomState::new().hash_one(())),
+        }
+    }
+
+    /// A number in 0..1, by SplitMix64 (Steele, Lea, Flood: "Fast splittable
+    /// pseudorandom number generators", 2014).
+    fn random(&self) -> f64 {
+        let mut z = self
+            .state
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Processor for Simulate {
+    fn process(&self, _: &Order) -> Verdict {
+        let spread = self.delay.end().saturating_sub(*self.delay.start());
+        let delay = *self.delay.start() + spread.mul_f64(self.random());
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        if self.random() < self.fail {
+            Verdict::failed("simulated failure")
+        } else {
+            Verdict::Processed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{HashKey, decode};
+
+    #[test]
+    fn fails_about_the_share_it_is_told() {
+        let order = decode(br#"{"id":"a","value":1}"#, &HashKey::from_bytes([0; 16])).unwrap();
+        for (share, expected) in [(0.0, 0..=0), (0.1, 800..=1200), (1.0, 10_000..=10_000)] {
+            let processor = Simulate::new(Duration::ZERO..=Duration::ZERO, share);
+            let failed = (0..10_000)
+                .filter(|_| processor.process(&order) != Verdict::Processed)
+                .count();
+            assert!(expected.contains(&failed), "{failed} of 10000 for {share}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! How a consumer goes to sleep when its queue is empty, and how a producer
+//! wakes one without paying for it on every push.
+//!
+//! A consumer spins (if it has a core of its own), gives up its time slice a
+//! few times, then *announces* itself in a bit mask, looks at the queue once
+//! more and parks. A producer pushes, then looks at the mask; it makes a
+//! system call only if somebody is announced and nobody is already on the way.
+//!
+//! # Why no wake-up is lost
+//!
+//! 1. *Announce against push.* The consumer writes its bit, passes a SeqCst
+//!    fence and polls the queue; the producer pushes, passes a SeqCst fence and
+//!    reads the mask. Of the two fences one comes first, so either the poll
+//!    finds the order or the producer finds the bit.
+//! 2. *One wake at a time.* `waking` is set by the producer that unparks and
+//!    cleared by the consumer it woke, which then passes a fence and polls. A
+//!    producer that sees `waking` and skips has pushed before that poll, so the
+//!    order is found; a consumer that leaves more behind wakes the next one
+//!    ([`Parking::next`] does this for it).
+//! 3. *Nobody to wake after all.* A producer that set `waking` and finds the
+//!    mask empty (the consumers took their bits back) clears `waking`, passes a
+//!    fence and looks again, so that a push which skipped meanwhile is covered.
+//! 4. *A bit taken back.* A consumer that finds an order after announcing
+//!    clears its bit. If a producer was faster, that wake is meant for this
+//!    consumer: it clears `waking` as if it had slept. The park token that is
+//!    left over costs one empty turn of the loop, never a lost order.
+//!
+//! The models at the end of this file check this with `loom`.
+
+use std::sync::OnceLock;
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicBool, AtomicU64, Ordering, Thread, current, fence, park, yield_now};
+
+/// Empty polls with a pause in between, before the time slice is given up.
+/// About 10 µs, the price of one sleep and wake-up.
+const SPINS: u32 = 200;
+/// Empty polls with a `sched_yield` in between, before parking. On a machine
+/// with fewer cores than busy threads this lets the producer fill the queue,
+/// which costs less than a futex wake for each order.
+const YIELDS: u32 = 2;
+
+/// What a consumer does between an empty queue and sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Spin first: right when the thread has a core to itself.
+    Spin,
+    /// Give the core up at once: right when threads share cores, or under a
+    /// CPU quota, where spinning burns what the others need.
+    Yield,
+}
+
+/// The consumers of one queue, asleep or awake.
+pub struct Parking {
+    /// A bit a consumer, set while it sleeps or is about to. Set by the
+    /// consumer, cleared by whoever wakes it (or by itself).
+    asleep: Box<[CachePadded<AtomicU64>]>,
+    /// Set while a consumer is unparked and has not polled yet.
+    waking: CachePadded<AtomicBool>,
+    /// Written once by each consumer, before its first announcement.
+    threads: Box<[OnceLock<Thread>]>,
+    idle: Idle,
+}
+
+/// What became of a call to [`Parking::next`].
+pub struct Next<T> {
+    /// What was found, or `None` if the queue is closed and empty.
+    pub item: Option<T>,
+    /// How often the consumer slept on the way.
+    pub parks: u64,
+}
+
+/// One look at a queue.
+pub enum Poll<T> {
+    /// An item, and whether more are waiting behind it.
+    Item(T, bool),
+    /// Nothing now.
+    Empty,
+    /// Nothing now, and nothing will come any more.
+    Closed,
+}
+
+impl Parking {
+    /// A place for `consumers` threads.
+    pub fn new(consumers: usize, idle: Idle) -> Self {
+        Self {
+            asleep: (0..consumers.div_ceil(64))
+                .map(|_| CachePadded::new(AtomicU64::new(0)))
+                .collect(),
+            waking: CachePadded::new(AtomicBool::new(false)),
+            threads: (0..consumers).map(|_| OnceLock::new()).collect(),
+            idle,
+        }
+    }
+
+    /// Waits until `poll` yields something. `me` is the consumer's own number,
+    /// below the count given to [`Parking::new`]; always the same thread.
+    ///
+    /// `poll` is called often and must not block.
+    pub fn next<T>(&self, me: usize, mut poll: impl FnMut() -> Poll<T>) -> Next<T> {
+        let mut parks = 0;
+        let found = |item, more, parks| {
+            if more {
+                self.notify(); // the producers may have relied on us (point 2)
+            }
+            Next {
+                item: Some(item),
+                parks,
+            }
+        };
+        loop {
+            for turn in 0..self.turns() {
+                match poll() {
+                    Poll::Item(item, more) => return found(item, more, parks),
+                    Poll::Closed => return Next { item: None, parks },
+                    Poll::Empty if turn < self.spins() => std::hint::spin_loop(),
+                    Poll::Empty => yield_now(),
+                }
+            }
+            self.announce(me);
+            match poll() {
+                Poll::Item(item, more) => {
+                    self.retract(me);
+                    return found(item, more, parks);
+                }
+                Poll::Closed => {
+                    self.retract(me);
+                    return Next { item: None, parks };
+                }
+                Poll::Empty => {}
+            }
+            parks += 1;
+            while self.announced(me) {
+                park();
+            }
+            self.woken();
+        }
+    }
+
+    /// Wakes a sleeping consumer if there is one and none is on its way. To be
+    /// called after a push. Answers whether it made the system call.
+    pub fn notify(&self) -> bool {
+        loop {
+            // Pairs with the fences in `announce` and `woken` (points 1 and 2).
+            fence(Ordering::SeqCst);
+            if self.waking.load(Ordering::Relaxed) || !self.anyone_asleep() {
+                return false;
+            }
+            if self.waking.swap(true, Ordering::Relaxed) {
+                return false;
+            }
+            if let Some(thread) = self.take_one() {
+                thread.unpark();
+                return true;
+            }
+            // Point 3: look again after giving the flag back.
+            self.waking.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Wakes every consumer, for a queue that has been closed.
+    pub fn notify_all(&self) {
+        fence(Ordering::SeqCst);
+        while let Some(thread) = self.take_one() {
+            thread.unpark();
+        }
+    }
+
+    fn spins(&self) -> u32 {
+        match self.idle {
+            Idle::Spin if !cfg!(loom) => SPINS,
+            _ => 0,
+        }
+    }
+
+    fn turns(&self) -> u32 {
+        if cfg!(loom) { 1 } else { self.spins() + YIELDS }
+    }
+
+    fn announce(&self, me: usize) {
+        self.threads[me].get_or_init(current);
+        // Release: who takes the bit sees the thread handle written above
+        // (pairs with the Acquire in `take_one`).
+        self.asleep[me / 64].fetch_or(bit(me), Ordering::Release);
+        // Pairs with the fence in `notify` (point 1).
+        fence(Ordering::SeqCst);
+    }
+
+    fn retract(&self, me: usize) {
+        let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::Relaxed);
+        if before & bit(me) == 0 {
+            self.woken(); // point 4
+        }
+    }
+
+    fn woken(&self) {
+        self.waking.store(false, Ordering::Relaxed);
+        // The next poll comes after this; pairs with the fence in `notify`
+        // (point 2).
+        fence(Ordering::SeqCst);
+    }
+
+    fn announced(&self, me: usize) -> bool {
+        // Acquire: what the waker did before it took the bit is seen after it
+        // (pairs with the AcqRel in `take_one`).
+        self.asleep[me / 64].load(Ordering::Acquire) & bit(me) != 0
+    }
+
+    fn anyone_asleep(&self) -> bool {
+        self.asleep
+            .iter()
+            .any(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Takes the bit of one sleeping consumer, the lowest numbered first, so
+    /// that a lightly loaded pool keeps few threads (and their caches) warm.
+    fn take_one(&self) -> Option<&Thread> {
+        for (index, word) in self.asleep.iter().enumerate() {
+            let mut mask = word.load(Ordering::Relaxed);
+            while mask != 0 {
+                let lowest = mask & mask.wrapping_neg();
+                // Acquire pairs with the Release in `announce`, Release with
+                // the Acquire in `announced`.
+                let before = word.fetch_and(!lowest, Ordering::AcqRel);
+                if before & lowest != 0 {
+                    let consumer = index * 64 + lowest.trailing_zeros() as usize;
+                    return self.threads[consumer].get();
+                }
+                mask = before & !lowest;
+            }
+        }
+        None
+    }
+}
+
+fn bit(consumer: usize) -> u64 {
+    1 << (consumer % 64)
+}
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use std::sync::Arc;
+
+    use loom::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// A counting queue: what matters here is only whether an order is seen.
+    struct Queue {
+        waiting: AtomicUsize,
+        parking: Parking,
+    }
+
+    impl Queue {
+        fn new(consumers: usize) -> Arc<Self> {
+            Arc::new(Self {
+                waiting: AtomicUsize::new(0),
+                parking: Parking::new(consumers, Idle::Yield),
+            })
+        }
+
+        fn push(&self) {
+            self.waiting.fetch_add(1, Ordering::Release);
+            self.parking.notify();
+        }
+
+        fn take(&self, me: usize) {
+            let next = self.parking.next(me, || {
+                let mut seen = self.waiting.load(Ordering::Acquire);
+                while seen > 0 {
+                    match self.waiting.compare_exchange(
+                        seen,
+                        seen - 1,
+                        Ordering::AcqRel,
+                        Ordering::Acquire,
+                    ) {
+                        Ok(_) => return Poll::Item((), seen > 1),
+                        Err(now) => seen = now,
+                    }
+                }
+                Poll::Empty
+            });
+            assert!(next.item.is_some());
+        }
+    }
+
+    /// Every push is taken, or a consumer sleeps for ever and loom reports the
+    /// deadlock.
+    fn check(producers: usize, consumers: usize, each_takes: usize) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || {
+            let queue = Queue::new(consumers);
+            let takers: Vec<_> = (0..consumers)
+                .map(|me| {
+                    let queue = queue.clone();
+                    loom::thread::spawn(move || (0..each_takes).for_each(|_| queue.take(me)))
+                })
+                .collect();
+            let pushes = consumers * each_takes;
+            let pushers: Vec<_> = (1..producers)
+                .map(|_| {
+                    let queue = queue.clone();
+                    loom::thread::spawn(move || queue.push())
+                })
+                .collect();
+            (0..pushes - pushers.len()).for_each(|_| queue.push());
+            for thread in takers.into_iter().chain(pushers) {
+                thread.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn one_producer_one_consumer() {
+        check(1, 1, 2);
+    }
+
+    #[test]
+    fn two_producers_one_consumer() {
+        check(2, 1, 2);
+    }
+
+    #[test]
+    fn one_producer_two_consumers() {
+        check(1, 2, 1);
+    }
+}

@@ -1,0 +1,94 @@
+//! A worker: takes an order, lets the processor judge it, hands it on.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use core_affinity::CoreId;
+
+use super::{
+    InFlight, Judged, Pipeline, affinity,
+    processor::{Processor, Verdict},
+    wake::Poll,
+};
+
+/// How long the committer may be left asleep while more orders are at hand:
+/// one wake-up then serves all that were judged meanwhile.
+const HOLD: Duration = Duration::from_micros(20);
+
+/// Runs worker number `me` until the pipeline is closed.
+pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processor: &dyn Processor) {
+    if let Some(core) = core
+        && let Err(why) = affinity::pin_current(core)
+    {
+        tracing::warn!(worker = me, core = core.id, %why, "not pinned");
+    }
+    let metrics = &pipeline.metrics.workers[me];
+    // Since when judged orders lie in the commit queue that nobody was told of.
+    let mut untold: Option<Instant> = None;
+    loop {
+        let next = pipeline
+            .workers
+            .next(me, || match pipeline.poll(&pipeline.intake) {
+                found @ Poll::Item(..) => found,
+                other => {
+                    // The queue is empty: pass on what is held before waiting.
+                    if untold.take().is_some() {
+                        pipeline.committer.notify();
+                    }
+                    other
+                }
+            });
+        metrics.parks.add(next.parks);
+        metrics.wakes.add(next.parks);
+        let Some(job) = next.item else { return };
+
+        let taken = Instant::now();
+        let verdict = judge(processor, &job);
+        let at = Instant::now();
+        metrics
+            .queue
+            .record(taken.saturating_duration_since(job.admitted));
+        metrics.process.record(at - taken);
+
+        hand_on(pipeline, me, Judged { job, verdict, at });
+        if at - *untold.get_or_insert(taken) >= HOLD {
+            untold = None;
+            pipeline.committer.notify();
+        }
+    }
+}
+
+/// Runs the processor; a panic in it is a failed order.
+fn judge(processor: &dyn Processor, job: &Arc<InFlight>) -> Verdict {
+    // The processor's own state is its own business: it may be poisoned, and
+    // panic again, and that fails the next order only.
+    match catch_unwind(AssertUnwindSafe(|| processor.process(&job.order))) {
+        Ok(verdict) => verdict.bounded(),
+        Err(_) => {
+            tracing::error!(id = %job.order.id(), "the processor panicked; the order has failed");
+            Verdict::failed("the processor panicked")
+        }
+    }
+}
+
+/// Puts a judged order into the commit queue, waiting for room if need be.
+fn hand_on(pipeline: &Pipeline, me: usize, judged: Judged) {
+    let Err(judged) = pipeline.judged.push(judged) else {
+        return;
+    };
+    pipeline.committer.notify();
+    let mut held = Some(judged);
+    pipeline.room.next(me, || {
+        let judged = held.take().expect("put back below whenever it was refused");
+        match pipeline.judged.push(judged) {
+            Ok(()) => Poll::Item((), !pipeline.judged.is_full()),
+            Err(judged) => {
+                held = Some(judged);
+                Poll::Empty
+            }
+        }
+    });
+}

@@ -1,0 +1,368 @@
+//! The service put together: started from a configuration, ended by a drain.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::{
+    admission::Admission,
+    config::{self, Config, HttpEngine},
+    http::{
+        Limits, Service,
+        dispatch::Dispatch,
+        minihttp,
+        native::{self, Listener},
+        observer::Observer,
+        routes::Port,
+    },
+    ledger::memory,
+    order::HashKey,
+    pipeline::{
+        Fault, Pipeline, Settings, Threads,
+        affinity::{self, Found, Plan, PlanError, Wanted},
+        gate::State,
+        processor::{Processor, Rules, Simulate},
+    },
+};
+
+/// Descriptors that connections leave alone: the admin port accepts with them,
+/// and files are opened.
+const DESCRIPTORS_RESERVED: u64 = 64;
+/// How long replies may take to get out after the drain deadline.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The threads can't be placed as asked: bad usage.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// An address can't be bound.
+    #[error("can't listen on {flag} {address}: {source}")]
+    Bind {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no thread, coroutine or descriptor.
+    #[error("can't start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// How a drain went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Orders that were inside and got an outcome.
+    pub drained: u64,
+    /// Orders somebody was told were queued, and which are lost now.
+    pub lost: usize,
+    /// Whether all was done before the deadline.
+    pub in_time: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A running service.
+pub struct Server {
+    pipeline: Arc<Pipeline>,
+    service: Arc<Service>,
+    threads: Threads,
+    /// `None` under `--http-engine may_minihttp`.
+    native: Option<Listener>,
+    http: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+impl Server {
+    /// Starts the service: binds the ports, then opens the ledger, then takes
+    /// orders. `on_fault` hears of what the service can't go on without.
+    ///
+    /// The coroutine scheduler belongs to the process: the first server's
+    /// `--io-threads` holds for later ones.
+    ///
+    /// # Errors
+    /// A [`StartError`]; nothing serves then.
+    pub fn start(
+        config: &Config,
+        on_fault: impl Fn(Fault) + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let processor: Arc<dyn Processor> = match config.processor {
+            config::Processor::Rules => Arc::new(Rules {
+                max_value: config.max_value,
+            }),
+            config::Processor::Simulate => {
+                let config::Simulate {
+                    delay_min,
+                    delay_max,
+                    fail_ratio,
+                } = config.simulate;
+                Arc::new(Simulate::new(delay_min..=delay_max, fail_ratio))
+            }
+        };
+        Self::start_with(config, processor, on_fault)
+    }
+
+    /// The same with a processor of your own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        config: &Config,
+        processor: Arc<dyn Processor>,
+        on_fault: impl Fn(Fault) + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let plan = Plan::new(
+            Wanted {
+                workers: config.workers,
+                io_threads: config.io_threads,
+                pin: &config.pin,
+            },
+            &Found::here(),
+        )?;
+        tracing::info!(
+            workers = plan.workers,
+            io_threads = plan.io_threads,
+            "{}",
+            plan.why
+        );
+        let mut limits = Limits::of(config);
+        limits.max_connections = connections(config.max_connections);
+
+        let port = bind(config)?;
+        let io_threads = start_coroutines(&plan)?;
+        let dispatch = Dispatch::start(io_threads, 2 * limits.max_connections)?;
+
+        let settings = Settings {
+            queue_orders: config.queue_capacity,
+            queue_bytes: config.queue_bytes as u64,
+            window: config.dedupe_window,
+            plan: plan.clone(),
+        };
+        let (ledger, archive) = memory::open(config.dedupe_window);
+        let pipeline = Pipeline::new(&settings, Arc::new(archive));
+        pipeline.doors.open(vec![dispatch.clone()]);
+        let admission = Admission::new(pipeline.clone(), HashKey::random());
+        let service = Service::new(admission, limits, Observer::start(&pipeline)?);
+
+        let http = |address, source| StartError::Bind {
+            flag: "--listen",
+            address,
+            source,
+        };
+        let (native, http) = match port {
+            Bound::Native(listener) => {
+                let native = Listener::start(listener, service.clone(), dispatch.clone())?;
+                let address = native.address();
+                (Some(native), address)
+            }
+            Bound::Later(address) => {
+                tracing::warn!(
+                    "the order port is served by may_minihttp: {}",
+                    minihttp::LIMITS
+                );
+                let bound =
+                    minihttp::start(address, Port::Orders, service.clone(), dispatch.clone())
+                        .map_err(|source| http(address, source))?;
+                (None, bound)
+            }
+        };
+        let admin = match config.admin_listen {
+            None => None,
+            Some(address) => Some(
+                minihttp::start(address, Port::Admin, service.clone(), dispatch).map_err(
+                    |source| StartError::Bind {
+                        flag: "--admin-listen",
+                        address,
+                        source,
+                    },
+                )?,
+            ),
+        };
+        let threads = pipeline.start(&plan, processor, Box::new(ledger), Arc::new(on_fault))?;
+        Ok(Self {
+            pipeline,
+            service,
+            threads,
+            native,
+            http,
+            admin,
+        })
+    }
+
+    /// The address of the order port.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The address of the admin port, unless it is off.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Takes orders from now on.
+    pub fn open(&self) {
+        self.pipeline.gate.open();
+    }
+
+    /// The pipeline, for programs that look or submit from within.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// The door, likewise.
+    pub fn admission(&self) -> &Admission {
+        &self.service.admission
+    }
+
+    /// Ends the service: takes no more orders, finishes those inside, sends
+    /// the replies. What is still inside after `timeout` is withdrawn, and
+    /// those who wait for it are told that sending it again is safe.
+    pub fn drain(self, timeout: Duration) -> Drained {
+        let start = Instant::now();
+        let deadline = start + timeout;
+        self.pipeline.gate.close(State::Draining);
+        if let Some(native) = &self.native {
+            native.stop();
+        }
+        let inside = self.pipeline.gate.orders();
+        let in_time = self.pipeline.gate.wait_empty(deadline);
+        let mut lost = 0;
+        if !in_time {
+            lost = self.pipeline.fence();
+            self.wake_all();
+        }
+        let left = self.pipeline.gate.orders();
+        self.replies_out(deadline.max(Instant::now() + FAREWELL));
+
+        self.service.closing.store(true, Ordering::Release);
+        self.wake_all();
+        self.service.observer.stop();
+        self.pipeline.close();
+        if in_time {
+            self.threads.join();
+        } // else a worker may be stuck in its processor: not waited for
+        Drained {
+            drained: inside.saturating_sub(left),
+            lost,
+            in_time,
+            took: start.elapsed(),
+        }
+    }
+
+    fn wake_all(&self) {
+        if let Some(native) = &self.native {
+            native.wake_all();
+        }
+    }
+
+    /// Waits until no request is in execution. Connections don't know the
+    /// draining thread, so it looks every millisecond, once in its life.
+    fn replies_out(&self, deadline: Instant) {
+        while self.service.executing.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+enum Bound {
+    Native(TcpListener),
+    /// The other engine binds by itself.
+    Later(SocketAddr),
+}
+
+fn bind(config: &Config) -> Result<Bound, StartError> {
+    match config.http_engine {
+        HttpEngine::MayMinihttp => Ok(Bound::Later(config.listen)),
+        HttpEngine::Native => {
+            listen(config.listen)
+                .map(Bound::Native)
+                .map_err(|source| StartError::Bind {
+                    flag: "--listen",
+                    address: config.listen,
+                    source,
+                })
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Socket, Type};
+    let domain = if address.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    // Past connections in TIME_WAIT don't keep a restart from binding.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    /// A burst of this many connections waits for the accept loop.
+    const BACKLOG: i32 = 4096;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Sets the coroutine scheduler up, once for the process; answers how many
+/// threads it has.
+fn start_coroutines(plan: &Plan) -> io::Result<usize> {
+    static IO_THREADS: OnceLock<usize> = OnceLock::new();
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let io_threads = *IO_THREADS.get_or_init(|| {
+        // Our own plan says where threads run.
+        may::config().set_worker_pin(false);
+        may::config()
+            .set_workers(plan.io_threads)
+            .set_stack_size(native::stack_words())
+            // Stacks kept for reuse; more are mapped as connections come.
+            .set_pool_capacity(128);
+        plan.io_threads
+    });
+    if STARTED.fetch_add(1, Ordering::Relaxed) == 0 {
+        for (thread, core) in plan.io_cores.iter().enumerate() {
+            let Some(core) = *core else { continue };
+            may::go!(may::coroutine::Builder::new().id(thread), move || {
+                if let Err(why) = affinity::pin_current(core) {
+                    tracing::warn!(io_thread = thread, core = core.id, %why, "not pinned");
+                }
+            })?;
+        }
+    }
+    Ok(io_threads)
+}
+
+/// Raises the soft descriptor limit as far as it goes, and says how many
+/// connections fit under it.
+fn connections(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let room = current.map_or(usize::MAX, |current| {
+        usize::try_from(current.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX)
+    });
+    let fits = wanted.min(room.max(1));
+    if fits < wanted {
+        tracing::warn!(
+            "--max-connections {wanted} lowered to {fits}: the process may open {} descriptors",
+            current.unwrap_or_default()
+        );
+    }
+    fits
+}

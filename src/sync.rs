@@ -1,0 +1,14 @@
+//! The one place that switches the concurrency primitives of the wake
+//! protocol between the standard library and `loom`, which model-checks them
+//! (`RUSTFLAGS="--cfg loom" cargo test --lib loom`).
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    thread::{Thread, current, park, yield_now},
+};
+#[cfg(not(loom))]
+pub(crate) use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    thread::{Thread, current, park, yield_now},
+};

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Checks k8s/deploy.yaml: tests/k8s_check.py [file]
+
+Every object against the Kubernetes schemas when `kubernetes-validate` is
+installed, and the relations between objects that no schema knows: that the kill
+comes after the drain, that probes ask the admin port, that selectors select.
+Needs PyYAML. Exits 1 and lists what is wrong.
+"""
+
+import pathlib
+import re
+import sys
+
+import yaml
+
+DEFAULT = pathlib.Path(__file__).resolve().parent.parent / "k8s" / "deploy.yaml"
+# The drain deadline unless ORDERS_DRAIN_TIMEOUT says otherwise.
+DRAIN_SECONDS_DEFAULT = 25
+# The oldest version with the native `sleep` action on by default.
+KUBERNETES_OLDEST = "1.30"
+
+problems = []
+
+
+def check(holds, message):
+    if not holds:
+        problems.append(message)
+
+
+def seconds(text):
+    """`25s`, `500ms` or `1m` in seconds."""
+    match = re.fullmatch(r"(\d+)(ms|s|m)", text)
+    if match is None:
+        raise ValueError(f"not a duration: {text!r}")
+    return int(match[1]) * {"ms": 0.001, "s": 1, "m": 60}[match[2]]
+
+
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
+
+
+def selects(selector, labels):
+    """Whether a non-empty label selector matches these labels."""
+    return bool(selector) and selector.items() <= labels.items()
+
+
+def check_schemas(objects):
+    try:
+        import kubernetes_validate
+    except ImportError:
+        print("kubernetes-validate is not installed: schemas not checked")
+        return
+    for version in (KUBERNETES_OLDEST, kubernetes_validate.latest_version()):
+        for item in objects:
+            try:
+                kubernetes_validate.validate(item, version, strict=True)
+            except (
+                kubernetes_validate.ValidationError,
+                kubernetes_validate.SchemaNotFoundError,
+            ) as error:
+                check(False, f"{item['kind']} against {version}: {error.message}")
+
+
+def check_pod(spec, container, ports, env):
+    admin = port_of(env["ORDERS_ADMIN_LISTEN"])
+    check(ports.get("http") == port_of(env["ORDERS_LISTEN"]), "port http is not the one listened on")
+    check(ports.get("admin") == admin, "port admin is not the one listened on")
+
+    for probe, path in (
+        ("startupProbe", "/healthz"),
+        ("livenessProbe", "/healthz"),
+        ("readinessProbe", "/readyz"),
+    ):
+        get = container[probe]["httpGet"]
+        check(get["path"] == path, f"{probe} asks {get['path']}, not {path}")
+        check(ports.get(get["port"], get["port"]) == admin, f"{probe} does not ask the admin port")
+
+    drain = seconds(env["ORDERS_DRAIN_TIMEOUT"]) if "ORDERS_DRAIN_TIMEOUT" in env else DRAIN_SECONDS_DEFAULT
+    pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    grace = spec["terminationGracePeriodSeconds"]
+    check(grace > drain + pre_stop, f"grace {grace} s is not above drain {drain} s + preStop {pre_stop} s")
+
+    security = container["securityContext"]
+    check(spec["securityContext"]["runAsNonRoot"] is True, "runAsNonRoot is not set")
+    check(spec["securityContext"]["runAsUser"] > 0, "runs as root")
+    check(spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", "seccomp is not RuntimeDefault")
+    check(security["readOnlyRootFilesystem"] is True, "the root file system is writable")
+    check(security["allowPrivilegeEscalation"] is False, "privilege escalation is allowed")
+    check(security["capabilities"] == {"drop": ["ALL"]}, "capabilities are not all dropped")
+    check(spec["enableServiceLinks"] is False, "service links may collide with ORDERS_ variables")
+
+
+def check_relations(objects):
+    by_kind = {}
+    for item in objects:
+        by_kind.setdefault(item["kind"], []).append(item)
+    (deployment,) = by_kind["Deployment"]
+    (budget,) = by_kind["PodDisruptionBudget"]
+    (policy,) = by_kind["NetworkPolicy"]
+
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    env = {entry["name"]: entry["value"] for entry in container["env"]}
+    check_pod(spec, container, ports, env)
+
+    if env.get("ORDERS_LEDGER") == "memory":
+        check(deployment["spec"]["replicas"] == 1, "a memory ledger is not shared: one replica only")
+        check(deployment["spec"]["strategy"]["type"] == "Recreate", "two memory ledgers would overlap in a roll-out")
+
+    check(selects(deployment["spec"]["selector"]["matchLabels"], labels), "the Deployment does not select its pods")
+    check(selects(budget["spec"]["selector"]["matchLabels"], labels), "the PodDisruptionBudget selects no pod")
+    check(
+        budget["spec"].get("minAvailable", 0) == 0 or deployment["spec"]["replicas"] > 1,
+        "the PodDisruptionBudget would block every node drain",
+    )
+    check(selects(policy["spec"]["podSelector"]["matchLabels"], labels), "the NetworkPolicy selects no pod")
+    for rule in policy["spec"]["ingress"]:
+        for port in rule["ports"]:
+            check(port["port"] in ports, f"the NetworkPolicy names an unknown port {port['port']}")
+            open_to_all = not rule.get("from")
+            check(port["port"] != "admin" or not open_to_all, "the admin port is open to everybody")
+
+    for service in by_kind["Service"]:
+        name = service["metadata"]["name"]
+        check(selects(service["spec"]["selector"], labels), f"Service {name} selects no pod")
+        for port in service["spec"]["ports"]:
+            check(port["targetPort"] in ports, f"Service {name} targets an unknown port {port['targetPort']}")
+        scraped = service["metadata"].get("annotations", {}).get("prometheus.io/port")
+        check(scraped in (None, str(ports["admin"])), f"Service {name} is scraped at another port than admin")
+
+
+def main():
+    path = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT
+    objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
+    check_schemas(objects)
+    check_relations(objects)
+    for problem in problems:
+        print(f"{path.name}: {problem}", file=sys.stderr)
+    if problems:
+        return 1
+    print(f"{path.name}: {len(objects)} objects, all relations hold")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
