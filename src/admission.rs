@@ -3,7 +3,12 @@
 //! Decode, validate, claim the id, push; or say why not. Every submission is
 //! counted exactly once: accepted, duplicate, or rejected with a reason.
 
-use std::{sync::Arc, task::Waker, time::Instant};
+use std::{
+    sync::Arc,
+    task::{Wake, Waker},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
 
 use crate::{
     clock,
@@ -104,6 +109,36 @@ impl Admission {
     /// A [`Rejection`]; nothing is kept then.
     pub fn submit(&self, json: &[u8], waker: Option<&Waker>) -> Result<Admitted, Rejection> {
         self.admit(self.decode(json)?, waker)
+    }
+
+    /// Submits an order as JSON text from a plain thread, and waits for its
+    /// answer; `None` if there is none after `timeout`: the order is queued
+    /// then, and goes on.
+    ///
+    /// # Errors
+    /// A [`Rejection`]; nothing is kept then.
+    pub fn submit_and_wait(
+        &self,
+        json: &[u8],
+        timeout: Duration,
+    ) -> Result<Option<Answer>, Rejection> {
+        let deadline = Instant::now() + timeout;
+        let waker = Waker::from(Arc::new(Parked(thread::current())));
+        let ticket = match self.submit(json, Some(&waker))? {
+            Admitted::Waiting(ticket) => ticket,
+            Admitted::Committed(outcome) => return Ok(Some(Answer::Committed(outcome))),
+        };
+        loop {
+            if let Some(answer) = ticket.answer() {
+                return Ok(Some(answer));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && ticket.tell_queued() {
+                return Ok(None);
+            }
+            // An order that ended this very moment is answered in another.
+            thread::park_timeout(left.max(Duration::from_millis(1)));
+        }
     }
 
     /// Decodes an order, for a caller that needs its id whatever comes of it;
@@ -242,6 +277,15 @@ impl Admission {
     fn conflict(&self, committed: bool) -> Rejection {
         self.reject(Reason::Conflict);
         Rejection::Conflict { committed }
+    }
+}
+
+/// Wakes a plain thread.
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

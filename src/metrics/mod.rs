@@ -206,6 +206,8 @@ pub struct Gauges {
     pub dedupe_window_age: Option<Duration>,
     /// Whether new orders are taken, as `/readyz` says.
     pub ready: bool,
+    /// The kind of ledger, for `/stats`: a word that needs no escaping.
+    pub ledger: &'static str,
     /// The process as its system sees it; `None` leaves the `process_*` families out.
     pub process: Option<ProcessMetrics>,
 }

@@ -33,6 +33,10 @@ pub fn stats_json(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
     push_seconds(json.out, metrics.uptime());
     json.key("ready");
     json.raw(if gauges.ready { "true" } else { "false" });
+    json.key("ledger");
+    json.raw("\"");
+    json.raw(gauges.ledger);
+    json.raw("\"");
     orders(&mut json, metrics);
     levels(&mut json, gauges);
     stages(&mut json, metrics);

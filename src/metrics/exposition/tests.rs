@@ -34,6 +34,7 @@ fn small_state() -> (Metrics, Gauges) {
         commit_queue_depth: 0,
         dedupe_window_age: Some(Duration::from_millis(2_500)),
         ready: true,
+        ledger: "memory",
         process: Some(ProcessMetrics {
             cpu: Duration::from_millis(1_230),
             resident_bytes: 4_096,

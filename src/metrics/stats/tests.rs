@@ -60,6 +60,7 @@ fn every_figure_stands_under_its_own_key() {
         commit_queue_depth: 9,
         dedupe_window_age: Some(Duration::from_millis(1_500)),
         ready: true,
+        ledger: "memory",
         process: Some(ProcessMetrics {
             cpu: Duration::from_millis(20),
             resident_bytes: 1,
@@ -85,6 +86,7 @@ fn every_figure_stands_under_its_own_key() {
             "build_info": {"version": env!("CARGO_PKG_VERSION")},
             "uptime_seconds": null,
             "ready": true,
+            "ledger": "memory",
             "orders_processed": 5,
             "orders_failed": 1,
             "orders_withdrawn": {"retry": 1, "drain": 0, "ledger": 0},

@@ -1,0 +1,136 @@
+-- Load for wrk: POST /submit with an order whose id nobody has sent before.
+--
+--   wrk -t1 -c64 -d10s --latency -s perf/orders.lua http://127.0.0.1:8080
+--   wrk … -s perf/orders.lua http://127.0.0.1:8080 -- prefer=respond-async extra=500
+--
+-- Options, after `--` as key=value, or in the environment as ORDERS_LOAD_<KEY>:
+--   prefer  the value of a Prefer header, such as respond-async (none)
+--   value   the order's value, a JSON number (100.50)
+--   extra   bytes of one more member, "note" (0: none)
+--   path    where to send it (/submit)
+--   count   on: count replies by status class. Costs the generator a callback
+--           for each reply, so measurements turn it off; wrk itself counts
+--           those above 399 either way (on)
+--
+-- An id is <start in seconds>-<64 random bits>-<thread>-<counter>, all in hex:
+-- at most 64 characters of 0-9, a-f and -. The counter tells the requests of a
+-- thread apart, the number threads, random bits and start runs. All bodies
+-- of a run have the same length, so that runs compare.
+
+local options = { prefer = "", value = "100.50", extra = "0", path = "/submit", count = "on" }
+local CLASSES = { "1xx", "2xx", "3xx", "4xx", "5xx" }
+
+local threads = {}
+
+-- Runs in wrk's main state, once for each thread.
+function setup(thread)
+   thread:set("number", #threads)
+   threads[#threads + 1] = thread
+end
+
+local function fail(message)
+   io.stderr:write("orders.lua: ", message, "\n")
+   os.exit(2)
+end
+
+local function read_options(args)
+   for key in pairs(options) do
+      options[key] = os.getenv("ORDERS_LOAD_" .. key:upper()) or options[key]
+   end
+   for _, arg in ipairs(args) do
+      local key, value = arg:match("^(%w+)=(.*)$")
+      if not key or not options[key] then
+         fail("can't read the option '" .. arg .. "': want prefer=, value=, extra=, path= or count=on|off")
+      end
+      options[key] = value
+   end
+   local extra = tonumber(options.extra)
+   if not extra or extra < 0 or extra % 1 ~= 0 then
+      fail("extra must be a number of bytes, not '" .. options.extra .. "'")
+   end
+   if options.count ~= "on" and options.count ~= "off" then
+      fail("count must be on or off, not '" .. options.count .. "'")
+   end
+end
+
+local function random_hex(bytes)
+   local source = io.open("/dev/urandom", "rb")
+   local random = source and source:read(bytes)
+   if not random then
+      fail("can't read /dev/urandom, and ids would repeat without it")
+   end
+   source:close()
+   return (random:gsub(".", function(byte) return string.format("%02x", byte:byte()) end))
+end
+
+-- Runs in each thread's own state.
+function init(args)
+   read_options(args)
+
+   local id = string.format("%08x-%s-%x-", os.time(), random_hex(8), number)
+   local before = '{"id":"' .. id
+   local after = '","value":' .. options.value
+   local extra = tonumber(options.extra)
+   if extra > 0 then
+      after = after .. ',"note":"' .. string.rep("x", extra) .. '"'
+   end
+   after = after .. "}"
+
+   local head = {
+      "POST " .. options.path .. " HTTP/1.1",
+      "Host: " .. wrk.headers["Host"],
+      "Content-Type: application/json",
+      "Content-Length: " .. #before + 10 + #after,
+   }
+   if options.prefer ~= "" then
+      head[#head + 1] = "Prefer: " .. options.prefer
+   end
+   before = table.concat(head, "\r\n") .. "\r\n\r\n" .. before
+
+   local counter = 0
+   local format = string.format
+   request = function()
+      counter = counter + 1
+      return before .. format("%010x", counter) .. after
+   end
+
+   seen1, seen2, seen3, seen4, seen5 = 0, 0, 0, 0, 0
+   if options.count == "on" then
+      response = function(status)
+         if status < 200 then seen1 = seen1 + 1
+         elseif status < 300 then seen2 = seen2 + 1
+         elseif status < 400 then seen3 = seen3 + 1
+         elseif status < 500 then seen4 = seen4 + 1
+         else seen5 = seen5 + 1 end
+      end
+   end
+end
+
+-- Runs in the main state at the end. Latencies are in microseconds.
+function done(summary, latency)
+   local classes, counted = {}, 0
+   for class, name in ipairs(CLASSES) do
+      local sum = 0
+      for _, thread in ipairs(threads) do
+         sum = sum + (thread:get("seen" .. class) or 0)
+      end
+      counted = counted + sum
+      classes[class] = string.format('"%s":%d', name, sum)
+      if sum > 0 then
+         print(string.format("  %s: %d", name, sum))
+      end
+   end
+   if counted == 0 then
+      print(string.format("  replies: %d, of them above 399: %d", summary.requests, summary.errors.status))
+   end
+   local p50, p99, p999 = latency:percentile(50), latency:percentile(99), latency:percentile(99.9)
+   print(string.format("  latency: p50 %.0f us, p99 %.0f us, p99.9 %.0f us", p50, p99, p999))
+   -- For programs: one line.
+   print(string.format(
+      'orders.json {"requests":%d,"duration_us":%d,"p50_us":%.0f,"p99_us":%.0f,"p999_us":%.0f,"max_us":%.0f,'
+         .. '"above_399":%d,"socket_errors":%d,"timeouts":%d,"counted":%d,%s}',
+      summary.requests, summary.duration, p50, p99, p999, latency.max,
+      summary.errors.status,
+      summary.errors.connect + summary.errors.read + summary.errors.write,
+      summary.errors.timeout, counted, table.concat(classes, ",")))
+end

@@ -1,0 +1,237 @@
+"""The servers that the scripts here measure: built, started on a free port, ended.
+
+Needs cargo on the PATH. Everything built goes under the cargo target directory
+(CARGO_TARGET_DIR, or target/), nothing under perf/.
+"""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+PERF = Path(__file__).resolve().parent
+REPO = PERF.parent
+OUT = PERF / "out"
+ENGINES = ("native", "may_minihttp")
+MODES = ("queued", "committed")
+
+START_SECONDS_MAX = 20
+DRAIN_SECONDS_MAX = 30
+
+
+class Trouble(Exception):
+    """What ends a script; the message says what to do."""
+
+
+def run(main):
+    """Runs a script: what it started is ended on Ctrl-C and SIGTERM, too."""
+    sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    script = Path(sys.argv[0]).name
+    try:
+        sys.exit(main())
+    except Trouble as trouble:
+        print(f"perf/{script}: {trouble}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read us has gone. Nothing more is written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"perf/{script}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def need(program, package):
+    """The path of a program, or what to install."""
+    path = shutil.which(program)
+    if path is None:
+        raise Trouble(
+            f"{program} is needed and missing: install the package {package} "
+            f"(Debian, Ubuntu: sudo apt-get install {package})"
+        )
+    return path
+
+
+def target_dir():
+    """Where cargo builds the service."""
+    return Path(os.environ.get("CARGO_TARGET_DIR") or REPO / "target").absolute()
+
+
+def build_service(*, profiled=False):
+    """Builds the service in release mode; the path of the program.
+
+    `profiled` builds it with frame pointers, line tables and the old mangling
+    that every perf can read, in a target directory of its own.
+    """
+    target, environment = target_dir(), {}
+    if profiled:
+        target = target / "perf" / "profile"
+        environment = {
+            "RUSTFLAGS": "-C force-frame-pointers=yes -C symbol-mangling-version=legacy",
+            "CFLAGS": "-fno-omit-frame-pointer",  # for what is C: the allocator
+            "CARGO_PROFILE_RELEASE_DEBUG": "1",
+        }
+    _cargo(REPO, target, environment)
+    return target / "release" / "order-processor"
+
+
+def build_peer():
+    """Builds the axum peer in release mode; the path of the program."""
+    folder = PERF / "peers" / "axum"
+    profiles = [_release_profile(REPO), _release_profile(folder)]
+    if profiles[0] != profiles[1]:
+        raise Trouble(
+            "the release profiles differ, so a comparison would not be fair: "
+            f"Cargo.toml has {profiles[0]}, perf/peers/axum/Cargo.toml {profiles[1]}"
+        )
+    target = target_dir() / "perf" / "axum"
+    _cargo(folder, target, {})
+    return target / "release" / "axum-peer"
+
+
+def _release_profile(folder):
+    with open(folder / "Cargo.toml", "rb") as file:
+        return tomllib.load(file).get("profile", {}).get("release", {})
+
+
+def _cargo(folder, target, environment):
+    need("cargo", "rustup (https://rustup.rs)")
+    command = ["cargo", "build", "--release", "--locked"]
+    print(f"building {folder.name} into {target}", file=sys.stderr)
+    environment = os.environ | environment | {"CARGO_TARGET_DIR": str(target)}
+    if subprocess.run(command, cwd=folder, env=environment, check=False).returncode != 0:
+        raise Trouble(f"`{' '.join(command)}` failed in {folder}")
+
+
+class Server:
+    """A running server; a context manager that ends it.
+
+    Its standard error goes through to ours. `wrapper` stands before the
+    command, for valgrind and the like; `ports` are those whose `listening` line
+    is awaited.
+    """
+
+    def __init__(self, command, *, wrapper=(), ports=("http",), start_seconds_max=START_SECONDS_MAX):
+        self.command = [*wrapper, *map(str, command)]
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE)
+        self.addresses = {}
+        # When each `listening` line was read, in seconds since the start.
+        self.listening_seconds = {}
+        try:
+            self._await_listening(set(ports), start_seconds_max)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await_listening(self, awaited, seconds_max):
+        output = self.process.stdout.fileno()
+        seen = b""
+        while awaited - self.addresses.keys():
+            left = self.started + seconds_max - time.perf_counter()
+            if left <= 0 or not select.select([output], [], [], left)[0]:
+                raise Trouble(f"`{self}` did not say where it listens within {seconds_max} s")
+            chunk = os.read(output, 4096)
+            if not chunk:
+                code = self.process.wait()
+                raise Trouble(f"`{self}` ended with exit code {code} before it listened")
+            seen += chunk
+            *lines, seen = seen.split(b"\n")
+            for line in lines:
+                words = line.decode().split()
+                if len(words) == 3 and words[0] == "listening":
+                    self.addresses[words[1]] = words[2]
+                    self.listening_seconds[words[1]] = time.perf_counter() - self.started
+
+    def __str__(self):
+        return " ".join(self.command)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def address(self):
+        return self.addresses["http"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.kill()
+            return
+        code = self.process.poll()
+        self.stop()
+        if code is not None:
+            raise Trouble(f"`{self}` ended by itself with exit code {code}")
+
+    def stop(self):
+        """Ends it the polite way; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(DRAIN_SECONDS_MAX)
+        self.kill()
+        return self.process.returncode
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def service(program, engine="native", mode="committed", *, extra=(), admin=False, **how):
+    """Starts the service on free ports."""
+    command = [
+        *(program, "--http-engine", engine, "--ack", mode, "--ledger", "memory"),
+        *("--log-level", "error", *extra),
+        *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0" if admin else "off"),
+    ]
+    return Server(command, ports=("http", "admin") if admin else ("http",), **how)
+
+
+def peer(program, mode, *, threads=None):
+    """Starts the axum peer on a free port."""
+    command = [program, "--mode", mode, "--listen", "127.0.0.1:0"]
+    if threads:
+        command += ["--threads", threads]
+    return Server(command)
+
+
+def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wrapper=()):
+    """Loads a server with orders of unique ids; what orders.lua reports, and
+    `generator_cpu_seconds`, what wrk itself used. `wrapper` stands before the
+    command: what measures for as long as the load lasts.
+    """
+    need("wrk", "wrk")
+    command = [
+        *map(str, wrapper),
+        *("wrk", f"-t{min(threads, connections)}", f"-c{connections}", f"-d{seconds}s"),
+        *("--timeout", "10s", "-s", str(PERF / "orders.lua"), f"http://{address}", "--", *options),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+    for line in output.splitlines():
+        if process.returncode == 0 and line.startswith("orders.json "):
+            report = json.loads(line.removeprefix("orders.json "))
+            report["generator_cpu_seconds"] = usage.ru_utime + usage.ru_stime
+            return report
+    raise Trouble(f"`{' '.join(command)}` failed with code {process.returncode}:\n{output}")

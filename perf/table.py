@@ -1,0 +1,19 @@
+"""Markdown tables, aligned so that they read well as text, too."""
+
+
+def markdown(head, rows):
+    """The first column is text, the others are numbers."""
+    cells = [[str(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+
+    def line(row):
+        first, *rest = (
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        )
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    rule = "|" + "|".join(
+        "-" * (width + 2) if column == 0 else "-" * (width + 1) + ":" for column, width in enumerate(widths)
+    ) + "|"
+    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
