@@ -123,6 +123,7 @@ class Server:
         self.command = [*wrapper, *map(str, command)]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE)
+        self.stopped = False
         self.addresses = {}
         # When each `listening` line was read, in seconds since the start.
         self.listening_seconds = {}
@@ -169,13 +170,14 @@ class Server:
         if kind is not None:
             self.kill()
             return
-        code = self.process.poll()
+        code = None if self.stopped else self.process.poll()
         self.stop()
         if code is not None:
             raise Trouble(f"`{self}` ended by itself with exit code {code}")
 
     def stop(self):
         """Ends it the polite way; its exit code."""
+        self.stopped = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
