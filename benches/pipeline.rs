@@ -85,8 +85,11 @@ fn claim(c: &mut Criterion) {
             let Claimed::Mine(claim) = claims.claim(number, 1) else {
                 panic!("a new id");
             };
-            claims.queued(claim);
-            assert!(claims.begin_commit(claim) && claims.finish(claim).is_empty());
+            assert!(
+                claims.queued(claim)
+                    && claims.begin_commit(claim)
+                    && claims.finish(claim).is_empty()
+            );
         });
     });
 }

@@ -21,6 +21,8 @@ REPO = PERF.parent
 OUT = PERF / "out"
 ENGINES = ("native", "may_minihttp")
 MODES = ("queued", "committed")
+# Names a program to measure instead of building one: an older version, say.
+GIVEN = "ORDER_PROCESSOR_BIN"
 
 START_SECONDS_MAX = 20
 DRAIN_SECONDS_MAX = 30
@@ -33,6 +35,8 @@ class Trouble(Exception):
 def run(main):
     """Runs a script: what it started is ended on Ctrl-C and SIGTERM, too."""
     sys.stdout.reconfigure(line_buffering=True)
+    # A shell starts background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     script = Path(sys.argv[0]).name
     try:
@@ -49,15 +53,19 @@ def run(main):
         sys.exit(130)
 
 
-def need(program, package):
-    """The path of a program, or what to install."""
-    path = shutil.which(program)
-    if path is None:
-        raise Trouble(
-            f"{program} is needed and missing: install the package {package} "
-            f"(Debian, Ubuntu: sudo apt-get install {package})"
-        )
-    return path
+INSTALL = {
+    "cargo": "see https://rustup.rs",
+    "perf": "sudo apt-get install linux-perf (Ubuntu: linux-tools-generic)",
+    "strace": "sudo apt-get install strace",
+    "valgrind": "sudo apt-get install valgrind",
+    "wrk": "sudo apt-get install wrk",
+}
+
+
+def need(program):
+    """Ends the script with what to do if a program is missing."""
+    if shutil.which(program) is None:
+        raise Trouble(f"{program} is needed and missing: {INSTALL[program]}")
 
 
 def target_dir():
@@ -68,18 +76,22 @@ def target_dir():
 def build_service(*, profiled=False):
     """Builds the service in release mode; the path of the program.
 
-    `profiled` builds it with frame pointers, line tables and the old mangling
-    that every perf can read, in a target directory of its own.
+    `profiled` builds it with frame pointers and line tables, in a target
+    directory of its own. A program that the environment names is taken as it is.
     """
+    if given := os.environ.get(GIVEN):
+        if not os.access(given, os.X_OK):
+            raise Trouble(f"{GIVEN} is {given}, and that is no program")
+        return Path(given)
     target, environment = target_dir(), {}
     if profiled:
         target = target / "perf" / "profile"
         environment = {
-            "RUSTFLAGS": "-C force-frame-pointers=yes -C symbol-mangling-version=legacy",
-            "CFLAGS": "-fno-omit-frame-pointer",  # for what is C: the allocator
+            "RUSTFLAGS": "-C force-frame-pointers=yes",
+            "CFLAGS": "-fno-omit-frame-pointer -g",  # for what is C: the allocator
             "CARGO_PROFILE_RELEASE_DEBUG": "1",
         }
-    _cargo(REPO, target, environment)
+    _cargo("the service", REPO, target, environment)
     return target / "release" / "order-processor"
 
 
@@ -93,7 +105,7 @@ def build_peer():
             f"Cargo.toml has {profiles[0]}, perf/peers/axum/Cargo.toml {profiles[1]}"
         )
     target = target_dir() / "perf" / "axum"
-    _cargo(folder, target, {})
+    _cargo("the axum peer", folder, target, {})
     return target / "release" / "axum-peer"
 
 
@@ -102,10 +114,10 @@ def _release_profile(folder):
         return tomllib.load(file).get("profile", {}).get("release", {})
 
 
-def _cargo(folder, target, environment):
-    need("cargo", "rustup (https://rustup.rs)")
+def _cargo(what, folder, target, environment):
+    need("cargo")
     command = ["cargo", "build", "--release", "--locked"]
-    print(f"building {folder.name} into {target}", file=sys.stderr)
+    print(f"building {what} into {target}", file=sys.stderr)
     environment = os.environ | environment | {"CARGO_TARGET_DIR": str(target)}
     if subprocess.run(command, cwd=folder, env=environment, check=False).returncode != 0:
         raise Trouble(f"`{' '.join(command)}` failed in {folder}")
@@ -215,20 +227,21 @@ def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wra
     `generator_cpu_seconds`, what wrk itself used. `wrapper` stands before the
     command: what measures for as long as the load lasts.
     """
-    need("wrk", "wrk")
+    need("wrk")
     command = [
         *map(str, wrapper),
         *("wrk", f"-t{min(threads, connections)}", f"-c{connections}", f"-d{seconds}s"),
         *("--timeout", "10s", "-s", str(PERF / "orders.lua"), f"http://{address}", "--", *options),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # In a group of its own, so that a wrapper's child is ended with it.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     finally:
         if process.returncode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         process.stdout.close()
     for line in output.splitlines():

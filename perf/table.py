@@ -9,11 +9,10 @@ def markdown(head, rows):
     def line(row):
         first, *rest = (
             cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         return "| " + " | ".join([first, *rest]) + " |"
 
-    rule = "|" + "|".join(
-        "-" * (width + 2) if column == 0 else "-" * (width + 1) + ":" for column, width in enumerate(widths)
-    ) + "|"
+    rules = ("-" * (width + 2) if column == 0 else "-" * (width + 1) + ":" for column, width in enumerate(widths))
+    rule = "|" + "|".join(rules) + "|"
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])

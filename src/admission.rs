@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     clock,
-    ledger::Outcome,
+    ledger::{Outcome, window::Known},
     metrics::Reason,
     order::{HashKey, Invalid, Order, OrderId, decode},
     pipeline::{
@@ -189,8 +189,12 @@ impl Admission {
                     // It ended meanwhile: the next look meets what came of it.
                 }
                 Claimed::Busy => {
-                    // Not the client's doing, and over in a moment.
-                    self.reject(Reason::Full);
+                    // Two claims at one moment; but if the order is committed
+                    // there is no need to claim it.
+                    if let Some(known) = self.pipeline.window.get(id) {
+                        return self.committed(known, content);
+                    }
+                    self.reject(Reason::Full); // over in a moment
                     return Err(Rejection::Busy);
                 }
                 Claimed::NoRoom => return Err(self.full()),
@@ -199,15 +203,7 @@ impl Admission {
         // After the claim, or an outcome could slip in between.
         if let Some(known) = self.pipeline.window.get(id) {
             self.release(claim);
-            if known.content != content {
-                return Err(self.conflict(true));
-            }
-            self.pipeline.metrics.admission.duplicate.inc();
-            return Ok(Admitted::Committed(Outcome {
-                seq: known.seq,
-                status: known.status,
-                reason: None,
-            }));
+            return self.committed(known, content);
         }
         let job = Arc::new(InFlight {
             order,
@@ -216,7 +212,10 @@ impl Admission {
             accepted_at: clock::unix_nanos(),
             admitted: Instant::now(),
         });
-        self.pipeline.claims.queued(claim);
+        if !self.pipeline.claims.queued(claim) {
+            self.reject(Reason::Draining);
+            return Err(Rejection::Closed(State::Draining));
+        }
         let ticket = self.ticket(claim, Held::Own(job.clone()));
         if self.pipeline.push(job).is_err() {
             self.release(claim);
@@ -244,6 +243,19 @@ impl Admission {
     /// Counts a submission that a door refused by itself.
     pub fn reject(&self, reason: Reason) {
         self.pipeline.metrics.admission.rejected.inc(reason);
+    }
+
+    /// What a submission hears whose id has an outcome.
+    fn committed(&self, known: Known, content: u128) -> Result<Admitted, Rejection> {
+        if known.content != content {
+            return Err(self.conflict(true));
+        }
+        self.pipeline.metrics.admission.duplicate.inc();
+        Ok(Admitted::Committed(Outcome {
+            seq: known.seq,
+            status: known.status,
+            reason: None,
+        }))
     }
 
     fn ticket(&self, claim: Claim, held: Held) -> Ticket {

@@ -70,15 +70,23 @@ fn main() -> ExitCode {
     {
         Event::Signal(signal) => {
             tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
-            report(server.drain(config.drain_timeout))
+            let drained = server.drain(config.drain_timeout);
+            // What broke meanwhile decides, however the drain went.
+            let fault = events.try_iter().find_map(|event| match event {
+                Event::Fault(fault) => Some(fault),
+                Event::Signal(_) => None,
+            });
+            fault.map_or_else(|| report(drained), |fault| broken(&fault))
         }
-        Event::Fault(fault) => {
-            tracing::error!(%fault, "can't go on");
-            match fault {
-                Fault::Ledger(_) => exit::LEDGER.into(),
-                Fault::Panic(_) => exit::FAILED.into(),
-            }
-        }
+        Event::Fault(fault) => broken(&fault),
+    }
+}
+
+fn broken(fault: &Fault) -> ExitCode {
+    tracing::error!(%fault, "can't go on");
+    match fault {
+        Fault::Ledger(_) => exit::LEDGER.into(),
+        Fault::Panic(_) => exit::FAILED.into(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     config::{self, Config, HttpEngine},
     http::{
         Limits, Service,
+        deadline::Deadlines,
         dispatch::Dispatch,
         minihttp,
         native::{self, Listener},
@@ -36,8 +37,12 @@ use crate::{
 
 /// Descriptors that connections leave alone: the admin port accepts with them,
 /// and files are opened.
-const DESCRIPTORS_RESERVED: u64 = 64;
-/// How long replies may take to get out after the drain deadline.
+const DESCRIPTORS_RESERVED: usize = 64;
+/// What the process itself has open: standard streams, poll lists, listeners.
+const DESCRIPTORS_OWN: usize = 32;
+/// How long replies may take to get out once the last order has its outcome.
+/// They go to sockets that are open: whose buffers are full by then is not
+/// reading.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why the service could not start.
@@ -64,7 +69,7 @@ pub enum StartError {
 /// How a drain went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// Orders that were inside and got an outcome.
+    /// Orders that got their outcome since it began.
     pub drained: u64,
     /// Orders somebody was told were queued, and which are lost now.
     pub lost: usize,
@@ -78,6 +83,7 @@ pub struct Drained {
 pub struct Server {
     pipeline: Arc<Pipeline>,
     service: Arc<Service>,
+    deadlines: Arc<Deadlines>,
     threads: Threads,
     /// `None` under `--http-engine may_minihttp`.
     native: Option<Listener>,
@@ -142,7 +148,11 @@ impl Server {
 
         let port = bind(config)?;
         let io_threads = start_coroutines(&plan)?;
-        let dispatch = Dispatch::start(io_threads, 2 * limits.max_connections)?;
+        let dispatch = Dispatch::start(io_threads)?;
+        // A seat for each connection that waits, and one for the listener.
+        let seats =
+            limits.max_connections + native::REFUSING_MAX + minihttp::ADMIN_CONNECTIONS_MAX + 1;
+        let deadlines = Deadlines::start(seats, dispatch.clone())?;
 
         let settings = Settings {
             queue_orders: config.queue_capacity,
@@ -163,7 +173,12 @@ impl Server {
         };
         let (native, http) = match port {
             Bound::Native(listener) => {
-                let native = Listener::start(listener, service.clone(), dispatch.clone())?;
+                let native = Listener::start(
+                    listener,
+                    service.clone(),
+                    dispatch.clone(),
+                    deadlines.clone(),
+                )?;
                 let address = native.address();
                 (Some(native), address)
             }
@@ -172,28 +187,39 @@ impl Server {
                     "the order port is served by may_minihttp: {}",
                     minihttp::LIMITS
                 );
-                let bound =
-                    minihttp::start(address, Port::Orders, service.clone(), dispatch.clone())
-                        .map_err(|source| http(address, source))?;
+                let bound = minihttp::start(
+                    address,
+                    Port::Orders,
+                    service.clone(),
+                    dispatch.clone(),
+                    deadlines.clone(),
+                )
+                .map_err(|source| http(address, source))?;
                 (None, bound)
             }
         };
         let admin = match config.admin_listen {
             None => None,
             Some(address) => Some(
-                minihttp::start(address, Port::Admin, service.clone(), dispatch).map_err(
-                    |source| StartError::Bind {
-                        flag: "--admin-listen",
-                        address,
-                        source,
-                    },
-                )?,
+                minihttp::start(
+                    address,
+                    Port::Admin,
+                    service.clone(),
+                    dispatch,
+                    deadlines.clone(),
+                )
+                .map_err(|source| StartError::Bind {
+                    flag: "--admin-listen",
+                    address,
+                    source,
+                })?,
             ),
         };
         let threads = pipeline.start(&plan, processor, Box::new(ledger), Arc::new(on_fault))?;
         Ok(Self {
             pipeline,
             service,
+            deadlines,
             threads,
             native,
             http,
@@ -236,34 +262,28 @@ impl Server {
         if let Some(native) = &self.native {
             native.stop();
         }
-        let inside = self.pipeline.gate.orders();
+        let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut lost = 0;
         if !in_time {
             lost = self.pipeline.fence();
-            self.wake_all();
+            self.deadlines.wake_all();
         }
-        let left = self.pipeline.gate.orders();
-        self.replies_out(deadline.max(Instant::now() + FAREWELL));
+        self.replies_out(Instant::now() + FAREWELL);
 
         self.service.closing.store(true, Ordering::Release);
-        self.wake_all();
+        self.deadlines.wake_all();
+        self.deadlines.stop();
         self.service.observer.stop();
         self.pipeline.close();
         if in_time {
             self.threads.join();
         } // else a worker may be stuck in its processor: not waited for
         Drained {
-            drained: inside.saturating_sub(left),
+            drained: self.pipeline.metrics.ledger.outcomes() - before,
             lost,
             in_time,
             took: start.elapsed(),
-        }
-    }
-
-    fn wake_all(&self) {
-        if let Some(native) = &self.native {
-            native.wake_all();
         }
     }
 
@@ -272,6 +292,11 @@ impl Server {
     fn replies_out(&self, deadline: Instant) {
         while self.service.executing.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
             thread::park_timeout(Duration::from_millis(1));
+        }
+        if self.native.is_none() {
+            // The crate writes a reply after our part in the request is over,
+            // and gives no sign of having done it.
+            thread::sleep(Duration::from_millis(50));
         }
     }
 }
@@ -354,8 +379,11 @@ fn connections(wanted: usize) -> usize {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
+    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + native::REFUSING_MAX;
     let room = current.map_or(usize::MAX, |current| {
-        usize::try_from(current.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX)
+        usize::try_from(current)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(kept)
     });
     let fits = wanted.min(room.max(1));
     if fits < wanted {

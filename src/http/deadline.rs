@@ -20,13 +20,15 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
+    task::Wake,
     thread::{self, Thread},
     time::{Duration, Instant},
 };
 
 use crossbeam_queue::ArrayQueue;
 
-use super::dispatch::Sleeper;
+use super::dispatch::{Dispatch, Sleeper};
+use crate::pipeline::ticket::Flush;
 
 /// Nothing to wake for.
 const NEVER: u64 = u64::MAX;
@@ -49,6 +51,7 @@ pub struct Deadlines {
     sleeps_until: AtomicU64,
     sweeper: OnceLock<Thread>,
     stop: AtomicBool,
+    dispatch: Arc<Dispatch>,
 }
 
 /// A seat taken by one connection; given back when dropped.
@@ -58,17 +61,17 @@ pub struct Taken {
 }
 
 impl Deadlines {
-    /// Seats for `connections`, and a running sweeper.
+    /// So many seats, and a running sweeper that wakes through `dispatch`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(connections: usize) -> std::io::Result<Arc<Self>> {
-        let free = ArrayQueue::new(connections);
-        for seat in 0..connections as u32 {
+    pub fn start(seats: usize, dispatch: Arc<Dispatch>) -> std::io::Result<Arc<Self>> {
+        let free = ArrayQueue::new(seats);
+        for seat in 0..seats as u32 {
             free.push(seat).expect("as large as there are seats");
         }
         let deadlines = Arc::new(Self {
-            seats: (0..connections)
+            seats: (0..seats)
                 .map(|_| Seat {
                     at: AtomicU64::new(NEVER),
                     sleeper: Mutex::new(None),
@@ -79,6 +82,7 @@ impl Deadlines {
             sleeps_until: AtomicU64::new(0),
             sweeper: OnceLock::new(),
             stop: AtomicBool::new(false),
+            dispatch,
         });
         let sweeper = deadlines.clone();
         let thread = thread::Builder::new()
@@ -102,9 +106,10 @@ impl Deadlines {
     pub fn wake_all(&self) {
         for seat in 0..self.seats.len() as u32 {
             if let Some(sleeper) = &*self.sleeper(seat) {
-                sleeper.wake_now();
+                sleeper.wake_by_ref();
             }
         }
+        self.dispatch.flush();
     }
 
     /// Ends the sweeper.
@@ -143,9 +148,10 @@ impl Deadlines {
                         .is_ok()
                     && let Some(sleeper) = &*self.sleeper(index as u32)
                 {
-                    sleeper.wake_now();
+                    sleeper.wake_by_ref();
                 }
             }
+            self.dispatch.flush();
             let mut until = self.earliest();
             loop {
                 self.sleeps_until.store(until, Ordering::Relaxed);

@@ -7,6 +7,14 @@
 //! on that thread, the dispatcher, wakes the others from there, which costs a
 //! push into a local run queue.
 //!
+//! A coroutine must be woken on its own I/O thread, for another reason, too.
+//! From elsewhere, `may` resumes it on whatever thread comes next, and there it
+//! can run to its end while the thread that put it to sleep still looks at the
+//! socket's state, which lies on the coroutine's stack; and a socket that is
+//! closed on one thread can be taken off the poll list of another, where its
+//! number already means somebody else. So the sweeper of the deadlines and the
+//! drain go through here as well.
+//!
 //! # Why nobody stays listed and asleep
 //!
 //! Who lists a coroutine flushes afterwards. The flush skips the eventfd only
@@ -25,7 +33,7 @@ use std::{
     task::Wake,
 };
 
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use may::{
     coroutine::Coroutine,
@@ -57,8 +65,9 @@ pub struct Sleeper {
 
 /// What belongs to one I/O thread.
 struct Lane {
-    /// Those to wake.
-    list: ArrayQueue<Arc<Sleeper>>,
+    /// Those to wake. Each is listed once at most, so that there are never more
+    /// than there are connections.
+    list: SegQueue<Arc<Sleeper>>,
     /// Whether the dispatcher has been signalled and has not begun yet.
     signalled: CachePadded<AtomicBool>,
     event: File,
@@ -70,13 +79,13 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Starts a dispatcher on each of `io_threads`, for `coroutines` in all.
+    /// Starts a dispatcher on each of `io_threads`.
     ///
     /// # Errors
     /// When the system gives no eventfd.
-    pub fn start(io_threads: usize, coroutines: usize) -> io::Result<Arc<Self>> {
+    pub fn start(io_threads: usize) -> io::Result<Arc<Self>> {
         let lanes = (0..io_threads)
-            .map(|thread| Lane::start(thread, io_threads, coroutines))
+            .map(|thread| Lane::start(thread, io_threads))
             .collect::<io::Result<_>>()?;
         Ok(Arc::new(Self { lanes }))
     }
@@ -112,16 +121,6 @@ impl Flush for Dispatch {
     }
 }
 
-impl Sleeper {
-    /// Wakes it now. From an I/O thread this is cheap.
-    pub fn wake_now(&self) {
-        match &self.how {
-            How::Io(waker) => waker.wakeup(),
-            How::Park(coroutine) => coroutine.unpark(),
-        }
-    }
-}
-
 /// Waking puts it on its thread's list; [`Dispatch::flush`] does the rest.
 impl Wake for Sleeper {
     fn wake(self: Arc<Self>) {
@@ -131,21 +130,17 @@ impl Wake for Sleeper {
     fn wake_by_ref(self: &Arc<Self>) {
         // AcqRel pairs with the dispatcher's: who finds it listed knows that
         // the dispatcher will wake it after seeing what came before.
-        if !self.listed.swap(true, Ordering::AcqRel)
-            && let Err(sleeper) = self.lane.list.push(self.clone())
-        {
-            // More coroutines than were announced: dearer, but right.
-            sleeper.listed.store(false, Ordering::Release);
-            sleeper.wake_now();
+        if !self.listed.swap(true, Ordering::AcqRel) {
+            self.lane.list.push(self.clone());
         }
     }
 }
 
 impl Lane {
-    fn start(thread: usize, threads: usize, coroutines: usize) -> io::Result<Arc<Self>> {
+    fn start(thread: usize, threads: usize) -> io::Result<Arc<Self>> {
         let event = event_on_thread(thread, threads)?;
         let lane = Arc::new(Self {
-            list: ArrayQueue::new(coroutines),
+            list: SegQueue::new(),
             signalled: CachePadded::new(AtomicBool::new(false)),
             event: event.try_clone()?.into(),
         });
@@ -170,8 +165,12 @@ impl Lane {
             let Some(sleeper) = self.list.pop() else {
                 break;
             };
-            sleeper.listed.store(false, Ordering::Release);
-            sleeper.wake_now();
+            // AcqRel: pairs with the swap in `wake_by_ref`, either way.
+            sleeper.listed.swap(false, Ordering::AcqRel);
+            match &sleeper.how {
+                How::Io(waker) => waker.wakeup(),
+                How::Park(coroutine) => coroutine.unpark(),
+            }
         }
         if !self.list.is_empty() {
             self.signal();

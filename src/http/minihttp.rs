@@ -11,23 +11,30 @@ use std::{
     io::{self, Read},
     net::{SocketAddr, TcpListener},
     os::fd::{BorrowedFd, RawFd},
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::Waker,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use may::coroutine;
 use may_minihttp::{HttpService, HttpServiceFactory, Request as MiniRequest, Response};
-use rustix::net::{Shutdown, shutdown, sockopt::set_tcp_nodelay};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{Shutdown, shutdown, sockopt::set_tcp_nodelay},
+};
 use socket2::{Domain, Socket, Type};
 
 use super::{
     Service,
-    dispatch::Dispatch,
+    deadline::Deadlines,
+    dispatch::{Dispatch, Sleeper},
     framing::Method,
     problem::Problem,
     reply::{Body, JSON, PROBLEM_JSON, Reply, reason_phrase},
-    routes::{self, Handled, Port, Request},
+    routes::{self, Handled, Port, Request, Wait},
 };
 use crate::{
     metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, Reason, Route},
@@ -35,12 +42,15 @@ use crate::{
 };
 
 /// What this engine can't do, for the log and the docs.
-pub const LIMITS: &str = "no timeouts, no connection limit, at most 16 request headers, no \
-    100-continue, no Connection: close, no Location header; for trusted networks only";
+pub const LIMITS: &str = "no timeouts, at most 16 request headers, no 100-continue, no \
+    Connection: close, no Location header; a request that it can't parse ends the connection \
+    without a reply, and replies before it may be lost; for trusted networks only";
 
-/// How often a waiting request looks around by itself: nobody can wake it when
-/// the drain deadline passes.
-const LOOK_AROUND: Duration = Duration::from_millis(250);
+/// Connections on the admin port: scrapers, probes and a person.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+/// Requests between two looks at whether the client takes its replies, which
+/// the crate would else collect without a bound.
+const LOOK_EVERY: u32 = 64;
 
 /// The `Retry-After` lines there can be: the crate takes static text only.
 static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -61,6 +71,7 @@ pub fn start(
     port: Port,
     service: Arc<Service>,
     dispatch: Arc<Dispatch>,
+    deadlines: Arc<Deadlines>,
 ) -> io::Result<SocketAddr> {
     if address.port() != 0 {
         // Fails if anybody listens there.
@@ -79,10 +90,17 @@ pub fn start(
         .local_addr()?
         .as_socket()
         .expect("an IP socket has an IP address");
+    let connections_max = match port {
+        Port::Admin => ADMIN_CONNECTIONS_MAX,
+        Port::Orders => service.limits.max_connections,
+    };
     Engine {
         port,
         service,
         dispatch,
+        deadlines,
+        open: Arc::default(),
+        connections_max,
     }
     .start(bound)?;
     Ok(bound)
@@ -92,20 +110,37 @@ struct Engine {
     port: Port,
     service: Arc<Service>,
     dispatch: Arc<Dispatch>,
+    deadlines: Arc<Deadlines>,
+    /// Connections open now.
+    open: Arc<AtomicUsize>,
+    connections_max: usize,
 }
 
 impl HttpServiceFactory for Engine {
     type Service = Connection;
 
     fn new_service(&self, socket: usize) -> Connection {
-        Connection {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection {
             port: self.port,
             service: self.service.clone(),
             dispatch: self.dispatch.clone(),
+            deadlines: self.deadlines.clone(),
+            open: self.open.clone(),
             socket: socket as RawFd,
-            waker: None,
-            ended: false,
-        }
+            sleeper: None,
+            requests: 0,
+            ended: before >= self.connections_max,
+        };
+        connection.service.metrics().http.connections.inc();
+        connection.with_socket(|socket| {
+            // As on the other engine; a broken socket says so by itself.
+            let _ = set_tcp_nodelay(socket, true);
+            if connection.ended {
+                let _ = shutdown(socket, Shutdown::Both);
+            }
+        });
+        connection
     }
 }
 
@@ -114,12 +149,23 @@ struct Connection {
     port: Port,
     service: Arc<Service>,
     dispatch: Arc<Dispatch>,
+    deadlines: Arc<Deadlines>,
+    open: Arc<AtomicUsize>,
     /// The socket, owned by the crate's loop, which outlives every call of us.
     socket: RawFd,
-    /// Made on the first call, on the connection's own coroutine.
-    waker: Option<Waker>,
+    /// Made on the first request, on the connection's own coroutine.
+    sleeper: Option<Arc<Sleeper>>,
+    /// Requests since the client was last seen to take its replies.
+    requests: u32,
     /// Nothing that comes on this connection is executed any more.
     ended: bool,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.service.metrics().http.connections.dec();
+    }
 }
 
 /// Where the body of a request ends, as far as the crate can be trusted.
@@ -149,6 +195,18 @@ impl Connection {
             return (
                 Route::Other,
                 Problem::MalformedRequest.report(detail).reply(),
+            );
+        }
+        if !self.is_taken() {
+            let detail = "replies are not being read";
+            return (
+                Route::Other,
+                self.end(
+                    Route::Other,
+                    Reason::Invalid,
+                    Problem::RequestTimeout,
+                    detail,
+                ),
             );
         }
         let _executing = (self.port == Port::Orders).then(|| self.service.execute());
@@ -198,19 +256,11 @@ impl Connection {
             accept: [accept.first().map(|s| &**s), accept.get(1).map(|s| &**s)],
             body: length.map(|_| &*body),
         };
-        let waker = self.waker().clone();
+        let sleeper = self.sleeper();
+        let waker = Waker::from(sleeper.clone());
         let reply = match routes::handle(&self.service, self.port, &request, &waker) {
             Handled::Reply(reply) => reply,
-            Handled::Wait(mut wait) => loop {
-                let now = Instant::now();
-                if let Some(reply) = wait.poll(&self.service, now) {
-                    break reply;
-                }
-                let until = wait
-                    .until()
-                    .map(|until| until.saturating_duration_since(now));
-                coroutine::park_timeout(until.map_or(LOOK_AROUND, |wait| wait.min(LOOK_AROUND)));
-            },
+            Handled::Wait(wait) => self.wait(wait, sleeper),
         };
         let head = method == Method::Head;
         (
@@ -240,18 +290,47 @@ impl Connection {
         problem.report(detail).reply()
     }
 
-    fn waker(&mut self) -> &Waker {
-        if self.waker.is_none() {
-            self.with_socket(|socket| {
-                // As on the other engine; a broken socket says so by itself.
-                let _ = set_tcp_nodelay(socket, true);
-            });
+    fn wait(&self, mut wait: Wait, sleeper: Arc<Sleeper>) -> Reply {
+        let Some(seat) = self.deadlines.take(sleeper) else {
+            let report = Problem::TooManyConnections.report("too many requests are waiting");
+            return report.retry_after(1).reply();
+        };
+        loop {
+            if let Some(reply) = wait.poll(&self.service, Instant::now()) {
+                return reply;
+            }
+            if let Some(until) = wait.until() {
+                seat.arm(until);
+            }
+            coroutine::park();
         }
-        self.waker.get_or_insert_with(|| {
-            self.dispatch
-                .parked_sleeper(self.socket, coroutine::current())
-                .into()
-        })
+    }
+
+    fn sleeper(&mut self) -> Arc<Sleeper> {
+        let (dispatch, socket) = (&self.dispatch, self.socket);
+        self.sleeper
+            .get_or_insert_with(|| dispatch.parked_sleeper(socket, coroutine::current()))
+            .clone()
+    }
+
+    /// Whether the client takes its replies, looked at now and then.
+    fn is_taken(&mut self) -> bool {
+        self.requests += 1;
+        if self.requests < LOOK_EVERY {
+            return true;
+        }
+        self.requests = 0;
+        let mut writable = false;
+        self.with_socket(|socket| {
+            let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
+            let at_once = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // An error means a broken socket, which takes nothing.
+            writable = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
+        });
+        writable
     }
 
     fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {

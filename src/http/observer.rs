@@ -7,6 +7,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +18,10 @@ use std::{
 
 use crossbeam_queue::ArrayQueue;
 
-use super::reply::{JSON, Reply};
+use super::{
+    problem::Problem,
+    reply::{JSON, Reply},
+};
 use crate::{
     metrics::{self, Gauges, ProcessMetrics},
     pipeline::{
@@ -105,7 +109,10 @@ impl Shared {
             let (Some(request), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
                 return;
             };
-            request.reply.keep(view(&pipeline, request.view));
+            // A panic has been logged; the scraper hears of it, too.
+            let reply = catch_unwind(AssertUnwindSafe(|| view(&pipeline, request.view)))
+                .unwrap_or_else(|_| Problem::Internal.report("the scrape failed").reply());
+            request.reply.keep(reply);
             pipeline.doors.flush();
         }
     }

@@ -78,7 +78,7 @@ impl Wait {
     /// When to poll again at the latest; `None`: it answers by itself.
     pub fn until(&self) -> Option<Instant> {
         match self {
-            Self::Order(pending) => pending.until(),
+            Self::Order(pending) => Some(pending.until()),
             Self::Lookup(_) | Self::View(_) => None,
         }
     }

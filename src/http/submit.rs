@@ -25,9 +25,8 @@ use crate::{
 pub struct Pending {
     ticket: Ticket,
     id: OrderId,
-    /// When the client is told "queued" instead; `None` once it can't be any
-    /// more, since the outcome is on its way.
-    until: Option<Instant>,
+    /// When the client is told "queued" instead.
+    until: Instant,
     deferred: bool,
 }
 
@@ -69,7 +68,7 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
         },
         Ok(Admitted::Waiting(ticket)) => {
             let now = Instant::now();
-            let until = Some(now + wait);
+            let until = now + wait;
             let deferred = prefer.respond_async;
             let mut pending = Pending {
                 ticket,
@@ -89,7 +88,7 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
 }
 
 impl Pending {
-    pub(super) fn until(&self) -> Option<Instant> {
+    pub(super) fn until(&self) -> Instant {
         self.until
     }
 
@@ -97,14 +96,15 @@ impl Pending {
         if let Some(answer) = self.ticket.answer() {
             return Some(self.answered(service, answer));
         }
-        if self.until.is_none_or(|until| now < until) {
+        if now < self.until {
             return None;
         }
         if self.ticket.tell_queued() {
             return Some(queued(&self.id, self.deferred));
         }
-        // It ended this very moment: the answer is there or about to be.
-        self.until = None;
+        // It ended this very moment: the answer is about to be there. Nobody
+        // may be going to wake us, so look again.
+        self.until = now + Duration::from_millis(1);
         self.ticket
             .answer()
             .map(|answer| self.answered(service, answer))

@@ -116,8 +116,8 @@ pub trait Ledger<T: Item>: Send {
     /// sequence. Never blocks.
     ///
     /// # Errors
-    /// When the ledger has failed for good. Items without a receipt are in
-    /// doubt then, and nothing may be committed any more.
+    /// When the ledger has failed for good. All items it still had are among
+    /// `done` then, [`Fate::InDoubt`], and nothing may be committed any more.
     fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed>;
 }
 

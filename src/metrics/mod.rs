@@ -152,6 +152,13 @@ pub struct LedgerMetrics {
     pub batch_orders: Histogram,
 }
 
+impl LedgerMetrics {
+    /// Orders committed, either way.
+    pub fn outcomes(&self) -> u64 {
+        self.processed.get() + self.failed.get()
+    }
+}
+
 impl Default for LedgerMetrics {
     fn default() -> Self {
         Self {

@@ -173,14 +173,10 @@ impl Claims {
         )
     }
 
-    /// The order goes into the queue.
-    pub fn queued(&self, claim: Claim) {
-        // Only the claimer changes the phase until here. Release publishes the
-        // content hash (pairs with the Acquire in `same_content`).
-        let state = self.state(claim);
-        let now = state.load(Ordering::Relaxed);
-        debug_assert_eq!(now & phase::MASK, phase::CLAIMING);
-        state.store((now & !phase::MASK) | phase::QUEUED, Ordering::Release);
+    /// The order goes into the queue. `false` if the drain deadline has passed
+    /// meanwhile and withdrew the claim.
+    pub fn queued(&self, claim: Claim) -> bool {
+        self.advance(claim, phase::CLAIMING, phase::QUEUED)
     }
 
     /// Takes a queued order into a batch: from here on only the ledger decides.
@@ -254,14 +250,14 @@ impl Claims {
                 slot: index as u32,
                 generation: (seen >> GENERATION_SHIFT) as u32,
             };
-            if seen & phase::MASK != phase::QUEUED {
+            if !matches!(seen & phase::MASK, phase::CLAIMING | phase::QUEUED) {
                 continue;
             }
             // The flag may have come since: ask for it in the state taken.
             let mut was_told = false;
             let taken = self.update(claim, |state| {
                 was_told = state & TOLD != 0;
-                (state & phase::MASK == phase::QUEUED)
+                matches!(state & phase::MASK, phase::CLAIMING | phase::QUEUED)
                     .then_some((state & !phase::MASK) | phase::RESERVED)
             });
             if taken {
@@ -345,8 +341,10 @@ impl Claims {
             }
             let generation = ((seen >> GENERATION_SHIFT) as u32).wrapping_add(1);
             let reserved = (u64::from(generation) << GENERATION_SHIFT) | tag(id) | phase::RESERVED;
+            // Acquire: whoever freed the slot had put its outcome into the
+            // window, and who finds us in the slot must find it there.
             if state
-                .compare_exchange(seen, reserved, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(seen, reserved, Ordering::Acquire, Ordering::Relaxed)
                 .is_err()
             {
                 continue;

@@ -8,7 +8,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering, fence},
     },
     thread::{self, Thread},
     time::Instant,
@@ -70,7 +70,7 @@ impl Gate {
         }
     }
 
-    /// Lets an order of so many bytes in.
+    /// Lets an order of so many bytes in. One that is alone always fits.
     ///
     /// # Errors
     /// When the gate is closed, or when it would be too many bytes.
@@ -81,7 +81,7 @@ impl Gate {
         let state = self.state();
         let refused = if state != State::Open {
             Refused::Closed(state)
-        } else if (before & BYTES_MASK) + bytes > self.bytes_max {
+        } else if before != 0 && (before & BYTES_MASK) + bytes > self.bytes_max {
             Refused::Bytes
         } else {
             return Ok(());
@@ -97,10 +97,12 @@ impl Gate {
         let before = self
             .inside
             .fetch_sub(orders * ONE_ORDER + bytes, Ordering::SeqCst);
-        if before >> BYTES_BITS == orders
-            && let Some(thread) = self.drainer.get()
-        {
-            thread.unpark();
+        if before >> BYTES_BITS == orders {
+            // Pairs with the fence in `wait_empty`.
+            fence(Ordering::SeqCst);
+            if let Some(thread) = self.drainer.get() {
+                thread.unpark();
+            }
         }
     }
 
@@ -143,9 +145,10 @@ impl Gate {
     /// passed; answers which. For the one thread that drains.
     pub fn wait_empty(&self, deadline: Instant) -> bool {
         self.drainer.get_or_init(thread::current);
+        // Pairs with the fence in `leave`: either the zero is seen below, or
+        // the handle written above is seen there.
+        fence(Ordering::SeqCst);
         loop {
-            // Pairs with the subtraction in `leave`: either the zero is seen
-            // here or the handle written above is seen there.
             if self.inside.load(Ordering::SeqCst) >> BYTES_BITS == 0 {
                 return true;
             }
@@ -173,6 +176,9 @@ mod tests {
         assert_eq!(gate.enter(40), Ok(()));
         assert_eq!((gate.orders(), gate.bytes()), (2, 100));
         gate.leave(2, 100);
+        assert_eq!(gate.enter(101), Ok(()), "alone");
+        assert_eq!(gate.enter(1), Err(Refused::Bytes));
+        gate.leave(1, 101);
         assert_eq!((gate.orders(), gate.bytes()), (0, 0));
     }
 

@@ -51,7 +51,7 @@ use crate::{
 const COMMIT_QUEUE: usize = 8192;
 /// What an order in flight costs beside its own bytes: its entry in the
 /// queues, its order and waiter, and what the allocator rounds up.
-const OVERHEAD_BYTES: u64 = 512;
+pub const OVERHEAD_BYTES: u64 = 512;
 
 /// An order between admission and its answer.
 pub struct InFlight {

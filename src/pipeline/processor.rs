@@ -38,6 +38,13 @@ pub const REASON_BYTES_MAX: usize = 256;
 pub trait Processor: Send + Sync + 'static {
     /// Does the work and says how it came out.
     fn process(&self, order: &Order) -> Verdict;
+
+    /// Whether `process` is always over within microseconds. Verdicts may then
+    /// be held back for as long, so that the committer is woken for several at
+    /// a time.
+    fn is_quick(&self) -> bool {
+        false
+    }
 }
 
 /// How the work for an order came out.
@@ -80,6 +87,10 @@ fn cut(reason: &str) -> &str {
 impl<P: Processor + ?Sized> Processor for Arc<P> {
     fn process(&self, order: &Order) -> Verdict {
         (**self).process(order)
+    }
+
+    fn is_quick(&self) -> bool {
+        (**self).is_quick()
     }
 }
 

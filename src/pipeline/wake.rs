@@ -21,9 +21,10 @@
 //!    mask empty (the consumers took their bits back) clears `waking`, passes a
 //!    fence and looks again, so that a push which skipped meanwhile is covered.
 //! 4. *A bit taken back.* A consumer that finds an order after announcing
-//!    clears its bit. If a producer was faster, that wake is meant for this
-//!    consumer: it clears `waking` as if it had slept. The park token that is
-//!    left over costs one empty turn of the loop, never a lost order.
+//!    clears its bit. If a producer was faster, its wake has been swallowed:
+//!    others may have skipped theirs because of it, so the consumer clears
+//!    `waking` as if it had slept and passes the wake on. The park token that
+//!    is left over costs one empty turn of the loop, never a lost order.
 //!
 //! The models at the end of this file check this with `loom`.
 
@@ -121,8 +122,8 @@ impl Parking {
             self.announce(me);
             match poll() {
                 Poll::Item(item, more) => {
-                    self.retract(me);
-                    return found(item, more, parks);
+                    let swallowed = self.retract(me);
+                    return found(item, more || swallowed, parks); // point 4
                 }
                 Poll::Closed => {
                     self.retract(me);
@@ -147,7 +148,10 @@ impl Parking {
             if self.waking.load(Ordering::Relaxed) || !self.anyone_asleep() {
                 return false;
             }
-            if self.waking.swap(true, Ordering::Relaxed) {
+            let ours =
+                self.waking
+                    .compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed);
+            if ours.is_err() {
                 return false;
             }
             if let Some(thread) = self.take_one() {
@@ -187,11 +191,16 @@ impl Parking {
         fence(Ordering::SeqCst);
     }
 
-    fn retract(&self, me: usize) {
-        let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::Relaxed);
-        if before & bit(me) == 0 {
-            self.woken(); // point 4
+    /// Takes the announcement back; answers whether a wake was swallowed.
+    fn retract(&self, me: usize) -> bool {
+        // Acquire pairs with the Release of whoever took the bit: its setting
+        // of `waking` comes before our clearing of it.
+        let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::AcqRel);
+        let swallowed = before & bit(me) == 0;
+        if swallowed {
+            self.woken();
         }
+        swallowed
     }
 
     fn woken(&self) {
@@ -289,7 +298,7 @@ mod loom_models {
     /// deadlock.
     fn check(producers: usize, consumers: usize, each_takes: usize) {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(3);
+        builder.preemption_bound = Some(if producers + consumers > 3 { 2 } else { 3 });
         builder.check(move || {
             let queue = Queue::new(consumers);
             let takers: Vec<_> = (0..consumers)
@@ -325,5 +334,10 @@ mod loom_models {
     #[test]
     fn one_producer_two_consumers() {
         check(1, 2, 1);
+    }
+
+    #[test]
+    fn two_producers_two_consumers() {
+        check(2, 2, 1);
     }
 }

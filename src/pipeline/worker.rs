@@ -14,8 +14,8 @@ use super::{
     wake::Poll,
 };
 
-/// How long the committer may be left asleep while more orders are at hand:
-/// one wake-up then serves all that were judged meanwhile.
+/// How long the committer may be left asleep while more orders are at hand and
+/// the processor is quick: one wake-up then serves all judged meanwhile.
 const HOLD: Duration = Duration::from_micros(20);
 
 /// Runs worker number `me` until the pipeline is closed.
@@ -26,6 +26,7 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
         tracing::warn!(worker = me, core = core.id, %why, "not pinned");
     }
     let metrics = &pipeline.metrics.workers[me];
+    let quick = processor.is_quick();
     // Since when judged orders lie in the commit queue that nobody was told of.
     let mut untold: Option<Instant> = None;
     loop {
@@ -54,7 +55,7 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
         metrics.process.record(at - taken);
 
         hand_on(pipeline, me, Judged { job, verdict, at });
-        if at - *untold.get_or_insert(taken) >= HOLD {
+        if !quick || at - *untold.get_or_insert(taken) >= HOLD {
             untold = None;
             pipeline.committer.notify();
         }
@@ -67,7 +68,9 @@ fn judge(processor: &dyn Processor, job: &Arc<InFlight>) -> Verdict {
     // panic again, and that fails the next order only.
     match catch_unwind(AssertUnwindSafe(|| processor.process(&job.order))) {
         Ok(verdict) => verdict.bounded(),
-        Err(_) => {
+        Err(panic) => {
+            // Dropping what it panicked with may panic again.
+            std::mem::forget(panic);
             tracing::error!(id = %job.order.id(), "the processor panicked; the order has failed");
             Verdict::failed("the processor panicked")
         }

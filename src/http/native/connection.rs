@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     super::{
-        BodyRoom, Service,
+        BodyRoom, Executing, Service,
         date::{DATE_LEN, write_date},
         framing::{BodyDecoder, BodyFraming, Head, HeadLimits, parse_head},
         problem::{Problem, Report},
@@ -29,6 +29,9 @@ const INPUT_BYTES: usize = 4 << 10;
 const KEPT_BYTES: usize = 32 << 10;
 /// Replies are sent once so much has come together, whatever else is waiting.
 const OUTPUT_BYTES: usize = 64 << 10;
+/// What a connection takes before the others on its thread have their turn.
+const TURN_REQUESTS: usize = 16;
+const TURN_BYTES: usize = 64 << 10;
 /// After the last reply: what is read and dropped, and for how long, so that
 /// the reply isn't lost to a reset (RFC 9112 section 9.6).
 const LINGER_BYTES: usize = 1 << 20;
@@ -52,6 +55,19 @@ pub(super) struct Connection {
     /// How far the end of a head was looked for.
     searched: usize,
     output: Vec<u8>,
+    /// The peer didn't take what was written: nothing may follow.
+    broken: bool,
+    /// Set while a request runs and until its reply is out: the drain waits.
+    executing: Option<Executing>,
+    /// Requests and bytes taken since the thread's other connections had their
+    /// turn.
+    turn: Turn,
+}
+
+#[derive(Default)]
+struct Turn {
+    requests: usize,
+    bytes: usize,
 }
 
 /// A body, and the room that it takes while it is being read.
@@ -60,6 +76,15 @@ enum BodyPlace {
     Input(usize),
     /// Decoded.
     Own(Vec<u8>),
+}
+
+impl BodyPlace {
+    fn len(&self) -> usize {
+        match self {
+            Self::Input(bytes) => *bytes,
+            Self::Own(body) => body.len(),
+        }
+    }
 }
 
 impl Connection {
@@ -71,6 +96,9 @@ impl Connection {
             start: 0,
             searched: 0,
             output: Vec::new(),
+            broken: false,
+            executing: None,
+            turn: Turn::default(),
         }
     }
 
@@ -101,11 +129,11 @@ impl Connection {
             Err(next) => return next,
         };
         let route = routes::route(head.path(&self.input[self.start..]));
-        let _executing = self.service.execute();
         let (body, _room) = match self.body(&head, route) {
             Ok(body) => body,
             Err(next) => return next,
         };
+        self.executing.get_or_insert_with(|| self.service.execute());
         let reply = self.handle(&head, &body);
         let keep_alive = head.keep_alive
             && reply.status != 500
@@ -120,11 +148,22 @@ impl Connection {
             BodyPlace::Input(bytes) => head.len + bytes,
             BodyPlace::Own(_) => head.len,
         };
-        // A reply waits only for one whose request is here already. The request
-        // counts as executing until then, so that a drain waits for it.
-        let more = keep_alive && self.start < self.input.len();
-        if (!more || self.output.len() >= OUTPUT_BYTES) && !self.flush() {
+        if self.broken {
             return Next::Drop;
+        }
+        self.turn.requests += 1;
+        self.turn.bytes += head.len + body.len();
+        // A reply waits only for one whose request is here already.
+        let more = keep_alive && self.start < self.input.len();
+        if (!more || self.output.len() >= OUTPUT_BYTES) && !self.flush_all() {
+            return Next::Drop;
+        }
+        if self.turn.requests >= TURN_REQUESTS || self.turn.bytes >= TURN_BYTES {
+            self.turn = Turn::default();
+            if !self.flush_all() {
+                return Next::Drop;
+            }
+            self.socket.give_way();
         }
         if keep_alive {
             Next::Request
@@ -147,7 +186,7 @@ impl Connection {
                 }
             }
             let begun = !waiting.is_empty();
-            if !self.flush() {
+            if !self.flush_all() {
                 return Err(Next::Drop);
             }
             if !begun && self.service.is_closing() {
@@ -296,13 +335,14 @@ impl Connection {
             }
         };
         // Replies to earlier requests don't wait for this one. If the peer
-        // doesn't take them, it is gone; the order goes on.
-        let _ = self.flush();
+        // doesn't take them, the order goes on all the same.
+        self.flush();
         loop {
             if let Some(reply) = wait.poll(&self.service, Instant::now()) {
                 return reply;
             }
             self.socket.park(wait.until());
+            self.turn = Turn::default();
         }
     }
 
@@ -344,15 +384,22 @@ impl Connection {
 
     /// Sends what is in the output buffer; `false` if the peer doesn't take it.
     fn flush(&mut self) -> bool {
-        if self.output.is_empty() {
-            return true;
+        if self.output.is_empty() || self.broken {
+            return !self.broken;
         }
         let until = Instant::now() + self.service.limits.write_timeout;
-        let written = self.socket.write(&self.output, until).is_ok();
+        self.broken = self.socket.write(&self.output, until).is_err();
         self.output.clear();
         if self.output.capacity() > KEPT_BYTES {
             self.output = Vec::new();
         }
+        !self.broken
+    }
+
+    /// The same with no request in execution: all replies are out then.
+    fn flush_all(&mut self) -> bool {
+        let written = self.flush();
+        self.executing = None;
         written
     }
 
@@ -378,7 +425,7 @@ impl Connection {
 
     /// Sends what is left, then waits for the peer to close, within limits.
     fn linger(mut self) {
-        if !self.flush() || self.socket.finish().is_err() {
+        if !self.flush_all() || self.socket.finish().is_err() {
             return;
         }
         let until = Instant::now() + LINGER;

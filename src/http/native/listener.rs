@@ -5,11 +5,13 @@ use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    task::Waker,
+    time::{Duration, Instant},
 };
 
 use may::{
@@ -19,13 +21,19 @@ use may::{
 use rustix::io::Errno;
 
 use super::{
-    super::{Service, deadline::Deadlines, dispatch::Dispatch},
+    super::{
+        Service,
+        deadline::{Deadlines, Taken},
+        dispatch::Dispatch,
+    },
     connection::Connection,
-    socket::Socket,
+    socket::{Polled, Socket, poll},
 };
+use crate::pipeline::ticket::Flush;
 
-/// A connection's stack, in bytes. Measured with the deepest request (see
-/// `tests/stack.rs`), in a debug build, where frames are several times larger.
+/// A connection's stack, in bytes. Frames of debug builds are several times
+/// larger. `tests/stack.rs` sends the deepest requests to a debug build; an
+/// overflow hits the guard page and ends the process.
 pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
     128 << 10
 } else {
@@ -33,7 +41,9 @@ pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
 };
 
 /// Connections past the limit that are told so at a time; more are dropped.
-const REFUSING: usize = 64;
+pub(crate) const REFUSING_MAX: usize = 64;
+/// Connections accepted before the others on the thread have their turn.
+const ACCEPT_TURN: usize = 16;
 /// How long accepting pauses when there is no descriptor: at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(640);
@@ -50,38 +60,46 @@ struct Shared {
     deadlines: Arc<Deadlines>,
     stopping: AtomicBool,
     /// Wakes the coroutine that accepts.
-    accepting: std::sync::OnceLock<may::io::WaitIoWaker>,
-    /// Connections open now, those being refused among them.
-    open: AtomicUsize,
+    accepting: OnceLock<Waker>,
+    serving: AtomicUsize,
+    refusing: AtomicUsize,
 }
 
 impl Listener {
     /// Listens on `listener` and serves what comes, on coroutines.
     ///
     /// # Errors
-    /// When the system refuses a thread or the listener can't be polled.
+    /// When the listener can't be polled, or there is no seat for it.
     pub fn start(
         listener: TcpListener,
         service: Arc<Service>,
         dispatch: Arc<Dispatch>,
+        deadlines: Arc<Deadlines>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let seats = service.limits.max_connections + REFUSING;
+        let polled = poll(&listener)?;
+        let id = listener.as_raw_fd();
+        let sleeper = dispatch.io_sleeper(id, polled.waker());
+        let seat = deadlines
+            .take(sleeper.clone())
+            .ok_or_else(|| io::Error::other("no seat for the listener"))?;
         let shared = Arc::new(Shared {
             service,
             dispatch,
-            deadlines: Deadlines::start(seats)?,
+            deadlines,
             stopping: AtomicBool::new(false),
-            accepting: std::sync::OnceLock::new(),
-            open: AtomicUsize::new(0),
+            accepting: OnceLock::from(Waker::from(sleeper)),
+            serving: AtomicUsize::new(0),
+            refusing: AtomicUsize::new(0),
         });
-        let listener = CoIo::new(listener).map_err(io::Error::other)?;
-        shared.accepting.get_or_init(|| listener.waker());
-        let accepting = shared.clone();
-        let id = listener.as_raw_fd() as usize;
-        may::go!(Builder::new().id(id).stack_size(stack_words()), move || {
-            accepting.accept(&listener);
-        })?;
+        let accepting = Accepting {
+            shared: shared.clone(),
+            polled,
+            seat,
+            listener,
+        };
+        let builder = Builder::new().id(id as usize).stack_size(stack_words());
+        may::go!(builder, move || accepting.run())?;
         Ok(Self { shared, address })
     }
 
@@ -93,24 +111,13 @@ impl Listener {
     /// Stops accepting and closes the listening socket; open connections go on.
     pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
-        if let Some(waker) = self.shared.accepting.get() {
-            waker.wakeup();
-        }
-    }
-
-    /// Has every connection look around: for a closed service, or a deadline
-    /// that has passed.
-    pub fn wake_all(&self) {
-        self.shared.deadlines.wake_all();
+        self.shared.wake();
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         self.stop();
-        self.shared.service.closing.store(true, Ordering::Release);
-        self.wake_all();
-        self.shared.deadlines.stop();
     }
 }
 
@@ -119,88 +126,158 @@ pub(crate) fn stack_words() -> usize {
     STACK_BYTES / size_of::<usize>()
 }
 
-impl Shared {
-    fn accept(self: &Arc<Self>, listener: &CoIo<TcpListener>) {
+/// The coroutine that accepts.
+struct Accepting {
+    shared: Arc<Shared>,
+    /// Dropped before the listener.
+    polled: CoIo<Polled>,
+    seat: Taken,
+    listener: TcpListener,
+}
+
+impl Accepting {
+    fn run(self) {
+        let shared = &self.shared;
         let mut pause = PAUSE_MIN;
-        while !self.stopping.load(Ordering::Acquire) {
-            match listener.inner().accept() {
-                Ok((stream, _)) => {
-                    pause = PAUSE_MIN;
-                    self.spawn(stream);
+        let mut turn = 0;
+        while !shared.stopping.load(Ordering::Acquire) {
+            if turn == ACCEPT_TURN {
+                turn = 0;
+                shared.wake(); // ourselves, after one more poll
+                self.polled.wait_io();
+                continue;
+            }
+            turn += 1;
+            let accepted = self
+                .listener
+                .accept()
+                .and_then(|(stream, _)| shared.spawn(stream));
+            let Err(error) = accepted else {
+                pause = PAUSE_MIN;
+                continue;
+            };
+            match Errno::from_io_error(&error) {
+                Some(Errno::AGAIN) => {
+                    turn = 0;
+                    self.polled.wait_io();
                 }
-                Err(error) => match Errno::from_io_error(&error) {
-                    Some(Errno::AGAIN) => {
-                        listener.wait_io();
+                // The peer has gone, or its network; the next may be well
+                // (accept(2), "Error handling").
+                Some(
+                    Errno::INTR
+                    | Errno::CONNABORTED
+                    | Errno::NETDOWN
+                    | Errno::PROTO
+                    | Errno::NOPROTOOPT
+                    | Errno::HOSTDOWN
+                    | Errno::NONET
+                    | Errno::HOSTUNREACH
+                    | Errno::OPNOTSUPP
+                    | Errno::NETUNREACH,
+                ) => {}
+                _ => {
+                    if pause == PAUSE_MIN {
+                        tracing::warn!(%error, "can't accept connections; open ones go on");
                     }
-                    // The peer has gone, or its network; the next may be well
-                    // (accept(2), "Error handling").
-                    Some(
-                        Errno::INTR
-                        | Errno::CONNABORTED
-                        | Errno::NETDOWN
-                        | Errno::PROTO
-                        | Errno::NOPROTOOPT
-                        | Errno::HOSTDOWN
-                        | Errno::NONET
-                        | Errno::HOSTUNREACH
-                        | Errno::OPNOTSUPP
-                        | Errno::NETUNREACH,
-                    ) => {}
-                    _ => {
-                        if pause == PAUSE_MIN {
-                            tracing::warn!(%error, "can't accept connections; open ones go on");
-                        }
-                        may::coroutine::sleep(pause);
-                        pause = (pause * 2).min(PAUSE_MAX);
-                    }
-                },
+                    self.sleep(pause);
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
             }
         }
     }
 
-    fn spawn(self: &Arc<Self>, stream: TcpStream) {
-        let id = stream.as_raw_fd() as usize;
-        let shared = self.clone();
-        // Starts on the thread that polls the socket, and stays there.
-        let builder = Builder::new().id(id).stack_size(stack_words());
-        let spawned = may::go!(builder, move || shared.connection(stream));
-        if let Err(error) = spawned {
-            tracing::warn!(%error, "can't start a connection");
-        }
-    }
-
-    fn connection(&self, stream: TcpStream) {
-        // Replies are small and complete: nothing is gained by delaying them.
-        // A socket that refuses is broken, and its first read says so.
-        let _ = stream.set_nodelay(true);
-        let stream = match CoIo::new(stream) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(error = %io::Error::other(error), "can't poll a connection");
-                return;
-            }
-        };
-        let Ok(socket) = Socket::new(stream, &self.deadlines, &self.dispatch) else {
-            return; // even those being refused are too many
-        };
-        let connection = Connection::new(socket, self.service.clone());
-        let before = self.open.fetch_add(1, Ordering::Relaxed);
-        self.service.metrics().http.connections.inc();
-        let _open = Open(self);
-        if before < self.service.limits.max_connections {
-            connection.serve();
-        } else {
-            connection.refuse();
+    fn sleep(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.shared.stopping.load(Ordering::Acquire) {
+            self.seat.arm(until);
+            self.polled.wait_io();
         }
     }
 }
 
-/// Counts a connection as open, also when its coroutine unwinds.
-struct Open<'a>(&'a Shared);
+impl Shared {
+    fn wake(&self) {
+        if let Some(waker) = self.accepting.get() {
+            waker.wake_by_ref();
+        }
+        self.dispatch.flush();
+    }
 
-impl Drop for Open<'_> {
+    fn spawn(self: &Arc<Self>, stream: TcpStream) -> io::Result<()> {
+        let id = stream.as_raw_fd() as usize;
+        let max = self.service.limits.max_connections;
+        let (place, refused) = match Place::take(self, |shared| &shared.serving, max) {
+            Some(place) => (place, false),
+            None => match Place::take(self, |shared| &shared.refusing, REFUSING_MAX) {
+                Some(place) => (place, true),
+                None => return Ok(()), // even those being refused are too many
+            },
+        };
+        // Starts on the thread that polls the socket, and stays there.
+        let builder = Builder::new().id(id).stack_size(stack_words());
+        // `may` panics when it gets no memory for a stack.
+        let spawned = catch_unwind(AssertUnwindSafe(|| {
+            may::go!(builder, move || place.serve(stream, refused))
+        }));
+        match spawned {
+            Ok(spawned) => spawned.map(drop),
+            Err(_) => Err(io::Error::from(io::ErrorKind::OutOfMemory)),
+        }
+    }
+}
+
+/// A place among the connections; given back also when a coroutine unwinds.
+struct Place {
+    shared: Arc<Shared>,
+    counter: fn(&Shared) -> &AtomicUsize,
+}
+
+impl Place {
+    fn take(
+        shared: &Arc<Shared>,
+        counter: fn(&Shared) -> &AtomicUsize,
+        max: usize,
+    ) -> Option<Self> {
+        // One coroutine accepts, so nobody else adds.
+        if counter(shared).load(Ordering::Relaxed) >= max {
+            return None;
+        }
+        counter(shared).fetch_add(1, Ordering::Relaxed);
+        shared.service.metrics().http.connections.inc();
+        Some(Self {
+            shared: shared.clone(),
+            counter,
+        })
+    }
+
+    fn serve(self, stream: TcpStream, refused: bool) {
+        // Replies are small and complete: nothing is gained by delaying them.
+        // A socket that refuses is broken, and its first read says so.
+        let _ = stream.set_nodelay(true);
+        let Shared {
+            service,
+            dispatch,
+            deadlines,
+            ..
+        } = &*self.shared;
+        match Socket::new(stream, deadlines, dispatch) {
+            Ok(Some(socket)) => {
+                let connection = Connection::new(socket, service.clone());
+                if refused {
+                    connection.refuse();
+                } else {
+                    connection.serve();
+                }
+            }
+            Ok(None) => tracing::warn!("no seat for a connection"),
+            Err(error) => tracing::warn!(%error, "can't poll a connection"),
+        }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.service.metrics().http.connections.dec();
+        (self.counter)(&self.shared).fetch_sub(1, Ordering::Relaxed);
+        self.shared.service.metrics().http.connections.dec();
     }
 }

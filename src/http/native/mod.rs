@@ -10,5 +10,5 @@ mod connection;
 mod listener;
 mod socket;
 
-pub(crate) use listener::stack_words;
 pub use listener::{Listener, STACK_BYTES};
+pub(crate) use listener::{REFUSING_MAX, stack_words};

@@ -9,6 +9,7 @@
 use std::{
     io,
     net::{Shutdown, TcpStream},
+    os::fd::{AsRawFd, RawFd},
     sync::Arc,
     task::Waker,
     time::Instant,
@@ -26,6 +27,7 @@ use super::super::{
     deadline::{Deadlines, Taken},
     dispatch::Dispatch,
 };
+use crate::pipeline::ticket::Flush;
 
 /// Why a wait for the socket ended without what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,36 +42,59 @@ pub(super) enum Ended {
     Woken,
 }
 
+/// A descriptor on the poll list. It doesn't own it: `CoIo` closes what it owns
+/// before it takes it off the list, and in between the number can become
+/// somebody else's.
+pub(super) struct Polled(RawFd);
+
+impl AsRawFd for Polled {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+/// A place on the poll list for a socket, which must outlive it.
+pub(super) fn poll(socket: &impl AsRawFd) -> io::Result<CoIo<Polled>> {
+    CoIo::new(Polled(socket.as_raw_fd())).map_err(io::Error::other)
+}
+
 pub(super) struct Socket {
-    stream: CoIo<TcpStream>,
+    /// Dropped before the stream: off the list, then closed.
+    polled: CoIo<Polled>,
     seat: Taken,
     waker: Waker,
+    dispatch: Arc<Dispatch>,
     /// A read may find something.
     readable: bool,
     /// The peer has closed or broken its side: read to the end.
     hung_up: bool,
+    stream: TcpStream,
 }
 
 impl Socket {
-    /// Makes a socket of an accepted stream; the stream back if there is no
-    /// seat for it.
+    /// Makes a socket of an accepted stream; `None` if there is no seat.
+    ///
+    /// # Errors
+    /// When the stream can't be polled.
     pub(super) fn new(
-        stream: CoIo<TcpStream>,
+        stream: TcpStream,
         deadlines: &Arc<Deadlines>,
-        dispatch: &Dispatch,
-    ) -> Result<Self, CoIo<TcpStream>> {
-        use std::os::fd::AsRawFd;
-        let sleeper = dispatch.io_sleeper(stream.as_raw_fd(), stream.waker());
+        dispatch: &Arc<Dispatch>,
+    ) -> io::Result<Option<Self>> {
+        let polled = poll(&stream)?;
+        let sleeper = dispatch.io_sleeper(stream.as_raw_fd(), polled.waker());
         let Some(seat) = deadlines.take(sleeper.clone()) else {
-            return Err(stream);
+            return Ok(None);
         };
-        Ok(Self {
-            stream,
+        Ok(Some(Self {
+            polled,
             seat,
             waker: sleeper.into(),
+            dispatch: dispatch.clone(),
             readable: true,
             hung_up: false,
-        })
+            stream,
+        }))
     }
 
     /// What wakes this connection's coroutine.
@@ -83,10 +108,18 @@ impl Socket {
         if let Some(until) = until {
             self.seat.arm(until);
         }
-        let events = EventFlags::from_bits_retain(self.stream.wait_io() as u32);
+        let events = EventFlags::from_bits_retain(self.polled.wait_io() as u32);
         let gone = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         self.hung_up |= events.intersects(gone);
         self.readable |= events.intersects(gone | EventFlags::IN);
+    }
+
+    /// Lets the other connections of this thread have their turn: parks until
+    /// the thread has polled once more.
+    pub(super) fn give_way(&mut self) {
+        self.waker.wake_by_ref();
+        self.dispatch.flush();
+        self.park(None);
     }
 
     /// Appends what has arrived to `buffer`, as far as its spare capacity
@@ -104,7 +137,7 @@ impl Socket {
         );
         loop {
             if self.readable {
-                match rustix::io::read(self.stream.inner(), spare_capacity(buffer)) {
+                match rustix::io::read(&self.stream, spare_capacity(buffer)) {
                     Ok(0) => return Err(Ended::Closed),
                     Ok(_) => {
                         self.readable = self.hung_up || buffer.len() == buffer.capacity();
@@ -128,9 +161,10 @@ impl Socket {
     }
 
     /// Writes all of `bytes`, waiting for the peer to take them until `until`.
+    /// After an error some of them may be out: nothing may be written any more.
     pub(super) fn write(&mut self, mut bytes: &[u8], until: Instant) -> Result<(), Ended> {
         while !bytes.is_empty() {
-            match send(self.stream.inner(), bytes, SendFlags::NOSIGNAL) {
+            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
@@ -147,6 +181,6 @@ impl Socket {
 
     /// Says that nothing more will be sent.
     pub(super) fn finish(&self) -> io::Result<()> {
-        self.stream.inner().shutdown(Shutdown::Write)
+        self.stream.shutdown(Shutdown::Write)
     }
 }

@@ -26,7 +26,7 @@ fn a_claim_lives_and_ends() {
     let claim = mine(&claims, 7);
     assert_eq!(claims.claim(7, 1), Claimed::Busy);
     assert!(!claims.contains(7));
-    claims.queued(claim);
+    assert!(claims.queued(claim));
     assert!(claims.contains(7));
     assert_eq!(claims.claim(7, 1), Claimed::InFlight { claim, same: true });
     assert_eq!(claims.claim(7, 2), Claimed::InFlight { claim, same: false });
@@ -44,7 +44,7 @@ fn a_claim_lives_and_ends() {
 fn a_withdrawn_claim_is_not_committed() {
     let claims = Claims::new(16);
     let claim = mine(&claims, 7);
-    claims.queued(claim);
+    assert!(claims.queued(claim));
     assert_eq!(claims.withdraw(claim).map(|w| w.len()), Some(0));
     assert!(!claims.begin_commit(claim));
     assert!(!claims.tell_queued(claim));
@@ -57,11 +57,11 @@ fn a_withdrawn_claim_is_not_committed() {
 fn an_old_handle_does_not_touch_the_slot_s_next_claim() {
     let claims = Claims::new(1);
     let old = mine(&claims, 7);
-    claims.queued(old);
+    assert!(claims.queued(old));
     claims.withdraw(old).unwrap();
     let new = mine(&claims, 7);
     assert_eq!(new.slot, old.slot);
-    claims.queued(new);
+    assert!(claims.queued(new));
     assert!(!claims.begin_commit(old));
     assert!(!claims.attach(old, &waiter()));
     assert!(claims.withdraw(old).is_none());
@@ -85,7 +85,7 @@ fn waiters_are_handed_to_whoever_ends_the_claim() {
     let claims = Claims::new(16);
     let claim = mine(&claims, 7);
     assert!(!claims.attach(claim, &waiter()), "not queued yet");
-    claims.queued(claim);
+    assert!(claims.queued(claim));
     let (one, two, gone) = (waiter(), waiter(), waiter());
     for waiter in [&one, &two, &gone] {
         assert!(claims.attach(claim, waiter));
@@ -101,7 +101,7 @@ fn the_deadline_counts_who_was_told() {
     let claims = Claims::new(16);
     let [told, untold, committing, claiming] = [1, 2, 3, 4].map(|id| mine(&claims, id));
     for claim in [told, untold, committing] {
-        claims.queued(claim);
+        assert!(claims.queued(claim));
     }
     assert!(claims.tell_queued(told));
     assert!(claims.attach(untold, &waiter()));
@@ -110,7 +110,7 @@ fn the_deadline_counts_who_was_told() {
     assert_eq!((lost, waiters.len()), (1, 1));
     assert!(!claims.begin_commit(told) && !claims.begin_commit(untold));
     assert!(claims.finish(committing).is_empty());
-    assert!(claims.withdraw(claiming).is_some());
+    assert!(!claims.queued(claiming), "too late");
 }
 
 /// Threads fight for few ids; at no time do two hold the same one.
@@ -133,7 +133,7 @@ fn one_holder_at_a_time() {
                     match claims.claim(id as u128, 1) {
                         Claimed::Mine(claim) => {
                             assert_eq!(holders[id].fetch_add(1, Ordering::SeqCst), 0);
-                            claims.queued(claim);
+                            assert!(claims.queued(claim));
                             assert!(claims.begin_commit(claim));
                             assert_eq!(holders[id].fetch_sub(1, Ordering::SeqCst), 1);
                             for waiter in claims.finish(claim) {

@@ -22,6 +22,10 @@ impl Processor for Rules {
             _ => Verdict::Processed,
         }
     }
+
+    fn is_quick(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
