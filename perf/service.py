@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 import tomllib
 from pathlib import Path
 
@@ -141,6 +143,7 @@ class Server:
         self.listening_seconds = {}
         try:
             self._await_listening(set(ports), start_seconds_max)
+            self._await_ready(start_seconds_max)
         except BaseException:
             self.kill()
             raise
@@ -163,6 +166,18 @@ class Server:
                 if len(words) == 3 and words[0] == "listening":
                     self.addresses[words[1]] = words[2]
                     self.listening_seconds[words[1]] = time.perf_counter() - self.started
+
+    def _await_ready(self, seconds_max):
+        """Our server says 503 until it is ready; the peers have no /readyz and are ready at once."""
+        url = f"http://{self.address}/readyz"
+        while time.perf_counter() < self.started + seconds_max:
+            try:
+                urllib.request.urlopen(url, timeout=seconds_max).close()
+                return
+            except urllib.error.HTTPError as reply:
+                if reply.code != 503:
+                    return
+        raise Trouble(f"`{self}` was not ready within {seconds_max} s")
 
     def __str__(self):
         return " ".join(self.command)

@@ -61,6 +61,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The process may open too few descriptors to serve anybody.
+    #[error("the limit of open descriptors is {limit}; raise it (ulimit -n) to {needed} or more")]
+    Descriptors {
+        /// The limit.
+        limit: u64,
+        /// The least that will do.
+        needed: usize,
+    },
     /// The system gives no thread, coroutine or descriptor.
     #[error("can't start: {0}")]
     System(#[from] io::Error),
@@ -144,7 +152,7 @@ impl Server {
             plan.why
         );
         let mut limits = Limits::of(config);
-        limits.max_connections = connections(config.max_connections);
+        limits.max_connections = connections(config.max_connections)?;
 
         let port = bind(config)?;
         let io_threads = start_coroutines(&plan)?;
@@ -369,7 +377,7 @@ fn start_coroutines(plan: &Plan) -> io::Result<usize> {
 
 /// Raises the soft descriptor limit as far as it goes, and says how many
 /// connections fit under it.
-fn connections(wanted: usize) -> usize {
+fn connections(wanted: usize) -> Result<usize, StartError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -385,12 +393,19 @@ fn connections(wanted: usize) -> usize {
             .unwrap_or(usize::MAX)
             .saturating_sub(kept)
     });
-    let fits = wanted.min(room.max(1));
+    if room == 0 {
+        let limit = current.unwrap_or_default();
+        return Err(StartError::Descriptors {
+            limit,
+            needed: kept + 1,
+        });
+    }
+    let fits = wanted.min(room);
     if fits < wanted {
         tracing::warn!(
             "--max-connections {wanted} lowered to {fits}: the process may open {} descriptors",
             current.unwrap_or_default()
         );
     }
-    fits
+    Ok(fits)
 }

@@ -16,7 +16,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
-    time::Instant,
 };
 
 use may::coroutine;
@@ -296,7 +295,7 @@ impl Connection {
             return report.retry_after(1).reply();
         };
         loop {
-            if let Some(reply) = wait.poll(&self.service, Instant::now()) {
+            if let Some(reply) = wait.poll(&self.service) {
                 return reply;
             }
             if let Some(until) = wait.until() {
@@ -387,6 +386,14 @@ fn write(reply: Reply, response: &mut Response<'_>) {
         Some(_) => drop(response.header("Allow: GET, HEAD")),
         None => {}
     }
+    for (name, _) in &reply.extra {
+        match *name {
+            "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
+            "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
+            "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
+            other => debug_assert!(false, "a header that this engine can't send: {other}"),
+        }
+    }
     match reply.body {
         Body::Static(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => response.body(text),
@@ -395,6 +402,9 @@ fn write(reply: Reply, response: &mut Response<'_>) {
         Body::Bytes(bytes) => response.body_vec(bytes),
     }
 }
+
+/// [`routes::PAGE_POLICY`] as a line.
+const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// The crate takes static header lines only.
 fn content_type_line(content_type: &str) -> &'static str {
@@ -406,5 +416,29 @@ fn content_type_line(content_type: &str) -> &'static str {
             "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"
         }
         _ => "Content-Type: text/html; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn static_lines_say_what_the_routes_say() {
+        let (name, value) = POLICY_LINE.split_once(": ").unwrap();
+        assert_eq!(
+            (name, value),
+            ("Content-Security-Policy", routes::PAGE_POLICY)
+        );
+        for content_type in [
+            JSON,
+            PROBLEM_JSON,
+            CLASSIC_CONTENT_TYPE,
+            OPENMETRICS_CONTENT_TYPE,
+        ] {
+            let line = content_type_line(content_type);
+            assert_eq!(line.strip_prefix("Content-Type: "), Some(content_type));
+        }
+        assert_eq!(RETRY_AFTER[59], "Retry-After: 60");
     }
 }

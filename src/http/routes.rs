@@ -67,9 +67,9 @@ pub enum Wait {
 
 impl Wait {
     /// The reply, if it is there or the time is up.
-    pub fn poll(&mut self, service: &Service, now: Instant) -> Option<Reply> {
+    pub fn poll(&mut self, service: &Service) -> Option<Reply> {
         match self {
-            Self::Order(pending) => pending.poll(service, now),
+            Self::Order(pending) => pending.poll(service),
             Self::Lookup(lookup) => lookup.poll(),
             Self::View(reply) => reply.get().cloned(),
         }
@@ -194,12 +194,14 @@ pub fn closed(state: State) -> Reply {
     problem.report(detail).retry_after(1).reply()
 }
 
+/// The status page's policy: it brings all it needs, and asks this server only.
+pub const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+
 fn page() -> Reply {
     const PAGE: &[u8] = include_bytes!("page.html");
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
-                          script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
     Reply::fixed(200, "text/html; charset=utf-8", PAGE)
-        .with_header("Content-Security-Policy", POLICY.into())
+        .with_header("Content-Security-Policy", PAGE_POLICY.into())
         .with_header("X-Content-Type-Options", "nosniff".into())
 }
 

@@ -79,7 +79,7 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
             if !wait.is_zero() {
                 return Handled::Wait(Wait::Order(pending));
             }
-            match pending.poll(service, now) {
+            match pending.poll(service) {
                 Some(reply) => Handled::Reply(reply),
                 None => Handled::Wait(Wait::Order(pending)),
             }
@@ -92,10 +92,11 @@ impl Pending {
         self.until
     }
 
-    pub(super) fn poll(&mut self, service: &Service, now: Instant) -> Option<Reply> {
+    pub(super) fn poll(&mut self, service: &Service) -> Option<Reply> {
         if let Some(answer) = self.ticket.answer() {
             return Some(self.answered(service, answer));
         }
+        let now = Instant::now();
         if now < self.until {
             return None;
         }

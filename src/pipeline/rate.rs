@@ -67,7 +67,7 @@ impl Rate {
             .jitter
             .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
             >> 32;
-        let extra = (seconds / 2 + 2) * turn >> 32;
+        let extra = ((seconds / 2 + 2) * turn) >> 32;
         (seconds + extra).min(RETRY_AFTER_MAX.into()) as u32
     }
 }

@@ -338,7 +338,7 @@ impl Connection {
         // doesn't take them, the order goes on all the same.
         self.flush();
         loop {
-            if let Some(reply) = wait.poll(&self.service, Instant::now()) {
+            if let Some(reply) = wait.poll(&self.service) {
                 return reply;
             }
             self.socket.park(wait.until());
@@ -387,8 +387,8 @@ impl Connection {
         if self.output.is_empty() || self.broken {
             return !self.broken;
         }
-        let until = Instant::now() + self.service.limits.write_timeout;
-        self.broken = self.socket.write(&self.output, until).is_err();
+        let timeout = self.service.limits.write_timeout;
+        self.broken = self.socket.write(&self.output, timeout).is_err();
         self.output.clear();
         if self.output.capacity() > KEPT_BYTES {
             self.output = Vec::new();

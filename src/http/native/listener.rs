@@ -32,7 +32,7 @@ use super::{
 use crate::pipeline::ticket::Flush;
 
 /// A connection's stack, in bytes. Frames of debug builds are several times
-/// larger. `tests/stack.rs` sends the deepest requests to a debug build; an
+/// larger. `tests/faults.rs` sends the deepest requests to a debug build; an
 /// overflow hits the guard page and ends the process.
 pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
     128 << 10

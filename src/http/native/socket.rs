@@ -12,7 +12,7 @@ use std::{
     os::fd::{AsRawFd, RawFd},
     sync::Arc,
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use may::io::{CoIo, WaitIo};
@@ -160,15 +160,18 @@ impl Socket {
         }
     }
 
-    /// Writes all of `bytes`, waiting for the peer to take them until `until`.
-    /// After an error some of them may be out: nothing may be written any more.
-    pub(super) fn write(&mut self, mut bytes: &[u8], until: Instant) -> Result<(), Ended> {
+    /// Writes all of `bytes`, waiting at most `timeout` for the peer to take
+    /// them. After an error some may be out: nothing may be written any more.
+    pub(super) fn write(&mut self, mut bytes: &[u8], timeout: Duration) -> Result<(), Ended> {
+        let mut until = None; // nearly always all of it goes at once
         while !bytes.is_empty() {
             match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if Instant::now() >= until {
+                    let now = Instant::now();
+                    let until = *until.get_or_insert(now + timeout);
+                    if now >= until {
                         return Err(Ended::Timeout);
                     }
                     self.park(Some(until));

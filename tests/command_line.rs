@@ -1,0 +1,225 @@
+//! Flags, variables and exit codes, as whoever starts the process sees them.
+
+mod harness;
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Output, Stdio},
+};
+
+use harness::{BASE_FLAGS, Service, get, on_both_engines, post};
+
+on_both_engines!(a_port_in_use);
+
+/// Runs the binary to its end.
+fn run(flags: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Service::command();
+    command.args(flags).envs(variables.iter().copied());
+    command.output().expect("it runs")
+}
+
+/// Runs it and expects bad usage: one line on standard error, which is answered with.
+#[track_caller]
+fn usage_error(flags: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(flags, variables);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{flags:?} {variables:?}: {text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("order-processor: "), "{text}");
+    assert!(output.stdout.is_empty(), "nothing was bound");
+    text
+}
+
+#[test]
+fn a_bad_value_is_told_by_its_flag() {
+    for (flag, value) in [
+        ("--listen", "8080"),
+        ("--listen", "example.com:80"),
+        ("--admin-listen", "nowhere"),
+        ("--http-engine", "apache"),
+        ("--ack", "never"),
+        ("--ack-timeout", "30"),
+        ("--ack-timeout", "2h"),
+        ("--queue-capacity", "0"),
+        ("--queue-capacity", "-1"),
+        ("--queue-bytes", "64"),
+        ("--workers", "0"),
+        ("--workers", "many"),
+        ("--pin", "1-0"),
+        ("--processor", "magic"),
+        ("--simulate", "2s..1s"),
+        ("--max-value", "0"),
+        ("--drain-timeout", "0s"),
+        ("--max-body", "1MiB1"),
+        ("--max-connections", "1e6"),
+        ("--overload-status", "500"),
+        ("--log-format", "xml"),
+        ("--log-level", "loud"),
+        ("--queue-capacity", "9\n9"),
+    ] {
+        let line = usage_error(&[flag, value], &[]);
+        assert!(line.contains(flag), "{line}");
+        let variable = format!("ORDERS_{}", flag[2..].to_uppercase().replace('-', "_"));
+        let line = usage_error(&[], &[(&variable, value)]);
+        assert!(line.contains(&variable), "{line}");
+    }
+}
+
+#[test]
+fn a_core_that_is_not_there_is_bad_usage() {
+    // Well formed, so that only a look at the machine refuses it: not in one line with the log.
+    let mut command = Service::command();
+    command.args(BASE_FLAGS).args(["--pin", "1023"]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let last = text.lines().last().expect("a reason");
+    assert!(last.contains("--pin") && last.contains("1023"), "{text}");
+    assert!(output.stdout.is_empty(), "nothing was bound");
+}
+
+#[test]
+fn bad_words_are_told() {
+    for (flags, told) in [
+        (&["--queue-capasity", "5"][..], "--queue-capasity"),
+        (&["--queue-capacity"], "--queue-capacity"),
+        (&["--workers", "1", "--workers", "2"], "--workers"),
+        (&["eat"], "eat"),
+        (
+            &["--listen", "127.0.0.1:7", "--admin-listen", "127.0.0.1:7"],
+            "--admin-listen",
+        ),
+        (
+            &["--max-body", "1MiB", "--body-bytes", "1KiB"],
+            "--body-bytes",
+        ),
+    ] {
+        let line = usage_error(flags, &[]);
+        assert!(line.contains(told), "{line}");
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let help = run(&["--help"], &[]);
+    assert_eq!((help.status.code(), help.stderr.len()), (Some(0), 0));
+    let text = String::from_utf8(help.stdout).unwrap();
+    for told in [
+        "--listen",
+        "127.0.0.1:8080",
+        "127.0.0.1:9090",
+        "--ack-timeout",
+        "30s",
+        "65536",
+        "64KiB",
+        "--drain-timeout",
+        "25s",
+        "[env: ORDERS_QUEUE_CAPACITY]",
+        "Exit codes",
+    ] {
+        assert!(text.contains(told), "{told} in {text}");
+    }
+    let version = run(&["--version"], &[]);
+    let text = String::from_utf8(version.stdout).unwrap();
+    assert_eq!(
+        text.trim(),
+        format!("order-processor {}", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn variables_are_flags_and_flags_win() {
+    let mut command = Service::command();
+    command
+        .arg("serve")
+        .args(BASE_FLAGS)
+        .args(["--max-value", "10"]);
+    command.envs([
+        ("ORDERS_QUEUE_CAPACITY", "17"),
+        ("ORDERS_MAX_VALUE", "1000"),
+        ("ORDERS_SERVICE_HOST", "10.0.0.1"), // as Kubernetes sets it
+        ("ORDERS_LOG_FORMAT", "json"),
+    ]);
+    let service = Service::launch(command);
+    assert_eq!(service.figures().get("queue_capacity"), 17.0);
+    post(service.http, "", r#"{"id":"a","value":11}"#).problem(422);
+    for line in service.drain().log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON, line by line");
+        assert!(
+            line["level"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_admin_port_can_be_off() {
+    let mut child = Service::command()
+        .args(["--listen", "127.0.0.1:0", "--admin-listen", "off"])
+        .args(["--ledger", "memory", "--grpc-listen", "off"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().expect("piped, above"));
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening http ");
+    let address = address.and_then(|address| address.parse().ok());
+    let reply = get(address.expect("an address"), "/healthz");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(std::io::read_to_string(out).unwrap(), "", "no other port");
+}
+
+fn a_port_in_use(engine: &str) {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken
+        .local_addr()
+        .map(|address| (taken, address.to_string()));
+    let (_taken, address) = taken.unwrap();
+    for (flag, other) in [
+        ("--listen", "--admin-listen"),
+        ("--admin-listen", "--listen"),
+    ] {
+        let flags = [
+            flag,
+            &address,
+            other,
+            "127.0.0.1:0",
+            "--http-engine",
+            engine,
+        ];
+        let memory = ["--ledger", "memory", "--grpc-listen", "off"];
+        let output = run(&[&flags[..], &memory].concat(), &[]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{flag}: {text}");
+        let last = text.lines().last().expect("a reason");
+        assert!(last.contains(flag) && last.contains(&address), "{last}");
+        assert!(output.stdout.is_empty(), "no address is told");
+    }
+    // Nor do two of us share one, though the engine would let them.
+    let service = Service::on(engine, &[]);
+    for (flag, other, address) in [
+        ("--listen", "--admin-listen", service.http.to_string()),
+        ("--admin-listen", "--listen", service.admin.to_string()),
+    ] {
+        let flags = [
+            flag,
+            &address,
+            other,
+            "127.0.0.1:0",
+            "--http-engine",
+            engine,
+            "--ledger",
+            "memory",
+        ];
+        assert_eq!(run(&flags, &[]).status.code(), Some(1), "{flag}");
+    }
+}

@@ -1,0 +1,240 @@
+//! What goes wrong around the service: no descriptors, a processor that panics or balks,
+//! and clients that send whatever they like.
+
+mod harness;
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use harness::{BASE_FLAGS, Client, Figures, Service, get, on_both_engines, order, post, until};
+use order_processor::{Config, Order, Processor, Server, Verdict};
+
+on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
+
+/// Starts under a limit of so many descriptors, fills it up with `seats` clients inside and more
+/// outside, and holds that those inside are served, nothing spins, and all is well afterwards.
+fn short_of_descriptors(limit: usize, seats: usize, look_at: impl Fn(&Service)) {
+    let mut command = Service::command_after(&format!("ulimit -n {limit}"));
+    command.args(BASE_FLAGS);
+    let service = Service::launch(command);
+    let told = format!("--max-connections 10000 lowered to {seats}:");
+    assert!(service.log().contains(&told), "{told} {}", service.log());
+    assert_eq!(service.figures().get("process_max_fds"), limit as f64);
+
+    let mut inside: Vec<Client> = (0..seats).map(|_| Client::to(service.http)).collect();
+    for (number, client) in inside.iter_mut().enumerate() {
+        assert_eq!(client.ask(order(&format!("in-{number}"))).status, 201);
+    }
+    // Many more, which stay, though they are told to go.
+    let outside: Vec<Client> = (0..150).map(|_| Client::to(service.http)).collect();
+    look_at(&service);
+    for number in 0..3 {
+        for (me, client) in inside.iter_mut().enumerate() {
+            let id = format!("still-{number}-{me}");
+            assert_eq!(client.ask(order(&id)).status, 201, "those inside go on");
+        }
+    }
+    let before = service.cpu_time();
+    let look = Duration::from_secs(1);
+    thread::sleep(look); // the time looked at, not a wait for anything
+    let spent = service.cpu_time() - before;
+    assert!(
+        spent < look / 4,
+        "{spent:?} of processor time in {look:?}, doing nothing"
+    );
+    drop((inside, outside));
+    until("taken again", || {
+        let mut client = Client::to(service.http);
+        let sent = client.try_send(order("after"));
+        sent.is_ok()
+            && client
+                .try_reply()
+                .is_some_and(|reply| matches!(reply.status, 200 | 201))
+    });
+    let orders = 4 * seats as u64 + 1;
+    assert_eq!(service.settled().orders(), (orders, orders, 0));
+    service.drain();
+}
+
+#[test]
+fn more_clients_than_descriptors() {
+    short_of_descriptors(240, 80, |service| {
+        // The other port has descriptors in reserve.
+        assert_eq!(get(service.admin, "/healthz").status, 200);
+    });
+}
+
+#[test]
+fn too_few_descriptors_to_serve_anybody() {
+    let mut command = Service::command_after("ulimit -n 100");
+    let output = command.args(BASE_FLAGS).output().expect("it runs");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("the limit of open descriptors is 100; raise it"),
+        "{told}"
+    );
+}
+
+#[test]
+fn accepting_backs_off_when_descriptors_run_out() {
+    let service = Service::start(&["--idle-timeout", "10m", "--head-timeout", "10m"]);
+    let limit = |soft: usize| {
+        let limit = format!("--nofile={soft}:");
+        let pid = service.pid().to_string();
+        let set = std::process::Command::new("prlimit")
+            .args(["--pid", &pid, &limit])
+            .status();
+        assert!(set.expect("util-linux is there").success());
+    };
+    let mut inside = Client::to(service.http);
+    assert_eq!(inside.ask(order("before")).status, 201);
+    limit(4); // below what is open: nothing more can be
+    let mut outside = Client::to(service.http); // connects to the backlog
+    until("told", || {
+        service.log().contains("can't accept connections")
+    });
+    let before = service.cpu_time();
+    let look = Duration::from_secs(1);
+    thread::sleep(look); // the time looked at, not a wait for anything
+    let spent = service.cpu_time() - before;
+    assert!(spent < look / 4, "{spent:?} of processor time in {look:?}");
+    assert_eq!(
+        inside.ask(order("meanwhile")).status,
+        201,
+        "those inside go on"
+    );
+    limit(1000);
+    assert_eq!(outside.ask(order("after")).status, 201, "taken by itself");
+    service.drain();
+}
+
+/// Panics at ids that begin with `panic`; balks once at those that begin with `retry`.
+struct Moody(std::sync::Mutex<Vec<String>>);
+
+impl Processor for Moody {
+    fn process(&self, order: &Order) -> Verdict {
+        let id = order.id().as_str();
+        assert!(!id.starts_with("panic"), "as the test asked for");
+        if id.starts_with("retry") {
+            let mut seen = self.0.lock().unwrap();
+            if !seen.iter().any(|other| other == id) {
+                seen.push(id.to_owned());
+                return Verdict::retry("the other side is away");
+            }
+        }
+        Verdict::Processed
+    }
+}
+
+#[test]
+fn a_processor_may_panic_or_ask_for_a_retry() {
+    let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "2")]).unwrap();
+    let processor = Arc::new(Moody(std::sync::Mutex::default()));
+    let server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
+    server.open();
+    let (http, admin) = (server.http(), server.admin().expect("not off"));
+
+    for number in 0..10 {
+        let body = format!(r#"{{"id":"panic-{number}","value":1}}"#);
+        let problem = post(http, "", &body).problem(422);
+        assert_eq!(problem["detail"], "the processor panicked");
+        assert_eq!(problem["seq"], 2 * number + 1);
+        let well = post(http, "", &format!(r#"{{"id":"well-{number}","value":1}}"#));
+        assert_eq!(well.json()["seq"], 2 * number + 2, "the workers go on");
+    }
+    for number in 0..3 {
+        let id = format!("retry-{number}");
+        let body = format!(r#"{{"id":"{id}","value":1}}"#);
+        let reply = post(http, "", &body);
+        let problem = reply.problem(503);
+        assert_eq!(problem["retry_safe"], true);
+        assert_eq!(problem["detail"], "the other side is away");
+        reply.retry_after();
+        get(http, &format!("/orders/{id}")).problem(404);
+        // The id is free, for other content too, and no sequence was used.
+        let body = format!(r#"{{"id":"{id}","value":2}}"#);
+        let again = post(http, "", &body);
+        assert_eq!(
+            (again.status, &again.json()["seq"]),
+            (201, &(21 + number).into())
+        );
+    }
+    let figures = Figures::settled(admin);
+    assert_eq!(figures.orders(), (26, 13, 10));
+    assert_eq!(figures.count("orders_withdrawn{reason=\"retry\"}"), 3);
+    let drained = server.drain(harness::PATIENCE);
+    assert!(drained.in_time && drained.lost == 0, "{drained:?}");
+}
+
+fn deep_nesting_is_an_answer(engine: &str) {
+    let service = Service::on(engine, &[]);
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+        for depth in [31, 32, 33, 10_000] {
+            let inner = if open == "[" { "" } else { "1" };
+            let nested = [&open.repeat(depth), inner, &close.repeat(depth)].concat();
+            let id = format!("deep-{}-{depth}", open.len());
+            let reply = post(
+                service.http,
+                "",
+                &format!(r#"{{"id":"{id}","value":1,"x":{nested}}}"#),
+            );
+            // The order itself is the first level.
+            if depth < 32 {
+                assert_eq!(reply.status, 201, "{depth}");
+            } else if reply.status != 413 {
+                let detail = reply.problem(400)["detail"].as_str().unwrap().to_owned();
+                assert!(detail.contains("nested deeper"), "{depth}: {detail}");
+            }
+        }
+        // Nor does it matter that it never closes.
+        post(
+            service.http,
+            "",
+            &format!(r#"{{"id":"a","value":1,"x":{}"#, open.repeat(10_000)),
+        )
+        .problem(400);
+    }
+    assert_eq!(service.settled().orders(), (2, 2, 0));
+}
+
+fn the_largest_bodies_are_an_answer(engine: &str) {
+    let service = Service::on(engine, &[]);
+    const MAX: usize = 64 << 10;
+    let fill = |part: &str| {
+        let frame = r#"{"id":"bomb","value":1,"x":[]}"#.len();
+        let parts = (MAX - frame) / (part.len() + 1);
+        let list = vec![part; parts].join(",");
+        format!(r#"{{"id":"bomb","value":1,"x":[{list}]}}"#)
+    };
+    let names: String = (0..6000).map(|name| format!(r#""{name}":0,"#)).collect();
+    let same: String = r#""\u0061":0,"#.repeat(5000);
+    let digits = "9".repeat(MAX - 40);
+    for (body, status) in [
+        (fill("0"), 201),
+        (fill(r#""""#), 409),
+        (fill("{}"), 409),
+        (fill(r#""\ud83d\ude00""#), 409),
+        (fill("1e999999999"), 409),
+        (format!(r#"{{{names}"id":"names","value":1}}"#), 201),
+        (format!(r#"{{{same}"id":"same","value":1}}"#), 400),
+        (format!(r#"{{"id":"digits","value":{digits}}}"#), 400),
+        (format!(r#"{{"id":"digits","value":0.{digits}}}"#), 400),
+        (r#"{"id":"digits","value":1e-999999999999}"#.into(), 400),
+        (r#"{"id":"digits","value":1e999999999999}"#.into(), 400),
+        (" ".repeat(MAX), 400),
+        ("\0".repeat(MAX), 400),
+    ] {
+        assert!(body.len() <= MAX, "{}", body.len());
+        let start = Instant::now();
+        let reply = post(service.http, "", &body);
+        assert_eq!(reply.status, status, "{:.80}: {}", body, reply.text());
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?} for {body:.80}");
+    }
+    service.settled();
+}

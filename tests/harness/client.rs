@@ -1,0 +1,238 @@
+//! A client that sends what it is told, byte for byte, and reads strictly what comes back.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+};
+
+use serde_json::Value;
+
+use super::PATIENCE;
+
+/// One connection.
+pub struct Client {
+    pub stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// A reply.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    /// The status line, without its end.
+    pub line: String,
+    /// Names as they were sent.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The only header of this name; `None` when there is none.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self
+            .headers
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        let first = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} twice in {self:?}");
+        first
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("all bodies are text")
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The body as a problem (RFC 9457) of this status; checks what all of them have.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert!(problem["retry_safe"].is_boolean(), "{problem}");
+        for member in ["type", "title", "detail"] {
+            let text = problem[member].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "{member} in {problem}");
+        }
+        problem
+    }
+
+    /// `Retry-After`, which must be 1 to 60 whole seconds.
+    #[track_caller]
+    pub fn retry_after(&self) -> u32 {
+        let text = self.header("retry-after").expect("Retry-After");
+        let seconds = text.parse().expect("whole seconds");
+        assert!((1..=60).contains(&seconds), "Retry-After: {seconds}");
+        seconds
+    }
+}
+
+impl Client {
+    /// Connects.
+    #[track_caller]
+    pub fn to(address: SocketAddr) -> Self {
+        Self::try_to(address).expect("it listens")
+    }
+
+    /// Connects, if somebody listens.
+    pub fn try_to(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            received: Vec::new(),
+        })
+    }
+
+    /// Sends bytes.
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("sent");
+    }
+
+    /// Sends bytes to a peer that may close at any moment.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn half_close(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("still open");
+    }
+
+    /// The next reply.
+    #[track_caller]
+    pub fn reply(&mut self) -> Reply {
+        self.try_reply().expect("a reply before the end")
+    }
+
+    /// The next reply to `HEAD`: without a body, whatever its length says.
+    #[track_caller]
+    pub fn reply_to_head(&mut self) -> Reply {
+        self.read(false).expect("a reply before the end")
+    }
+
+    /// The next reply, or `None` when the connection ends instead.
+    #[track_caller]
+    pub fn try_reply(&mut self) -> Option<Reply> {
+        self.read(true)
+    }
+
+    /// Sends a request and reads its reply.
+    #[track_caller]
+    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
+        self.send(request);
+        self.reply()
+    }
+
+    /// Reads to the end of the connection, where nothing more may come.
+    #[track_caller]
+    pub fn ends(&mut self) {
+        let ended = self.fill() == 0;
+        let left = String::from_utf8_lossy(&self.received);
+        assert!(ended && left.is_empty(), "expected the end, got {left:?}");
+    }
+
+    /// All replies up to the end of the connection.
+    #[track_caller]
+    pub fn rest(&mut self) -> Vec<Reply> {
+        std::iter::from_fn(|| self.try_reply()).collect()
+    }
+
+    #[track_caller]
+    fn read(&mut self, with_body: bool) -> Option<Reply> {
+        let end = loop {
+            match self
+                .received
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n")
+            {
+                Some(at) => break at,
+                None if self.fill() == 0 => {
+                    let cut = String::from_utf8_lossy(&self.received);
+                    assert!(cut.is_empty(), "a reply cut short: {cut:?}");
+                    return None;
+                }
+                None => {}
+            }
+        };
+        let head: Vec<u8> = self.received.drain(..end + 4).collect();
+        let head = std::str::from_utf8(&head[..end]).expect("heads are ASCII");
+        let mut lines = head.split("\r\n");
+        let line = lines.next().unwrap_or_default().to_owned();
+        let status = line.strip_prefix("HTTP/1.1 ").expect("a status line");
+        let status: u16 = status[..3].parse().expect("a status");
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(": ").expect("a header line"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let mut reply = Reply {
+            status,
+            line,
+            headers,
+            body: Vec::new(),
+        };
+        if with_body && status >= 200 && status != 204 {
+            let length = reply.header("content-length").expect("Content-Length");
+            let length: usize = length.parse().expect("a length");
+            while self.received.len() < length {
+                assert_ne!(self.fill(), 0, "a body cut short: {reply:?}");
+            }
+            reply.body = self.received.drain(..length).collect();
+        }
+        Some(reply)
+    }
+
+    /// Reads more; how much. A reset counts as an end.
+    #[track_caller]
+    fn fill(&mut self) -> usize {
+        let mut chunk = [0; 16 << 10];
+        match self.stream.read(&mut chunk) {
+            Ok(bytes) => {
+                self.received.extend_from_slice(&chunk[..bytes]);
+                bytes
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
+            Err(error) => panic!("nothing came: {error}"),
+        }
+    }
+}
+
+/// A request that submits this body as an order, with more header lines (each with its end).
+pub fn submit(headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+/// A request that submits a valid order with this id.
+pub fn order(id: &str) -> String {
+    submit("", &format!(r#"{{"id":"{id}","value":1}}"#))
+}
+
+/// Posts a body to `/submit` on a connection of its own, with more header lines.
+#[track_caller]
+pub fn post(address: SocketAddr, headers: &str, body: &str) -> Reply {
+    Client::to(address).ask(submit(headers, body))
+}
+
+/// Gets a path on a connection of its own.
+#[track_caller]
+pub fn get(address: SocketAddr, path: &str) -> Reply {
+    Client::to(address).ask(format!("GET {path} HTTP/1.1\r\nHost: orders\r\n\r\n"))
+}

@@ -1,0 +1,79 @@
+//! Many clients at once.
+
+use std::{
+    net::SocketAddr,
+    process::{Command, Output},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use super::{Client, Reply, order};
+
+/// Clients that submit orders one after the other until they are stopped or refused.
+pub struct Crowd {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<()>>,
+    replies: Arc<Mutex<Vec<(String, Reply)>>>,
+}
+
+impl Crowd {
+    /// Starts `clients` clients, each on a connection that it keeps.
+    pub fn start(address: SocketAddr, clients: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let replies = Arc::new(Mutex::new(Vec::new()));
+        let clients = (0..clients).map(|me| {
+            let (stop, replies) = (stop.clone(), replies.clone());
+            thread::spawn(move || {
+                let mut client = Client::to(address);
+                for number in 0.. {
+                    let id = format!("crowd-{me}-{number}");
+                    if stop.load(Ordering::Relaxed) || client.try_send(order(&id)).is_err() {
+                        return;
+                    }
+                    let Some(reply) = client.try_reply() else {
+                        return;
+                    };
+                    let last = reply.header("connection") == Some("close");
+                    replies.lock().unwrap().push((id, reply));
+                    if last {
+                        return client.ends();
+                    }
+                }
+            })
+        });
+        Self {
+            clients: clients.collect(),
+            stop,
+            replies,
+        }
+    }
+
+    /// How many replies have come so far.
+    pub fn replies(&self) -> usize {
+        self.replies.lock().unwrap().len()
+    }
+
+    /// Stops the clients after their next reply; every id with its reply.
+    #[track_caller]
+    pub fn end(self) -> Vec<(String, Reply)> {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().expect("all replies are well formed");
+        }
+        std::mem::take(&mut self.replies.lock().unwrap())
+    }
+}
+
+/// Runs one of the Python scripts beside the tests.
+#[track_caller]
+pub fn python(script: &str, args: &[&str]) -> Output {
+    let path = format!("{}/tests/{script}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("python3").arg(path).args(args).output();
+    let output = output.expect("python3 is there, see tests/run");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {errors}");
+    output
+}

@@ -1,0 +1,68 @@
+//! What the integration tests share: the real binary as a process of its own, on
+//! ports of its own, and clients that speak through real sockets.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | waiting for a condition, tests on both engines |
+//! | `service.rs` | the process: started, watched, ended |
+//! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
+//! | `figures.rs` | `/metrics` as a map, and the accounting identity |
+//! | `load.rs` | the same from many clients at once |
+
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each test file uses its part"
+)]
+
+mod client;
+mod figures;
+mod load;
+mod service;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use client::{Client, Reply, get, order, post, submit};
+pub use figures::Figures;
+pub use load::{Crowd, python};
+pub use service::{BASE_FLAGS, Ended, Service};
+
+/// How long anything may take that should happen at once. Generous: the machine
+/// may be busy, and a test that passes never waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds something, and answers with it.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came to this: {what}");
+        thread::sleep(Duration::from_millis(5)); // between two looks, not instead of one
+    }
+}
+
+/// [`eventually`] for a plain condition.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually(what, || holds().then_some(()));
+}
+
+/// Makes tests of functions that take the engine's name: one on each engine.
+macro_rules! on_both_engines {
+    ($($test:ident),* $(,)?) => {
+        mod native {
+            $(#[test] fn $test() { super::$test("native"); })*
+        }
+        mod may_minihttp {
+            $(#[test] fn $test() { super::$test("may_minihttp"); })*
+        }
+    };
+}
+pub(crate) use on_both_engines;

@@ -1,0 +1,240 @@
+//! The process under test.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Figures, PATIENCE, get, until};
+
+/// What every process under test is started with: ports of its own, nothing on disk.
+pub const BASE_FLAGS: [&str; 8] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--admin-listen",
+    "127.0.0.1:0",
+    "--grpc-listen",
+    "off",
+    "--ledger",
+    "memory",
+];
+
+/// A running process. Killed when dropped.
+pub struct Service {
+    child: Child,
+    /// The order port.
+    pub http: SocketAddr,
+    /// The admin port.
+    pub admin: SocketAddr,
+    log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// All of its log.
+    pub log: String,
+}
+
+impl Service {
+    /// Starts it with these flags beside the base flags and waits until it is ready.
+    #[track_caller]
+    pub fn start(flags: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.args(BASE_FLAGS).args(flags);
+        Self::launch(command)
+    }
+
+    /// The same on the engine of this name.
+    #[track_caller]
+    pub fn on(engine: &str, flags: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.args(BASE_FLAGS).args(["--http-engine", engine]);
+        command.args(flags);
+        Self::launch(command)
+    }
+
+    /// The binary without flags, and without the variables of whoever runs the tests.
+    pub fn command() -> Command {
+        Self::shielded(env!("CARGO_BIN_EXE_order-processor"))
+    }
+
+    /// The binary started by a shell that does something first, such as `ulimit -n 100`.
+    pub fn command_after(shell: &str) -> Command {
+        let mut command = Self::shielded("sh");
+        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_order-processor"));
+        command
+    }
+
+    fn shielded(program: &str) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ORDERS_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// Starts a prepared command and waits until it is ready.
+    #[track_caller]
+    pub fn launch(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built for this test");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (line, lines) = mpsc::channel();
+        let out = child.stdout.take().expect("piped, above");
+        let err = child.stderr.take().expect("piped, above");
+        let written = log.clone();
+        let readers = vec![
+            thread::spawn(move || {
+                for text in BufReader::new(out).lines().map_while(Result::ok) {
+                    let _ = line.send(text); // nobody asks past the two addresses
+                }
+            }),
+            thread::spawn(move || {
+                for text in BufReader::new(err).lines().map_while(Result::ok) {
+                    let mut log = written.lock().unwrap();
+                    log.push_str(&text);
+                    log.push('\n');
+                }
+            }),
+        ];
+        let mut service = Self {
+            child,
+            http: ([0, 0, 0, 0], 0).into(),
+            admin: ([0, 0, 0, 0], 0).into(),
+            log,
+            readers,
+        };
+        for name in ["http", "admin"] {
+            let text = lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no address of {name}; log:\n{}", service.log()));
+            let address = text
+                .strip_prefix(&format!("listening {name} "))
+                .unwrap_or_else(|| panic!("expected the address of {name}, got {text:?}"));
+            let address = address.parse().expect("an address with its port");
+            match name {
+                "http" => service.http = address,
+                _ => service.admin = address,
+            }
+        }
+        until("ready", || get(service.admin, "/readyz").status == 200);
+        service
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is our child");
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits for its end, within `timeout`.
+    #[track_caller]
+    pub fn wait(mut self, timeout: Duration) -> Ended {
+        let deadline = Instant::now() + timeout;
+        let status: ExitStatus = loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                break status;
+            }
+            let late = Instant::now() >= deadline;
+            assert!(!late, "still alive after {timeout:?}; log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5)); // between two looks
+        };
+        for reader in self.readers.drain(..) {
+            reader.join().expect("reading lines does not panic");
+        }
+        Ended {
+            code: status.code(),
+            log: self.log(),
+        }
+    }
+
+    /// Drains it by SIGTERM and expects that to go well.
+    #[track_caller]
+    pub fn drain(self) -> Ended {
+        self.terminate();
+        let ended = self.wait(PATIENCE);
+        assert_eq!(ended.code, Some(0), "log:\n{}", ended.log);
+        ended
+    }
+
+    /// The figures, from the admin port.
+    #[track_caller]
+    pub fn figures(&self) -> Figures {
+        Figures::read(self.admin)
+    }
+
+    /// Waits until nothing is inside, checks the accounting identity, answers with the figures.
+    #[track_caller]
+    pub fn settled(&self) -> Figures {
+        Figures::settled(self.admin)
+    }
+
+    /// Processor time of all its threads so far.
+    pub fn cpu_time(&self) -> Duration {
+        let nanos = self.each_thread("schedstat", |text| {
+            let first = text.split(' ').next().expect("three numbers");
+            first.parse().expect("nanoseconds on a core")
+        });
+        Duration::from_nanos(nanos)
+    }
+
+    /// How often its threads went to sleep so far.
+    pub fn sleeps(&self) -> u64 {
+        self.each_thread("status", |text| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.expect("every kernel says so").trim().parse().unwrap()
+        })
+    }
+
+    fn each_thread(&self, file: &str, read: impl Fn(&str) -> u64) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs");
+        let texts = tasks.filter_map(|task| {
+            let path = task.ok()?.path().join(file);
+            std::fs::read_to_string(path).ok() // a thread that has ended meanwhile
+        });
+        texts.map(|text| read(text.trim_end())).sum()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("log of the service:\n{}", self.log());
+        }
+    }
+}

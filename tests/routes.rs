@@ -1,0 +1,188 @@
+//! Every route on every port: what it answers to whom, on both engines.
+
+mod harness;
+
+use harness::{Client, Service, get, on_both_engines, post};
+
+on_both_engines!(
+    every_route_answers,
+    head_is_get_without_the_body,
+    other_methods_are_refused_with_those_allowed,
+    the_admin_port_has_its_own_table,
+    metrics_come_in_the_format_asked_for,
+    sizes_and_lengths,
+);
+
+const JSON: &str = "application/json";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a GET is answered with on the order port, once order `a` is there.
+const ROUTES: [(&str, &str); 7] = [
+    ("/", "text/html; charset=utf-8"),
+    ("/openapi.json", JSON),
+    ("/metrics", CLASSIC),
+    ("/stats", JSON),
+    ("/healthz", JSON),
+    ("/readyz", JSON),
+    ("/orders/a", JSON),
+];
+
+fn with_an_order(engine: &str) -> Service {
+    let service = Service::on(engine, &[]);
+    assert_eq!(
+        post(service.http, "", r#"{"id":"a","value":1}"#).status,
+        201
+    );
+    service
+}
+
+fn every_route_answers(engine: &str) {
+    let service = with_an_order(engine);
+    for (path, content_type) in ROUTES {
+        let reply = get(service.http, path);
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.header("content-type"), Some(content_type), "{path}");
+        assert!(
+            reply
+                .header("date")
+                .is_some_and(|date| date.ends_with(" GMT"))
+        );
+        assert!(!reply.body.is_empty(), "{path}");
+        if content_type == JSON {
+            assert!(reply.json().is_object(), "{path}");
+        }
+    }
+    assert!(
+        get(service.http, "/metrics?x=1")
+            .text()
+            .contains("\norders_processed 1\n")
+    );
+    let line = get(service.http, "/orders/a").json();
+    for time in ["accepted_at", "committed_at"] {
+        let time = line[time].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+    }
+    assert!(get(service.http, "/").text().starts_with("<!"), "a page");
+    for path in [
+        "/nothing",
+        "/submit/",
+        "/orders/",
+        "/orders/a/b",
+        "/orders/a%62",
+        "//",
+    ] {
+        get(service.http, path).problem(404);
+    }
+    if engine == "native" {
+        let page = get(service.http, "/");
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+fn head_is_get_without_the_body(engine: &str) {
+    let service = with_an_order(engine);
+    let mut client = Client::to(service.http);
+    for (path, content_type) in ROUTES {
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: orders\r\n\r\n"));
+        let reply = client.reply_to_head();
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.header("content-type"), Some(content_type), "{path}");
+    }
+    // Had a body come with any of them, this reply would begin with it.
+    assert_eq!(
+        client
+            .ask("GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n")
+            .status,
+        200
+    );
+}
+
+fn other_methods_are_refused_with_those_allowed(engine: &str) {
+    let service = with_an_order(engine);
+    for (path, _) in ROUTES {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+            let reply = Client::to(service.http).ask(format!(
+                "{method} {path} HTTP/1.1\r\nHost: orders\r\nContent-Length: 0\r\n\r\n"
+            ));
+            reply.problem(405);
+            assert_eq!(reply.header("allow"), Some("GET, HEAD"), "{method} {path}");
+        }
+    }
+    for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
+        let reply = Client::to(service.http)
+            .ask(format!("{method} /submit HTTP/1.1\r\nHost: orders\r\n\r\n"));
+        reply.problem(405);
+        assert_eq!(reply.header("allow"), Some("POST"));
+    }
+    Client::to(service.http)
+        .ask("BREW / HTTP/1.1\r\nHost: orders\r\n\r\n")
+        .problem(501);
+}
+
+fn the_admin_port_has_its_own_table(engine: &str) {
+    let service = with_an_order(engine);
+    for path in ["/metrics", "/healthz", "/readyz", "/stats"] {
+        assert_eq!(get(service.admin, path).status, 200, "{path}");
+    }
+    for path in ["/", "/orders/a", "/orders", "/openapi.json", "/submit"] {
+        get(service.admin, path).problem(404);
+    }
+    post(service.admin, "", r#"{"id":"b","value":1}"#).problem(404);
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (1, 1, 0), "no order comes in there");
+}
+
+fn metrics_come_in_the_format_asked_for(engine: &str) {
+    let service = with_an_order(engine);
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,\
+                      application/openmetrics-text;version=0.0.1;q=0.4,\
+                      text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    for (accept, content_type) in [
+        (prometheus, OPENMETRICS),
+        ("application/openmetrics-text", OPENMETRICS),
+        ("*/*", CLASSIC),
+        ("text/plain", CLASSIC),
+        ("application/openmetrics-text;q=0", CLASSIC),
+    ] {
+        for port in [service.http, service.admin] {
+            let reply = Client::to(port).ask(format!(
+                "GET /metrics HTTP/1.1\r\nHost: orders\r\nAccept: {accept}\r\n\r\n"
+            ));
+            assert_eq!(reply.header("content-type"), Some(content_type), "{accept}");
+            let open = content_type == OPENMETRICS;
+            assert_eq!(reply.text().ends_with("\n# EOF\n"), open);
+            assert_eq!(reply.text().contains("\norders_processed_total 1\n"), open);
+            assert_eq!(reply.text().contains("\norders_processed 1\n"), !open);
+        }
+    }
+}
+
+fn sizes_and_lengths(engine: &str) {
+    let service = Service::on(engine, &["--max-body", "100"]);
+    let order = |bytes: usize| {
+        let rest = bytes - r#"{"id":"a","value":1,"x":""}"#.len();
+        format!(r#"{{"id":"a","value":1,"x":"{}"}}"#, "x".repeat(rest))
+    };
+    assert_eq!(post(service.http, "", &order(100)).status, 201);
+    // The head alone says enough: no byte of the body has to come.
+    let head = "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Length: 101\r\n\r\n";
+    let mut client = Client::to(service.http);
+    let problem = client.ask(head).problem(413);
+    assert_eq!(problem["retry_safe"], false);
+    client.ends();
+    if engine == "native" {
+        // The reply gets through while the body is still on its way.
+        post(service.http, "", &order(101)).problem(413);
+    }
+    Client::to(service.http)
+        .ask("POST /submit HTTP/1.1\r\nHost: orders\r\n\r\n")
+        .problem(411);
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (1, 1, 0));
+    let too_large = if engine == "native" { 2 } else { 1 };
+    assert_eq!(figures.rejected("too_large"), too_large);
+    assert_eq!(figures.rejected("invalid"), 1, "the one without a length");
+}
