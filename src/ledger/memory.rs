@@ -1,7 +1,7 @@
 //! The ledger that keeps nothing: outcomes live in memory and end with the
 //! process. For tests, demonstrations and benchmarks.
 //!
-//! It holds as many outcomes as the dedupe window, in chunks of [`CHUNK`]; the
+//! It holds as many outcomes as the dedupe window, in chunks of 1,024; the
 //! oldest chunk goes when the window has moved past it. The writer appends to
 //! the newest chunk without a lock; the list of chunks is locked only to add
 //! one, by the writer, and to copy a pointer out, by a reader.

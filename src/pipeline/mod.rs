@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Nothing here locks on an order's way; both queues are of fixed size. Who
-//! ends an order answers its waiters, frees its claim and lets it out of the
-//! gate: that is [`Pipeline::answer`] and the committer, and nobody else.
+//! ends an order answers its waiters, ends its claim and lets it out of the
+//! gate: the committer, or [`Pipeline::fence`] at the drain deadline.
 
 pub mod affinity;
 pub mod claims;
