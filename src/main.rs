@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    panic,
     process::ExitCode,
     sync::mpsc,
     thread,
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         }
     };
     log(&config);
+    report_panics_briefly();
     let (event, events) = mpsc::channel();
     if let Err(error) = watch_signals(event.clone()) {
         eprintln!("order-processor: can't watch signals: {error}");
@@ -138,6 +140,19 @@ fn report(drained: Drained) -> ExitCode {
         "the drain deadline passed: lost={lost}"
     );
     exit::DEADLINE.into()
+}
+
+/// A backtrace takes more stack than a coroutine has: panics on one are told in
+/// a line. They are caught, and fail one request.
+fn report_panics_briefly() {
+    let whole = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if may::coroutine::is_coroutine() {
+            tracing::error!("{info}");
+        } else {
+            whole(info);
+        }
+    }));
 }
 
 fn log(config: &Config) {
