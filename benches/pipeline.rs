@@ -23,7 +23,7 @@ use order_processor::{
         claims::{Claimed, Claims},
         processor::Rules,
         ticket::Answer,
-        wake::{Idle, Parking, Poll},
+        wake::{Haste, Idle, Parking, Poll},
     },
 };
 
@@ -109,7 +109,7 @@ fn wake_up(c: &mut Criterion) {
         }
         fn give(&self, item: u64) {
             self.queue.push(item).expect("one at a time");
-            self.parking.notify();
+            self.parking.notify(Haste::Now);
         }
         fn take(&self) -> u64 {
             let poll = || {
@@ -117,7 +117,10 @@ fn wake_up(c: &mut Criterion) {
                     .pop()
                     .map_or(Poll::Empty, |item| Poll::Item(item, false))
             };
-            self.parking.next(0, poll).item.expect("never closed")
+            self.parking
+                .next(0, Haste::Now, poll)
+                .item
+                .expect("never closed")
         }
     }
     let (there, back) = (Arc::new(Side::new()), Arc::new(Side::new()));

@@ -10,5 +10,11 @@ pub(crate) use loom::{
 #[cfg(not(loom))]
 pub(crate) use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
-    thread::{Thread, current, park, yield_now},
+    thread::{Thread, current, park, park_timeout, yield_now},
 };
+
+/// Loom knows no time: a nap is over whenever it likes.
+#[cfg(loom)]
+pub(crate) fn park_timeout(_: std::time::Duration) {
+    yield_now();
+}

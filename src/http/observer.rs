@@ -28,7 +28,7 @@ use crate::{
         Pipeline,
         gate::State,
         ticket::Promise,
-        wake::{Idle, Parking, Poll},
+        wake::{Haste, Idle, Parking, Poll},
     },
 };
 
@@ -87,7 +87,7 @@ impl Observer {
             reply: reply.clone(),
         };
         self.0.queue.push(request).ok()?;
-        self.0.parking.notify();
+        self.0.parking.notify(Haste::Now);
         Some(reply)
     }
 
@@ -101,7 +101,7 @@ impl Observer {
 impl Shared {
     fn run(&self, pipeline: &Weak<Pipeline>) {
         loop {
-            let next = self.parking.next(0, || match self.queue.pop() {
+            let next = self.parking.next(0, Haste::Now, || match self.queue.pop() {
                 Some(request) => Poll::Item(request, false),
                 None if self.closed.load(Ordering::Acquire) => Poll::Closed,
                 None => Poll::Empty,

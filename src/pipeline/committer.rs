@@ -11,7 +11,7 @@ use super::{
     gate::State,
     processor::Verdict,
     ticket::{Answer, Withdrawal},
-    wake::Poll,
+    wake::{Haste, Poll},
 };
 use crate::{
     ledger::{Fate, Item, Ledger, LedgerFailed, Outcome, Receipt, Status, window::Known},
@@ -28,8 +28,9 @@ pub(super) fn run(
     let mut receipts = Vec::new();
     // Why the ledger can't go on, once it can't.
     let mut dead = false;
+    let mut last = Haste::Now;
     loop {
-        let next = pipeline.committer.next(0, || {
+        let next = pipeline.committer.next(0, last, || {
             if !dead && let Err(why) = ledger.receipts(&mut receipts) {
                 dead = true;
                 fail(pipeline, &why, on_fault);
@@ -57,9 +58,17 @@ pub(super) fn run(
         });
         let Some(taken) = next.item else { return };
         if taken {
-            pipeline.room.notify();
+            pipeline.room.notify(Haste::Now);
         }
         if !batch.is_empty() {
+            let somebody_waits = batch
+                .iter()
+                .any(|judged| judged.job.waiter.haste() == Haste::Now);
+            last = if somebody_waits {
+                Haste::Now
+            } else {
+                Haste::CanWait
+            };
             ledger.append(&mut batch);
             if let Err(why) = ledger.receipts(&mut receipts) {
                 dead = true;

@@ -39,7 +39,7 @@ use self::{
     processor::{Processor, Verdict},
     rate::Rate,
     ticket::{Answer, Doors, Waiter, Withdrawal},
-    wake::{Idle, Parking, Poll},
+    wake::{Haste, Idle, Parking, Poll},
 };
 use crate::{
     ledger::{Archive, Item, Ledger, Status, window::Window},
@@ -249,8 +249,9 @@ impl Pipeline {
     /// # Errors
     /// The order back, when the queue is full.
     pub fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
+        let haste = job.waiter.haste();
         self.intake.push(job)?;
-        self.workers.notify();
+        self.workers.notify(haste);
         Ok(())
     }
 
@@ -271,7 +272,7 @@ impl Pipeline {
 
     /// Wakes the committer: a ledger has receipts ready.
     pub fn wake_committer(&self) {
-        self.committer.notify();
+        self.committer.notify(Haste::Now);
     }
 
     /// The drain deadline: withdraws all that no batch holds, answers those

@@ -10,6 +10,7 @@ use std::{
     task::Waker,
 };
 
+use super::wake::Haste;
 use crate::ledger::Outcome;
 
 /// Why an admitted order got no outcome. Its id is free again, and sending it
@@ -48,6 +49,14 @@ impl<T> Promise<T> {
         Self {
             value: OnceLock::new(),
             waker,
+        }
+    }
+
+    /// How soon the value is wanted.
+    pub fn haste(&self) -> Haste {
+        match self.waker {
+            Some(_) => Haste::Now,
+            None => Haste::CanWait,
         }
     }
 

@@ -6,6 +6,12 @@
 //! more and parks. A producer pushes, then looks at the mask; it makes a
 //! system call only if somebody is announced and nobody is already on the way.
 //!
+//! When nobody waits for what was pushed (a client that was told "queued"), a
+//! wake-up for each push is a waste: the consumer is faster than the producer
+//! and would go back to sleep each time. So a consumer that has just had such
+//! an item *naps* a few times before it sleeps for good, and a push that
+//! [can wait](Haste::CanWait) leaves a napping consumer alone.
+//!
 //! # Why no wake-up is lost
 //!
 //! 1. *Announce against push.* The consumer writes its bit, passes a SeqCst
@@ -26,13 +32,20 @@
 //!    `waking` as if it had slept and passes the wake on. The park token that
 //!    is left over costs one empty turn of the loop, never a lost order.
 //!
+//! 5. *Naps.* A consumer counts itself as napping before it announces itself,
+//!    and no longer when the nap is over; then it passes a fence and polls. A
+//!    producer that saw a napper and skipped has pushed before that poll, as
+//!    in point 2.
+//!
 //! The models at the end of this file check this with `loom`.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicBool, AtomicU64, Ordering, Thread, current, fence, park, yield_now};
+use crate::sync::{
+    AtomicBool, AtomicU64, Ordering, Thread, current, fence, park, park_timeout, yield_now,
+};
 
 /// Empty polls with a pause in between, before the time slice is given up.
 /// About 10 µs, the price of one sleep and wake-up.
@@ -41,6 +54,21 @@ const SPINS: u32 = 200;
 /// with fewer cores than busy threads this lets the producer fill the queue,
 /// which costs less than a futex wake for each order.
 const YIELDS: u32 = 2;
+
+/// How long a nap takes, apart from the kernel's timer slack (50 µs by
+/// default). An order that can wait waits about as long as this at most.
+const NAP: Duration = Duration::from_micros(50);
+/// Naps that find nothing before a consumer sleeps for good.
+const NAPS: u32 = if cfg!(loom) { 1 } else { 4 };
+
+/// Whether somebody waits for what was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// Somebody does: wake a consumer now.
+    Now,
+    /// Nobody does: a consumer that naps may finish its nap.
+    CanWait,
+}
 
 /// What a consumer does between an empty queue and sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +87,8 @@ pub struct Parking {
     asleep: Box<[CachePadded<AtomicU64>]>,
     /// Set while a consumer is unparked and has not polled yet.
     waking: CachePadded<AtomicBool>,
+    /// How many of those asleep only nap.
+    napping: CachePadded<AtomicU64>,
     /// Written once by each consumer, before its first announcement.
     threads: Box<[OnceLock<Thread>]>,
     idle: Idle,
@@ -90,20 +120,26 @@ impl Parking {
                 .map(|_| CachePadded::new(AtomicU64::new(0)))
                 .collect(),
             waking: CachePadded::new(AtomicBool::new(false)),
+            napping: CachePadded::new(AtomicU64::new(0)),
             threads: (0..consumers).map(|_| OnceLock::new()).collect(),
             idle,
         }
     }
 
     /// Waits until `poll` yields something. `me` is the consumer's own number,
-    /// below the count given to [`Parking::new`]; always the same thread.
+    /// below the count given to [`Parking::new`]; always the same thread. `last`
+    /// is how its last item was pushed, hence what to expect of the next.
     ///
     /// `poll` is called often and must not block.
-    pub fn next<T>(&self, me: usize, mut poll: impl FnMut() -> Poll<T>) -> Next<T> {
+    pub fn next<T>(&self, me: usize, last: Haste, mut poll: impl FnMut() -> Poll<T>) -> Next<T> {
+        let mut naps = match last {
+            Haste::Now => 0,
+            Haste::CanWait => NAPS,
+        };
         let mut parks = 0;
         let found = |item, more, parks| {
             if more {
-                self.notify(); // the producers may have relied on us (point 2)
+                self.notify(Haste::Now); // the producers may have relied on us (point 2)
             }
             Next {
                 item: Some(item),
@@ -119,33 +155,51 @@ impl Parking {
                     Poll::Empty => yield_now(),
                 }
             }
+            let nap = naps > 0;
+            if nap {
+                self.napping.fetch_add(1, Ordering::Relaxed); // point 5
+            }
             self.announce(me);
-            match poll() {
-                Poll::Item(item, more) => {
-                    let swallowed = self.retract(me);
-                    return found(item, more || swallowed, parks); // point 4
+            let polled = poll();
+            match polled {
+                Poll::Empty if nap => {
+                    park_timeout(NAP);
+                    naps -= 1;
                 }
-                Poll::Closed => {
-                    self.retract(me);
-                    return Next { item: None, parks };
+                Poll::Empty => {
+                    parks += 1;
+                    while self.announced(me) {
+                        park();
+                    }
+                    self.woken();
+                    continue;
                 }
-                Poll::Empty => {}
+                Poll::Item(..) | Poll::Closed => {}
             }
-            parks += 1;
-            while self.announced(me) {
-                park();
+            if nap {
+                self.napping.fetch_sub(1, Ordering::Relaxed);
             }
-            self.woken();
+            let swallowed = self.retract(me);
+            match polled {
+                Poll::Item(item, more) => return found(item, more || swallowed, parks), // point 4
+                Poll::Closed => return Next { item: None, parks },
+                // Before the next poll (point 5).
+                Poll::Empty => fence(Ordering::SeqCst),
+            }
         }
     }
 
     /// Wakes a sleeping consumer if there is one and none is on its way. To be
     /// called after a push. Answers whether it made the system call.
-    pub fn notify(&self) -> bool {
+    pub fn notify(&self, haste: Haste) -> bool {
         loop {
-            // Pairs with the fences in `announce` and `woken` (points 1 and 2).
+            // Pairs with the fences in `announce`, `woken` and `nap` (points 1,
+            // 2 and 5).
             fence(Ordering::SeqCst);
             if self.waking.load(Ordering::Relaxed) || !self.anyone_asleep() {
+                return false;
+            }
+            if haste == Haste::CanWait && self.napping.load(Ordering::Relaxed) > 0 {
                 return false;
             }
             let ours =
@@ -269,13 +323,13 @@ mod loom_models {
             })
         }
 
-        fn push(&self) {
+        fn push(&self, haste: Haste) {
             self.waiting.fetch_add(1, Ordering::Release);
-            self.parking.notify();
+            self.parking.notify(haste);
         }
 
-        fn take(&self, me: usize) {
-            let next = self.parking.next(me, || {
+        fn take(&self, me: usize, haste: Haste) {
+            let next = self.parking.next(me, haste, || {
                 let mut seen = self.waiting.load(Ordering::Acquire);
                 while seen > 0 {
                     match self.waiting.compare_exchange(
@@ -296,7 +350,7 @@ mod loom_models {
 
     /// Every push is taken, or a consumer sleeps for ever and loom reports the
     /// deadlock.
-    fn check(producers: usize, consumers: usize, each_takes: usize) {
+    fn check(producers: usize, consumers: usize, each_takes: usize, haste: Haste) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(if producers + consumers > 3 { 2 } else { 3 });
         builder.check(move || {
@@ -304,17 +358,17 @@ mod loom_models {
             let takers: Vec<_> = (0..consumers)
                 .map(|me| {
                     let queue = queue.clone();
-                    loom::thread::spawn(move || (0..each_takes).for_each(|_| queue.take(me)))
+                    loom::thread::spawn(move || (0..each_takes).for_each(|_| queue.take(me, haste)))
                 })
                 .collect();
             let pushes = consumers * each_takes;
             let pushers: Vec<_> = (1..producers)
                 .map(|_| {
                     let queue = queue.clone();
-                    loom::thread::spawn(move || queue.push())
+                    loom::thread::spawn(move || queue.push(haste))
                 })
                 .collect();
-            (0..pushes - pushers.len()).for_each(|_| queue.push());
+            (0..pushes - pushers.len()).for_each(|_| queue.push(haste));
             for thread in takers.into_iter().chain(pushers) {
                 thread.join().unwrap();
             }
@@ -323,21 +377,28 @@ mod loom_models {
 
     #[test]
     fn one_producer_one_consumer() {
-        check(1, 1, 2);
+        check(1, 1, 2, Haste::Now);
     }
 
     #[test]
     fn two_producers_one_consumer() {
-        check(2, 1, 2);
+        check(2, 1, 2, Haste::Now);
     }
 
     #[test]
     fn one_producer_two_consumers() {
-        check(1, 2, 1);
+        check(1, 2, 1, Haste::Now);
+    }
+
+    #[test]
+    fn naps() {
+        check(1, 1, 2, Haste::CanWait);
+        check(2, 1, 2, Haste::CanWait);
+        check(1, 2, 1, Haste::CanWait);
     }
 
     #[test]
     fn two_producers_two_consumers() {
-        check(2, 2, 1);
+        check(2, 2, 1, Haste::Now);
     }
 }

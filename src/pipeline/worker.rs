@@ -11,7 +11,7 @@ use core_affinity::CoreId;
 use super::{
     InFlight, Judged, Pipeline, affinity,
     processor::{Processor, Verdict},
-    wake::Poll,
+    wake::{Haste, Poll},
 };
 
 /// How long the committer may be left asleep while more orders are at hand and
@@ -27,24 +27,27 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
     }
     let metrics = &pipeline.metrics.workers[me];
     let quick = processor.is_quick();
-    // Since when judged orders lie in the commit queue that nobody was told of.
-    let mut untold: Option<Instant> = None;
+    // Judged orders that lie in the commit queue and nobody was told of: since
+    // when, and how soon they are wanted.
+    let mut untold: Option<(Instant, Haste)> = None;
+    let mut last = Haste::Now;
     loop {
-        let next = pipeline
-            .workers
-            .next(me, || match pipeline.poll(&pipeline.intake) {
+        let next = pipeline.workers.next(me, last, || {
+            match pipeline.poll(&pipeline.intake) {
                 found @ Poll::Item(..) => found,
                 other => {
                     // The queue is empty: pass on what is held before waiting.
-                    if untold.take().is_some() {
-                        pipeline.committer.notify();
+                    if let Some((_, haste)) = untold.take() {
+                        pipeline.committer.notify(haste);
                     }
                     other
                 }
-            });
+            }
+        });
         metrics.parks.add(next.parks);
         metrics.wakes.add(next.parks);
         let Some(job) = next.item else { return };
+        last = job.waiter.haste();
 
         let taken = Instant::now();
         let verdict = judge(processor, &job);
@@ -55,9 +58,15 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
         metrics.process.record(at - taken);
 
         hand_on(pipeline, me, Judged { job, verdict, at });
-        if !quick || at - *untold.get_or_insert(taken) >= HOLD {
+        let (since, haste) = match untold {
+            Some((since, Haste::Now)) => (since, Haste::Now),
+            Some((since, Haste::CanWait)) => (since, last),
+            None => (taken, last),
+        };
+        untold = Some((since, haste));
+        if !quick || at - since >= HOLD {
             untold = None;
-            pipeline.committer.notify();
+            pipeline.committer.notify(haste);
         }
     }
 }
@@ -82,9 +91,9 @@ fn hand_on(pipeline: &Pipeline, me: usize, judged: Judged) {
     let Err(judged) = pipeline.judged.push(judged) else {
         return;
     };
-    pipeline.committer.notify();
+    pipeline.committer.notify(Haste::Now);
     let mut held = Some(judged);
-    pipeline.room.next(me, || {
+    pipeline.room.next(me, Haste::Now, || {
         let judged = held.take().expect("put back below whenever it was refused");
         match pipeline.judged.push(judged) {
             Ok(()) => Poll::Item((), !pipeline.judged.is_full()),

@@ -1,8 +1,9 @@
 //! How many threads, and where they run: decided from what was asked for and what was found.
 //!
 //! Where the operator leaves the numbers open, about half of the usable cores run I/O (the smaller
-//! half, at least one, at most [`IO_THREADS_AUTO_MAX`]), and workers get the rest, at least one. I/O
-//! takes the lowest cores, where interrupts usually land; workers the next.
+//! half, at least one, at most [`IO_THREADS_AUTO_MAX`]), one is left to the committer, and workers
+//! get the rest, at least one. I/O takes the lowest cores, where interrupts usually land; workers the
+//! next. The committer is never pinned: it takes what is free.
 //!
 //! A worker spins only where that takes time from nobody: on a core of its own that no quota
 //! meters out.
@@ -11,6 +12,9 @@ use std::fmt::Write;
 
 use super::{CoreId, Found};
 use crate::config::Pin;
+
+/// Cores left to the committer.
+const COMMITTER: usize = 1;
 
 /// Most I/O threads that are chosen without being asked for.
 pub const IO_THREADS_AUTO_MAX: usize = 8;
@@ -74,12 +78,13 @@ impl Plan {
         let io_threads = wanted.io_threads.unwrap_or_else(|| {
             let half = (usable / 2).clamp(1, IO_THREADS_AUTO_MAX);
             workers.map_or(half, |workers| {
-                usable.saturating_sub(workers).clamp(1, half)
+                usable.saturating_sub(workers + COMMITTER).clamp(1, half)
             })
         });
-        let workers = workers.unwrap_or_else(|| usable.saturating_sub(io_threads).max(1));
+        let workers =
+            workers.unwrap_or_else(|| usable.saturating_sub(io_threads + COMMITTER).max(1));
 
-        let threads = workers + io_threads;
+        let threads = workers + io_threads + COMMITTER;
         let metered = found
             .quota_millicores
             .is_some_and(|quota| quota < threads as u64 * 1000);
@@ -100,7 +105,7 @@ impl Plan {
                 "not pinned and not spinning, since the kernel does not say which cores may be used"
             }
             Pin::Auto if threads > usable => {
-                "not pinned and not spinning, since threads outnumber cores"
+                "not pinned and not spinning, since workers, I/O threads and the committer outnumber cores"
             }
             Pin::Auto if found.quota_millicores.is_some() && found.whole_machine => {
                 "not pinned and not spinning, since under a quota with the whole machine's cores \

@@ -38,7 +38,7 @@ fn plans() {
     let auto = || (None, None, Pin::Auto);
     let list = |cores: &[usize]| Pin::Cores(cores.to_vec());
     let all: Vec<usize> = (0..32).collect();
-    let high: Vec<i32> = (8..32).collect();
+    let high: Vec<i32> = (8..31).collect();
     let cases: &[Case<'_>] = &[
         // The numbers left open.
         (
@@ -49,27 +49,27 @@ fn plans() {
         (
             auto(),
             found(&[0, 1], true, None),
-            (&[1], &[0], true, "pinned to a core each"),
+            (&[-1], &[-1], false, "and the committer outnumber"),
         ),
         (
             auto(),
             found(&[0, 1, 2], true, None),
-            (&[1, 2], &[0], true, "pinned"),
+            (&[1], &[0], true, "pinned to a core each"),
         ),
         (
             auto(),
             found(&[0, 1, 2, 3], true, None),
-            (&[2, 3], &[0, 1], true, "workers [2-3], I/O [0-1]"),
+            (&[2], &[0, 1], true, "workers [2], I/O [0-1]"),
         ),
         (
             auto(),
-            found(&[3, 5], false, None),
+            found(&[3, 5, 8], false, None),
             (&[5], &[3], true, "workers [5], I/O [3]"),
         ),
         (
             auto(),
             found(&all, true, None),
-            (&high, &[0, 1, 2, 3, 4, 5, 6, 7], true, "workers [8-31]"),
+            (&high, &[0, 1, 2, 3, 4, 5, 6, 7], true, "workers [8-30]"),
         ),
         // One of the numbers given.
         (
@@ -78,14 +78,19 @@ fn plans() {
             (&[2], &[0, 1], true, ""),
         ),
         (
+            (Some(2), None, Pin::Auto),
+            found(&[0, 1, 2, 3], true, None),
+            (&[1, 2], &[0], true, ""),
+        ),
+        (
             (Some(3), None, Pin::Auto),
             found(&[0, 1, 2, 3], true, None),
-            (&[1, 2, 3], &[0], true, ""),
+            (&[-1; 3], &[-1], false, "outnumber"),
         ),
         (
             (None, Some(1), Pin::Auto),
             found(&[0, 1, 2, 3], true, None),
-            (&[1, 2, 3], &[0], true, ""),
+            (&[1, 2], &[0], true, ""),
         ),
         (
             (None, Some(4), Pin::Auto),
@@ -110,30 +115,30 @@ fn plans() {
         ),
         (
             auto(),
-            found(&[4, 5], false, Some(2000)),
+            found(&[4, 5, 6], false, Some(3000)),
             (&[5], &[4], true, "spinning"),
         ),
         (
             auto(),
-            found(&[4, 5], false, Some(1500)),
+            found(&[4, 5, 6], false, Some(2500)),
             (&[5], &[4], false, "quota is below"),
         ),
         (
             auto(),
             found(&all, true, Some(64_000)),
-            (&[-1; 24], &[-1; 8], false, "whole machine"),
+            (&[-1; 23], &[-1; 8], false, "whole machine"),
         ),
         // Off.
         (
             (None, None, Pin::Off),
             found(&[0, 1, 2, 3], true, None),
-            (&[-1, -1], &[-1, -1], false, "--pin off"),
+            (&[-1], &[-1, -1], false, "--pin off"),
         ),
         // Lists: a worker on each, fewer, more, none left for I/O.
         (
             (None, None, list(&[3, 1])),
             found(&[0, 1, 2, 3], true, None),
-            (&[3, 1], &[0, 2], true, "as --pin lists"),
+            (&[3, 1], &[0], true, "as --pin lists"),
         ),
         (
             (Some(1), None, list(&[3, 1])),
@@ -224,7 +229,7 @@ fn without_a_mask_nothing_is_pinned_unless_listed() {
     let auto = auto.expect("auto always has a plan");
     assert_eq!(
         (numbers(&auto.worker_cores), auto.spin),
-        (vec![-1; 4], false)
+        (vec![-1; 3], false)
     );
     let pin = Pin::Cores(vec![1500]);
     let listed = Plan::new(
