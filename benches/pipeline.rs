@@ -52,13 +52,14 @@ fn started() -> Admission {
         window,
         plan: plan.clone(),
     };
-    let pipeline = Pipeline::new(&settings, Arc::new(archive));
+    let pipeline = Pipeline::new(&settings);
     pipeline.doors.open(Vec::new());
     pipeline
         .start(
             &plan,
             Arc::new(Rules::default()),
             Box::new(ledger),
+            Arc::new(archive),
             Arc::new(|_| ()),
         )
         .expect("two threads");

@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     };
     let (end, ended) = mpsc::channel();
     let fault = end.clone();
-    let server = match Server::start_with(&config, Arc::new(desk), move |why| {
+    let mut server = match Server::start_with(&config, Arc::new(desk), move |why| {
         eprintln!("can't go on: {why}");
         let _ = fault.send(()); // main has ended otherwise
     }) {
@@ -79,7 +79,10 @@ fn main() -> ExitCode {
         }
     };
     println!("listening http {}", server.http());
-    server.open();
+    if let Err(error) = server.open() {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
 
     let mut signals = Signals::new([SIGTERM, SIGINT]).expect("two signals that may be handled");
     std::thread::spawn(move || {

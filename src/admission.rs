@@ -164,7 +164,7 @@ impl Admission {
             Err(Refused::Bytes) => return Err(self.full()),
             Err(Refused::Closed(state)) => {
                 self.reject(match state {
-                    State::LedgerDown => Reason::Ledger,
+                    State::LedgerDown | State::LedgerFull => Reason::Ledger,
                     _ => Reason::Draining,
                 });
                 return Err(Rejection::Closed(state));

@@ -51,20 +51,23 @@ fn main() -> ExitCode {
         eprintln!("order-processor: can't watch signals: {error}");
         return exit::FAILED.into();
     }
-    let server = match Server::start(&config, move |fault| drop(event.send(Event::Fault(fault)))) {
-        Ok(server) => server,
-        Err(error) => {
-            eprintln!("order-processor: {error}");
-            let usage = matches!(error, StartError::Plan(_));
-            return if usage { exit::USAGE } else { exit::FAILED }.into();
-        }
-    };
+    let mut server =
+        match Server::start(&config, move |fault| drop(event.send(Event::Fault(fault)))) {
+            Ok(server) => server,
+            Err(error) => {
+                eprintln!("order-processor: {error}");
+                let usage = matches!(error, StartError::Plan(_));
+                return if usage { exit::USAGE } else { exit::FAILED }.into();
+            }
+        };
     if let Err(error) = announce(&server) {
         eprintln!("order-processor: can't print the addresses: {error}");
         return exit::FAILED.into();
     }
-    tracing::warn!("the ledger is in memory: outcomes end with the process");
-    server.open();
+    if let Err(error) = server.open() {
+        eprintln!("order-processor: {error}");
+        return exit::FAILED.into();
+    }
 
     match events
         .recv()

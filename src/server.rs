@@ -1,5 +1,7 @@
 //! The service put together: started from a configuration, ended by a drain.
 
+mod recover;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -13,6 +15,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use self::recover::Which;
 use crate::{
     admission::Admission,
     config::{self, Config, HttpEngine},
@@ -25,7 +28,7 @@ use crate::{
         observer::Observer,
         routes::Port,
     },
-    ledger::memory,
+    ledger::journal::OpenError,
     order::HashKey,
     pipeline::{
         Fault, Pipeline, Settings, Threads,
@@ -69,6 +72,9 @@ pub enum StartError {
         /// The least that will do.
         needed: usize,
     },
+    /// The ledger can't be opened.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
     /// The system gives no thread, coroutine or descriptor.
     #[error("can't start: {0}")]
     System(#[from] io::Error),
@@ -92,16 +98,29 @@ pub struct Server {
     pipeline: Arc<Pipeline>,
     service: Arc<Service>,
     deadlines: Arc<Deadlines>,
-    threads: Threads,
+    /// What [`open`](Server::open) needs.
+    opening: Opening,
+    /// `None` until the ledger is open.
+    threads: Option<Threads>,
     /// `None` under `--http-engine may_minihttp`.
     native: Option<Listener>,
     http: SocketAddr,
     admin: Option<SocketAddr>,
 }
 
+/// What is kept from the start for the opening of the ledger.
+struct Opening {
+    ledger: Which,
+    key: HashKey,
+    plan: Plan,
+    processor: Arc<dyn Processor>,
+    on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
+}
+
 impl Server {
-    /// Starts the service: binds the ports, then opens the ledger, then takes
-    /// orders. `on_fault` hears of what the service can't go on without.
+    /// Starts the service: binds the ports and serves, but takes no orders
+    /// before [`open`](Self::open). `on_fault` hears of what the service can't
+    /// go on without.
     ///
     /// The coroutine scheduler belongs to the process: the first server's
     /// `--io-threads` holds for later ones.
@@ -168,10 +187,10 @@ impl Server {
             window: config.dedupe_window,
             plan: plan.clone(),
         };
-        let (ledger, archive) = memory::open(config.dedupe_window);
-        let pipeline = Pipeline::new(&settings, Arc::new(archive));
+        let pipeline = Pipeline::new(&settings);
         pipeline.doors.open(vec![dispatch.clone()]);
-        let admission = Admission::new(pipeline.clone(), HashKey::random());
+        let key = HashKey::random();
+        let admission = Admission::new(pipeline.clone(), key.clone());
         let service = Service::new(admission, limits, Observer::start(&pipeline)?);
 
         let http = |address, source| StartError::Bind {
@@ -223,12 +242,18 @@ impl Server {
                 })?,
             ),
         };
-        let threads = pipeline.start(&plan, processor, Box::new(ledger), Arc::new(on_fault))?;
         Ok(Self {
             pipeline,
             service,
             deadlines,
-            threads,
+            opening: Opening {
+                ledger: Which::of(config),
+                key,
+                plan,
+                processor,
+                on_fault: Arc::new(on_fault),
+            },
+            threads: None,
             native,
             http,
             admin,
@@ -245,9 +270,30 @@ impl Server {
         self.admin
     }
 
-    /// Takes orders from now on.
-    pub fn open(&self) {
+    /// Opens the ledger, which may take a while after a crash, and takes orders
+    /// from then on. Until then they are answered with 503.
+    ///
+    /// # Errors
+    /// When the ledger can't be opened, or the system gives no threads.
+    ///
+    /// # Panics
+    /// If it is open already.
+    pub fn open(&mut self) -> Result<(), StartError> {
+        let Opening {
+            ledger,
+            key,
+            plan,
+            processor,
+            on_fault,
+        } = &self.opening;
+        let (ledger, archive) = ledger.open(&self.pipeline, key)?;
+        let (processor, on_fault) = (processor.clone(), on_fault.clone());
+        let threads = self
+            .pipeline
+            .start(plan, processor, ledger, archive, on_fault)?;
+        self.threads = Some(threads);
         self.pipeline.gate.open();
+        Ok(())
     }
 
     /// The pipeline, for programs that look or submit from within.
@@ -284,8 +330,8 @@ impl Server {
         self.deadlines.stop();
         self.service.observer.stop();
         self.pipeline.close();
-        if in_time {
-            self.threads.join();
+        if let (true, Some(threads)) = (in_time, self.threads) {
+            threads.join();
         } // else a worker may be stuck in its processor: not waited for
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,

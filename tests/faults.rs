@@ -135,8 +135,8 @@ fn a_processor_may_panic_or_ask_for_a_retry() {
     let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
     let config = Config::parse_from(flags, [("ORDERS_WORKERS", "2")]).unwrap();
     let processor = Arc::new(Moody(std::sync::Mutex::default()));
-    let server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
-    server.open();
+    let mut server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
+    server.open().unwrap();
     let (http, admin) = (server.http(), server.admin().expect("not off"));
 
     for number in 0..10 {

@@ -8,15 +8,12 @@ use harness::Service;
 #[test]
 fn flags_of_later_versions_are_refused() {
     for (flag, value) in [
-        ("--ledger", "journal"),
         ("--ledger", "nats://127.0.0.1:4222"),
         ("--grpc-listen", "127.0.0.1:0"),
-        ("--data-dir", "/tmp/orders"),
         ("--max-batch-body", "1MiB"),
         ("--max-batch-orders", "10"),
         ("--max-batches", "2"),
         ("--token-file", "/dev/null"),
-        ("--retain-bytes", "1GiB"),
         ("--nats-stream", "ORDERS"),
         ("--nats-replicas", "1"),
         ("--nats-dedupe-window", "2m"),

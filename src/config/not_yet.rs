@@ -30,9 +30,9 @@ const fn whole(flag: &'static str) -> NotYet {
 pub(super) const NOT_YET: &[NotYet] = &[
     NotYet {
         flag: "ledger",
-        refused: |value| value != "memory",
-        note: "only memory is in this version yet",
-        instead: "use --ledger memory",
+        refused: |value| value != "memory" && value != "journal",
+        note: "nats:// is not in this version yet",
+        instead: "use --ledger journal",
     },
     NotYet {
         flag: "grpc-listen",
@@ -40,12 +40,10 @@ pub(super) const NOT_YET: &[NotYet] = &[
         note: "only off is in this version yet",
         instead: "use --grpc-listen off",
     },
-    whole("data-dir"),
     whole("max-batch-body"),
     whole("max-batch-orders"),
     whole("max-batches"),
     whole("token-file"),
-    whole("retain-bytes"),
     whole("nats-stream"),
     whole("nats-replicas"),
     whole("nats-dedupe-window"),

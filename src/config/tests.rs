@@ -719,15 +719,12 @@ fn limits_that_contradict_each_other_are_refused() {
 #[test]
 fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
     for (flag, value, instead) in [
-        ("ledger", "journal", "use --ledger memory"),
-        ("ledger", "nats://a:4222", "use --ledger memory"),
+        ("ledger", "nats://a:4222", "use --ledger journal"),
         ("grpc-listen", "127.0.0.1:50051", "use --grpc-listen off"),
-        ("data-dir", "./data", "leave it out"),
         ("max-batch-body", "64MiB", "leave it out"),
         ("max-batch-orders", "10", "leave it out"),
         ("max-batches", "1", "leave it out"),
         ("token-file", "/run/tokens", "leave it out"),
-        ("retain-bytes", "1GiB", "leave it out"),
         ("nats-stream", "ORDERS", "leave it out"),
         ("nats-replicas", "1", "leave it out"),
         ("nats-dedupe-window", "2m", "leave it out"),

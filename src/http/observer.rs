@@ -147,7 +147,7 @@ pub fn gauges(pipeline: &Pipeline) -> Gauges {
         commit_queue_depth: pipeline.commit_depth() as u64,
         dedupe_window_age: pipeline.window.age(),
         ready: pipeline.gate.state() == State::Open,
-        ledger: pipeline.archive.kind(),
+        ledger: pipeline.archive().map_or("", |archive| archive.kind()),
         process: ProcessMetrics::read(),
     }
 }

@@ -86,14 +86,17 @@ impl Lookup {
         let read = Arc::new(Promise::new(Some(waker.clone())));
         let pipeline = service.admission.pipeline().clone();
         let reply = read.clone();
-        let archive = pipeline.archive.clone();
-        archive.read(
-            seq,
-            Box::new(move |record| {
-                reply.keep(record);
-                pipeline.doors.flush();
-            }),
-        );
+        match pipeline.clone().archive() {
+            Some(archive) => archive.read(
+                seq,
+                Box::new(move |record| {
+                    reply.keep(record);
+                    pipeline.doors.flush();
+                }),
+            ),
+            // The window is being filled, and the file not open to readers yet.
+            None => reply.keep(Err(ReadError::Busy)),
+        }
         Self { read, wanted }
     }
 

@@ -189,6 +189,10 @@ pub fn closed(state: State) -> Reply {
             Problem::LedgerDown,
             "the ledger has failed; orders are refused",
         ),
+        State::LedgerFull => (
+            Problem::LedgerDown,
+            "the ledger's disk is full; orders are taken again when there is space",
+        ),
         State::Recovering | State::Open => (Problem::Recovering, "the ledger is being recovered"),
     };
     problem.report(detail).retry_after(1).reply()

@@ -8,6 +8,7 @@
 //! some. The *read side* ([`Archive`]) answers through a callback, so that no
 //! reader blocks a coroutine and none slows the writer.
 
+pub mod journal;
 pub mod memory;
 pub mod window;
 
@@ -119,6 +120,12 @@ pub trait Ledger<T: Item>: Send {
     /// When the ledger has failed for good. All items it still had are among
     /// `done` then, [`Fate::InDoubt`], and nothing may be committed any more.
     fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed>;
+
+    /// Whether it can't take anything now for want of space, and will go on by
+    /// itself when there is some.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// Tells the committer that receipts are ready.

@@ -36,6 +36,7 @@ pub(super) fn run(
                 fail(pipeline, &why, on_fault);
             }
             let room = if dead { usize::MAX } else { ledger.room() };
+            pipeline.gate.shed(!dead && ledger.is_full());
             let mut taken = false;
             while batch.len() < room
                 && let Some(judged) = pipeline.judged.pop()

@@ -8,7 +8,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU8, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence},
     },
     thread::{self, Thread},
     time::Instant,
@@ -37,6 +37,8 @@ pub enum State {
     Draining = 2,
     /// The ledger has failed.
     LedgerDown = 3,
+    /// The ledger has no space; orders are taken again when there is some.
+    LedgerFull = 4,
 }
 
 /// Why an order stays outside.
@@ -54,6 +56,8 @@ pub struct Gate {
     /// whoever ends an order (the committer, a batch at a time).
     inside: CachePadded<AtomicU64>,
     state: CachePadded<AtomicU8>,
+    /// The ledger is open but has no space. Written by the committer.
+    shedding: AtomicBool,
     bytes_max: u64,
     /// The thread that drains, written before the state says so.
     drainer: OnceLock<Thread>,
@@ -65,6 +69,7 @@ impl Gate {
         Self {
             inside: CachePadded::new(AtomicU64::new(0)),
             state: CachePadded::new(AtomicU8::new(State::Recovering as u8)),
+            shedding: AtomicBool::new(false),
             bytes_max: bytes_max.min(BYTES_MAX),
             drainer: OnceLock::new(),
         }
@@ -120,6 +125,7 @@ impl Gate {
     pub fn state(&self) -> State {
         match self.state.load(Ordering::SeqCst) {
             0 => State::Recovering,
+            1 if self.shedding.load(Ordering::Relaxed) => State::LedgerFull,
             1 => State::Open,
             2 => State::Draining,
             _ => State::LedgerDown,
@@ -139,6 +145,11 @@ impl Gate {
     /// Closes it for good. A dead ledger stays the reason, whatever comes.
     pub fn close(&self, state: State) {
         self.state.fetch_max(state as u8, Ordering::SeqCst);
+    }
+
+    /// Sheds orders while the ledger has no space.
+    pub fn shed(&self, full: bool) {
+        self.shedding.store(full, Ordering::Relaxed);
     }
 
     /// Parks the calling thread until nothing is inside or `deadline` has

@@ -23,7 +23,7 @@ mod worker;
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -152,8 +152,8 @@ pub struct Pipeline {
     pub doors: Doors,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
-    /// Where outcomes are read.
-    pub archive: Arc<dyn Archive>,
+    /// Where outcomes are read, once the ledger is open.
+    archive: OnceLock<Arc<dyn Archive>>,
 }
 
 /// The pipeline's threads.
@@ -161,7 +161,7 @@ pub struct Threads(Vec<JoinHandle<()>>);
 
 impl Pipeline {
     /// Builds the pipeline; nothing runs yet.
-    pub fn new(settings: &Settings, archive: Arc<dyn Archive>) -> Arc<Self> {
+    pub fn new(settings: &Settings) -> Arc<Self> {
         let workers = settings.plan.workers;
         let idle = if settings.plan.spin {
             Idle::Spin
@@ -183,22 +183,28 @@ impl Pipeline {
             rate: Rate::default(),
             doors: Doors::default(),
             metrics: Arc::new(Metrics::new(workers)),
-            archive,
+            archive: OnceLock::new(),
         })
     }
 
-    /// Starts the workers and the committer, which owns `ledger`. `on_fault`
-    /// is called at most once for each thread, from that thread.
+    /// Starts the workers and the committer, which owns `ledger`; `archive` is
+    /// its read side. `on_fault` is called at most once for each thread, from
+    /// that thread.
     ///
     /// # Errors
     /// When the system gives no more threads.
+    ///
+    /// # Panics
+    /// If it was started before.
     pub fn start(
         self: &Arc<Self>,
         plan: &Plan,
         processor: Arc<dyn Processor>,
         ledger: Box<dyn Ledger<Judged>>,
+        archive: Arc<dyn Archive>,
         on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
     ) -> io::Result<Threads> {
+        assert!(self.archive.set(archive).is_ok(), "started once");
         let mut threads = Vec::with_capacity(plan.workers + 1);
         for me in 0..plan.workers {
             let (pipeline, processor) = (self.clone(), processor.clone());
@@ -253,6 +259,11 @@ impl Pipeline {
         self.intake.push(job)?;
         self.workers.notify(haste);
         Ok(())
+    }
+
+    /// Where outcomes are read; `None` until the ledger is open.
+    pub fn archive(&self) -> Option<&Arc<dyn Archive>> {
+        self.archive.get()
     }
 
     /// Orders in the intake queue now.

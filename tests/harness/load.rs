@@ -22,14 +22,19 @@ pub struct Crowd {
 impl Crowd {
     /// Starts `clients` clients, each on a connection that it keeps.
     pub fn start(address: SocketAddr, clients: usize) -> Self {
+        Self::named("crowd", address, clients)
+    }
+
+    /// The same; the ids begin with `name`.
+    pub fn named(name: &str, address: SocketAddr, clients: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let replies = Arc::new(Mutex::new(Vec::new()));
         let clients = (0..clients).map(|me| {
-            let (stop, replies) = (stop.clone(), replies.clone());
+            let (stop, replies, name) = (stop.clone(), replies.clone(), name.to_owned());
             thread::spawn(move || {
                 let mut client = Client::to(address);
                 for number in 0.. {
-                    let id = format!("crowd-{me}-{number}");
+                    let id = format!("{name}-{me}-{number}");
                     if stop.load(Ordering::Relaxed) || client.try_send(order(&id)).is_err() {
                         return;
                     }

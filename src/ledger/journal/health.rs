@@ -1,0 +1,68 @@
+//! How the journal is, for readiness, metrics and the log.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU8, AtomicU64, Ordering},
+};
+
+/// Whether the journal takes batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Ok,
+    /// Not now: there is no space. It goes on by itself when there is.
+    Full,
+    /// Never again in this process: what it last wrote is in doubt.
+    Failed,
+}
+
+/// The journal's condition. Set by the writer and its preparer, read by all.
+pub struct Health {
+    state: AtomicU8,
+    reason: Mutex<String>,
+    disk_bytes: AtomicU64,
+}
+
+impl Health {
+    pub(super) fn new() -> Self {
+        Self {
+            state: AtomicU8::new(State::Ok as u8),
+            reason: Mutex::default(),
+            disk_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it takes batches.
+    pub fn state(&self) -> State {
+        // Pairs with the Release store in `set`: the reason is there.
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Ok,
+            1 => State::Full,
+            _ => State::Failed,
+        }
+    }
+
+    /// Why it doesn't; empty while it does.
+    pub fn reason(&self) -> String {
+        // Replaced whole: never half done.
+        self.reason
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Bytes that the segments take on disk, the prepared one included.
+    pub fn disk_bytes(&self) -> u64 {
+        self.disk_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, state: State, reason: &str) {
+        reason.clone_into(&mut self.reason.lock().unwrap_or_else(PoisonError::into_inner));
+        // Pairs with the Acquire load in `state`.
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    pub(super) fn set_disk_bytes(&self, bytes: u64) {
+        self.disk_bytes.store(bytes, Ordering::Relaxed);
+    }
+}

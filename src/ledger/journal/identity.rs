@@ -1,0 +1,122 @@
+//! The file `ledger`: which ledger a directory holds, and how large its
+//! segments are.
+//!
+//! | offset | bytes | |
+//! |---|---|---|
+//! | 0 | 8 | magic: `FF "LEDGER" FE` |
+//! | 8 | 4 | version of the format: 1 |
+//! | 12 | 4 | zero |
+//! | 16 | 16 | the ledger's id |
+//! | 32 | 8 | bytes in a segment |
+//! | 40 | 20 | zero |
+//! | 60 | 4 | CRC-32C of the 60 bytes before |
+//!
+//! It is written before the first segment, and never again. Segments of one
+//! size mean that one of another size is damaged, and a crash can't be the
+//! cause: a segment gets its name when it is whole.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crc32c::crc32c;
+
+use super::{
+    error::OpenError,
+    format::{LedgerId, VERSION, segment_number, u32_at, u64_at},
+    storage::{Storage, read_full, write_full},
+};
+
+/// The file's name.
+pub(super) const NAME: &str = "ledger";
+/// Its name until it is whole.
+const NEW: &str = "ledger.new";
+const MAGIC: [u8; 8] = *b"\xFFLEDGER\xFE";
+const LEN: usize = 64;
+
+/// What stays the same in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) ledger: LedgerId,
+    pub(super) segment_bytes: u64,
+}
+
+impl Identity {
+    /// A new ledger's, with an id from the source that seeds the standard
+    /// library's hash maps, which draws on the operating system's random
+    /// numbers.
+    pub(super) fn random(segment_bytes: u64) -> Self {
+        let seed = RandomState::new();
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&seed.hash_one(0_u8).to_le_bytes());
+        id[8..].copy_from_slice(&seed.hash_one(1_u8).to_le_bytes());
+        Self {
+            ledger: LedgerId(id),
+            segment_bytes,
+        }
+    }
+
+    /// The directory's own; a directory without one gets `new`, durably.
+    pub(super) fn load_or_make(storage: &dyn Storage, new: Self) -> Result<Self, OpenError> {
+        let io = |doing| {
+            move |source| OpenError::Io {
+                file: NAME.to_owned(),
+                doing,
+                source,
+            }
+        };
+        let names = storage.names().map_err(io("look for"))?;
+        if names.iter().any(|name| name == NAME) {
+            let file = storage.open(NAME).map_err(io("open"))?;
+            let mut bytes = [0; LEN + 1];
+            let read = read_full(&*file, &mut bytes, 0).map_err(io("read"))?;
+            return Self::decode(&bytes[..read]);
+        }
+        if names.iter().any(|name| segment_number(name).is_some()) {
+            return Err(OpenError::NoIdentity { file: NAME });
+        }
+        let make = || {
+            let file = storage.create(NEW)?;
+            write_full(&*file, &new.encode(), 0)?;
+            file.sync()?;
+            storage.rename(NEW, NAME)?;
+            storage.sync_names()
+        };
+        make().map_err(io("make"))?;
+        Ok(new)
+    }
+
+    fn encode(&self) -> [u8; LEN] {
+        let mut bytes = [0; LEN];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[16..32].copy_from_slice(&self.ledger.0);
+        bytes[32..40].copy_from_slice(&self.segment_bytes.to_le_bytes());
+        let sum = crc32c(&bytes[..60]);
+        bytes[60..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, OpenError> {
+        let damaged = OpenError::Identity { file: NAME };
+        if bytes.len() != LEN || bytes[..8] != MAGIC || u32_at(bytes, 60) != crc32c(&bytes[..60]) {
+            return Err(damaged);
+        }
+        let version = u32_at(bytes, 8);
+        if version != VERSION {
+            return Err(OpenError::Version {
+                file: NAME.to_owned(),
+                version,
+                known: VERSION,
+            });
+        }
+        let segment_bytes = u64_at(bytes, 32);
+        if !super::SEGMENT_BYTES_ALLOWED.contains(&segment_bytes) {
+            return Err(damaged);
+        }
+        let mut id = [0; 16];
+        id.copy_from_slice(&bytes[16..32]);
+        Ok(Self {
+            ledger: LedgerId(id),
+            segment_bytes,
+        })
+    }
+}

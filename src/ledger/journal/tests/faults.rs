@@ -1,0 +1,197 @@
+//! Failed syncs and full disks, one at each operation.
+
+use super::{
+    super::{
+        OpenError, State,
+        format::{segment_name, segment_number},
+        identity,
+        storage::Storage,
+    },
+    append, committed,
+    disk::{Disk, Fault, Loss},
+    judged, open, options, read_all,
+};
+use crate::ledger::{Fate, Ledger};
+
+#[test]
+fn a_failed_sync_is_the_end() {
+    let disk = Disk::new(1);
+    let (mut journal, _) = open(&disk, &options(4096)).unwrap();
+    assert_eq!(
+        committed(&append(&mut journal.ledger, &[judged(1, 0)]).0),
+        [1]
+    );
+    disk.plan(2, Fault::SyncFails); // a write, then the sync
+    let (receipts, result) = append(&mut journal.ledger, &[judged(2, 0)]);
+    assert!(
+        result
+            .unwrap_err()
+            .to_string()
+            .contains("fdatasync of journal-0000000001.seg")
+    );
+    assert!(receipts.iter().all(|receipt| receipt.fate == Fate::InDoubt));
+    assert_eq!(journal.health.state(), State::Failed);
+    assert!(journal.health.reason().contains("fdatasync"));
+    // Nothing is written or synced any more, not even a seal.
+    let ops = disk.ops();
+    assert_eq!(journal.ledger.room(), 0);
+    let (receipts, result) = append(&mut journal.ledger, &[judged(3, 0)]);
+    assert!(result.is_err() && receipts[0].fate == Fate::InDoubt);
+    assert!(journal.ledger.receipts(&mut Vec::new()).is_err());
+    // What was durable can still be read, and nothing else.
+    assert_eq!(read_all(&journal).len(), 1);
+    drop(journal);
+    assert_eq!(disk.ops(), ops);
+}
+
+#[test]
+fn a_failed_write_is_the_end_too() {
+    let disk = Disk::new(1);
+    let (mut journal, _) = open(&disk, &options(4096)).unwrap();
+    append(&mut journal.ledger, &[judged(0, 0)]).1.unwrap();
+    disk.plan(1, Fault::Fails);
+    assert!(append(&mut journal.ledger, &[judged(1, 0)]).1.is_err());
+    assert_eq!(journal.health.state(), State::Failed);
+}
+
+/// No space at each operation of a story that changes segments: nothing is
+/// half written, and it goes on when there is space.
+#[test]
+fn a_full_disk_is_waited_out() {
+    let batches: Vec<Vec<_>> = (0..12)
+        .map(|batch| (0..3).map(|n| judged(batch * 3 + n, 60)).collect())
+        .collect();
+    let run = |disk: &Disk, dies_full: bool| {
+        let (mut journal, _) = open(disk, &options(1024)).ok()?;
+        let mut was_full = false;
+        let mut told = 0;
+        for batch in &batches {
+            let (mut receipts, result) = append(&mut journal.ledger, batch);
+            // A sync that finds no space is a failed sync.
+            if result.is_err() {
+                disk.plan_nothing();
+                break;
+            }
+            while receipts.len() < batch.len() {
+                was_full = true;
+                assert_eq!(journal.health.state(), State::Full);
+                assert!(journal.health.reason().contains("can't"));
+                assert_eq!(journal.ledger.room(), 0);
+                // Nobody sees a part of it.
+                assert_eq!(read_all(&journal).len(), told + receipts.len());
+                if dies_full {
+                    drop(journal);
+                    return Some((true, told + receipts.len()));
+                }
+                journal.ledger.receipts(&mut receipts).unwrap();
+            }
+            assert_eq!(journal.health.state(), State::Ok);
+            assert!(journal.ledger.room() > 0);
+            told += committed(&receipts).len();
+        }
+        Some((was_full, told))
+    };
+    let disk = Disk::new(0);
+    assert_eq!(run(&disk, false), Some((false, 36)));
+    let total = disk.ops();
+    let (mut full, mut died) = (0, 0);
+    for at in 1..=total {
+        for ops in [0, 1, 3, 7] {
+            for dies_full in [false, true] {
+                let disk = Disk::new(at * 10 + ops);
+                disk.plan(at, Fault::Full(ops));
+                let Some((was_full, told)) = run(&disk, dies_full) else {
+                    continue; // the start itself found no space
+                };
+                full += u64::from(was_full);
+                died += u64::from(was_full && dies_full);
+                disk.restart(if at % 2 == 0 {
+                    Loss::Power
+                } else {
+                    Loss::Process
+                });
+                let (_, visited) = open(&disk, &options(1024))
+                    .unwrap_or_else(|error| panic!("{at}, {ops}: {error}"));
+                // A batch whose sync failed may be there; half of one never.
+                assert!(
+                    visited.len() == told || visited.len() == told + 3,
+                    "{at}, {ops}"
+                );
+            }
+        }
+    }
+    assert!(full > 20 && died > 10, "{full}, {died}");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let disk = Disk::new(1);
+    let (mut journal, _) = open(&disk, &options(1024)).unwrap();
+    for number in 0..20 {
+        append(&mut journal.ledger, &[judged(number, 60)])
+            .1
+            .unwrap();
+    }
+    drop(journal);
+    let refusal = |change: &dyn Fn(&Disk)| {
+        let disk = disk.copy();
+        change(&disk);
+        open(&disk, &options(1024)).map(|_| ()).unwrap_err()
+    };
+    let missing = refusal(&|disk| disk.forget(&segment_name(2)));
+    assert!(
+        matches!(&missing, OpenError::Missing { file } if *file == segment_name(2)),
+        "{missing}"
+    );
+    // The oldest may go.
+    let without_first = disk.copy();
+    without_first.forget(&segment_name(1));
+    assert!(
+        open(&without_first, &options(1024))
+            .unwrap()
+            .0
+            .recovered
+            .oldest_seq
+            > 1
+    );
+    let no_identity = refusal(&|disk| disk.forget(identity::NAME));
+    assert!(
+        matches!(no_identity, OpenError::NoIdentity { .. }),
+        "{no_identity}"
+    );
+    for at in 0..64 {
+        let error = refusal(&|disk| disk.change(identity::NAME, |bytes| bytes[at] ^= 4));
+        assert!(matches!(error, OpenError::Identity { .. }), "{at}: {error}");
+    }
+    let header = |disk: &Disk, change: fn(&mut [u8])| {
+        disk.change(&segment_name(2), |bytes| {
+            change(bytes);
+            let sum = crc32c::crc32c(&bytes[..60]).to_le_bytes();
+            bytes[60..64].copy_from_slice(&sum);
+        });
+    };
+    let newer = refusal(&|disk| header(disk, |bytes| bytes[8] = 2));
+    assert!(
+        matches!(newer, OpenError::Version { version: 2, .. }),
+        "{newer}"
+    );
+    let foreign = refusal(&|disk| header(disk, |bytes| bytes[16] ^= 1));
+    assert!(matches!(foreign, OpenError::Foreign { .. }), "{foreign}");
+    let other_number = refusal(&|disk| header(disk, |bytes| bytes[12] = 9));
+    assert!(
+        matches!(other_number, OpenError::Damaged { .. }),
+        "{other_number}"
+    );
+    let gap = refusal(&|disk| header(disk, |bytes| bytes[32] += 1));
+    assert!(matches!(gap, OpenError::Damaged { .. }), "{gap}");
+    // A whole directory of segments lost but for the prepared one.
+    let last = disk
+        .names()
+        .unwrap()
+        .iter()
+        .filter_map(|name| segment_number(name))
+        .max()
+        .unwrap();
+    let emptied = refusal(&|disk| (1..last).for_each(|number| disk.forget(&segment_name(number))));
+    assert!(matches!(emptied, OpenError::Missing { .. }), "{emptied}");
+}

@@ -1,0 +1,134 @@
+//! Opening the ledger: what the last process left is found again, and the
+//! dedupe window is filled from it.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{self, Config},
+    ledger::{
+        Archive, Ledger,
+        journal::{self, OpenError, Options, Progress, Recovered},
+        memory,
+        window::Known,
+    },
+    order::{HashKey, decode},
+    pipeline::{Judged, Pipeline},
+};
+
+/// How often a long recovery says how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// Which ledger to open, and how.
+pub(super) enum Which {
+    Memory { window: usize },
+    Journal { dir: PathBuf, options: Options },
+}
+
+/// An open ledger, both sides.
+pub(super) type Opened = (Box<dyn Ledger<Judged>>, Arc<dyn Archive>);
+
+impl Which {
+    pub(super) fn of(config: &Config) -> Self {
+        match config.ledger {
+            config::Ledger::Memory => Self::Memory {
+                window: config.dedupe_window,
+            },
+            config::Ledger::Journal => Self::Journal {
+                dir: config.data_dir.clone(),
+                options: Options {
+                    window: config.dedupe_window as u64,
+                    retain_bytes: config.retain_bytes,
+                    ..Options::default()
+                },
+            },
+            config::Ledger::Nats(_) => unreachable!("refused by the command line"),
+        }
+    }
+
+    /// Opens it and fills the pipeline's window, whose ids are hashed with `key`.
+    pub(super) fn open(
+        &self,
+        pipeline: &Arc<Pipeline>,
+        key: &HashKey,
+    ) -> Result<Opened, OpenError> {
+        match self {
+            Self::Memory { window } => {
+                let (ledger, archive) = memory::open(*window);
+                tracing::warn!("the ledger is in memory: outcomes end with the process");
+                Ok((Box::new(ledger), Arc::new(archive)))
+            }
+            Self::Journal { dir, options } => {
+                let wake = {
+                    let pipeline = Arc::downgrade(pipeline);
+                    Arc::new(move || {
+                        if let Some(pipeline) = pipeline.upgrade() {
+                            pipeline.wake_committer();
+                        }
+                    })
+                };
+                let mut told = Instant::now();
+                let mut unreadable = 0_u64;
+                let opened = journal::open(
+                    dir,
+                    options,
+                    wake,
+                    &mut |progress| tell(progress, &mut told),
+                    &mut |record| match decode(record.order.as_bytes(), key) {
+                        Ok(order) => {
+                            let known = Known {
+                                seq: record.seq,
+                                status: record.status,
+                                content: order.content_hash(),
+                            };
+                            let window = &pipeline.window;
+                            window.insert(order.id_hash(), known, record.committed_at);
+                        }
+                        Err(_) => unreadable += 1,
+                    },
+                )?;
+                if unreadable > 0 {
+                    tracing::error!(
+                        unreadable,
+                        "orders in the journal are no orders to this version: their ids are not known to be taken"
+                    );
+                }
+                report(&opened.recovered);
+                Ok((Box::new(opened.ledger), Arc::new(opened.archive)))
+            }
+        }
+    }
+}
+
+fn tell(progress: Progress, told: &mut Instant) {
+    if told.elapsed() < PROGRESS_EVERY {
+        return;
+    }
+    *told = Instant::now();
+    let percent = progress.bytes * 100 / progress.bytes_total.max(1);
+    tracing::info!(percent, outcomes = progress.records, "recovering");
+}
+
+fn report(recovered: &Recovered) {
+    let Recovered {
+        ledger,
+        records,
+        last_seq,
+        oldest_seq,
+        cut,
+        took,
+    } = recovered;
+    let took_ms = took.as_millis() as u64;
+    tracing::info!(%ledger, records, last_seq, oldest_seq, took_ms, "recovered");
+    if let Some(cut) = cut {
+        tracing::warn!(
+            file = cut.file,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            "a batch that nobody was told of was cut off the end"
+        );
+    }
+}
