@@ -15,7 +15,7 @@ use std::{
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use order_processor::{
     ledger::{
-        Item, Ledger, Status,
+        Archive, Item, Ledger, Status,
         journal::{self, Options, SEGMENT_BYTES},
     },
     order::{HashKey, Order, decode},

@@ -50,6 +50,19 @@ pub enum Rejection {
     Closed(State),
 }
 
+/// What came of an order that is one of many.
+#[derive(Debug)]
+pub enum Offered {
+    /// It was taken, or met its own earlier self.
+    Admitted(Admitted),
+    /// It was not, and won't be.
+    Rejected(Rejection),
+    /// There is no room now: the order back, uncounted. Offer it again when the
+    /// pipeline has moved ([`Pipeline::watch`]), or [give it
+    /// up](Admission::give_up).
+    NoRoom(Order),
+}
+
 /// A submission that was taken, or that met its own earlier self.
 #[derive(Debug)]
 pub enum Admitted {
@@ -158,16 +171,41 @@ impl Admission {
     /// # Errors
     /// A [`Rejection`] other than `Invalid`; nothing is kept then.
     pub fn admit(&self, order: Order, waker: Option<&Waker>) -> Result<Admitted, Rejection> {
+        match self.try_admit(order, waker) {
+            Offered::Admitted(admitted) => Ok(admitted),
+            Offered::Rejected(rejection) => Err(rejection),
+            Offered::NoRoom(_) => Err(self.full()),
+        }
+    }
+
+    /// Offers an order that is one of many, which can wait: it is taken only
+    /// while half of the queue is free, so that orders that come one by one
+    /// find room beside any number of batches.
+    pub fn offer(&self, order: Order, waker: Option<&Waker>) -> Offered {
+        let pipeline = &self.pipeline;
+        if pipeline.gate.state() == State::Open && !pipeline.has_bulk_room() {
+            return Offered::NoRoom(order);
+        }
+        self.try_admit(order, waker)
+    }
+
+    /// Counts an offered order that found no room in time.
+    pub fn give_up(&self, order: Order) -> Rejection {
+        drop(order);
+        self.full()
+    }
+
+    fn try_admit(&self, order: Order, waker: Option<&Waker>) -> Offered {
         let bytes = cost(&order);
         match self.pipeline.gate.enter(bytes) {
             Ok(()) => {}
-            Err(Refused::Bytes) => return Err(self.full()),
+            Err(Refused::Bytes) => return Offered::NoRoom(order),
             Err(Refused::Closed(state)) => {
                 self.reject(match state {
                     State::LedgerDown | State::LedgerFull => Reason::Ledger,
                     _ => Reason::Draining,
                 });
-                return Err(Rejection::Closed(state));
+                return Offered::Rejected(Rejection::Closed(state));
             }
         }
         let entered = Entered {
@@ -178,13 +216,15 @@ impl Admission {
         let claim = loop {
             match self.pipeline.claims.claim(id, content) {
                 Claimed::Mine(claim) => break claim,
-                Claimed::InFlight { same: false, .. } => return Err(self.conflict(false)),
+                Claimed::InFlight { same: false, .. } => {
+                    return Offered::Rejected(self.conflict(false));
+                }
                 Claimed::InFlight { claim, same: true } => {
                     let waiter = Arc::new(Waiter::new(waker.cloned()));
                     if self.pipeline.claims.attach(claim, &waiter) {
                         self.pipeline.metrics.admission.duplicate.inc();
                         let held = Held::Behind(waiter);
-                        return Ok(Admitted::Waiting(self.ticket(claim, held)));
+                        return Offered::Admitted(Admitted::Waiting(self.ticket(claim, held)));
                     }
                     // It ended meanwhile: the next look meets what came of it.
                 }
@@ -195,9 +235,9 @@ impl Admission {
                         return self.committed(known, content);
                     }
                     self.reject(Reason::Full); // over in a moment
-                    return Err(Rejection::Busy);
+                    return Offered::Rejected(Rejection::Busy);
                 }
-                Claimed::NoRoom => return Err(self.full()),
+                Claimed::NoRoom => return Offered::NoRoom(order),
             }
         };
         // After the claim, or an outcome could slip in between.
@@ -214,16 +254,19 @@ impl Admission {
         });
         if !self.pipeline.claims.queued(claim) {
             self.reject(Reason::Draining);
-            return Err(Rejection::Closed(State::Draining));
+            return Offered::Rejected(Rejection::Closed(State::Draining));
         }
         let ticket = self.ticket(claim, Held::Own(job.clone()));
-        if self.pipeline.push(job).is_err() {
+        if let Err(job) = self.pipeline.push(job) {
             self.release(claim);
-            return Err(self.full());
+            drop(ticket);
+            // Nobody else has it: the claim led nobody to it.
+            let job = Arc::into_inner(job).expect("the queue gave it back, the ticket is gone");
+            return Offered::NoRoom(job.order);
         }
         self.pipeline.metrics.admission.accepted.inc();
         std::mem::forget(entered); // whoever ends the order lets it out
-        Ok(Admitted::Waiting(ticket))
+        Offered::Admitted(Admitted::Waiting(ticket))
     }
 
     /// Looks an order up by its id.
@@ -246,12 +289,12 @@ impl Admission {
     }
 
     /// What a submission hears whose id has an outcome.
-    fn committed(&self, known: Known, content: u128) -> Result<Admitted, Rejection> {
+    fn committed(&self, known: Known, content: u128) -> Offered {
         if known.content != content {
-            return Err(self.conflict(true));
+            return Offered::Rejected(self.conflict(true));
         }
         self.pipeline.metrics.admission.duplicate.inc();
-        Ok(Admitted::Committed(Outcome {
+        Offered::Admitted(Admitted::Committed(Outcome {
             seq: known.seq,
             status: known.status,
             reason: None,

@@ -14,7 +14,10 @@ use std::{
     },
 };
 
-use super::{Archive, Fate, Item, Ledger, LedgerFailed, Outcome, Read, ReadError, Receipt, Record};
+use super::{
+    Archive, Fate, Item, Ledger, LedgerFailed, LedgerId, Outcome, Read, ReadError, ReadRange,
+    Receipt, Record,
+};
 use crate::clock;
 
 /// Outcomes in a chunk.
@@ -33,6 +36,10 @@ struct Shared {
     chunks: Mutex<VecDeque<Arc<Chunk>>>,
     /// First sequence of the first chunk; changed under the lock.
     oldest: AtomicU64,
+    /// Stored by the writer once the record is there (Release); readers load it
+    /// with Acquire and find the record.
+    last: AtomicU64,
+    id: LedgerId,
 }
 
 /// The write side.
@@ -54,6 +61,8 @@ pub fn open<T: Item>(window: usize) -> (MemoryLedger<T>, MemoryArchive) {
         window: window as u64,
         chunks: Mutex::new(VecDeque::from([first.clone()])),
         oldest: AtomicU64::new(1),
+        last: AtomicU64::new(0),
+        id: LedgerId::random(),
     });
     let ledger = MemoryLedger {
         shared: shared.clone(),
@@ -126,6 +135,8 @@ impl<T: Item> Ledger<T> for MemoryLedger<T> {
                 fate: Fate::Committed { seq, at },
             });
         }
+        // Pairs with the Acquire load in `last_seq`.
+        self.shared.last.store(self.next_seq - 1, Ordering::Release);
     }
 
     fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed> {
@@ -139,12 +150,50 @@ impl Archive for MemoryArchive {
         reply(self.get(seq));
     }
 
+    fn read_range(
+        &self,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+        reply: Box<dyn FnOnce(ReadRange) + Send>,
+    ) {
+        reply(self.range(after, limit, bytes_max));
+    }
+
+    fn last_seq(&self) -> u64 {
+        // Pairs with the Release store in `append`.
+        self.0.last.load(Ordering::Acquire)
+    }
+
+    fn oldest_seq(&self) -> u64 {
+        self.0.oldest.load(Ordering::Relaxed)
+    }
+
+    fn ledger_id(&self) -> LedgerId {
+        self.0.id
+    }
+
     fn kind(&self) -> &'static str {
         "memory"
     }
 }
 
 impl MemoryArchive {
+    fn range(&self, after: u64, limit: usize, bytes_max: usize) -> ReadRange {
+        let first = after.saturating_add(1);
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for seq in (first..=self.last_seq()).take(limit) {
+            let record = self.get(seq)?;
+            bytes += record.text_bytes();
+            if !found.is_empty() && bytes > bytes_max {
+                break;
+            }
+            found.push(record);
+        }
+        Ok(found)
+    }
+
     fn get(&self, seq: u64) -> Read {
         let chunks = self.0.chunks();
         let oldest = self.0.oldest.load(Ordering::Relaxed);
@@ -219,6 +268,23 @@ mod tests {
             archive.get(0),
             Err(ReadError::Gone { oldest: 1, .. })
         ));
+    }
+
+    #[test]
+    fn a_range_ends_at_its_limits_and_at_the_last() {
+        let (mut ledger, archive) = open(10);
+        assert_eq!((archive.oldest_seq(), archive.last_seq()), (1, 0));
+        append(&mut ledger, 5);
+        let one = archive.get(1).unwrap().text_bytes();
+        let seqs = |after, limit, bytes| -> Vec<u64> {
+            let records = archive.range(after, limit, bytes).unwrap();
+            records.iter().map(|record| record.outcome.seq).collect()
+        };
+        assert_eq!(seqs(0, 9, usize::MAX), [1, 2, 3, 4, 5]);
+        assert_eq!(seqs(3, 1, usize::MAX), [4]);
+        assert_eq!(seqs(1, 9, 2 * one), [2, 3]);
+        assert_eq!(seqs(1, 9, 0), [2], "one always");
+        assert!(seqs(5, 9, 9).is_empty() && seqs(u64::MAX, 9, 9).is_empty());
     }
 
     #[test]

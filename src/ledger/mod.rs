@@ -8,6 +8,7 @@
 //! some. The *read side* ([`Archive`]) answers through a callback, so that no
 //! reader blocks a coroutine and none slows the writer.
 
+mod id;
 pub mod journal;
 pub mod memory;
 pub mod window;
@@ -15,6 +16,8 @@ pub mod window;
 use std::sync::Arc;
 
 use crate::order::Order;
+
+pub use id::LedgerId;
 
 /// How a committed order came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,14 @@ pub struct Record {
     pub id: Box<str>,
     /// The order as it came, white space outside strings stripped.
     pub order: Box<str>,
+}
+
+impl Record {
+    /// Bytes of its texts: what a reader's limit counts.
+    pub fn text_bytes(&self) -> usize {
+        let reason = self.outcome.reason.as_ref();
+        self.id.len() + self.order.len() + reason.map_or(0, |reason| reason.len())
+    }
 }
 
 /// What a ledger needs to know of an item that it commits; the rest of the
@@ -153,11 +164,36 @@ pub enum ReadError {
 /// What a reader is answered with.
 pub type Read = Result<Arc<Record>, ReadError>;
 
-/// The read side, shared by all.
+/// What a reader of a range is answered with.
+pub type ReadRange = Result<Vec<Arc<Record>>, ReadError>;
+
+/// The read side, shared by all. Readers see what is committed and nothing
+/// else.
 pub trait Archive: Send + Sync {
     /// Reads the outcome with this sequence and hands it to `reply`, now or
     /// later, on whatever thread. `reply` must not block.
     fn read(&self, seq: u64, reply: Box<dyn FnOnce(Read) + Send>);
+
+    /// Reads the outcomes after sequence `after`, in order: at most `limit`,
+    /// and once there is one, no more than fit into `bytes_max` bytes of text.
+    /// None if there is none yet. The answer goes to `reply`, as with
+    /// [`read`](Self::read).
+    fn read_range(
+        &self,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+        reply: Box<dyn FnOnce(ReadRange) + Send>,
+    );
+
+    /// The last sequence that can be read; 0: none.
+    fn last_seq(&self) -> u64;
+
+    /// The first sequence that is kept; one more than the last if none is.
+    fn oldest_seq(&self) -> u64;
+
+    /// Which ledger the sequences belong to.
+    fn ledger_id(&self) -> LedgerId;
 
     /// The kind, for logs and the status page: `memory`, `journal`, `nats`.
     fn kind(&self) -> &'static str;

@@ -1,8 +1,8 @@
 //! The committer: the one thread that owns the ledger's write side.
 //!
 //! It takes all that has been judged, hands it to the ledger as one batch, and
-//! passes the receipts on: window, metrics, claims, answers, and one flush of
-//! the doors a batch. What arrives during one commit is the next batch.
+//! passes the receipts on: window, metrics, claims, answers, those who watch
+//! for progress, and one flush of the doors a batch. What arrives during one commit is the next batch.
 
 use std::{sync::atomic::Ordering, time::Instant};
 
@@ -77,6 +77,7 @@ pub(super) fn run(
             }
         }
         publish(pipeline, &mut receipts);
+        pipeline.progress.notify();
         pipeline.doors.flush();
     }
 }

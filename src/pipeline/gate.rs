@@ -121,6 +121,11 @@ impl Gate {
         self.inside.load(Ordering::Relaxed) & BYTES_MASK
     }
 
+    /// Whether at most half of the bytes allowed are inside.
+    pub fn is_half_free(&self) -> bool {
+        self.bytes() <= self.bytes_max / 2
+    }
+
     /// What the gate says.
     pub fn state(&self) -> State {
         match self.state.load(Ordering::SeqCst) {

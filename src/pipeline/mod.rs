@@ -15,6 +15,7 @@ pub mod claims;
 mod committer;
 pub mod gate;
 pub mod processor;
+pub mod progress;
 pub mod rate;
 pub mod ticket;
 pub mod wake;
@@ -26,6 +27,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -37,6 +39,7 @@ use self::{
     claims::{Claim, Claims},
     gate::{Gate, State},
     processor::{Processor, Verdict},
+    progress::{Progress, Watch},
     rate::Rate,
     ticket::{Answer, Doors, Waiter, Withdrawal},
     wake::{Haste, Idle, Parking, Poll},
@@ -150,6 +153,8 @@ pub struct Pipeline {
     pub rate: Rate,
     /// Who is woken behind a batch.
     pub doors: Doors,
+    /// Who waits for any order to end. Woken by the committer.
+    pub progress: Progress,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Where outcomes are read, once the ledger is open.
@@ -182,6 +187,7 @@ impl Pipeline {
             gate: Gate::new(settings.queue_bytes),
             rate: Rate::default(),
             doors: Doors::default(),
+            progress: Progress::default(),
             metrics: Arc::new(Metrics::new(workers)),
             archive: OnceLock::new(),
         })
@@ -281,6 +287,18 @@ impl Pipeline {
         self.judged.len()
     }
 
+    /// Has `waker` called when next an order ends, or when the service drains.
+    /// Look at what you wait for after this call: it may have come already.
+    pub fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
+        Watch::new(self, waker)
+    }
+
+    /// Whether orders that come in bulk may take a place: half of the queue, in
+    /// orders and in bytes, is left to those that come one by one.
+    pub fn has_bulk_room(&self) -> bool {
+        self.depth() < self.capacity().div_ceil(2) && self.gate.is_half_free()
+    }
+
     /// Wakes the committer: a ledger has receipts ready.
     pub fn wake_committer(&self) {
         self.committer.notify(Haste::Now);
@@ -297,6 +315,7 @@ impl Pipeline {
         while let Some(job) = self.intake.pop() {
             self.end(&job, Withdrawal::Drain);
         }
+        self.progress.notify();
         self.doors.flush();
         told
     }

@@ -20,7 +20,7 @@ use super::{
     scan::{Frame, Scan},
     storage::{File, Storage},
 };
-use crate::ledger::{Archive, Read, ReadError, Record};
+use crate::ledger::{Archive, LedgerId, Read, ReadError, ReadRange, Record};
 
 /// Threads that read.
 const READERS: usize = 2;
@@ -28,9 +28,6 @@ const READERS: usize = 2;
 const READS_WAITING: usize = 256;
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
-
-/// What a range reader is answered with.
-pub type ReadRange = Result<Vec<Record>, ReadError>;
 
 /// The journal's read side.
 pub struct JournalArchive {
@@ -43,6 +40,7 @@ pub struct JournalArchive {
 pub(super) struct Files {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) catalogue: Arc<Catalogue>,
+    pub(super) ledger: LedgerId,
     pub(super) salt: Salt,
     pub(super) segment_bytes: u64,
 }
@@ -68,37 +66,14 @@ impl JournalArchive {
         Ok(Self { jobs, files })
     }
 
-    /// Reads the outcomes after sequence `after`, in order: at most `limit`,
-    /// and once there is one, no more than fit into `bytes_max` bytes of text.
-    /// None if there is none yet. The answer goes to `reply`, on a reader's
-    /// thread; `reply` must not block.
-    pub fn read_range(
-        &self,
-        after: u64,
-        limit: usize,
-        bytes_max: usize,
-        reply: impl FnOnce(ReadRange) + Send + 'static,
-    ) {
-        self.push(reply, move |reader| reader.range(after, limit, bytes_max));
-    }
-
-    /// The same on the caller's thread, which waits for the disk.
+    /// As [`Archive::read_range`], on the caller's thread, which waits for the
+    /// disk.
     ///
     /// # Errors
     /// [`ReadError::Gone`] when the first has been dropped,
     /// [`ReadError::Failed`] when one can't be read.
     pub fn range(&self, after: u64, limit: usize, bytes_max: usize) -> ReadRange {
         Reader::new(self.files.clone()).range(after, limit, bytes_max)
-    }
-
-    /// The last sequence that can be read, 0: none.
-    pub fn last_seq(&self) -> u64 {
-        self.files.catalogue.last_seq()
-    }
-
-    /// The first sequence that is kept.
-    pub fn oldest_seq(&self) -> u64 {
-        self.files.catalogue.oldest_seq()
     }
 
     fn push<R: 'static>(
@@ -135,6 +110,28 @@ impl Archive for JournalArchive {
         self.push(reply, move |reader| reader.get(seq));
     }
 
+    fn read_range(
+        &self,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+        reply: Box<dyn FnOnce(ReadRange) + Send>,
+    ) {
+        self.push(reply, move |reader| reader.range(after, limit, bytes_max));
+    }
+
+    fn last_seq(&self) -> u64 {
+        self.files.catalogue.last_seq()
+    }
+
+    fn oldest_seq(&self) -> u64 {
+        self.files.catalogue.oldest_seq()
+    }
+
+    fn ledger_id(&self) -> LedgerId {
+        self.files.ledger
+    }
+
     fn kind(&self) -> &'static str {
         "journal"
     }
@@ -163,7 +160,6 @@ impl Reader {
         };
         found
             .pop()
-            .map(Arc::new)
             .ok_or_else(|| ReadError::Failed(format!("sequence {seq} is not committed yet")))
     }
 
@@ -201,7 +197,7 @@ impl Reader {
         segment: &Arc<Segment>,
         seqs: std::ops::Range<u64>,
         room: &mut Room,
-        found: &mut Vec<Record>,
+        found: &mut Vec<Arc<Record>>,
     ) -> Result<u64, ReadError> {
         let Self { files, open } = self;
         let name = segment_name(segment.number);
@@ -239,7 +235,7 @@ impl Reader {
                     if record.seq >= seqs.end || !room.take(record.texts(), full) {
                         return Ok(next);
                     }
-                    found.push(record.to_record());
+                    found.push(Arc::new(record.to_record()));
                     next += 1;
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::format::LedgerId;
+use crate::ledger::LedgerId;
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]

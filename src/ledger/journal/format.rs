@@ -49,9 +49,9 @@
 //! changes the meaning of another byte raises the version. A program reads the
 //! versions it knows, refuses others, and writes its newest into new segments.
 
-use std::fmt;
-
 use crc32c::{crc32c, crc32c_append};
+
+use crate::ledger::LedgerId;
 
 /// Bytes in a segment's header.
 pub(super) const SEGMENT_HEAD: usize = 64;
@@ -63,35 +63,17 @@ pub(super) const VERSION: u32 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"\xFFORDSEG\xFE";
 const FRAME_MAGIC: [u8; 8] = *b"\xFFBATCH1\xFE";
 
-/// Tells one journal from all others. Made with the directory, at random.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct LedgerId(pub(super) [u8; 16]);
-
-/// As 32 hexadecimal digits: the feed's `Orders-Ledger-Id`.
-impl fmt::Display for LedgerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for LedgerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LedgerId({self})")
-    }
-}
-
-impl LedgerId {
-    pub(super) fn salt(self) -> Salt {
-        Salt(crc32c(&self.0))
-    }
-}
-
 /// What checksums of frames and records start from: the checksum of the
 /// ledger's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Salt(u32);
 
 impl Salt {
+    /// What this ledger's checksums start from.
+    pub(super) fn of(ledger: LedgerId) -> Self {
+        Self(crc32c(&ledger.0))
+    }
+
     /// The checksum of the ledger's id and `parts`.
     pub(super) fn checksum(self, parts: [&[u8]; 2]) -> u32 {
         parts
@@ -285,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_bit_of_a_frame_head_counts() {
-        let salt = LedgerId([3; 16]).salt();
+        let salt = Salt::of(LedgerId([3; 16]));
         let bytes = frame().encode(salt);
         assert_eq!(FrameHead::decode(&bytes, HERE, salt), Some(frame()));
         for bit in 0..bytes.len() * 8 {
@@ -299,14 +281,14 @@ mod tests {
 
     #[test]
     fn a_frame_of_another_place_or_ledger_is_none() {
-        let salt = LedgerId([3; 16]).salt();
+        let salt = Salt::of(LedgerId([3; 16]));
         let bytes = frame().encode(salt);
         let elsewhere = Position {
             offset: 128,
             ..HERE
         };
         assert_eq!(FrameHead::decode(&bytes, elsewhere, salt), None);
-        let other = LedgerId([4; 16]).salt();
+        let other = Salt::of(LedgerId([4; 16]));
         assert_eq!(FrameHead::decode(&bytes, HERE, other), None);
     }
 

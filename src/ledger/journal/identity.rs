@@ -15,13 +15,12 @@
 //! size mean that one of another size is damaged, and a crash can't be the
 //! cause: a segment gets its name when it is whole.
 
-use std::hash::{BuildHasher, RandomState};
-
 use crc32c::crc32c;
 
 use super::{
+    super::LedgerId,
     error::OpenError,
-    format::{LedgerId, VERSION, segment_number, u32_at, u64_at},
+    format::{VERSION, segment_number, u32_at, u64_at},
     storage::{Storage, read_full, write_full},
 };
 
@@ -40,16 +39,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// A new ledger's, with an id from the source that seeds the standard
-    /// library's hash maps, which draws on the operating system's random
-    /// numbers.
+    /// A new ledger's.
     pub(super) fn random(segment_bytes: u64) -> Self {
-        let seed = RandomState::new();
-        let mut id = [0; 16];
-        id[..8].copy_from_slice(&seed.hash_one(0_u8).to_le_bytes());
-        id[8..].copy_from_slice(&seed.hash_one(1_u8).to_le_bytes());
         Self {
-            ledger: LedgerId(id),
+            ledger: LedgerId::random(),
             segment_bytes,
         }
     }

@@ -60,17 +60,17 @@ use std::{collections::VecDeque, ops::RangeInclusive, path::Path, sync::Arc, tim
 use self::{
     archive::Files,
     catalogue::Catalogue,
+    format::Salt,
     identity::Identity,
     lock::Lock,
     preparer::{Handover, Preparer},
     recovery::Recovery,
     storage::{Directory, Storage},
 };
-use super::{Item, Wake};
+use super::{Item, LedgerId, Wake};
 
-pub use archive::{JournalArchive, ReadRange};
+pub use archive::JournalArchive;
 pub use error::OpenError;
-pub use format::LedgerId;
 pub use health::{Health, State};
 pub use record::RecordView;
 pub use writer::JournalLedger;
@@ -256,7 +256,7 @@ impl Open<'_> {
             visit,
         };
         let found = recovery.run()?;
-        let salt = identity.ledger.salt();
+        let salt = Salt::of(identity.ledger);
         let last_seq = found.next_seq - 1;
         let catalogue = Arc::new(Catalogue::new(segment_bytes, found.segments, last_seq));
         let health = Arc::new(Health::new());
@@ -265,6 +265,7 @@ impl Open<'_> {
         let files = Files {
             storage: storage.clone(),
             catalogue: catalogue.clone(),
+            ledger: identity.ledger,
             salt,
             segment_bytes,
         };

@@ -110,7 +110,7 @@ struct Tail {
 impl Recovery<'_> {
     pub(super) fn run(mut self) -> Result<Found, OpenError> {
         let started = Instant::now();
-        let salt = self.identity.ledger.salt();
+        let salt = Salt::of(self.identity.ledger);
         let files = self.headers()?;
         let headed = files.iter().take_while(|file| file.head.is_some()).count();
         let (with, without) = files.split_at(headed);

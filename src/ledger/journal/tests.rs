@@ -15,7 +15,7 @@ use super::{
     preparer::Background,
 };
 use crate::{
-    ledger::{Fate, Item, Ledger, LedgerFailed, Receipt, Record, Status},
+    ledger::{Archive, Fate, Item, Ledger, LedgerFailed, Receipt, Record, Status},
     order::{HashKey, Order, decode},
 };
 
@@ -124,9 +124,9 @@ pub fn committed(receipts: &[Receipt<Judged>]) -> Vec<u64> {
 /// All that the archive has.
 pub fn read_all(journal: &Journal<Judged>) -> Vec<Record> {
     let archive = &journal.archive;
-    archive
-        .range(archive.oldest_seq() - 1, usize::MAX, usize::MAX)
-        .unwrap()
+    let found = archive.range(archive.oldest_seq() - 1, usize::MAX, usize::MAX);
+    let records = found.unwrap().into_iter();
+    records.map(Arc::unwrap_or_clone).collect()
 }
 
 /// The seeds of a random test: `count` of them, or the one in

@@ -19,9 +19,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     BATCH_BYTES_MAX, BATCH_ORDERS_MAX, RECORD_BYTES_MAX,
     catalogue::{Catalogue, Index, Segment},
-    format::{
-        FRAME_HEAD, FrameHead, LedgerId, Position, SEGMENT_HEAD, Salt, SegmentHead, segment_name,
-    },
+    format::{FRAME_HEAD, FrameHead, Position, SEGMENT_HEAD, Salt, SegmentHead, segment_name},
     health::{Health, State},
     lock::Lock,
     preparer::{Background, Handover, Stop},
@@ -30,7 +28,7 @@ use super::{
 };
 use crate::{
     clock,
-    ledger::{Fate, Item, Ledger, LedgerFailed, Receipt},
+    ledger::{Fate, Item, Ledger, LedgerFailed, LedgerId, Receipt},
 };
 
 /// The segment that is written to.

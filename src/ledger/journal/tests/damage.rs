@@ -214,7 +214,7 @@ fn damage_behind_the_window_fails_the_reader() {
         let (journal, _) = open(&disk, &options).unwrap();
         for record in &story.records {
             match journal.archive.range(record.outcome.seq - 1, 1, 0) {
-                Ok(found) => assert_eq!(found, std::slice::from_ref(record)),
+                Ok(found) => assert_eq!(*found[0], *record),
                 Err(ReadError::Failed(why)) => {
                     assert!(why.contains(&name), "{why}");
                     failed += 1;

@@ -187,10 +187,11 @@ fn too_many_reads_are_refused_at_once() {
     );
     for _ in 0..2 {
         let (hold, held) = (hold.clone(), held.clone());
-        journal.archive.read_range(0, 1, 1, move |_| {
+        let block = move |_| {
             held.wait();
             hold.wait();
-        });
+        };
+        journal.archive.read_range(0, 1, 1, Box::new(block));
     }
     held.wait(); // both readers are busy now
     let (replies, replied) = mpsc::channel();
