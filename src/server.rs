@@ -18,7 +18,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use self::recover::Which;
 use crate::{
     admission::Admission,
+    bodies::Bodies,
     config::{self, Config, HttpEngine},
+    grpc,
     http::{
         Limits, Service,
         deadline::Deadlines,
@@ -106,6 +108,8 @@ pub struct Server {
     native: Option<Listener>,
     http: SocketAddr,
     admin: Option<SocketAddr>,
+    /// `None` under `--grpc-listen off`.
+    grpc: Option<grpc::Running>,
 }
 
 /// What is kept from the start for the opening of the ledger.
@@ -171,9 +175,15 @@ impl Server {
             plan.why
         );
         let mut limits = Limits::of(config);
-        limits.max_connections = connections(config.max_connections)?;
+        let mut grpc_limits = grpc::Limits::of(config);
+        if config.grpc_listen.is_none() {
+            grpc_limits.connections_max = 0;
+        }
+        (limits.max_connections, grpc_limits.connections_max) =
+            connections(config.max_connections, grpc_limits.connections_max)?;
 
         let port = bind(config)?;
+        let grpc_port = bind_grpc(config)?;
         let io_threads = start_coroutines(&plan)?;
         let dispatch = Dispatch::start(io_threads)?;
         // A seat for each connection that waits, and one for the listener.
@@ -188,10 +198,13 @@ impl Server {
             plan: plan.clone(),
         };
         let pipeline = Pipeline::new(&settings);
-        pipeline.doors.open(vec![dispatch.clone()]);
+        let waiting = grpc::Waiting::default();
+        pipeline.doors.open(vec![dispatch.clone(), waiting.door()]);
         let key = HashKey::random();
-        let admission = Admission::new(pipeline.clone(), key.clone());
-        let service = Service::new(admission, limits, Observer::start(&pipeline)?);
+        let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
+        let bodies = Bodies::new(config.body_bytes);
+        let observer = Observer::start(&pipeline)?;
+        let service = Service::new(admission.clone(), limits, bodies.clone(), observer);
 
         let http = |address, source| StartError::Bind {
             flag: "--listen",
@@ -242,6 +255,12 @@ impl Server {
                 })?,
             ),
         };
+        let grpc = grpc_port
+            .map(|listener| {
+                let threads = plan.io_threads;
+                grpc::Running::start(listener, grpc_limits, admission, bodies, waiting, threads)
+            })
+            .transpose()?;
         Ok(Self {
             pipeline,
             service,
@@ -257,6 +276,7 @@ impl Server {
             native,
             http,
             admin,
+            grpc,
         })
     }
 
@@ -268,6 +288,11 @@ impl Server {
     /// The address of the admin port, unless it is off.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// The address of the gRPC port, unless it is off.
+    pub fn grpc(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(grpc::Running::address)
     }
 
     /// Opens the ledger, which may take a while after a crash, and takes orders
@@ -316,6 +341,9 @@ impl Server {
         if let Some(native) = &self.native {
             native.stop();
         }
+        if let Some(grpc) = &self.grpc {
+            grpc.drain();
+        }
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut lost = 0;
@@ -323,7 +351,14 @@ impl Server {
             lost = self.pipeline.fence();
             self.deadlines.wake_all();
         }
-        self.replies_out(Instant::now() + FAREWELL);
+        if let Some(grpc) = &self.grpc {
+            grpc.over();
+        }
+        let farewell = Instant::now() + FAREWELL;
+        self.replies_out(farewell);
+        if let Some(grpc) = self.grpc {
+            grpc.stop(farewell);
+        }
 
         self.service.closing.store(true, Ordering::Release);
         self.deadlines.wake_all();
@@ -376,6 +411,18 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
     }
 }
 
+fn bind_grpc(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.grpc_listen else {
+        return Ok(None);
+    };
+    let bound = listen(address).map_err(|source| StartError::Bind {
+        flag: "--grpc-listen",
+        address,
+        source,
+    })?;
+    Ok(Some(bound))
+}
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Socket, Type};
     let domain = if address.is_ipv4() {
@@ -422,8 +469,9 @@ fn start_coroutines(plan: &Plan) -> io::Result<usize> {
 }
 
 /// Raises the soft descriptor limit as far as it goes, and says how many
-/// connections fit under it.
-fn connections(wanted: usize) -> Result<usize, StartError> {
+/// connections fit under it, on the order port and on the gRPC port, which gets
+/// a quarter of them at most.
+fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, usize), StartError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -439,19 +487,25 @@ fn connections(wanted: usize) -> Result<usize, StartError> {
             .unwrap_or(usize::MAX)
             .saturating_sub(kept)
     });
-    if room == 0 {
+    let grpc = wanted_grpc.min((room / 4).max(1));
+    let fits = wanted.min(room.saturating_sub(grpc));
+    if fits == 0 {
         let limit = current.unwrap_or_default();
         return Err(StartError::Descriptors {
             limit,
-            needed: kept + 1,
+            needed: kept + 1 + wanted_grpc.min(1),
         });
     }
-    let fits = wanted.min(room);
-    if fits < wanted {
-        tracing::warn!(
-            "--max-connections {wanted} lowered to {fits}: the process may open {} descriptors",
-            current.unwrap_or_default()
-        );
+    for (flag, wanted, fits) in [
+        ("--max-connections", wanted, fits),
+        ("--grpc-max-connections", wanted_grpc, grpc),
+    ] {
+        if fits < wanted {
+            tracing::warn!(
+                "{flag} {wanted} lowered to {fits}: the process may open {} descriptors",
+                current.unwrap_or_default()
+            );
+        }
     }
-    Ok(fits)
+    Ok((fits, grpc))
 }

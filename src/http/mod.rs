@@ -40,6 +40,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::{
     admission::Admission,
+    bodies::Bodies,
     config::{Ack, Config},
     metrics::Metrics,
 };
@@ -57,8 +58,6 @@ pub struct Limits {
     pub overload_status: u16,
     /// Bytes of a single order's body.
     pub max_body: usize,
-    /// Bytes of all bodies being read.
-    pub body_bytes: usize,
     /// Connections on the order port.
     pub max_connections: usize,
     /// From the first byte of a head to its last.
@@ -79,7 +78,6 @@ impl Limits {
             ack_timeout: config.ack_timeout,
             overload_status: config.overload_status.code(),
             max_body: config.max_body,
-            body_bytes: config.body_bytes,
             max_connections: config.max_connections,
             head_timeout: config.head_timeout,
             body_timeout: config.body_timeout,
@@ -92,7 +90,7 @@ impl Limits {
 /// What all routes and connections share.
 pub struct Service {
     /// The door to the pipeline.
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     /// Limits and timeouts.
     pub limits: Limits,
     /// Puts scrapes together.
@@ -100,22 +98,26 @@ pub struct Service {
     /// Requests between their last byte and the last byte of their reply, on
     /// the order port. The drain waits for zero.
     pub executing: CachePadded<AtomicUsize>,
-    /// Bytes of the bodies being read. Added to and subtracted from by
-    /// connections.
-    pub bodies: CachePadded<AtomicUsize>,
+    /// Room for the bodies being read, shared with the other doors.
+    pub bodies: Arc<Bodies>,
     /// Set when connections should end as soon as nothing runs on them.
     pub closing: AtomicBool,
 }
 
 impl Service {
     /// A service over an admission.
-    pub fn new(admission: Admission, limits: Limits, observer: Observer) -> Arc<Self> {
+    pub fn new(
+        admission: Arc<Admission>,
+        limits: Limits,
+        bodies: Arc<Bodies>,
+        observer: Observer,
+    ) -> Arc<Self> {
         Arc::new(Self {
             admission,
             limits,
             observer,
             executing: CachePadded::default(),
-            bodies: CachePadded::default(),
+            bodies,
             closing: AtomicBool::new(false),
         })
     }
@@ -130,32 +132,10 @@ impl Service {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Takes room for a body; `None` if there is none. Given back on drop.
-    fn body_room(self: &Arc<Self>, bytes: usize) -> Option<BodyRoom> {
-        let before = self.bodies.fetch_add(bytes, Ordering::Relaxed);
-        let room = BodyRoom {
-            service: self.clone(),
-            bytes,
-        };
-        (before + bytes <= self.limits.body_bytes).then_some(room)
-    }
-
     /// Counts a request as executing until the guard is dropped.
     fn execute(self: &Arc<Self>) -> Executing {
         self.executing.fetch_add(1, Ordering::SeqCst);
         Executing(self.clone())
-    }
-}
-
-/// Room for a body that is being read.
-struct BodyRoom {
-    service: Arc<Service>,
-    bytes: usize,
-}
-
-impl Drop for BodyRoom {
-    fn drop(&mut self) {
-        self.service.bodies.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
