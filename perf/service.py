@@ -219,10 +219,11 @@ class Server:
         self.process.stdout.close()
 
 
-def service(program, engine="native", mode="committed", *, extra=(), admin=False, **how):
-    """Starts the service on free ports."""
+def service(program, engine="native", mode="committed", *, ledger="memory", data_dir=None, extra=(), admin=False, **how):
+    """Starts the service on free ports; the journal wants a directory."""
     command = [
-        *(program, "--http-engine", engine, "--ack", mode, "--ledger", "memory"),
+        *(program, "--http-engine", engine, "--ack", mode, "--ledger", ledger),
+        *(("--data-dir", data_dir) if data_dir else ()),
         *("--log-level", "error", *extra),
         *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0" if admin else "off"),
     ]

@@ -46,6 +46,30 @@ impl Drop for Injected {
     }
 }
 
+/// As the README starts it: the journal is the default, in ./data.
+#[test]
+fn what_runs_without_flags_keeps_orders_over_restarts() {
+    let place = Directory::new();
+    std::fs::create_dir(&place.0).expect("a fresh name");
+    let start = || {
+        let mut command = Service::command();
+        // Ports of its own, and nothing else: tests run beside each other.
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--grpc-listen", "off"]);
+        command.current_dir(&place.0);
+        Service::launch(command)
+    };
+    let first = start();
+    let order = r#"{"id":"ord-001","value":100.50}"#;
+    assert_eq!(post(first.http, "", order).status, 201);
+    first.signal(Signal::KILL);
+    first.wait(PATIENCE);
+    assert!(place.0.join("data/ledger").is_file());
+    let second = start();
+    let again = post(second.http, "", order);
+    assert_eq!((again.status, again.json()["seq"].as_u64()), (200, Some(1)));
+}
+
 #[test]
 fn outcomes_outlive_the_process() {
     let directory = Directory::new();

@@ -63,7 +63,7 @@ pub struct Config {
 
     /// Where outcomes are committed: journal, memory or nats://HOST:PORT[,HOST:PORT...]; memory
     /// keeps nothing across a restart
-    #[arg(long, value_name = "LEDGER", default_value = "memory", value_parser = value::ledger)]
+    #[arg(long, value_name = "LEDGER", default_value = "journal", value_parser = value::ledger)]
     pub ledger: Ledger,
 
     /// What a reply waits for: the commit, or a place in the queue (not with NATS)
