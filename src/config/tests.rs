@@ -572,7 +572,10 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
         ),
         (&["--pins", "off"], "--pins: no such flag (is --pin meant?)"),
         (&["-z"], "-z: no such flag"),
-        (&["run"], "run: no such command: only serve"),
+        (
+            &["run"],
+            "run: no such command: only serve, and journal as the first word",
+        ),
         (&["serve", "more"], "more: no such flag"),
         (
             &["--log-level", "a\nb\u{2028}"],
