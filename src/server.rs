@@ -344,6 +344,9 @@ impl Server {
         if let Some(grpc) = &self.grpc {
             grpc.drain();
         }
+        // Those who wait for the feed have nothing to wait for any more.
+        self.pipeline.progress.notify();
+        self.pipeline.doors.flush();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut lost = 0;

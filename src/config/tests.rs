@@ -52,7 +52,7 @@ fn defaults() {
         grpc_listen: Some(at("127.0.0.1:50051")),
         http_engine: HttpEngine::Native,
         data_dir: "./data".into(),
-        ledger: Ledger::Memory,
+        ledger: Ledger::Journal,
         ack: Ack::Committed,
         ack_timeout: seconds(30),
         queue_capacity: 65_536,
@@ -608,7 +608,10 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
         ),
         (&["--pins", "off"], "--pins: no such flag (is --pin meant?)"),
         (&["-z"], "-z: no such flag"),
-        (&["run"], "run: no such command: only serve"),
+        (
+            &["run"],
+            "run: no such command: only serve, and journal as the first word",
+        ),
         (&["serve", "more"], "more: no such flag"),
         (
             &["--log-level", "a\nb\u{2028}"],
@@ -772,7 +775,7 @@ fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
         let want = format!("order-processor: {name}={value} is not in this version yet: {instead}");
         assert_eq!(line(with(&[], &[(&name, value)])), want);
     }
-    let parsed = flags(&["--ledger", "memory"]);
+    let parsed = flags(&["--ledger", "journal"]);
     assert_eq!(parsed.expect("this one is built"), Config::default());
 }
 
@@ -806,14 +809,14 @@ fn help_and_version_are_shown_and_are_no_failure() {
 
 #[test]
 fn help_says_every_flag_with_its_default_and_variable() {
-    // The contract's table; the ledger differs until its drain is built.
+    // The contract's table, and the flags beside it.
     let table = [
         ("listen", "127.0.0.1:8080"),
         ("admin-listen", "127.0.0.1:9090"),
         ("grpc-listen", "127.0.0.1:50051"),
         ("http-engine", "native"),
         ("data-dir", "./data"),
-        ("ledger", "memory"),
+        ("ledger", "journal"),
         ("ack", "committed"),
         ("ack-timeout", "30s"),
         ("queue-capacity", "65536"),

@@ -63,7 +63,7 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
             // The reason is in the archive.
             Status::Failed => {
                 let lookup = Lookup::failed_again(service, id, outcome.seq, waker);
-                orders::now_or_later(lookup)
+                orders::now_or_later(lookup, service)
             }
         },
         Ok(Admitted::Waiting(ticket)) => {

@@ -4,4 +4,8 @@
 mod harness;
 
 mod client;
+mod follow;
+mod health;
+mod limits;
+mod stream;
 mod submit;
