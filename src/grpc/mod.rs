@@ -18,7 +18,7 @@
 //!
 //! Connections, streams a connection, bytes of a header list and of a message,
 //! all messages being received (`--body-bytes`, shared with HTTP), orders of a
-//! stream without a response ([`stream::WINDOW`]), streams of each long-lived
+//! stream without a response ([`STREAM_WINDOW`]), streams of each long-lived
 //! kind ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`]), a page a follower. HTTP/2
 //! pings end connections that don't answer, which one that never reads doesn't.
 //!
@@ -84,6 +84,16 @@ pub const SUBMIT_STREAMS_MAX: usize = 1024;
 /// `Follow` calls open at a time, over all connections: each holds a page of up
 /// to 1 MiB.
 pub const FOLLOWERS_MAX: usize = 256;
+/// Orders of one `SubmitStream` that may be without a response.
+pub const STREAM_WINDOW: usize = 1024;
+/// Bytes that one call may have on the way before they are read, and one
+/// connection. The second is that much larger for the sake of calls that are
+/// held back: `h2` ends a connection whose unread frames are many and small,
+/// counting 256 bytes less their size for each against half of its window, and
+/// orders are small. So one such call may stand full of the smallest orders
+/// there are, or nine of ordinary ones.
+const CALL_BYTES: u32 = 64 << 10;
+const CONNECTION_BYTES: u32 = 4 << 20;
 /// Bytes of a request's header list, as HTTP/2 counts them (RFC 9113 section
 /// 6.5.2).
 pub const HEADER_LIST_MAX: u32 = 16 << 10;
@@ -217,6 +227,8 @@ impl Running {
         let incoming = listener::accept(listener, limits.connections_max, limits.head_timeout);
         let server = transport::Server::builder()
             .max_concurrent_streams(limits.streams_max)
+            .initial_stream_window_size(CALL_BYTES)
+            .initial_connection_window_size(CONNECTION_BYTES)
             .http2_keepalive_interval(Some(limits.keepalive_interval))
             .http2_keepalive_timeout(Some(limits.keepalive_timeout))
             .http2_max_header_list_size(HEADER_LIST_MAX);

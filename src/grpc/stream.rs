@@ -1,7 +1,7 @@
 //! `SubmitStream`: many orders, one response for each, in order.
 //!
 //! One state machine, driven by the response side: nothing is read while the
-//! client takes no responses, or while [`WINDOW`] orders are without one, and
+//! client takes no responses, or while [`STREAM_WINDOW`] orders are without one, and
 //! HTTP/2 flow control passes that on. An order that finds no room in the queue
 //! is held, and nothing is read behind it.
 
@@ -15,7 +15,7 @@ use tokio::{
 use tonic::{Status, Streaming};
 
 use super::{
-    Door, Phase,
+    Door, Phase, STREAM_WINDOW,
     body::Oversize,
     proto::{
         Order as OrderMessage, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse,
@@ -28,6 +28,7 @@ use super::{
 use crate::{
     admission::{Admission, Admitted, Offered, Rejection, Ticket},
     ledger::{self, Outcome, Read},
+    metrics::Reason,
     order::{ID_LEN_MAX, Order},
     pipeline::{
         gate::State,
@@ -35,9 +36,6 @@ use crate::{
         ticket::{Answer, Promise},
     },
 };
-
-/// Orders of one stream that may be without a response.
-pub(super) const WINDOW: usize = 1024;
 
 /// What a call answers with.
 pub(super) type Responses =
@@ -189,7 +187,7 @@ impl Submissions {
         } else {
             Phase::Over
         };
-        let reads = serving && held.is_none() && entries.len() < WINDOW;
+        let reads = serving && held.is_none() && entries.len() < STREAM_WINDOW;
         let front = entries.front().and_then(Entry::until);
         let until = [front, held.as_ref().map(|held| held.until)]
             .into_iter()
@@ -235,6 +233,7 @@ impl Submissions {
         } = request;
         let id = shown(order.as_ref());
         if self.oversize.was_dropped(index) {
+            self.door.admission.reject(Reason::TooLarge);
             let limit = self.door.limits.message_max;
             let refusal = Kind::TooLarge.because(format!(
                 "the request is over {limit} bytes and was not read"

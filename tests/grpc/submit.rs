@@ -234,7 +234,8 @@ fn who_does_not_wait_is_told_queued() {
 
 #[test]
 fn a_server_set_to_queued_waits_for_those_who_ask() {
-    let service = Service::with_grpc(&["--ack", "queued"]);
+    let slow = ["--processor", "simulate", "--simulate", "100ms..100ms"];
+    let service = Service::with_grpc(&[&slow[..], &["--ack", "queued"]].concat());
     run(async {
         let mut client = client(&service).await;
         let reply = submit(&mut client, request("a")).await.unwrap();
