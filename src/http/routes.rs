@@ -7,6 +7,7 @@ use std::{sync::Arc, task::Waker, time::Instant};
 
 use super::{
     Service,
+    batch::Finishing,
     framing::Method,
     observer::View,
     orders::{self, Lookup},
@@ -61,6 +62,8 @@ pub enum Wait {
     Order(Pending),
     /// An outcome from the archive.
     Lookup(Lookup),
+    /// The outcomes of a batch.
+    Batch(Box<Finishing>),
     /// A scrape.
     View(Arc<Promise<Reply>>),
 }
@@ -71,6 +74,7 @@ impl Wait {
         match self {
             Self::Order(pending) => pending.poll(service),
             Self::Lookup(lookup) => lookup.poll(),
+            Self::Batch(batch) => batch.poll(service),
             Self::View(reply) => reply.get().cloned(),
         }
     }
@@ -79,6 +83,7 @@ impl Wait {
     pub fn until(&self) -> Option<Instant> {
         match self {
             Self::Order(pending) => Some(pending.until()),
+            Self::Batch(batch) => Some(batch.until()),
             Self::Lookup(_) | Self::View(_) => None,
         }
     }
@@ -100,7 +105,8 @@ pub fn route(path: &str) -> Route {
     }
 }
 
-/// Answers a request.
+/// Answers a request, but for one that [is a batch](super::batch::is_batch): an
+/// engine reads its body into a [`Batch`](super::batch::Batch) as it arrives.
 pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Waker) -> Handled {
     let route = route(request.path);
     let served = match port {
@@ -180,7 +186,13 @@ fn readiness(service: &Service) -> Reply {
 
 /// The 503 that says why orders aren't taken.
 pub fn closed(state: State) -> Reply {
-    let (problem, detail) = match state {
+    let (problem, detail) = why_closed(state);
+    problem.report(detail).retry_after(1).reply()
+}
+
+/// Why orders aren't taken, in words.
+pub(super) fn why_closed(state: State) -> (Problem, &'static str) {
+    match state {
         State::Draining => (
             Problem::Draining,
             "this process is about to end; another may be up",
@@ -194,8 +206,7 @@ pub fn closed(state: State) -> Reply {
             "the ledger's disk is full; orders are taken again when there is space",
         ),
         State::Recovering | State::Open => (Problem::Recovering, "the ledger is being recovered"),
-    };
-    problem.report(detail).retry_after(1).reply()
+    }
 }
 
 /// The status page's policy: it brings all it needs, and asks this server only.
