@@ -17,7 +17,6 @@ on_both_engines!(
     queued_when_the_ack_timeout_passes,
     other_members_and_digits_survive,
     a_bad_order_is_told_which_field,
-    single_orders_only,
 );
 
 /// A service whose one worker takes half a second for an order.
@@ -305,21 +304,4 @@ fn a_bad_order_is_told_which_field(engine: &str) {
     let figures = service.settled();
     assert_eq!(figures.orders(), (0, 0, 0));
     assert_eq!(figures.rejected("invalid"), bad.len() as u64);
-}
-
-fn single_orders_only(engine: &str) {
-    let service = Service::on(engine, &[]);
-    for content_type in [
-        "application/x-ndjson",
-        "Application/X-NDJSON; charset=utf-8",
-    ] {
-        let body = r#"{"id":"a","value":1}"#;
-        let length = body.len();
-        let reply = Client::to(service.http).ask(format!(
-            "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: {content_type}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        ));
-        reply.problem(501);
-    }
-    assert_eq!(service.settled().orders(), (0, 0, 0));
 }

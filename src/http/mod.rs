@@ -7,7 +7,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`routes`] | the route table: request in, reply (or something to wait for) out |
-//! | [`submit`], [`orders`], [`feed`] | the routes that do more than show something |
+//! | [`submit`], [`batch`], [`orders`], [`feed`] | the routes that do more than show something |
 //! | [`problem`], [`reply`], [`date`] | what a reply is and how it is written |
 //! | [`framing`] | where a request ends: head and body, without a socket |
 //! | [`native`] | listener and connections of our own loop |
@@ -15,6 +15,7 @@
 //! | [`deadline`], [`dispatch`] | how a coroutine is woken: by time, by the pipeline |
 //! | [`observer`] | the thread that puts scrapes together |
 
+pub mod batch;
 pub mod date;
 pub mod deadline;
 pub mod dispatch;
@@ -58,6 +59,12 @@ pub struct Limits {
     pub overload_status: u16,
     /// Bytes of a single order's body.
     pub max_body: usize,
+    /// Bytes of a batch's body.
+    pub max_batch_body: u64,
+    /// Orders taken of a batch.
+    pub max_batch_orders: usize,
+    /// Batches at a time.
+    pub max_batches: usize,
     /// Bytes of all bodies being read.
     pub body_bytes: usize,
     /// Connections on the order port.
@@ -82,6 +89,9 @@ impl Limits {
             ack_timeout: config.ack_timeout,
             overload_status: config.overload_status.code(),
             max_body: config.max_body,
+            max_batch_body: config.max_batch_body,
+            max_batch_orders: config.max_batch_orders,
+            max_batches: config.max_batches,
             body_bytes: config.body_bytes,
             max_connections: config.max_connections,
             head_timeout: config.head_timeout,
@@ -109,6 +119,9 @@ pub struct Service {
     /// Bytes of the bodies being read. Added to and subtracted from by
     /// connections.
     pub bodies: CachePadded<AtomicUsize>,
+    /// Batches between their head and the last byte of their reply. The drain
+    /// waits for them.
+    pub batches: CachePadded<AtomicUsize>,
     /// Set when connections should end as soon as nothing runs on them.
     pub closing: AtomicBool,
 }
@@ -123,6 +136,7 @@ impl Service {
             observer,
             executing: CachePadded::default(),
             bodies: CachePadded::default(),
+            batches: CachePadded::default(),
             closing: AtomicBool::new(false),
         })
     }
@@ -147,6 +161,13 @@ impl Service {
         (before + bytes <= self.limits.body_bytes).then_some(room)
     }
 
+    /// Takes one of the places for batches; `None` if there is none.
+    fn batch_slot(self: &Arc<Self>) -> Option<BatchSlot> {
+        let before = self.batches.fetch_add(1, Ordering::SeqCst);
+        let slot = BatchSlot(self.clone());
+        (before < self.limits.max_batches).then_some(slot)
+    }
+
     /// Counts a request as executing until the guard is dropped.
     fn execute(self: &Arc<Self>) -> Executing {
         self.executing.fetch_add(1, Ordering::SeqCst);
@@ -163,6 +184,15 @@ struct BodyRoom {
 impl Drop for BodyRoom {
     fn drop(&mut self) {
         self.service.bodies.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A place for a batch, given back on drop.
+struct BatchSlot(Arc<Service>);
+
+impl Drop for BatchSlot {
+    fn drop(&mut self) {
+        self.0.batches.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -32,19 +32,7 @@ pub struct Pending {
 
 /// Takes one order.
 pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handled {
-    if is_ndjson(request.content_type) {
-        let detail = "batches are not in this version yet: send orders one by one as JSON";
-        return Handled::Reply(Problem::NotImplemented.report(detail).reply());
-    }
-    let prefer = Prefer::read(request.prefer.iter().flatten().copied());
-    let wait = match (
-        prefer.wait,
-        prefer.respond_async || service.limits.ack == Ack::Queued,
-    ) {
-        (Some(wait), _) => wait.min(service.limits.ack_timeout),
-        (None, true) => Duration::ZERO,
-        (None, false) => service.limits.ack_timeout,
-    };
+    let (wait, deferred) = wait_of(service, request.prefer);
     let waiting = (!wait.is_zero()).then_some(waker);
     let Some(body) = request.body else {
         service.admission.reject(Reason::Invalid);
@@ -69,7 +57,6 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
         Ok(Admitted::Waiting(ticket)) => {
             let now = Instant::now();
             let until = now + wait;
-            let deferred = prefer.respond_async;
             let mut pending = Pending {
                 ticket,
                 id,
@@ -84,6 +71,28 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
                 None => Handled::Wait(Wait::Order(pending)),
             }
         }
+    }
+}
+
+/// How long the outcome is waited for, and whether the client asked for not at
+/// all (`respond-async`).
+pub(super) fn wait_of(service: &Service, prefer: [Option<&str>; 2]) -> (Duration, bool) {
+    let prefer = Prefer::read(prefer.into_iter().flatten());
+    let deferred = prefer.respond_async || service.limits.ack == Ack::Queued;
+    let wait = match (prefer.wait, deferred) {
+        (Some(wait), _) => wait.min(service.limits.ack_timeout),
+        (None, true) => Duration::ZERO,
+        (None, false) => service.limits.ack_timeout,
+    };
+    (wait, prefer.respond_async)
+}
+
+/// Why an id can't be used again, in words.
+pub(super) fn conflict(committed: bool) -> &'static str {
+    if committed {
+        "the id belongs to a committed order with other content"
+    } else {
+        "the id belongs to an order in flight with other content"
     }
 }
 
@@ -191,11 +200,7 @@ fn rejected(service: &Service, id: Option<&OrderId>, rejection: &Rejection) -> R
             .report("the same id is being submitted at this moment")
             .retry_after(1),
         Rejection::Conflict { committed } => Problem::IdConflict
-            .report(if *committed {
-                "the id belongs to a committed order with other content"
-            } else {
-                "the id belongs to an order in flight with other content"
-            })
+            .report(conflict(*committed))
             .retry_safe(!committed),
         Rejection::Full { retry_after } => Problem::QueueFull
             .report("the intake queue is full; nothing was kept")
