@@ -186,6 +186,7 @@ impl Server {
             queue_bytes: config.queue_bytes as u64,
             window: config.dedupe_window,
             plan: plan.clone(),
+            window_reach: config.ack_timeout * 2,
         };
         let pipeline = Pipeline::new(&settings);
         pipeline.doors.open(vec![dispatch.clone()]);

@@ -17,6 +17,7 @@ pub mod gate;
 pub mod processor;
 pub mod progress;
 pub mod rate;
+mod reach;
 pub mod ticket;
 pub mod wake;
 mod worker;
@@ -29,7 +30,7 @@ use std::{
     },
     task::Waker,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_queue::ArrayQueue;
@@ -127,6 +128,9 @@ pub struct Settings {
     pub window: usize,
     /// Threads and cores.
     pub plan: Plan,
+    /// How far back the dedupe window should reach; it is logged when, being
+    /// full, it doesn't.
+    pub window_reach: Duration,
 }
 
 /// What the doors, the workers and the committer share.
@@ -157,6 +161,7 @@ pub struct Pipeline {
     pub progress: Progress,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    window_reach: Duration,
     /// Where outcomes are read, once the ledger is open.
     archive: OnceLock<Arc<dyn Archive>>,
 }
@@ -189,6 +194,7 @@ impl Pipeline {
             doors: Doors::default(),
             progress: Progress::default(),
             metrics: Arc::new(Metrics::new(workers)),
+            window_reach: settings.window_reach,
             archive: OnceLock::new(),
         })
     }
