@@ -342,6 +342,15 @@ impl Server {
         }
     }
 
+    /// After a fault: gives those who wait the time to hear that it is over, a
+    /// second at most. The process should end then.
+    pub fn abandon(&self) {
+        if let Some(native) = &self.native {
+            native.stop();
+        }
+        self.replies_out(Instant::now() + FAREWELL);
+    }
+
     /// Waits until no request is in execution. Connections don't know the
     /// draining thread, so it looks every millisecond, once in its life.
     fn replies_out(&self, deadline: Instant) {

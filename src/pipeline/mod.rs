@@ -21,9 +21,11 @@ mod reach;
 pub mod ticket;
 pub mod wake;
 mod worker;
+mod wreck;
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -38,7 +40,7 @@ use crossbeam_queue::ArrayQueue;
 use self::{
     affinity::Plan,
     claims::{Claim, Claims},
-    gate::{Gate, State},
+    gate::Gate,
     processor::{Processor, Verdict},
     progress::{Progress, Watch},
     rate::Rate,
@@ -221,44 +223,36 @@ impl Pipeline {
         for me in 0..plan.workers {
             let (pipeline, processor) = (self.clone(), processor.clone());
             let core = plan.worker_cores.get(me).copied().flatten();
-            threads.push(self.spawn(format!("worker-{me}"), &on_fault, move |_| {
-                worker::run(&pipeline, me, core, &*processor);
-            })?);
+            let run = move |_: &dyn Fn(Fault)| worker::run(&pipeline, me, core, &*processor);
+            let wreck = move |pipeline: &Self| pipeline.wrecked_worker(me);
+            threads.push(self.spawn(format!("worker-{me}"), &on_fault, run, wreck)?);
         }
         let pipeline = self.clone();
-        threads.push(self.spawn("committer".into(), &on_fault, move |on_fault| {
-            committer::run(&pipeline, ledger, on_fault);
-        })?);
+        let run = move |on_fault: &dyn Fn(Fault)| committer::run(&pipeline, ledger, on_fault);
+        threads.push(self.spawn("committer".into(), &on_fault, run, Self::wrecked_committer)?);
         Ok(Threads(threads))
     }
 
-    /// A thread whose panic closes the gate and is reported.
+    /// A thread whose panic closes the gate and is reported; after that it runs
+    /// `wreck`.
     fn spawn(
         self: &Arc<Self>,
         name: String,
         on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
         run: impl FnOnce(&dyn Fn(Fault)) + Send + 'static,
+        wreck: impl FnOnce(&Self) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
-        struct Guard {
-            pipeline: Arc<Pipeline>,
-            on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
-        }
-        impl Drop for Guard {
-            fn drop(&mut self) {
-                if thread::panicking() {
-                    let name = thread::current().name().unwrap_or("?").to_owned();
-                    self.pipeline.gate.close(State::LedgerDown);
-                    (self.on_fault)(Fault::Panic(name));
-                }
+        let (pipeline, on_fault) = (self.clone(), on_fault.clone());
+        thread::Builder::new().name(name.clone()).spawn(move || {
+            // What it leaves half done is not relied on: orders are turned away.
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&*on_fault)));
+            if let Err(panic) = ended {
+                // Dropping what it panicked with may panic again.
+                std::mem::forget(panic);
+                pipeline.wreck();
+                on_fault(Fault::Panic(name));
+                wreck(&pipeline);
             }
-        }
-        let guard = Guard {
-            pipeline: self.clone(),
-            on_fault: on_fault.clone(),
-        };
-        thread::Builder::new().name(name).spawn(move || {
-            let guard = guard;
-            run(&*guard.on_fault);
         })
     }
 
