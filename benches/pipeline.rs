@@ -51,6 +51,7 @@ fn started() -> Admission {
         queue_bytes: 64 << 20,
         window,
         plan: plan.clone(),
+        window_reach: WAIT,
     };
     let pipeline = Pipeline::new(&settings);
     pipeline.doors.open(Vec::new());

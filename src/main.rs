@@ -87,7 +87,10 @@ fn main() -> ExitCode {
             });
             fault.map_or_else(|| report(drained), |fault| broken(&fault))
         }
-        Event::Fault(fault) => broken(&fault),
+        Event::Fault(fault) => {
+            server.abandon();
+            broken(&fault)
+        }
     }
 }
 

@@ -186,6 +186,7 @@ impl Server {
             queue_bytes: config.queue_bytes as u64,
             window: config.dedupe_window,
             plan: plan.clone(),
+            window_reach: config.ack_timeout * 2,
         };
         let pipeline = Pipeline::new(&settings);
         pipeline.doors.open(vec![dispatch.clone()]);
@@ -349,6 +350,18 @@ impl Server {
             in_time,
             took: start.elapsed(),
         }
+    }
+
+    /// After a fault: gives those who wait the time to hear that it is over, a
+    /// second at most. The process should end then.
+    pub fn abandon(&self) {
+        if let Some(native) = &self.native {
+            native.stop();
+        }
+        // Those who wait for the feed have nothing to wait for any more.
+        self.pipeline.progress.notify();
+        self.pipeline.doors.flush();
+        self.replies_out(Instant::now() + FAREWELL);
     }
 
     /// Waits until no request is in execution.

@@ -10,6 +10,7 @@ use super::{
     Fault, Judged, Pipeline, cost,
     gate::State,
     processor::Verdict,
+    reach::Reach,
     ticket::{Answer, Withdrawal},
     wake::{Haste, Poll},
 };
@@ -29,6 +30,7 @@ pub(super) fn run(
     // Why the ledger can't go on, once it can't.
     let mut dead = false;
     let mut last = Haste::Now;
+    let mut reach = Reach::new(pipeline.window_reach);
     loop {
         let next = pipeline.committer.next(0, last, || {
             if !dead && let Err(why) = ledger.receipts(&mut receipts) {
@@ -77,6 +79,7 @@ pub(super) fn run(
             }
         }
         publish(pipeline, &mut receipts);
+        reach.look(&pipeline.window, Instant::now());
         pipeline.progress.notify();
         pipeline.doors.flush();
     }

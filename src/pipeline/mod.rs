@@ -17,19 +17,22 @@ pub mod gate;
 pub mod processor;
 pub mod progress;
 pub mod rate;
+mod reach;
 pub mod ticket;
 pub mod wake;
 mod worker;
+mod wreck;
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_queue::ArrayQueue;
@@ -37,7 +40,7 @@ use crossbeam_queue::ArrayQueue;
 use self::{
     affinity::Plan,
     claims::{Claim, Claims},
-    gate::{Gate, State},
+    gate::Gate,
     processor::{Processor, Verdict},
     progress::{Progress, Watch},
     rate::Rate,
@@ -127,6 +130,9 @@ pub struct Settings {
     pub window: usize,
     /// Threads and cores.
     pub plan: Plan,
+    /// How far back the dedupe window should reach; it is logged when, being
+    /// full, it doesn't.
+    pub window_reach: Duration,
 }
 
 /// What the doors, the workers and the committer share.
@@ -157,6 +163,7 @@ pub struct Pipeline {
     pub progress: Progress,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    window_reach: Duration,
     /// Where outcomes are read, once the ledger is open.
     archive: OnceLock<Arc<dyn Archive>>,
 }
@@ -189,6 +196,7 @@ impl Pipeline {
             doors: Doors::default(),
             progress: Progress::default(),
             metrics: Arc::new(Metrics::new(workers)),
+            window_reach: settings.window_reach,
             archive: OnceLock::new(),
         })
     }
@@ -215,44 +223,36 @@ impl Pipeline {
         for me in 0..plan.workers {
             let (pipeline, processor) = (self.clone(), processor.clone());
             let core = plan.worker_cores.get(me).copied().flatten();
-            threads.push(self.spawn(format!("worker-{me}"), &on_fault, move |_| {
-                worker::run(&pipeline, me, core, &*processor);
-            })?);
+            let run = move |_: &dyn Fn(Fault)| worker::run(&pipeline, me, core, &*processor);
+            let wreck = move |pipeline: &Self| pipeline.wrecked_worker(me);
+            threads.push(self.spawn(format!("worker-{me}"), &on_fault, run, wreck)?);
         }
         let pipeline = self.clone();
-        threads.push(self.spawn("committer".into(), &on_fault, move |on_fault| {
-            committer::run(&pipeline, ledger, on_fault);
-        })?);
+        let run = move |on_fault: &dyn Fn(Fault)| committer::run(&pipeline, ledger, on_fault);
+        threads.push(self.spawn("committer".into(), &on_fault, run, Self::wrecked_committer)?);
         Ok(Threads(threads))
     }
 
-    /// A thread whose panic closes the gate and is reported.
+    /// A thread whose panic closes the gate and is reported; after that it runs
+    /// `wreck`.
     fn spawn(
         self: &Arc<Self>,
         name: String,
         on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
         run: impl FnOnce(&dyn Fn(Fault)) + Send + 'static,
+        wreck: impl FnOnce(&Self) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
-        struct Guard {
-            pipeline: Arc<Pipeline>,
-            on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
-        }
-        impl Drop for Guard {
-            fn drop(&mut self) {
-                if thread::panicking() {
-                    let name = thread::current().name().unwrap_or("?").to_owned();
-                    self.pipeline.gate.close(State::LedgerDown);
-                    (self.on_fault)(Fault::Panic(name));
-                }
+        let (pipeline, on_fault) = (self.clone(), on_fault.clone());
+        thread::Builder::new().name(name.clone()).spawn(move || {
+            // What it leaves half done is not relied on: orders are turned away.
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&*on_fault)));
+            if let Err(panic) = ended {
+                // Dropping what it panicked with may panic again.
+                std::mem::forget(panic);
+                pipeline.wreck();
+                on_fault(Fault::Panic(name));
+                wreck(&pipeline);
             }
-        }
-        let guard = Guard {
-            pipeline: self.clone(),
-            on_fault: on_fault.clone(),
-        };
-        thread::Builder::new().name(name).spawn(move || {
-            let guard = guard;
-            run(&*guard.on_fault);
         })
     }
 

@@ -7,6 +7,7 @@
 //! | `service.rs` | the process: started, watched, ended |
 //! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
 //! | `directory.rs` | a data directory, and services with a journal in it |
+//! | `injected.rs` | strace, doing something to a service's system calls |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
 //! | `load.rs` | the same from many clients at once |
 
@@ -20,6 +21,7 @@
 mod client;
 mod directory;
 mod figures;
+mod injected;
 mod load;
 mod service;
 
@@ -31,6 +33,7 @@ use std::{
 pub use client::{Client, Reply, get, order, post, submit};
 pub use directory::Directory;
 pub use figures::Figures;
+pub use injected::Injected;
 pub use load::{Crowd, python};
 pub use service::{BASE_FLAGS, Ended, Service};
 

@@ -95,7 +95,7 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Most bytes that one order may take with its reason, in segments of
 /// [`SEGMENT_BYTES`]. What admission lets in must be shorter than this by
 /// [`RECORD_OVERHEAD_MAX`].
-pub const RECORD_BYTES_MAX: usize = 16 << 20;
+pub const RECORD_BYTES_MAX: usize = (16 << 20) + 512;
 /// Most bytes that a record takes beside the order's JSON and its reason.
 pub const RECORD_OVERHEAD_MAX: usize = 128;
 
