@@ -1,7 +1,7 @@
 # order-processor in a container.
 #
 #   docker build -t order-processor .
-#   docker run --rm -p 8080:8080 order-processor
+#   docker run --rm -p 8080:8080 -v orders:/data order-processor
 #
 # Only instructions that every builder knows (the classic one, BuildKit,
 # podman, kaniko): no cache mounts, no here-documents, no `# syntax` line that
@@ -55,17 +55,18 @@ COPY --from=builder --chown=65532:65532 /data /data
 # By number: Kubernetes can check runAsNonRoot against a number only. 65532 is
 # the base image's own `nonroot`.
 USER 65532:65532
-# The default --data-dir is ./data, which is /data from here.
 WORKDIR /
 
 # On a host the defaults are loopback; in a container loopback is reachable by
 # nobody, and what gets published is decided by -p. The admin port answers
 # anyone who can reach it: publish it only where that is meant.
 ENV ORDERS_LISTEN=0.0.0.0:8080 \
-    ORDERS_ADMIN_LISTEN=0.0.0.0:9090
+    ORDERS_ADMIN_LISTEN=0.0.0.0:9090 \
+    ORDERS_DATA_DIR=/data
 EXPOSE 8080 9090
-# A volume, and not the container's own layer: an fdatasync there goes through
-# the overlay, and the data would go with the container.
+# The journal. A volume, and not the container's own layer: an fdatasync there
+# goes through the overlay, and the data would go with the container. Name it
+# (-v orders:/data), or each `docker run` begins with an empty one.
 VOLUME ["/data"]
 
 # SIGTERM begins the drain, which takes up to ORDERS_DRAIN_TIMEOUT (25s).

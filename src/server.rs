@@ -316,6 +316,9 @@ impl Server {
         if let Some(native) = &self.native {
             native.stop();
         }
+        // Those who wait for the feed have nothing to wait for any more.
+        self.pipeline.progress.notify();
+        self.pipeline.doors.flush();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut lost = 0;

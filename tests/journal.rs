@@ -7,45 +7,13 @@ mod harness;
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
-use harness::{Client, Crowd, PATIENCE, Service, get, order, post, until};
+use harness::{Client, Crowd, Directory, PATIENCE, Service, get, order, post, until};
 use rustix::process::Signal;
-
-/// A directory that is removed in the end.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("orders-test-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn command(&self, flags: &[&str]) -> Command {
-        let mut command = Service::command();
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--ledger", "journal", "--data-dir"]);
-        command.arg(&self.0).args(flags);
-        command
-    }
-
-    #[track_caller]
-    fn start(&self, flags: &[&str]) -> Service {
-        Service::launch(self.command(flags))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0); // a test may not have made it
-    }
-}
 
 /// strace, attached to a process and doing something to its fdatasyncs.
 struct Injected(Child);
@@ -76,6 +44,30 @@ impl Drop for Injected {
         let _ = self.0.kill(); // it ends with what it traces
         let _ = self.0.wait();
     }
+}
+
+/// As the README starts it: the journal is the default, in ./data.
+#[test]
+fn what_runs_without_flags_keeps_orders_over_restarts() {
+    let place = Directory::new();
+    std::fs::create_dir(&place.0).expect("a fresh name");
+    let start = || {
+        let mut command = Service::command();
+        // Ports of its own, and nothing else: tests run beside each other.
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--grpc-listen", "off"]);
+        command.current_dir(&place.0);
+        Service::launch(command)
+    };
+    let first = start();
+    let order = r#"{"id":"ord-001","value":100.50}"#;
+    assert_eq!(post(first.http, "", order).status, 201);
+    first.signal(Signal::KILL);
+    first.wait(PATIENCE);
+    assert!(place.0.join("data/ledger").is_file());
+    let second = start();
+    let again = post(second.http, "", order);
+    assert_eq!((again.status, again.json()["seq"].as_u64()), (200, Some(1)));
 }
 
 #[test]

@@ -35,6 +35,14 @@ def seconds(text):
     return int(match[1]) * {"ms": 0.001, "s": 1, "m": 60}[match[2]]
 
 
+def size_of(text):
+    """`20Gi` (Kubernetes) or `18GiB` (the program) in bytes."""
+    match = re.fullmatch(r"(\d+)([KMGT])iB?", text)
+    if match is None:
+        raise ValueError(f"not a size: {text!r}")
+    return int(match[1]) << {"K": 10, "M": 20, "G": 30, "T": 40}[match[2]]
+
+
 def port_of(address):
     return int(address.rsplit(":", 1)[1])
 
@@ -90,29 +98,42 @@ def check_pod(spec, container, ports, env):
     check(spec["enableServiceLinks"] is False, "service links may collide with ORDERS_ variables")
 
 
+def check_volume(spec, container, env):
+    (claim,) = spec["volumeClaimTemplates"]
+    (mount,) = container["volumeMounts"]
+    check(mount["name"] == claim["metadata"]["name"], "the volume that is mounted is not the one claimed")
+    check(mount["mountPath"] == env["ORDERS_DATA_DIR"], "the data directory is not on the volume")
+    check(claim["spec"]["accessModes"] == ["ReadWriteOncePod"], "two pods could share the volume")
+    size = size_of(claim["spec"]["resources"]["requests"]["storage"])
+    retained = size_of(env["ORDERS_RETAIN_BYTES"])
+    check(retained <= 0.95 * size, f"the journal may keep {retained} bytes on a volume of {size}")
+
+
 def check_relations(objects):
     by_kind = {}
     for item in objects:
         by_kind.setdefault(item["kind"], []).append(item)
-    (deployment,) = by_kind["Deployment"]
+    (workload,) = by_kind["StatefulSet"]
     (budget,) = by_kind["PodDisruptionBudget"]
     (policy,) = by_kind["NetworkPolicy"]
 
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    spec = deployment["spec"]["template"]["spec"]
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    spec = workload["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     env = {entry["name"]: entry["value"] for entry in container["env"]}
     check_pod(spec, container, ports, env)
 
-    if env.get("ORDERS_LEDGER") == "memory":
-        check(deployment["spec"]["replicas"] == 1, "a memory ledger is not shared: one replica only")
-        check(deployment["spec"]["strategy"]["type"] == "Recreate", "two memory ledgers would overlap in a roll-out")
+    check(workload["spec"]["replicas"] == 1, "a ledger is not shared: one replica only")
+    services = {service["metadata"]["name"]: service["spec"] for service in by_kind["Service"]}
+    governing = services.get(workload["spec"]["serviceName"])
+    check(governing is not None and governing.get("clusterIP") == "None", "the StatefulSet's Service is not headless")
+    check_volume(workload["spec"], container, env)
 
-    check(selects(deployment["spec"]["selector"]["matchLabels"], labels), "the Deployment does not select its pods")
+    check(selects(workload["spec"]["selector"]["matchLabels"], labels), "the StatefulSet does not select its pods")
     check(selects(budget["spec"]["selector"]["matchLabels"], labels), "the PodDisruptionBudget selects no pod")
     check(
-        budget["spec"].get("minAvailable", 0) == 0 or deployment["spec"]["replicas"] > 1,
+        budget["spec"].get("minAvailable", 0) == 0 or workload["spec"]["replicas"] > 1,
         "the PodDisruptionBudget would block every node drain",
     )
     check(selects(policy["spec"]["podSelector"]["matchLabels"], labels), "the NetworkPolicy selects no pod")

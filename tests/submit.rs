@@ -190,6 +190,7 @@ fn queued_when_the_operator_says_so(engine: &str) {
     );
     let again = post(service.http, "", order);
     assert_eq!(again.status, 202, "nor does a duplicate wait: {again:?}");
+    assert_eq!(again.json()["duplicate"], true, "and it says what it is");
     let line = harness::eventually("an outcome", || {
         let reply = get(service.http, "/orders/a");
         assert_eq!(reply.status, 200, "known all the way");

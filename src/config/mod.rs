@@ -10,6 +10,7 @@
 //! between them, and on `not_yet` for the flags this version still refuses.
 
 mod choice;
+mod command;
 mod not_yet;
 mod parse;
 pub mod quantity;
@@ -30,6 +31,7 @@ use rust_decimal::Decimal;
 pub use choice::{
     Ack, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
 };
+pub use command::{Cat, Command};
 use quantity::{GIB, HOUR, MIB, MILLISECOND, TIB};
 pub use usage::UsageError;
 
@@ -61,7 +63,7 @@ pub struct Config {
 
     /// Where outcomes are committed: journal, memory or nats://HOST:PORT[,HOST:PORT...]; memory
     /// keeps nothing across a restart
-    #[arg(long, value_name = "LEDGER", default_value = "memory", value_parser = value::ledger)]
+    #[arg(long, value_name = "LEDGER", default_value = "journal", value_parser = value::ledger)]
     pub ledger: Ledger,
 
     /// What a reply waits for: the commit, or a place in the queue (not with NATS)

@@ -52,7 +52,7 @@ fn defaults() {
         grpc_listen: None,
         http_engine: HttpEngine::Native,
         data_dir: "./data".into(),
-        ledger: Ledger::Memory,
+        ledger: Ledger::Journal,
         ack: Ack::Committed,
         ack_timeout: seconds(30),
         queue_capacity: 65_536,
@@ -572,7 +572,10 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
         ),
         (&["--pins", "off"], "--pins: no such flag (is --pin meant?)"),
         (&["-z"], "-z: no such flag"),
-        (&["run"], "run: no such command: only serve"),
+        (
+            &["run"],
+            "run: no such command: only serve, and journal as the first word",
+        ),
         (&["serve", "more"], "more: no such flag"),
         (
             &["--log-level", "a\nb\u{2028}"],
@@ -734,7 +737,7 @@ fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
         let want = format!("order-processor: {name}={value} is not in this version yet: {instead}");
         assert_eq!(line(with(&[], &[(&name, value)])), want);
     }
-    let parsed = flags(&["--ledger", "memory", "--grpc-listen", "off"]);
+    let parsed = flags(&["--ledger", "journal", "--grpc-listen", "off"]);
     assert_eq!(parsed.expect("these two are built"), Config::default());
 }
 
@@ -768,14 +771,14 @@ fn help_and_version_are_shown_and_are_no_failure() {
 
 #[test]
 fn help_says_every_flag_with_its_default_and_variable() {
-    // The contract's table; ledger and gRPC differ until they are built.
+    // The contract's table; gRPC differs until it is built.
     let table = [
         ("listen", "127.0.0.1:8080"),
         ("admin-listen", "127.0.0.1:9090"),
         ("grpc-listen", "off"),
         ("http-engine", "native"),
         ("data-dir", "./data"),
-        ("ledger", "memory"),
+        ("ledger", "journal"),
         ("ack", "committed"),
         ("ack-timeout", "30s"),
         ("queue-capacity", "65536"),

@@ -12,7 +12,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::fd::{BorrowedFd, RawFd},
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
@@ -31,6 +31,7 @@ use super::{
     batch::{self, Batch, Fed, READ_BYTES, is_batch},
     deadline::{Deadlines, Taken},
     dispatch::{Dispatch, Sleeper},
+    feed::{self, Room},
     framing::{BodyFraming, Method},
     problem::Problem,
     reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase},
@@ -100,6 +101,7 @@ pub fn start(
         dispatch,
         deadlines,
         open: Arc::default(),
+        ledger_line: Arc::default(),
         connections_max,
     }
     .start(bound)?;
@@ -113,6 +115,8 @@ struct Engine {
     deadlines: Arc<Deadlines>,
     /// Connections open now.
     open: Arc<AtomicUsize>,
+    /// The header line that names the ledger, once it was asked for.
+    ledger_line: Arc<OnceLock<&'static str>>,
     connections_max: usize,
 }
 
@@ -127,6 +131,8 @@ impl HttpServiceFactory for Engine {
             dispatch: self.dispatch.clone(),
             deadlines: self.deadlines.clone(),
             open: self.open.clone(),
+            ledger_line: self.ledger_line.clone(),
+            page_room: None,
             socket: socket as RawFd,
             sleeper: None,
             requests: 0,
@@ -151,6 +157,10 @@ struct Connection {
     dispatch: Arc<Dispatch>,
     deadlines: Arc<Deadlines>,
     open: Arc<AtomicUsize>,
+    ledger_line: Arc<OnceLock<&'static str>>,
+    /// Room for the largest page so far: the crate copies a reply into a buffer
+    /// that it keeps at its largest as long as the connection lives.
+    page_room: Option<Room>,
     /// The socket, owned by the crate's loop, which outlives every call of us.
     socket: RawFd,
     /// Made on the first request, on the connection's own coroutine.
@@ -182,8 +192,9 @@ impl HttpService for Connection {
         response: &mut Response<'_>,
     ) -> io::Result<()> {
         let (route, reply) = self.answer(request);
+        let reply = self.make_room(reply);
         self.service.metrics().http.request(route, reply.status);
-        write(reply, response);
+        write(reply, response, &self.ledger_line);
         Ok(())
     }
 }
@@ -389,12 +400,42 @@ impl Connection {
         self.cut_off(Reason::TooLarge, reply)
     }
 
+    /// Takes room for a page's copy, or says that there is none.
+    fn make_room(&mut self, reply: Reply) -> Reply {
+        let bytes = match &reply.body {
+            Body::Page(page) => page.as_slice().len(),
+            Body::Static(_) | Body::Bytes(_) => return reply,
+        };
+        let have = self.page_room.as_ref().map_or(0, Room::bytes);
+        if bytes > 0 {
+            self.requests = LOOK_EVERY; // look before the next request
+        }
+        if bytes <= have {
+            return reply;
+        }
+        match self.service.pages.room(bytes - have) {
+            Some(more) => {
+                match &mut self.page_room {
+                    Some(room) => room.join(more),
+                    None => self.page_room = Some(more),
+                }
+                reply
+            }
+            None => feed::busy("the pages of open connections take all the room there is for them"),
+        }
+    }
+
     fn wait(&self, mut wait: Wait, sleeper: Arc<Sleeper>) -> Reply {
         let Some(seat) = self.deadlines.take(sleeper) else {
             return too_many_waiting();
         };
         loop {
             if let Some(reply) = wait.poll(&self.service) {
+                return reply;
+            }
+            if self.is_hung_up()
+                && let Some(reply) = wait.give_up(&self.service)
+            {
                 return reply;
             }
             if let Some(until) = wait.until() {
@@ -429,6 +470,21 @@ impl Connection {
             writable = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
         });
         writable
+    }
+
+    /// Whether the client has closed its side. The crate learns of it when it
+    /// reads; a request that waits looks each time it is woken.
+    fn is_hung_up(&self) -> bool {
+        let mut hung_up = false;
+        self.with_socket(|socket| {
+            let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+            let at_once = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            hung_up = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
+        });
+        hung_up
     }
 
     fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
@@ -477,7 +533,7 @@ fn header<'a>(
         .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
 }
 
-fn write(reply: Reply, response: &mut Response<'_>) {
+fn write(reply: Reply, response: &mut Response<'_>, ledger_line: &OnceLock<&'static str>) {
     response.status_code(reply.status.into(), reason_phrase(reply.status));
     if let Some(content_type) = reply.content_type {
         response.header(content_type_line(content_type));
@@ -490,11 +546,15 @@ fn write(reply: Reply, response: &mut Response<'_>) {
         Some(_) => drop(response.header("Allow: GET, HEAD")),
         None => {}
     }
-    for (name, _) in &reply.extra {
+    for (name, value) in &reply.extra {
         match *name {
             "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
             "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
+            // A service has one ledger, so that one line is leaked.
+            feed::LEDGER_ID => {
+                response.header(ledger_line.get_or_init(|| format!("{name}: {value}").leak()));
+            }
             other => debug_assert!(false, "a header that this engine can't send: {other}"),
         }
     }
@@ -504,6 +564,7 @@ fn write(reply: Reply, response: &mut Response<'_>) {
             Err(_) => response.body_vec(bytes.to_vec()),
         },
         Body::Bytes(bytes) => response.body_vec(bytes),
+        Body::Page(page) => response.body_vec(page.as_slice().to_vec()),
     }
 }
 
@@ -514,8 +575,8 @@ const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-sr
 fn content_type_line(content_type: &str) -> &'static str {
     match content_type {
         JSON => "Content-Type: application/json",
-        PROBLEM_JSON => "Content-Type: application/problem+json",
         NDJSON => "Content-Type: application/x-ndjson",
+        PROBLEM_JSON => "Content-Type: application/problem+json",
         CLASSIC_CONTENT_TYPE => "Content-Type: text/plain; version=0.0.4; charset=utf-8",
         OPENMETRICS_CONTENT_TYPE => {
             "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"

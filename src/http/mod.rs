@@ -7,7 +7,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`routes`] | the route table: request in, reply (or something to wait for) out |
-//! | [`submit`], [`batch`], [`orders`] | the routes that do more than show something |
+//! | [`submit`], [`batch`], [`orders`], [`feed`] | the routes that do more than show something |
 //! | [`problem`], [`reply`], [`date`] | what a reply is and how it is written |
 //! | [`framing`] | where a request ends: head and body, without a socket |
 //! | [`native`] | listener and connections of our own loop |
@@ -19,6 +19,7 @@ pub mod batch;
 pub mod date;
 pub mod deadline;
 pub mod dispatch;
+pub mod feed;
 pub mod framing;
 pub mod minihttp;
 pub mod native;
@@ -45,7 +46,7 @@ use crate::{
     metrics::Metrics,
 };
 
-use self::observer::Observer;
+use self::{feed::Pages, observer::Observer};
 
 /// What the routes need of the configuration.
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Between two requests.
     pub idle_timeout: Duration,
+    /// Bytes on a page of the feed, unless one line is longer.
+    pub page_bytes: usize,
 }
 
 impl Limits {
@@ -95,6 +98,7 @@ impl Limits {
             body_timeout: config.body_timeout,
             write_timeout: config.write_timeout,
             idle_timeout: config.idle_timeout,
+            page_bytes: feed::page_bytes(config.http_engine),
         }
     }
 }
@@ -107,6 +111,8 @@ pub struct Service {
     pub limits: Limits,
     /// Puts scrapes together.
     pub observer: Observer,
+    /// Makes the feed's pages.
+    pub pages: Arc<Pages>,
     /// Requests between their last byte and the last byte of their reply, on
     /// the order port. The drain waits for zero.
     pub executing: CachePadded<AtomicUsize>,
@@ -125,6 +131,7 @@ impl Service {
     pub fn new(admission: Admission, limits: Limits, observer: Observer) -> Arc<Self> {
         Arc::new(Self {
             admission,
+            pages: Pages::new(limits.page_bytes),
             limits,
             observer,
             executing: CachePadded::default(),

@@ -8,6 +8,7 @@ use std::{sync::Arc, task::Waker, time::Instant};
 use super::{
     Service,
     batch::Finishing,
+    feed::{self, Follow},
     framing::Method,
     observer::View,
     orders::{self, Lookup},
@@ -62,6 +63,8 @@ pub enum Wait {
     Order(Pending),
     /// An outcome from the archive.
     Lookup(Lookup),
+    /// Outcomes of the feed.
+    Feed(Follow),
     /// The outcomes of a batch.
     Batch(Box<Finishing>),
     /// A scrape.
@@ -73,7 +76,8 @@ impl Wait {
     pub fn poll(&mut self, service: &Service) -> Option<Reply> {
         match self {
             Self::Order(pending) => pending.poll(service),
-            Self::Lookup(lookup) => lookup.poll(),
+            Self::Lookup(lookup) => lookup.poll(service),
+            Self::Feed(follow) => follow.poll(service),
             Self::Batch(batch) => batch.poll(service),
             Self::View(reply) => reply.get().cloned(),
         }
@@ -83,8 +87,18 @@ impl Wait {
     pub fn until(&self) -> Option<Instant> {
         match self {
             Self::Order(pending) => Some(pending.until()),
+            Self::Feed(follow) => follow.until(),
             Self::Batch(batch) => Some(batch.until()),
             Self::Lookup(_) | Self::View(_) => None,
+        }
+    }
+
+    /// The reply to a client that has hung up, if there is no use in waiting
+    /// then.
+    pub fn give_up(&self, service: &Service) -> Option<Reply> {
+        match self {
+            Self::Feed(follow) => follow.give_up(service),
+            Self::Order(_) | Self::Lookup(_) | Self::Batch(_) | Self::View(_) => None,
         }
     }
 }
@@ -110,7 +124,7 @@ pub fn route(path: &str) -> Route {
 pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Waker) -> Handled {
     let route = route(request.path);
     let served = match port {
-        Port::Orders => !matches!(route, Route::Other | Route::Feed),
+        Port::Orders => route != Route::Other,
         Port::Admin => matches!(
             route,
             Route::Metrics | Route::Healthz | Route::Readyz | Route::Stats
@@ -142,6 +156,7 @@ pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Wake
     match route {
         Route::Submit => submit::submit(service, request, waker),
         Route::Order => orders::order(service, &request.path["/orders/".len()..], waker),
+        Route::Feed => feed::feed(service, request.query, waker),
         Route::Metrics => {
             let open = request
                 .accept
@@ -163,7 +178,7 @@ pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Wake
         Route::Readyz => Handled::Reply(readiness(service)),
         Route::Page => Handled::Reply(page()),
         Route::Openapi => Handled::Reply(Reply::fixed(200, JSON, include_bytes!("openapi.json"))),
-        Route::Feed | Route::Other => unreachable!("not served, above"),
+        Route::Other => unreachable!("not served, above"),
     }
 }
 
@@ -220,8 +235,8 @@ fn page() -> Reply {
         .with_header("X-Content-Type-Options", "nosniff".into())
 }
 
-/// A path as a problem shows it: not more of it than helps.
-fn shown(path: &str) -> &str {
+/// A path or name as a problem shows it: not more of it than helps.
+pub(super) fn shown(path: &str) -> &str {
     const SHOWN_MAX: usize = 64;
     &path[..path.floor_char_boundary(SHOWN_MAX)]
 }

@@ -51,7 +51,7 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
             // The reason is in the archive.
             Status::Failed => {
                 let lookup = Lookup::failed_again(service, id, outcome.seq, waker);
-                orders::now_or_later(lookup)
+                orders::now_or_later(lookup, service)
             }
         },
         Ok(Admitted::Waiting(ticket)) => {
@@ -110,7 +110,7 @@ impl Pending {
             return None;
         }
         if self.ticket.tell_queued() {
-            return Some(queued(&self.id, self.deferred));
+            return Some(queued(&self.id, self.deferred, self.ticket.is_duplicate()));
         }
         // It ended this very moment: the answer is about to be there. Nobody
         // may be going to wake us, so look again.
@@ -175,8 +175,13 @@ pub(super) fn outcome_reply(id: &OrderId, outcome: &Outcome, duplicate: bool) ->
     Reply::json(if duplicate { 200 } else { 201 }, body)
 }
 
-fn queued(id: &OrderId, deferred: bool) -> Reply {
-    let body = format!(r#"{{"id":"{id}","status":"queued"}}"#);
+fn queued(id: &OrderId, deferred: bool, duplicate: bool) -> Reply {
+    let mark = if duplicate {
+        r#","duplicate":true"#
+    } else {
+        ""
+    };
+    let body = format!(r#"{{"id":"{id}","status":"queued"{mark}}}"#);
     let reply = Reply::json(202, body.into_bytes()).with_location(format!("/orders/{id}"));
     if deferred {
         // RFC 7240 section 3: the preference that was honoured.

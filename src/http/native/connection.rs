@@ -16,7 +16,7 @@ use super::{
         date::{DATE_LEN, write_date},
         framing::{BodyDecoder, BodyFraming, Head, HeadLimits, parse_head},
         problem::{Problem, Report},
-        reply::{CONTINUE, Framing, Reply},
+        reply::{Body, CONTINUE, Framing, Reply},
         routes::{self, Handled, Port, Request},
     },
     socket::{Ended, Socket},
@@ -356,6 +356,11 @@ impl Connection {
             if let Some(reply) = wait.poll(&self.service) {
                 return reply;
             }
+            if self.socket.is_hung_up()
+                && let Some(reply) = wait.give_up(&self.service)
+            {
+                return reply;
+            }
             self.socket.park(wait.until());
             self.turn = Turn::default();
         }
@@ -389,7 +394,21 @@ impl Connection {
         self.service.metrics().http.request(route, reply.status);
         let mut date = [0; DATE_LEN];
         write_date(&mut date);
-        reply.encode(framing, &date, &mut self.output);
+        let page = match &reply.body {
+            Body::Page(page) if !framing.head_only => page.as_slice(),
+            _ => &[],
+        };
+        if page.len() < OUTPUT_BYTES {
+            reply.encode(framing, &date, &mut self.output);
+            return;
+        }
+        // Written from where it lies: it is counted there, and here it isn't.
+        reply.encode_head(framing, &date, &mut self.output);
+        self.turn.bytes += page.len();
+        if self.flush() {
+            let timeout = self.service.limits.write_timeout;
+            self.broken = self.socket.write(page, timeout).is_err();
+        }
     }
 
     /// The last reply of this connection.

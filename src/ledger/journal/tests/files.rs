@@ -18,10 +18,10 @@ use super::{
 use crate::ledger::{Archive, ReadError};
 
 /// A directory that goes with the test.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-journal-{}-{number}-{name}", std::process::id());
@@ -30,7 +30,7 @@ impl Scratch {
         Self(path)
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.0.join("a/b")
     }
 }
@@ -41,7 +41,7 @@ impl Drop for Scratch {
     }
 }
 
-fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Judged>, OpenError> {
+pub fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Judged>, OpenError> {
     open(
         &scratch.data(),
         options,
