@@ -13,7 +13,7 @@ Feature: Draining
 
     Scenario Outline: Who waits is told the outcome
       Given a service
-      And its only worker takes 400ms for an order
+      And its only worker takes 1s for an order
       And clients that speak <door>
       And a client waits for the outcome of order "a" worth 1
       And a client waits for the outcome of order "b" worth 1
@@ -29,7 +29,7 @@ Feature: Draining
 
     Scenario Outline: Who comes now is told to go elsewhere
       Given a service
-      And its only worker takes 1s for an order
+      And its only worker takes 2s for an order
       And clients that speak <door>
       And a client that is connected
       And a client waits for the outcome of order "inside" worth 1

@@ -23,7 +23,7 @@ Feature: Ready, and alive
 
   Scenario: While it drains
     Given a service
-    And its only worker takes 1s for an order
+    And its only worker takes 2s for an order
     And a client waits for the outcome of order "last" worth 1
     When the service is told to stop
     And it has begun to drain

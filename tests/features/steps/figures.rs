@@ -7,11 +7,15 @@ use crate::{
     scene::World,
 };
 
-#[then(regex = r"^in the end the service has counted (.+)$")]
-async fn counted(world: &mut World, counts: String) {
+#[then(regex = r"^in the (end|meantime) the service has counted (.+)$")]
+async fn counted(world: &mut World, when: String, counts: String) {
     world
         .act(move |scene| {
-            let figures = scene.service().settled();
+            let service = scene.service();
+            let figures = match when.as_str() {
+                "end" => service.settled(),
+                _ => service.figures(),
+            };
             for count in counts.split(", ").flat_map(|part| part.split(" and ")) {
                 let (number, what) = count.split_once(' ').expect("a number and a word");
                 let number: u64 = number.parse().expect("a number");

@@ -15,13 +15,17 @@
 //! | `submitting.rs` | sentences about orders handed in, and what their clients are told |
 //! | `records.rs` | sentences about orders looked up |
 //! | `crowd.rs` | sentences about many clients at once |
+//! | `batches.rs` | sentences about many orders in one body |
+//! | `feed.rs` | sentences about readers of the feed |
 //! | `figures.rs` | sentences about what is counted |
 
 #[path = "../../harness/mod.rs"]
 mod harness;
 
+mod batches;
 mod crowd;
 mod doors;
+mod feed;
 mod figures;
 mod records;
 mod scene;

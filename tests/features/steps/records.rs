@@ -1,7 +1,6 @@
 //! Sentences about orders looked up.
 
 use cucumber::{gherkin::Step, then};
-use serde_json::Value;
 
 use crate::{
     doors::{Answer, Told},
@@ -56,12 +55,9 @@ async fn holds(world: &mut World, step: &Step, id: String) {
     let text = step.docstring.clone().expect("an order below");
     world
         .act(move |scene| {
-            let found = find(scene, &id);
-            // As text: digits count, which a number would round.
-            assert!(
-                found.seen.contains(text.trim()),
-                "the record holds something else"
-            );
+            let record = find(scene, &id).record.expect("it has an outcome");
+            let there = record.order.contains(text.trim());
+            assert!(there, "the order kept is {}", record.order);
         })
         .await;
 }
@@ -70,14 +66,8 @@ async fn holds(world: &mut World, step: &Step, id: String) {
 async fn times(world: &mut World, id: String) {
     world
         .act(move |scene| {
-            let seen = find(scene, &id).seen;
-            let line = seen.lines().last().expect("a record");
-            let record: Value = serde_json::from_str(line).expect("JSON");
-            let [accepted, committed] = ["accepted_at", "committed_at"].map(|name| {
-                let text = record[name].as_str().expect("a time");
-                humantime::parse_rfc3339(text).expect("a time in UTC")
-            });
-            assert!(accepted <= committed);
+            let record = find(scene, &id).record.expect("it has an outcome");
+            assert!(record.accepted <= record.committed, "{record:?}");
         })
         .await;
 }

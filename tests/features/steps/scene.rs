@@ -16,8 +16,10 @@ use std::{
 };
 
 use crate::{
+    batches::Batches,
     crowd::Crowd,
     doors::{Answer, Connection, Door, Gone, Protocol, Submission},
+    feed::Reader,
     harness::{Ended, Reply, Service},
 };
 
@@ -87,6 +89,8 @@ pub struct Scene {
     pub crowd: Option<Crowd>,
     /// What many clients were told, by id.
     pub answers: HashMap<String, Answer>,
+    pub batches: Batches,
+    pub reader: Reader,
     pub ended: Option<Ended>,
 }
 
@@ -113,6 +117,8 @@ impl Scene {
             reply: None,
             crowd: None,
             answers: HashMap::new(),
+            batches: Batches::default(),
+            reader: Reader::default(),
             ended: None,
         }
     }
@@ -173,7 +179,7 @@ impl Scene {
     fn seen(&self) -> String {
         let mut seen = String::new();
         if let Some(told) = &self.told {
-            let _ = writeln!(seen, "\nlast answer: {told:#?}");
+            let _ = writeln!(seen, "\nlast answer: {:?}\n{}", told.told, told.seen);
         }
         if let Some(reply) = &self.reply {
             let text = String::from_utf8_lossy(&reply.body);

@@ -13,6 +13,7 @@ use crate::{
 const NEVER: &str = "10m";
 
 #[given("a service")]
+#[given("a service that keeps its outcomes in memory")]
 fn any(_: &mut World) {}
 
 #[given("a service that keeps its outcomes on disk")]

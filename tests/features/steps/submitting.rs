@@ -148,6 +148,22 @@ async fn fill(world: &mut World) {
         .await;
 }
 
+#[when("orders are submitted until one is refused")]
+async fn overfill(world: &mut World) {
+    world
+        .act(|scene| {
+            let mut number = 0;
+            until("one is refused", || {
+                number += 1;
+                let mut order = Submission::new(&format!("order-{number}"), "1");
+                order.patience = Patience::None;
+                scene.submit(order);
+                scene.told().told != Told::Queued
+            });
+        })
+        .await;
+}
+
 #[when(expr = "the client submits order {string} of {int} KiB")]
 async fn submits_large(world: &mut World, id: String, size: usize) {
     world

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::{Answer, Connection, Door, Gone, Patience, Submission, Told};
+use serde_json::Value;
+
+use super::{Answer, Connection, Door, Gone, Patience, Record, Submission, Told};
 use crate::harness::{Client, Reply, submit};
 
 /// The order port.
@@ -84,7 +86,22 @@ pub fn answer(reply: &Reply) -> Answer {
         field: text("field"),
         retry_safe: json["retry_safe"].as_bool(),
         retry_after: reply.header("retry-after").map(|_| reply.retry_after()),
+        record: json.get("order").map(|_| record(reply, &json)),
         location: reply.header("location").map(str::to_owned),
         seen,
+    }
+}
+
+/// What a reply with a record shows; the order as text, since numbers would be rounded.
+fn record(reply: &Reply, json: &Value) -> Record {
+    let (_, order) = reply.text().split_once(r#","order":"#).expect("found");
+    let time = |name: &str| {
+        let text = json[name].as_str().expect("a record has its times");
+        humantime::parse_rfc3339(text).expect("a time in UTC")
+    };
+    Record {
+        order: order.strip_suffix('}').expect("the end").to_owned(),
+        accepted: time("accepted_at"),
+        committed: time("committed_at"),
     }
 }

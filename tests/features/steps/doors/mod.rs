@@ -2,7 +2,7 @@
 
 pub mod http;
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::SystemTime};
 
 use crate::harness::Service;
 
@@ -122,6 +122,17 @@ pub struct Answer {
     pub retry_after: Option<u32>,
     /// Where to look for the outcome later.
     pub location: Option<String>,
+    /// What is kept of it, when it was looked up and has an outcome.
+    pub record: Option<Record>,
     /// Everything that came, for whoever has to find out why a step failed.
     pub seen: String,
+}
+
+/// What is kept of an order.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The order as JSON, to the digit.
+    pub order: String,
+    pub accepted: SystemTime,
+    pub committed: SystemTime,
 }
