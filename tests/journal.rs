@@ -7,45 +7,13 @@ mod harness;
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
-use harness::{Client, Crowd, PATIENCE, Service, get, order, post, until};
+use harness::{Client, Crowd, Directory, PATIENCE, Service, get, order, post, until};
 use rustix::process::Signal;
-
-/// A directory that is removed in the end.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("orders-test-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn command(&self, flags: &[&str]) -> Command {
-        let mut command = Service::command();
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--ledger", "journal", "--data-dir"]);
-        command.arg(&self.0).args(flags);
-        command
-    }
-
-    #[track_caller]
-    fn start(&self, flags: &[&str]) -> Service {
-        Service::launch(self.command(flags))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0); // a test may not have made it
-    }
-}
 
 /// strace, attached to a process and doing something to its fdatasyncs.
 struct Injected(Child);

@@ -32,6 +32,12 @@ pub const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The least time between two such tries.
 pub const RETRY_SPACING: Duration = Duration::from_millis(10);
 
+/// How long the feeder sleeps after it has fed something, unless an order ends:
+/// a worker that takes one makes room, and tells nobody.
+const LOOK: Duration = Duration::from_millis(1);
+/// The same after it has fed nothing for a while.
+const LOOK_MAX: Duration = Duration::from_millis(128);
+
 /// Kept orders without a place in the queue. As many as were kept.
 #[derive(Default)]
 pub struct Backlog {
@@ -55,6 +61,16 @@ enum Next {
     /// Nothing before so long.
     Later(Duration),
     Nothing,
+}
+
+/// What came of an attempt to feed.
+enum Fed {
+    /// The queue has no room; so many have got in.
+    Some(usize),
+    /// All that there are now; the next ones come in so long.
+    AllFor(Duration),
+    /// All that there are.
+    All,
 }
 
 /// Why kept orders can't be claimed.
@@ -197,10 +213,11 @@ impl Pipeline {
 
     fn feed_until(self: &Arc<Self>, stop: &AtomicBool, done: impl FnOnce()) {
         let waker = Waker::from(Arc::new(Parked(thread::current())));
+        let mut look = LOOK;
         loop {
             // Listed before it looks: what moves after the look wakes it.
             let watch = self.watch(&waker);
-            let later = self.feed_some();
+            let fed = self.feed_some();
             if self.backlog.open() == 0 {
                 drop(watch);
                 return done();
@@ -209,33 +226,44 @@ impl Pipeline {
             if stop.load(Ordering::Acquire) || self.is_fenced() {
                 return;
             }
-            match later {
-                Some(pause) => {
+            match fed {
+                Fed::Some(orders) => {
+                    look = if orders > 0 {
+                        LOOK
+                    } else {
+                        LOOK_MAX.min(2 * look)
+                    };
+                    thread::park_timeout(look);
+                }
+                Fed::AllFor(pause) => {
                     drop(watch); // what moves makes no difference until then
                     thread::park_timeout(pause);
                 }
-                None => thread::park(),
+                // The end of the last one wakes it.
+                Fed::All => thread::park(),
             }
         }
     }
 
-    /// Feeds while half of the queue's slots are free; says when there will be
-    /// more, if time alone decides. Their bytes are counted already.
-    fn feed_some(&self) -> Option<Duration> {
+    /// Feeds while half of the queue's slots are free. The bytes are counted
+    /// already.
+    fn feed_some(&self) -> Fed {
+        let mut orders = 0;
         while self.depth() < self.capacity().div_ceil(2) {
             match self.backlog.next(Instant::now()) {
                 Next::Order(job) => {
                     if let Err(job) = self.push(job) {
-                        // Others were faster, and will wake us when they end.
+                        // Others were faster.
                         self.backlog.queues().first.push_front(job);
-                        return None;
+                        break;
                     }
+                    orders += 1;
                 }
-                Next::Later(pause) => return Some(pause),
-                Next::Nothing => return None,
+                Next::Later(pause) => return Fed::AllFor(pause),
+                Next::Nothing => return Fed::All,
             }
         }
-        None
+        Fed::Some(orders)
     }
 }
 
@@ -259,3 +287,6 @@ impl Wake for Parked {
         self.0.unpark();
     }
 }
+
+#[cfg(test)]
+mod tests;

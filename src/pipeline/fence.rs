@@ -138,3 +138,6 @@ impl Pipeline {
         self.promised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `mod.rs` | waiting for a condition, tests on both engines |
 //! | `service.rs` | the process: started, watched, ended |
+//! | `directory.rs` | a data directory |
 //! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
 //! | `load.rs` | the same from many clients at once |
@@ -17,6 +18,7 @@
 )]
 
 mod client;
+mod directory;
 mod figures;
 mod load;
 mod service;
@@ -27,6 +29,7 @@ use std::{
 };
 
 pub use client::{Client, Reply, get, order, post, submit};
+pub use directory::Directory;
 pub use figures::Figures;
 pub use load::{Crowd, python};
 pub use service::{BASE_FLAGS, Ended, Service};

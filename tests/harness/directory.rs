@@ -1,0 +1,43 @@
+//! A data directory for a journal.
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use super::Service;
+
+/// A directory that is removed in the end.
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    /// A name that nothing has yet.
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("orders-test-{}-{number}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    /// The binary with its journal here.
+    pub fn command(&self, flags: &[&str]) -> Command {
+        let mut command = Service::command();
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--ledger", "journal", "--data-dir"]);
+        command.arg(&self.0).args(flags);
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    #[track_caller]
+    pub fn start(&self, flags: &[&str]) -> Service {
+        Service::launch(self.command(flags))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0); // a test may not have made it
+    }
+}
