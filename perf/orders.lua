@@ -8,6 +8,8 @@
 --   value   the order's value, a JSON number (100.50)
 --   extra   bytes of one more member, "note" (0: none)
 --   path    where to send it (/submit)
+--   pause   milliseconds that a connection waits between a reply and its next
+--           order, on average (0)
 --   count   on: count replies by status class. Costs the generator a callback
 --           for each reply, so measurements turn it off; wrk itself counts
 --           those above 399 either way (on)
@@ -17,7 +19,7 @@
 -- thread apart, the number threads, random bits and start runs. All bodies
 -- of a run have the same length, so that runs compare.
 
-local options = { prefer = "", value = "100.50", extra = "0", path = "/submit", count = "on" }
+local options = { prefer = "", value = "100.50", extra = "0", path = "/submit", count = "on", pause = "0" }
 local CLASSES = { "1xx", "2xx", "3xx", "4xx", "5xx" }
 
 local threads = {}
@@ -40,13 +42,17 @@ local function read_options(args)
    for _, arg in ipairs(args) do
       local key, value = arg:match("^(%w+)=(.*)$")
       if not key or not options[key] then
-         fail("can't read the option '" .. arg .. "': want prefer=, value=, extra=, path= or count=on|off")
+         fail("can't read the option '" .. arg .. "': want prefer=, value=, extra=, path=, pause= or count=on|off")
       end
       options[key] = value
    end
    local extra = tonumber(options.extra)
    if not extra or extra < 0 or extra % 1 ~= 0 then
       fail("extra must be a number of bytes, not '" .. options.extra .. "'")
+   end
+   local pause = tonumber(options.pause)
+   if not pause or pause < 0 then
+      fail("pause must be milliseconds, not '" .. options.pause .. "'")
    end
    if options.count ~= "on" and options.count ~= "off" then
       fail("count must be on or off, not '" .. options.count .. "'")
@@ -92,6 +98,14 @@ function init(args)
    request = function()
       counter = counter + 1
       return before .. format("%010x", counter) .. after
+   end
+
+   local pause = tonumber(options.pause)
+   if pause > 0 then
+      -- Evenly spread around the mean, so that connections fall out of step.
+      delay = function()
+         return math.random(0, 2 * pause)
+      end
    end
 
    seen1, seen2, seen3, seen4, seen5 = 0, 0, 0, 0, 0

@@ -128,15 +128,15 @@ def _cargo(what, folder, target, environment):
 class Server:
     """A running server; a context manager that ends it.
 
-    Its standard error goes through to ours. `wrapper` stands before the
+    Its standard error goes through to ours, or into the file `log`. `wrapper` stands before the
     command, for valgrind and the like; `ports` are those whose `listening` line
     is awaited.
     """
 
-    def __init__(self, command, *, wrapper=(), ports=("http",), start_seconds_max=START_SECONDS_MAX):
+    def __init__(self, command, *, wrapper=(), ports=("http",), start_seconds_max=START_SECONDS_MAX, log=None):
         self.command = [*wrapper, *map(str, command)]
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log)
         self.stopped = False
         self.addresses = {}
         # When each `listening` line was read, in seconds since the start.
@@ -219,13 +219,15 @@ class Server:
         self.process.stdout.close()
 
 
-def service(program, engine="native", mode="committed", *, ledger="memory", data_dir=None, extra=(), admin=False, **how):
+def service(
+    program, engine="native", mode="committed", *, ledger="memory", data_dir=None, log_level="error", extra=(), admin=False, **how
+):
     """Starts the service on free ports; the journal wants a directory."""
     command = [
         *(program, "--http-engine", engine, "--ack", mode, "--ledger", ledger),
         *(("--data-dir", data_dir) if data_dir else ()),
-        *("--log-level", "error", *extra),
-        *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0" if admin else "off"),
+        *("--log-level", log_level, *extra),
+        *("--listen", "127.0.0.1:0", "--grpc-listen", "off", "--admin-listen", "127.0.0.1:0" if admin else "off"),
     ]
     return Server(command, ports=("http", "admin") if admin else ("http",), **how)
 

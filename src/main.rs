@@ -1,5 +1,7 @@
 //! The life of the process: parse, bind, serve, drain, exit.
 
+mod tool;
+
 use std::{
     io::{self, Write},
     panic,
@@ -10,7 +12,7 @@ use std::{
 
 use order_processor::{
     Config, Server,
-    config::{LogFormat, LogLevel},
+    config::{Command, LogFormat, LogLevel},
     pipeline::Fault,
     server::{Drained, StartError},
 };
@@ -37,8 +39,10 @@ enum Event {
 }
 
 fn main() -> ExitCode {
-    let config = match Config::try_parse(std::env::args_os()) {
-        Ok(config) => config,
+    let config = match Command::try_parse(std::env::args_os()) {
+        Ok(Command::Serve(config)) => config,
+        Ok(Command::Verify(dir)) => return tool::verify(&dir),
+        Ok(Command::Cat(cat)) => return tool::cat(&cat),
         Err(usage) => {
             let _ = usage.print(); // nobody reads it: the exit code remains
             return usage.exit_code().into();

@@ -346,6 +346,9 @@ impl Server {
         if let Some(native) = &self.native {
             native.stop();
         }
+        // Those who wait for the feed have nothing to wait for any more.
+        self.pipeline.progress.notify();
+        self.pipeline.doors.flush();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
@@ -359,10 +362,17 @@ impl Server {
         // before replies, which are on their way by themselves.
         let kept = self.keeper.finish(&self.pipeline, after_seq);
         let lost = kept.lost + missed;
+        // Batches whose lines are still coming may come to their end, in the
+        // time that a drain has.
+        wait_for_none(&self.service.batches, deadline);
         self.replies_out(Instant::now() + FAREWELL);
 
         self.service.closing.store(true, Ordering::Release);
         self.deadlines.wake_all();
+        if self.service.batches.load(Ordering::SeqCst) > 0 {
+            // Those that have not are told so.
+            self.replies_out(Instant::now() + FAREWELL);
+        }
         self.deadlines.stop();
         self.service.observer.stop();
         self.pipeline.close();
@@ -379,17 +389,22 @@ impl Server {
         }
     }
 
-    /// Waits until no request is in execution. Connections don't know the
-    /// draining thread, so it looks every millisecond, once in its life.
+    /// Waits until no request is in execution.
     fn replies_out(&self, deadline: Instant) {
-        while self.service.executing.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
-            thread::park_timeout(Duration::from_millis(1));
-        }
+        wait_for_none(&self.service.executing, deadline);
         if self.native.is_none() {
             // The crate writes a reply after our part in the request is over,
             // and gives no sign of having done it.
             thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Waits until a count is zero. Those who count don't know the draining thread,
+/// so it looks every millisecond, once in its life.
+fn wait_for_none(count: &AtomicUsize, deadline: Instant) {
+    while count.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+        thread::park_timeout(Duration::from_millis(1));
     }
 }
 

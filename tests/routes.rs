@@ -18,7 +18,7 @@ const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What a GET is answered with on the order port, once order `a` is there.
-const ROUTES: [(&str, &str); 7] = [
+const ROUTES: [(&str, &str); 8] = [
     ("/", "text/html; charset=utf-8"),
     ("/openapi.json", JSON),
     ("/metrics", CLASSIC),
@@ -26,6 +26,7 @@ const ROUTES: [(&str, &str); 7] = [
     ("/healthz", JSON),
     ("/readyz", JSON),
     ("/orders/a", JSON),
+    ("/orders", "application/x-ndjson"),
 ];
 
 fn with_an_order(engine: &str) -> Service {

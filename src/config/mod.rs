@@ -10,6 +10,7 @@
 //! between them, and on `not_yet` for the flags this version still refuses.
 
 mod choice;
+mod command;
 mod not_yet;
 mod parse;
 pub mod quantity;
@@ -30,6 +31,7 @@ use rust_decimal::Decimal;
 pub use choice::{
     Ack, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
 };
+pub use command::{Cat, Command};
 use quantity::{GIB, HOUR, MIB, MILLISECOND, TIB};
 pub use usage::UsageError;
 

@@ -82,6 +82,8 @@ pub(super) fn command(not_yet: &[NotYet]) -> Command {
         .after_help(
             "Times are written 250ms, 30s, 2m or 1h; sizes 4096 (bytes), 64KiB, 1GiB or 10MB.\n\
              A flag wins over its variable (env), the variable over the default.\n\
+             order-processor journal verify and journal cat look at a journal: see\n\
+             order-processor journal --help.\n\
              Exit codes: 0 drained clean, 1 could not start or run, 2 bad usage, 3 the drain\n\
              deadline passed, 4 the ledger failed for good.",
         )

@@ -572,7 +572,10 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
         ),
         (&["--pins", "off"], "--pins: no such flag (is --pin meant?)"),
         (&["-z"], "-z: no such flag"),
-        (&["run"], "run: no such command: only serve"),
+        (
+            &["run"],
+            "run: no such command: only serve, and journal as the first word",
+        ),
         (&["serve", "more"], "more: no such flag"),
         (
             &["--log-level", "a\nb\u{2028}"],
@@ -721,9 +724,6 @@ fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
     for (flag, value, instead) in [
         ("ledger", "nats://a:4222", "use --ledger journal"),
         ("grpc-listen", "127.0.0.1:50051", "use --grpc-listen off"),
-        ("max-batch-body", "64MiB", "leave it out"),
-        ("max-batch-orders", "10", "leave it out"),
-        ("max-batches", "1", "leave it out"),
         ("token-file", "/run/tokens", "leave it out"),
         ("nats-stream", "ORDERS", "leave it out"),
         ("nats-replicas", "1", "leave it out"),

@@ -116,7 +116,7 @@ impl UsageError {
         let known = flag.starts_with("--");
         match error.kind() {
             ErrorKind::InvalidValue if !known => Self::Words(format!(
-                "{}: no such command: only {offered}",
+                "{}: no such command: only {offered}, and journal as the first word",
                 one_line(&value)
             )),
             ErrorKind::InvalidValue if value.is_empty() && offered.is_empty() => {

@@ -8,11 +8,11 @@
 //! can't do is listed in [`LIMITS`].
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     net::{SocketAddr, TcpListener},
     os::fd::{BorrowedFd, RawFd},
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
@@ -28,16 +28,18 @@ use socket2::{Domain, Socket, Type};
 
 use super::{
     Service,
-    deadline::Deadlines,
+    batch::{self, Batch, Fed, READ_BYTES, is_batch},
+    deadline::{Deadlines, Taken},
     dispatch::{Dispatch, Sleeper},
-    framing::Method,
+    feed::{self, Room},
+    framing::{BodyFraming, Method},
     problem::Problem,
-    reply::{Body, JSON, PROBLEM_JSON, Reply, reason_phrase},
+    reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase},
     routes::{self, Handled, Port, Request, Wait},
 };
 use crate::{
     metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, Reason, Route},
-    pipeline::rate::RETRY_AFTER_MAX,
+    pipeline::{rate::RETRY_AFTER_MAX, ticket::Flush},
 };
 
 /// What this engine can't do, for the log and the docs.
@@ -99,6 +101,7 @@ pub fn start(
         dispatch,
         deadlines,
         open: Arc::default(),
+        ledger_line: Arc::default(),
         connections_max,
     }
     .start(bound)?;
@@ -112,6 +115,8 @@ struct Engine {
     deadlines: Arc<Deadlines>,
     /// Connections open now.
     open: Arc<AtomicUsize>,
+    /// The header line that names the ledger, once it was asked for.
+    ledger_line: Arc<OnceLock<&'static str>>,
     connections_max: usize,
 }
 
@@ -126,6 +131,8 @@ impl HttpServiceFactory for Engine {
             dispatch: self.dispatch.clone(),
             deadlines: self.deadlines.clone(),
             open: self.open.clone(),
+            ledger_line: self.ledger_line.clone(),
+            page_room: None,
             socket: socket as RawFd,
             sleeper: None,
             requests: 0,
@@ -150,6 +157,10 @@ struct Connection {
     dispatch: Arc<Dispatch>,
     deadlines: Arc<Deadlines>,
     open: Arc<AtomicUsize>,
+    ledger_line: Arc<OnceLock<&'static str>>,
+    /// Room for the largest page so far: the crate copies a reply into a buffer
+    /// that it keeps at its largest as long as the connection lives.
+    page_room: Option<Room>,
     /// The socket, owned by the crate's loop, which outlives every call of us.
     socket: RawFd,
     /// Made on the first request, on the connection's own coroutine.
@@ -181,8 +192,9 @@ impl HttpService for Connection {
         response: &mut Response<'_>,
     ) -> io::Result<()> {
         let (route, reply) = self.answer(request);
+        let reply = self.make_room(reply);
         self.service.metrics().http.request(route, reply.status);
-        write(reply, response);
+        write(reply, response, &self.ledger_line);
         Ok(())
     }
 }
@@ -219,6 +231,14 @@ impl Connection {
                 return (route, self.end(route, Reason::Invalid, problem, detail));
             }
         };
+        let method = Method::from_token(request.method());
+        let content_type = header(&request, "content-type").next();
+        if let Some(method) = method
+            && self.port == Port::Orders
+            && is_batch(route, method, content_type)
+        {
+            return (route, self.batch(request, length));
+        }
         let announced = length.unwrap_or(0);
         if announced > self.service.limits.max_body {
             let detail = "the body is over the limit (--max-body)";
@@ -227,14 +247,14 @@ impl Connection {
                 self.end(route, Reason::TooLarge, Problem::BodyTooLarge, detail),
             );
         }
-        let Some(method) = Method::from_token(request.method()) else {
+        let Some(method) = method else {
             let detail = "the method is not known";
             return (
                 route,
                 self.end(route, Reason::Invalid, Problem::NotImplemented, detail),
             );
         };
-        let content_type = header(&request, "content-type").next().map(str::to_owned);
+        let content_type = content_type.map(str::to_owned);
         let prefer: Vec<String> = header(&request, "prefer").map(str::to_owned).collect();
         let accept: Vec<String> = header(&request, "accept").map(str::to_owned).collect();
         let mut body = Vec::with_capacity(announced);
@@ -280,22 +300,142 @@ impl Connection {
         if route == Route::Submit {
             self.service.admission.reject(reason);
         }
+        self.hear_no_more();
+        problem.report(detail).reply()
+    }
+
+    /// The same for a batch, whose body has not been read to its end.
+    fn cut_off(&mut self, reason: Reason, reply: Reply) -> Reply {
+        self.service.admission.reject(reason);
+        self.hear_no_more();
+        reply
+    }
+
+    fn hear_no_more(&mut self) {
         self.ended = true;
         self.with_socket(|socket| {
             // The crate closes the connection when it reads its end. An error
             // means that the peer has closed it already.
             let _ = shutdown(socket, Shutdown::Read);
         });
-        problem.report(detail).reply()
+    }
+
+    /// Reads a batch and waits for its outcomes. The crate has no timeouts: a
+    /// client that trickles keeps its place.
+    fn batch(&mut self, request: MiniRequest<'_, '_, '_>, length: Option<usize>) -> Reply {
+        let sleeper = self.sleeper();
+        let waker = Waker::from(sleeper.clone());
+        let framing = match length {
+            Some(length) => BodyFraming::Length(length as u64),
+            None => BodyFraming::None,
+        };
+        let begun = {
+            let mut prefer = header(&request, "prefer");
+            let prefer = [prefer.next(), prefer.next()];
+            Batch::begin(&self.service, framing, prefer, &waker)
+        };
+        // Dropping it reads what has come of it, which would else be the next
+        // request.
+        let mut body = request.body();
+        let mut batch = match begun {
+            Ok(batch) => batch,
+            Err(refusal) => return self.cut_off(refusal.reason, refusal.reply),
+        };
+        let Some(seat) = self.deadlines.take(sleeper) else {
+            return self.cut_off(Reason::Full, too_many_waiting());
+        };
+        let (mut left, mut turn) = (length.unwrap_or(0), 0);
+        while left > 0 {
+            let piece = body.fill_buf().unwrap_or_default();
+            if piece.is_empty() {
+                let detail = "the connection ended within the batch; what was taken of it stands";
+                let report = Problem::BodyCutShort.report(detail);
+                return self.cut_off(Reason::Invalid, report.reply());
+            }
+            let bytes = piece.len();
+            let mut rest = piece;
+            loop {
+                let fed = batch.feed(&self.service, rest);
+                self.wait_for_room(&mut batch, &seat);
+                match fed {
+                    Fed::All => break,
+                    Fed::NoRoom(taken) => rest = &rest[taken..],
+                    Fed::TooManyLines => return self.too_many_lines(),
+                }
+            }
+            body.consume(bytes);
+            left -= bytes;
+            turn += bytes;
+            if turn >= READ_BYTES {
+                turn = 0;
+                // The thread's other connections have their turn.
+                waker.wake_by_ref();
+                self.dispatch.flush();
+                coroutine::park();
+            }
+        }
+        if batch.end(&self.service) == Fed::TooManyLines {
+            return self.too_many_lines();
+        }
+        self.wait_for_room(&mut batch, &seat);
+        let mut finishing = batch.finish();
+        loop {
+            if let Some(reply) = finishing.poll(&self.service) {
+                return reply;
+            }
+            seat.arm(finishing.until());
+            coroutine::park();
+        }
+    }
+
+    fn wait_for_room(&self, batch: &mut Batch, seat: &Taken) {
+        while let Some(until) = batch.no_room(&self.service) {
+            seat.arm(until);
+            coroutine::park();
+        }
+    }
+
+    fn too_many_lines(&mut self) -> Reply {
+        let reply = batch::too_many_lines(&self.service);
+        self.cut_off(Reason::TooLarge, reply)
+    }
+
+    /// Takes room for a page's copy, or says that there is none.
+    fn make_room(&mut self, reply: Reply) -> Reply {
+        let bytes = match &reply.body {
+            Body::Page(page) => page.as_slice().len(),
+            Body::Static(_) | Body::Bytes(_) => return reply,
+        };
+        let have = self.page_room.as_ref().map_or(0, Room::bytes);
+        if bytes > 0 {
+            self.requests = LOOK_EVERY; // look before the next request
+        }
+        if bytes <= have {
+            return reply;
+        }
+        match self.service.pages.room(bytes - have) {
+            Some(more) => {
+                match &mut self.page_room {
+                    Some(room) => room.join(more),
+                    None => self.page_room = Some(more),
+                }
+                reply
+            }
+            None => feed::busy("the pages of open connections take all the room there is for them"),
+        }
     }
 
     fn wait(&self, mut wait: Wait, sleeper: Arc<Sleeper>) -> Reply {
         let Some(seat) = self.deadlines.take(sleeper) else {
-            let report = Problem::TooManyConnections.report("too many requests are waiting");
-            return report.retry_after(1).reply();
+            return too_many_waiting();
         };
         loop {
             if let Some(reply) = wait.poll(&self.service) {
+                return reply;
+            }
+            if self.is_hung_up()
+                && let Some(reply) = wait.give_up(&self.service)
+            {
                 return reply;
             }
             if let Some(until) = wait.until() {
@@ -332,12 +472,32 @@ impl Connection {
         writable
     }
 
+    /// Whether the client has closed its side. The crate learns of it when it
+    /// reads; a request that waits looks each time it is woken.
+    fn is_hung_up(&self) -> bool {
+        let mut hung_up = false;
+        self.with_socket(|socket| {
+            let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+            let at_once = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            hung_up = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
+        });
+        hung_up
+    }
+
     fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
         // SAFETY: the descriptor is the connection's own. The crate's loop owns
         // the stream and calls us from within, so that it is open for the time
         // of this call.
         act(unsafe { BorrowedFd::borrow_raw(self.socket) });
     }
+}
+
+fn too_many_waiting() -> Reply {
+    let report = Problem::TooManyConnections.report("too many requests are waiting");
+    report.retry_after(1).reply()
 }
 
 /// Checks what the crate does not: it ignores `Transfer-Encoding`, and panics
@@ -373,7 +533,7 @@ fn header<'a>(
         .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
 }
 
-fn write(reply: Reply, response: &mut Response<'_>) {
+fn write(reply: Reply, response: &mut Response<'_>, ledger_line: &OnceLock<&'static str>) {
     response.status_code(reply.status.into(), reason_phrase(reply.status));
     if let Some(content_type) = reply.content_type {
         response.header(content_type_line(content_type));
@@ -386,11 +546,15 @@ fn write(reply: Reply, response: &mut Response<'_>) {
         Some(_) => drop(response.header("Allow: GET, HEAD")),
         None => {}
     }
-    for (name, _) in &reply.extra {
+    for (name, value) in &reply.extra {
         match *name {
             "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
             "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
+            // A service has one ledger, so that one line is leaked.
+            feed::LEDGER_ID => {
+                response.header(ledger_line.get_or_init(|| format!("{name}: {value}").leak()));
+            }
             other => debug_assert!(false, "a header that this engine can't send: {other}"),
         }
     }
@@ -400,6 +564,7 @@ fn write(reply: Reply, response: &mut Response<'_>) {
             Err(_) => response.body_vec(bytes.to_vec()),
         },
         Body::Bytes(bytes) => response.body_vec(bytes),
+        Body::Page(page) => response.body_vec(page.as_slice().to_vec()),
     }
 }
 
@@ -410,6 +575,7 @@ const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-sr
 fn content_type_line(content_type: &str) -> &'static str {
     match content_type {
         JSON => "Content-Type: application/json",
+        NDJSON => "Content-Type: application/x-ndjson",
         PROBLEM_JSON => "Content-Type: application/problem+json",
         CLASSIC_CONTENT_TYPE => "Content-Type: text/plain; version=0.0.4; charset=utf-8",
         OPENMETRICS_CONTENT_TYPE => {
@@ -432,6 +598,7 @@ mod tests {
         );
         for content_type in [
             JSON,
+            NDJSON,
             PROBLEM_JSON,
             CLASSIC_CONTENT_TYPE,
             OPENMETRICS_CONTENT_TYPE,

@@ -7,7 +7,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`routes`] | the route table: request in, reply (or something to wait for) out |
-//! | [`submit`], [`orders`] | the routes that do more than show something |
+//! | [`submit`], [`batch`], [`orders`], [`feed`] | the routes that do more than show something |
 //! | [`problem`], [`reply`], [`date`] | what a reply is and how it is written |
 //! | [`framing`] | where a request ends: head and body, without a socket |
 //! | [`native`] | listener and connections of our own loop |
@@ -15,9 +15,11 @@
 //! | [`deadline`], [`dispatch`] | how a coroutine is woken: by time, by the pipeline |
 //! | [`observer`] | the thread that puts scrapes together |
 
+pub mod batch;
 pub mod date;
 pub mod deadline;
 pub mod dispatch;
+pub mod feed;
 pub mod framing;
 pub mod minihttp;
 pub mod native;
@@ -44,7 +46,7 @@ use crate::{
     metrics::Metrics,
 };
 
-use self::observer::Observer;
+use self::{feed::Pages, observer::Observer};
 
 /// What the routes need of the configuration.
 #[derive(Clone, Debug)]
@@ -57,6 +59,12 @@ pub struct Limits {
     pub overload_status: u16,
     /// Bytes of a single order's body.
     pub max_body: usize,
+    /// Bytes of a batch's body.
+    pub max_batch_body: u64,
+    /// Orders taken of a batch.
+    pub max_batch_orders: usize,
+    /// Batches at a time.
+    pub max_batches: usize,
     /// Bytes of all bodies being read.
     pub body_bytes: usize,
     /// Connections on the order port.
@@ -69,6 +77,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Between two requests.
     pub idle_timeout: Duration,
+    /// Bytes on a page of the feed, unless one line is longer.
+    pub page_bytes: usize,
 }
 
 impl Limits {
@@ -79,12 +89,16 @@ impl Limits {
             ack_timeout: config.ack_timeout,
             overload_status: config.overload_status.code(),
             max_body: config.max_body,
+            max_batch_body: config.max_batch_body,
+            max_batch_orders: config.max_batch_orders,
+            max_batches: config.max_batches,
             body_bytes: config.body_bytes,
             max_connections: config.max_connections,
             head_timeout: config.head_timeout,
             body_timeout: config.body_timeout,
             write_timeout: config.write_timeout,
             idle_timeout: config.idle_timeout,
+            page_bytes: feed::page_bytes(config.http_engine),
         }
     }
 }
@@ -97,12 +111,17 @@ pub struct Service {
     pub limits: Limits,
     /// Puts scrapes together.
     pub observer: Observer,
+    /// Makes the feed's pages.
+    pub pages: Arc<Pages>,
     /// Requests between their last byte and the last byte of their reply, on
     /// the order port. The drain waits for zero.
     pub executing: CachePadded<AtomicUsize>,
     /// Bytes of the bodies being read. Added to and subtracted from by
     /// connections.
     pub bodies: CachePadded<AtomicUsize>,
+    /// Batches between their head and the last byte of their reply. The drain
+    /// waits for them.
+    pub batches: CachePadded<AtomicUsize>,
     /// Set when connections should end as soon as nothing runs on them.
     pub closing: AtomicBool,
 }
@@ -112,10 +131,12 @@ impl Service {
     pub fn new(admission: Admission, limits: Limits, observer: Observer) -> Arc<Self> {
         Arc::new(Self {
             admission,
+            pages: Pages::new(limits.page_bytes),
             limits,
             observer,
             executing: CachePadded::default(),
             bodies: CachePadded::default(),
+            batches: CachePadded::default(),
             closing: AtomicBool::new(false),
         })
     }
@@ -140,6 +161,13 @@ impl Service {
         (before + bytes <= self.limits.body_bytes).then_some(room)
     }
 
+    /// Takes one of the places for batches; `None` if there is none.
+    fn batch_slot(self: &Arc<Self>) -> Option<BatchSlot> {
+        let before = self.batches.fetch_add(1, Ordering::SeqCst);
+        let slot = BatchSlot(self.clone());
+        (before < self.limits.max_batches).then_some(slot)
+    }
+
     /// Counts a request as executing until the guard is dropped.
     fn execute(self: &Arc<Self>) -> Executing {
         self.executing.fetch_add(1, Ordering::SeqCst);
@@ -156,6 +184,15 @@ struct BodyRoom {
 impl Drop for BodyRoom {
     fn drop(&mut self) {
         self.service.bodies.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A place for a batch, given back on drop.
+struct BatchSlot(Arc<Service>);
+
+impl Drop for BatchSlot {
+    fn drop(&mut self) {
+        self.0.batches.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

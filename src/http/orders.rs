@@ -1,6 +1,7 @@
 //! `GET /orders/{id}`: what became of an order.
 
 use std::{
+    io::Write,
     sync::Arc,
     task::Waker,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -8,6 +9,7 @@ use std::{
 
 use super::{
     Service,
+    feed::with_ledger_id,
     problem::Problem,
     reply::Reply,
     routes::{Handled, Wait},
@@ -42,10 +44,11 @@ pub fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
     match service.admission.find(&id) {
         Whereabouts::InFlight => {
             let body = format!(r#"{{"id":"{id}","status":"queued"}}"#);
-            Handled::Reply(Reply::json(200, body.into_bytes()))
+            let reply = Reply::json(200, body.into_bytes());
+            Handled::Reply(with_ledger_id(reply, service))
         }
         Whereabouts::Committed(seq) => {
-            now_or_later(Lookup::start(service, seq, Wanted::Line, waker))
+            now_or_later(Lookup::start(service, seq, Wanted::Line, waker), service)
         }
         Whereabouts::Unknown => {
             let window = &service.admission.pipeline().window;
@@ -69,8 +72,8 @@ pub fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
 }
 
 /// The reply if the archive had it at hand, else the wait for it.
-pub(super) fn now_or_later(mut lookup: Lookup) -> Handled {
-    match lookup.poll() {
+pub(super) fn now_or_later(mut lookup: Lookup, service: &Service) -> Handled {
+    match lookup.poll(service) {
         Some(reply) => Handled::Reply(reply),
         None => Handled::Wait(Wait::Lookup(lookup)),
     }
@@ -100,10 +103,10 @@ impl Lookup {
         Self { read, wanted }
     }
 
-    pub(super) fn poll(&mut self) -> Option<Reply> {
+    pub(super) fn poll(&mut self, service: &Service) -> Option<Reply> {
         let read = self.read.get()?;
         Some(match (&self.wanted, read) {
-            (Wanted::Line, Ok(record)) => Reply::json(200, line(record)),
+            (Wanted::Line, Ok(record)) => with_ledger_id(Reply::json(200, line(record)), service),
             (Wanted::Line, Err(why)) => unreadable(why),
             (Wanted::Failure { id, seq }, read) => {
                 let reason = read
@@ -135,27 +138,34 @@ fn unreadable(why: &ReadError) -> Reply {
 
 /// One line of the feed, without its line end.
 pub fn line(record: &Record) -> Vec<u8> {
+    let mut line = Vec::new();
+    write_line(record, &mut line);
+    line
+}
+
+/// Appends one line of the feed, without its line end.
+pub(super) fn write_line(record: &Record, line: &mut Vec<u8>) {
     let Outcome {
         seq,
         status,
         reason,
     } = &record.outcome;
-    let mut line = format!(
+    write!(
+        line,
         r#"{{"seq":{seq},"id":"{}","status":"{}","accepted_at":"{}","committed_at":"{}""#,
         record.id,
         status.as_str(),
         time(record.accepted_at),
         time(record.committed_at),
     )
-    .into_bytes();
+    .expect("a Vec takes all that is written");
     if let Some(reason) = reason {
         line.extend_from_slice(br#","detail":"#);
-        serde_json::to_writer(&mut line, &**reason).expect("a string is written to memory");
+        serde_json::to_writer(&mut *line, &**reason).expect("a string is written to memory");
     }
     line.extend_from_slice(br#","order":"#);
     line.extend_from_slice(record.order.as_bytes());
     line.push(b'}');
-    line
 }
 
 /// RFC 3339, UTC, to the microsecond.

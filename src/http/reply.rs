@@ -8,6 +8,7 @@
 mod tests;
 
 use super::date::DATE_LEN;
+use super::feed::Slice;
 use super::framing::{Head, Method, Version};
 
 /// `application/json`.
@@ -30,6 +31,8 @@ pub enum Body {
     Static(&'static [u8]),
     /// Bytes made for this reply.
     Bytes(Vec<u8>),
+    /// Lines of the feed, shared with other replies, and counted until all of them are dropped.
+    Page(Slice),
 }
 
 impl Body {
@@ -38,6 +41,7 @@ impl Body {
         match self {
             Self::Static(bytes) => bytes,
             Self::Bytes(bytes) => bytes,
+            Self::Page(page) => page.as_slice(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::{sync::Arc, task::Waker, time::Instant};
 
 use super::{
     Service,
+    batch::Finishing,
+    feed::{self, Follow},
     framing::Method,
     observer::View,
     orders::{self, Lookup},
@@ -61,6 +63,10 @@ pub enum Wait {
     Order(Pending),
     /// An outcome from the archive.
     Lookup(Lookup),
+    /// Outcomes of the feed.
+    Feed(Follow),
+    /// The outcomes of a batch.
+    Batch(Box<Finishing>),
     /// A scrape.
     View(Arc<Promise<Reply>>),
 }
@@ -70,7 +76,9 @@ impl Wait {
     pub fn poll(&mut self, service: &Service) -> Option<Reply> {
         match self {
             Self::Order(pending) => pending.poll(service),
-            Self::Lookup(lookup) => lookup.poll(),
+            Self::Lookup(lookup) => lookup.poll(service),
+            Self::Feed(follow) => follow.poll(service),
+            Self::Batch(batch) => batch.poll(service),
             Self::View(reply) => reply.get().cloned(),
         }
     }
@@ -79,7 +87,18 @@ impl Wait {
     pub fn until(&self) -> Option<Instant> {
         match self {
             Self::Order(pending) => Some(pending.until()),
+            Self::Feed(follow) => follow.until(),
+            Self::Batch(batch) => Some(batch.until()),
             Self::Lookup(_) | Self::View(_) => None,
+        }
+    }
+
+    /// The reply to a client that has hung up, if there is no use in waiting
+    /// then.
+    pub fn give_up(&self, service: &Service) -> Option<Reply> {
+        match self {
+            Self::Feed(follow) => follow.give_up(service),
+            Self::Order(_) | Self::Lookup(_) | Self::Batch(_) | Self::View(_) => None,
         }
     }
 }
@@ -100,11 +119,12 @@ pub fn route(path: &str) -> Route {
     }
 }
 
-/// Answers a request.
+/// Answers a request, but for one that [is a batch](super::batch::is_batch): an
+/// engine reads its body into a [`Batch`](super::batch::Batch) as it arrives.
 pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Waker) -> Handled {
     let route = route(request.path);
     let served = match port {
-        Port::Orders => !matches!(route, Route::Other | Route::Feed),
+        Port::Orders => route != Route::Other,
         Port::Admin => matches!(
             route,
             Route::Metrics | Route::Healthz | Route::Readyz | Route::Stats
@@ -136,6 +156,7 @@ pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Wake
     match route {
         Route::Submit => submit::submit(service, request, waker),
         Route::Order => orders::order(service, &request.path["/orders/".len()..], waker),
+        Route::Feed => feed::feed(service, request.query, waker),
         Route::Metrics => {
             let open = request
                 .accept
@@ -157,7 +178,7 @@ pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Wake
         Route::Readyz => Handled::Reply(readiness(service)),
         Route::Page => Handled::Reply(page()),
         Route::Openapi => Handled::Reply(Reply::fixed(200, JSON, include_bytes!("openapi.json"))),
-        Route::Feed | Route::Other => unreachable!("not served, above"),
+        Route::Other => unreachable!("not served, above"),
     }
 }
 
@@ -180,7 +201,13 @@ fn readiness(service: &Service) -> Reply {
 
 /// The 503 that says why orders aren't taken.
 pub fn closed(state: State) -> Reply {
-    let (problem, detail) = match state {
+    let (problem, detail) = why_closed(state);
+    problem.report(detail).retry_after(1).reply()
+}
+
+/// Why orders aren't taken, in words.
+pub(super) fn why_closed(state: State) -> (Problem, &'static str) {
+    match state {
         State::Draining => (
             Problem::Draining,
             "this process is about to end; another may be up",
@@ -194,8 +221,7 @@ pub fn closed(state: State) -> Reply {
             "the ledger's disk is full; orders are taken again when there is space",
         ),
         State::Recovering | State::Open => (Problem::Recovering, "the ledger is being recovered"),
-    };
-    problem.report(detail).retry_after(1).reply()
+    }
 }
 
 /// The status page's policy: it brings all it needs, and asks this server only.
@@ -209,8 +235,8 @@ fn page() -> Reply {
         .with_header("X-Content-Type-Options", "nosniff".into())
 }
 
-/// A path as a problem shows it: not more of it than helps.
-fn shown(path: &str) -> &str {
+/// A path or name as a problem shows it: not more of it than helps.
+pub(super) fn shown(path: &str) -> &str {
     const SHOWN_MAX: usize = 64;
     &path[..path.floor_char_boundary(SHOWN_MAX)]
 }

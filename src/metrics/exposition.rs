@@ -5,7 +5,7 @@
 //! most, so that a scrape can run on a coroutine's small stack.
 
 use super::text::{Family, Format, Kind, Text};
-use super::{Gauges, Metrics, ProcessMetrics, Reason, WithdrawReason};
+use super::{Gauges, JournalMetrics, Metrics, ProcessMetrics, Reason, WithdrawReason};
 
 /// The `Content-Type` of [`classic`].
 pub const CLASSIC_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -49,6 +49,9 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     orders(&mut text, metrics);
     levels(&mut text, gauges);
     stages(&mut text, metrics);
+    if let Some(journal) = metrics.journal.get() {
+        self::journal(&mut text, journal);
+    }
     http(&mut text, metrics);
     workers(&mut text, metrics);
     if let Some(process) = &gauges.process {
@@ -148,6 +151,25 @@ fn stages(text: &mut Text<'_>, metrics: &Metrics) {
         &[("stage", "total")],
         &metrics.ledger.total.snapshot(),
     );
+}
+
+fn journal(text: &mut Text<'_>, journal: &JournalMetrics) {
+    let commit = Family {
+        name: "journal_commit_seconds",
+        kind: Kind::Histogram,
+        help: "How long a batch takes to be written and synced.",
+    };
+    text.family(&commit);
+    text.histogram(&commit, &[], &journal.commit.snapshot());
+    let orders = Family {
+        name: "journal_batch_orders",
+        kind: Kind::Histogram,
+        help: "Orders in a batch.",
+    };
+    text.family(&orders);
+    text.histogram(&orders, &[], &journal.batch_orders.snapshot());
+    let bytes = gauge("journal_bytes", "Bytes that the journal takes on disk.");
+    single(text, &bytes, journal.bytes());
 }
 
 fn http(text: &mut Text<'_>, metrics: &Metrics) {

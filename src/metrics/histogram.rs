@@ -231,7 +231,8 @@ impl HistogramSnapshot {
     /// `None` while nothing was recorded.
     ///
     /// Linear inside a bucket, as Prometheus' `histogram_quantile` does, so that the page and a
-    /// dashboard agree; above the last bound it is that bound.
+    /// dashboard agree; above the last bound it is that bound. Counts are rounded up to the next
+    /// that the bucket can hold: when every batch has one order, so has the median.
     pub fn quantile(&self, per_mille: u32) -> Option<u64> {
         let count = self.count();
         if count == 0 {
@@ -244,7 +245,11 @@ impl HistogramSnapshot {
             let inside = u128::from(*cell) * 1_000;
             if inside > 0 && below + inside >= rank {
                 let width = u128::from(upper - lower);
-                let offset = width * (rank - below) / inside;
+                let part = width * (rank - below);
+                let offset = match self.scale.sum_decimals {
+                    0 => part.div_ceil(inside).max(1),
+                    _ => part / inside,
+                };
                 return Some(lower + u64::try_from(offset).unwrap_or(upper - lower));
             }
             below += inside;

@@ -9,6 +9,7 @@
 //! | `admission`, `http`, `withdrawn` | any thread that serves a submission | sharded |
 //! | `workers[i]` | worker `i` | owned |
 //! | `ledger` | the ledger thread | owned |
+//! | `journal` | the ledger thread; its bytes by who makes segments | owned |
 //! | [`Gauges`], [`ProcessMetrics`] | read by the caller of a scrape | values |
 //!
 //! The identity that holds at rest: accepted = processed + failed + withdrawn. A scrape under load
@@ -16,18 +17,22 @@
 //! when that difference can't go below zero.
 //!
 //! For one more family: a field below, its lines in `exposition` and in `stats`. What only exists
-//! at times (a journal) is an `Option` in [`Gauges`], as `process` is.
+//! at times is an `Option` in [`Gauges`], as `process` is, or set once, as `journal`.
 
 mod accept;
 mod counter;
 mod exposition;
 mod histogram;
+mod journal;
 mod label;
 mod process;
 mod stats;
 mod text;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use crossbeam_utils::CachePadded;
 
@@ -35,6 +40,7 @@ pub use accept::wants_openmetrics;
 pub use counter::{CounterFamily, Gauge, OwnedCounter, ShardedCounter};
 pub use exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, classic, openmetrics};
 pub use histogram::{Histogram, HistogramSnapshot};
+pub use journal::JournalMetrics;
 pub use label::{Label, Reason, Route, StatusLabel, WithdrawReason};
 pub use process::ProcessMetrics;
 pub use stats::stats_json;
@@ -52,6 +58,8 @@ pub struct Metrics {
     pub withdrawn: CounterFamily<WithdrawReason, { WithdrawReason::COUNT }>,
     /// Written by whoever serves HTTP.
     pub http: HttpMetrics,
+    /// The journal's own, once one is open.
+    pub journal: OnceLock<Arc<JournalMetrics>>,
     started: Instant,
 }
 
@@ -64,6 +72,7 @@ impl Metrics {
             ledger: CachePadded::default(),
             withdrawn: CounterFamily::new(),
             http: HttpMetrics::default(),
+            journal: OnceLock::new(),
             started: Instant::now(),
         }
     }
@@ -148,8 +157,6 @@ pub struct LedgerMetrics {
     pub commit: Histogram,
     /// From admission to the commit, an order each.
     pub total: Histogram,
-    /// Orders in a batch, a batch each.
-    pub batch_orders: Histogram,
 }
 
 impl LedgerMetrics {
@@ -166,7 +173,6 @@ impl Default for LedgerMetrics {
             failed: OwnedCounter::new(),
             commit: Histogram::of_durations(),
             total: Histogram::of_durations(),
-            batch_orders: Histogram::of_orders(),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Keys are the metric names; a label becomes a level of nesting. A stage is summed up instead of
 //! told in buckets: `{"count","mean","p50","p90","p99","p999"}`, seconds, `null` while there is
-//! nothing to sum up. Beyond `/metrics` there are `uptime_seconds` and `batch_orders` (orders in a
-//! ledger batch, summed up the same way).
+//! nothing to sum up; so are orders in a batch of the journal. Beyond `/metrics` there is
+//! `uptime_seconds`.
 //!
 //! Written by hand for the same reason as the text formats: no tree to build, no floating point, and
 //! a frame that fits a coroutine's stack. Every string in it is a constant of ours that needs no
@@ -87,11 +87,13 @@ fn stages(json: &mut Json<'_>, metrics: &Metrics) {
     json.summary("commit", &metrics.ledger.commit.snapshot(), NANOSECONDS);
     json.summary("total", &metrics.ledger.total.snapshot(), NANOSECONDS);
     json.close();
-    json.summary(
-        "batch_orders",
-        &metrics.ledger.batch_orders.snapshot(),
-        WHOLE,
-    );
+    if let Some(journal) = metrics.journal.get() {
+        let commit = journal.commit.snapshot();
+        json.summary("journal_commit_seconds", &commit, NANOSECONDS);
+        let orders = journal.batch_orders.snapshot();
+        json.summary("journal_batch_orders", &orders, WHOLE);
+        json.uint("journal_bytes", journal.bytes());
+    }
 }
 
 fn http(json: &mut Json<'_>, metrics: &Metrics) {

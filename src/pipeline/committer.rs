@@ -168,7 +168,6 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
         }
         job.waiter.keep(answer);
     }
-    metrics.batch_orders.record_value(orders);
     pipeline.rate.count(orders, now);
     pipeline.gate.leave(orders, bytes);
 }

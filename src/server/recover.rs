@@ -109,6 +109,9 @@ impl Which {
                     );
                 }
                 report(&opened.recovered);
+                let figures = opened.health.metrics().clone();
+                let fresh = pipeline.metrics.journal.set(figures).is_ok();
+                debug_assert!(fresh, "a pipeline has one ledger");
                 Ok(Opened {
                     ledger: Box::new(opened.ledger),
                     archive: Arc::new(opened.archive),

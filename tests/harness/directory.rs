@@ -1,4 +1,4 @@
-//! A data directory for a journal.
+//! A data directory, and services with a journal in it.
 
 use std::{
     path::PathBuf,
@@ -8,11 +8,11 @@ use std::{
 
 use super::Service;
 
-/// A directory that is removed in the end.
+/// A directory that is removed in the end. Not made before it is needed.
 pub struct Directory(pub PathBuf);
 
 impl Directory {
-    /// A name that nothing has yet.
+    /// A name that nobody else uses.
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -20,10 +20,11 @@ impl Directory {
         Self(std::env::temp_dir().join(name))
     }
 
-    /// The binary with its journal here.
+    /// The service with these flags and its journal here.
     pub fn command(&self, flags: &[&str]) -> Command {
         let mut command = Service::command();
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--grpc-listen", "off"]);
         command.args(["--ledger", "journal", "--data-dir"]);
         command.arg(&self.0).args(flags);
         command

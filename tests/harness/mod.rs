@@ -7,6 +7,7 @@
 //! | `service.rs` | the process: started, watched, ended |
 //! | `directory.rs` | a data directory |
 //! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
+//! | `directory.rs` | a data directory, and services with a journal in it |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
 //! | `load.rs` | the same from many clients at once |
 

@@ -1,5 +1,7 @@
 //! One connection: requests in, replies out, in order.
 
+mod batch;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -10,10 +12,11 @@ use std::{
 use super::{
     super::{
         BodyRoom, Executing, Service,
+        batch::is_batch,
         date::{DATE_LEN, write_date},
         framing::{BodyDecoder, BodyFraming, Head, HeadLimits, parse_head},
         problem::{Problem, Report},
-        reply::{CONTINUE, Framing, Reply},
+        reply::{Body, CONTINUE, Framing, Reply},
         routes::{self, Handled, Port, Request},
     },
     socket::{Ended, Socket},
@@ -128,17 +131,18 @@ impl Connection {
             Ok(head) => head,
             Err(next) => return next,
         };
-        let route = routes::route(head.path(&self.input[self.start..]));
+        let buffer = &self.input[self.start..];
+        let route = routes::route(head.path(buffer));
+        if is_batch(route, head.method, head.content_type(buffer)) {
+            return self.batch(&head);
+        }
         let (body, _room) = match self.body(&head, route) {
             Ok(body) => body,
             Err(next) => return next,
         };
         self.executing.get_or_insert_with(|| self.service.execute());
         let reply = self.handle(&head, &body);
-        let keep_alive = head.keep_alive
-            && reply.status != 500
-            && !self.service.is_closing()
-            && self.service.admission.pipeline().gate.state() != State::Draining;
+        let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
             ..Framing::of(&head)
@@ -151,13 +155,18 @@ impl Connection {
         if self.broken {
             return Next::Drop;
         }
-        self.turn.requests += 1;
         self.turn.bytes += head.len + body.len();
         // A reply waits only for one whose request is here already.
         let more = keep_alive && self.start < self.input.len();
         if (!more || self.output.len() >= OUTPUT_BYTES) && !self.flush_all() {
             return Next::Drop;
         }
+        self.replied(keep_alive)
+    }
+
+    /// What comes after a reply: a turn for others, perhaps.
+    fn replied(&mut self, keep_alive: bool) -> Next {
+        self.turn.requests += 1;
         if self.turn.requests >= TURN_REQUESTS || self.turn.bytes >= TURN_BYTES {
             self.turn = Turn::default();
             if !self.flush_all() {
@@ -170,6 +179,12 @@ impl Connection {
         } else {
             Next::Close
         }
+    }
+
+    /// Whether this connection should not go on to another request.
+    fn is_ending(&self) -> bool {
+        self.service.is_closing()
+            || self.service.admission.pipeline().gate.state() == State::Draining
     }
 
     /// Waits for the next request's head.
@@ -341,6 +356,11 @@ impl Connection {
             if let Some(reply) = wait.poll(&self.service) {
                 return reply;
             }
+            if self.socket.is_hung_up()
+                && let Some(reply) = wait.give_up(&self.service)
+            {
+                return reply;
+            }
             self.socket.park(wait.until());
             self.turn = Turn::default();
         }
@@ -374,7 +394,21 @@ impl Connection {
         self.service.metrics().http.request(route, reply.status);
         let mut date = [0; DATE_LEN];
         write_date(&mut date);
-        reply.encode(framing, &date, &mut self.output);
+        let page = match &reply.body {
+            Body::Page(page) if !framing.head_only => page.as_slice(),
+            _ => &[],
+        };
+        if page.len() < OUTPUT_BYTES {
+            reply.encode(framing, &date, &mut self.output);
+            return;
+        }
+        // Written from where it lies: it is counted there, and here it isn't.
+        reply.encode_head(framing, &date, &mut self.output);
+        self.turn.bytes += page.len();
+        if self.flush() {
+            let timeout = self.service.limits.write_timeout;
+            self.broken = self.socket.write(page, timeout).is_err();
+        }
     }
 
     /// The last reply of this connection.

@@ -102,6 +102,11 @@ impl Socket {
         &self.waker
     }
 
+    /// Whether the peer was seen to have closed its side.
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.hung_up
+    }
+
     /// Parks until an event, the waker or (about) the deadline; several may
     /// have come, and it may be none of them.
     pub(super) fn park(&mut self, until: Option<Instant>) {

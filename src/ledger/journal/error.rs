@@ -33,6 +33,17 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
+    /// There is no journal to look at.
+    #[error(
+        "{} holds no journal ({why}): name the directory that the service has as --data-dir",
+        dir.display()
+    )]
+    NoJournal {
+        /// The directory.
+        dir: PathBuf,
+        /// What is missing.
+        why: String,
+    },
     /// The system failed us.
     #[error("can't {doing} {file}: {source}")]
     Io {

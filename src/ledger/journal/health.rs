@@ -1,9 +1,11 @@
 //! How the journal is, for readiness, metrics and the log.
 
 use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU8, AtomicU64, Ordering},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU8, Ordering},
 };
+
+use crate::metrics::JournalMetrics;
 
 /// Whether the journal takes batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub enum State {
 pub struct Health {
     state: AtomicU8,
     reason: Mutex<String>,
-    disk_bytes: AtomicU64,
+    metrics: Arc<JournalMetrics>,
 }
 
 impl Health {
@@ -28,7 +30,7 @@ impl Health {
         Self {
             state: AtomicU8::new(State::Ok as u8),
             reason: Mutex::default(),
-            disk_bytes: AtomicU64::new(0),
+            metrics: Arc::default(),
         }
     }
 
@@ -53,7 +55,12 @@ impl Health {
 
     /// Bytes that the segments take on disk, the prepared one included.
     pub fn disk_bytes(&self) -> u64 {
-        self.disk_bytes.load(Ordering::Relaxed)
+        self.metrics.bytes()
+    }
+
+    /// What it measures of itself.
+    pub fn metrics(&self) -> &Arc<JournalMetrics> {
+        &self.metrics
     }
 
     pub(super) fn set(&self, state: State, reason: &str) {
@@ -63,6 +70,6 @@ impl Health {
     }
 
     pub(super) fn set_disk_bytes(&self, bytes: u64) {
-        self.disk_bytes.store(bytes, Ordering::Relaxed);
+        self.metrics.set_bytes(bytes);
     }
 }

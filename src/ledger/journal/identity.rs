@@ -15,6 +15,8 @@
 //! size mean that one of another size is damaged, and a crash can't be the
 //! cause: a segment gets its name when it is whole.
 
+use std::io;
+
 use crc32c::crc32c;
 
 use super::{
@@ -22,7 +24,7 @@ use super::{
     error::OpenError,
     format::{VERSION, segment_number, u32_at, u64_at},
     pending,
-    storage::{Storage, read_full, write_full},
+    storage::{Source, Storage, read_full, write_full},
 };
 
 /// The file's name.
@@ -39,6 +41,14 @@ pub(super) struct Identity {
     pub(super) segment_bytes: u64,
 }
 
+fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::Io {
+        file: NAME.to_owned(),
+        doing,
+        source,
+    }
+}
+
 impl Identity {
     /// A new ledger's.
     pub(super) fn random(segment_bytes: u64) -> Self {
@@ -48,25 +58,26 @@ impl Identity {
         }
     }
 
-    /// The directory's own; a directory without one gets `new`, durably.
-    pub(super) fn load_or_make(storage: &dyn Storage, new: Self) -> Result<Self, OpenError> {
-        let io = |doing| {
-            move |source| OpenError::Io {
-                file: NAME.to_owned(),
-                doing,
-                source,
-            }
-        };
-        let names = storage.names().map_err(io("look for"))?;
+    /// The directory's own, if it has one; without one it may have no segments.
+    pub(super) fn load(source: &dyn Source) -> Result<Option<Self>, OpenError> {
+        let names = source.names().map_err(io_error("look for"))?;
         if names.iter().any(|name| name == NAME) {
-            let file = storage.open(NAME).map_err(io("open"))?;
+            let file = source.open(NAME).map_err(io_error("open"))?;
             let mut bytes = [0; LEN + 1];
-            let read = read_full(&*file, &mut bytes, 0).map_err(io("read"))?;
-            return Self::decode(&bytes[..read]);
+            let read = read_full(&*file, &mut bytes, 0).map_err(io_error("read"))?;
+            return Self::decode(&bytes[..read]).map(Some);
         }
         let of_a_ledger = |name: &String| segment_number(name).is_some() || name == pending::NAME;
         if names.iter().any(of_a_ledger) {
             return Err(OpenError::NoIdentity { file: NAME });
+        }
+        Ok(None)
+    }
+
+    /// The directory's own; a directory without one gets `new`, durably.
+    pub(super) fn load_or_make(storage: &dyn Storage, new: Self) -> Result<Self, OpenError> {
+        if let Some(found) = Self::load(storage)? {
+            return Ok(found);
         }
         let make = || {
             let file = storage.create(NEW)?;
@@ -75,7 +86,7 @@ impl Identity {
             storage.rename(NEW, NAME)?;
             storage.sync_names()
         };
-        make().map_err(io("make"))?;
+        make().map_err(io_error("make"))?;
         Ok(new)
     }
 

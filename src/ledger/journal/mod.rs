@@ -18,8 +18,10 @@
 //! | `writer` | [`JournalLedger`]: one write and one fdatasync a batch |
 //! | `preparer` | the thread that makes segments and removes old ones |
 //! | `recovery` | what a start finds, and when it refuses |
+//! | `walk`, `void` | the segments one after the other, and what stands behind the end |
 //! | `catalogue`, `scan` | where a sequence stands, and reading it |
 //! | `archive` | [`JournalArchive`]: the read side |
+//! | `inspect`, `verify`, `replay` | a journal looked at from outside, beside a running service |
 //!
 //! # What holds
 //!
@@ -47,15 +49,20 @@ mod error;
 mod format;
 mod health;
 mod identity;
+mod inspect;
 mod lock;
 mod pending;
 mod preparer;
 mod record;
 mod recovery;
+mod replay;
 mod scan;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod void;
+mod walk;
 mod writer;
 
 use std::{collections::VecDeque, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
@@ -77,6 +84,8 @@ pub use error::OpenError;
 pub use health::{Health, State};
 pub use pending::{KeepError, Kept, Pending};
 pub use record::RecordView;
+pub use replay::{ReplayError, replay};
+pub use verify::{Verified, verify};
 pub use writer::JournalLedger;
 
 /// Bytes in a segment of a new directory, unless the options say otherwise.

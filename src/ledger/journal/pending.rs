@@ -46,7 +46,7 @@ use super::{
     error::OpenError,
     format::{u32_at, u64_at},
     lock::Lock,
-    storage::{File, Storage, read_full, write_full},
+    storage::{File, Source, Storage, read_full, write_full},
 };
 use crate::{
     ledger::LedgerId,
@@ -159,7 +159,7 @@ fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> OpenError {
 }
 
 /// What the directory's file holds, `None` without one.
-pub(super) fn load(storage: &dyn Storage, ledger: LedgerId) -> Result<Option<Left>, OpenError> {
+pub(super) fn load(storage: &dyn Source, ledger: LedgerId) -> Result<Option<Left>, OpenError> {
     let names = storage.names().map_err(io_error("look for"))?;
     if !names.iter().any(|name| name == NAME) {
         return Ok(None);

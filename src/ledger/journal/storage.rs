@@ -16,14 +16,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// One directory.
-pub(super) trait Storage: Send + Sync {
+/// One directory, to read.
+pub(super) trait Source: Send + Sync {
     /// The names in it.
     fn names(&self) -> io::Result<Vec<String>>;
-    /// Makes a file; one that was there is emptied.
-    fn create(&self, name: &str) -> io::Result<Box<dyn File>>;
     /// Opens a file that is there.
     fn open(&self, name: &str) -> io::Result<Box<dyn File>>;
+}
+
+/// One directory, to change.
+pub(super) trait Storage: Source {
+    /// Makes a file; one that was there is emptied.
+    fn create(&self, name: &str) -> io::Result<Box<dyn File>>;
     /// Renames a file; one of that name is replaced.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a name.
@@ -53,19 +57,37 @@ impl Directory {
     }
 }
 
-impl Storage for Directory {
+/// A directory that is looked at and left as it is: its files are opened for
+/// reading.
+pub(super) struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    pub(super) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(dir)?.map(|entry| {
+        // A name that is no text is none of ours, whatever becomes of it.
+        Ok(entry?.file_name().to_string_lossy().into_owned())
+    });
+    names.collect()
+}
+
+impl Source for ReadOnly {
     fn names(&self) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(&self.0)?.map(|entry| {
-            // A name that is no text is none of ours, whatever becomes of it.
-            Ok(entry?.file_name().to_string_lossy().into_owned())
-        });
-        names.collect()
+        names(&self.0)
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn File>> {
-        let mut options = fs::File::options();
-        options.read(true).write(true).create(true).truncate(true);
-        Ok(Box::new(options.open(self.0.join(name))?))
+    fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
+        Ok(Box::new(fs::File::open(self.0.join(name))?))
+    }
+}
+
+impl Source for Directory {
+    fn names(&self) -> io::Result<Vec<String>> {
+        names(&self.0)
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
@@ -74,6 +96,14 @@ impl Storage for Directory {
             .write(true)
             .open(self.0.join(name))?;
         Ok(Box::new(file))
+    }
+}
+
+impl Storage for Directory {
+    fn create(&self, name: &str) -> io::Result<Box<dyn File>> {
+        let mut options = fs::File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        Ok(Box::new(options.open(self.0.join(name))?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

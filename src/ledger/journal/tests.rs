@@ -4,6 +4,7 @@ mod damage;
 pub(super) mod disk;
 mod faults;
 mod files;
+mod inspect;
 mod kept;
 mod power;
 
@@ -13,7 +14,7 @@ use disk::Disk;
 
 use super::{
     Identity, Journal, JournalLedger, LedgerId, Open, OpenError, Options, Storage,
-    preparer::Background,
+    preparer::Background, storage::Source,
 };
 use crate::{
     ledger::{Archive, Fate, Item, Ledger, LedgerFailed, Receipt, Record, Status},

@@ -14,7 +14,7 @@
 //! more. Orders without an outcome get receipts in doubt, so that whoever
 //! waits for them hears so at once.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
     BATCH_BYTES_MAX, BATCH_ORDERS_MAX, RECORD_BYTES_MAX,
@@ -201,6 +201,7 @@ impl<T: Item> JournalLedger<T> {
             bytes = &self.buffer;
         }
         let name = || segment_name(current.number);
+        let start = Instant::now();
         write_full(&*current.file, bytes, current.offset.into())
             .map_err(|error| Stop::of(&format!("can't write to {}", name()), &error))?;
         // Whatever the error: the batch may be there or not.
@@ -209,6 +210,9 @@ impl<T: Item> JournalLedger<T> {
             .sync()
             .map_err(|error| Stop::Failed(format!("fdatasync of {} failed: {error}", name())))?;
 
+        let metrics = self.health.metrics();
+        metrics.commit.record(start.elapsed());
+        metrics.batch_orders.record_value(count.into());
         current
             .index
             .note(self.next_seq - current.first_seq, offset);

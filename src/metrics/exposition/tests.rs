@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::metrics::Route;
@@ -24,6 +24,11 @@ fn small_state() -> (Metrics, Gauges) {
     metrics.workers[1].queue.record(Duration::from_micros(11));
     metrics.workers[0].parks.add(2);
     metrics.workers[1].wakes.inc();
+    let journal = Arc::new(JournalMetrics::new());
+    journal.commit.record(Duration::from_micros(150));
+    journal.batch_orders.record_value(3);
+    journal.set_bytes(134_217_728);
+    metrics.journal.set(journal).expect("set once");
     metrics.http.connections.inc();
     metrics.http.request(Route::Submit, 201);
     metrics.http.request(Route::Other, 418);
@@ -112,6 +117,7 @@ fn what_is_not_known_is_left_out() {
     );
     assert!(!text.contains("dedupe_window_age_seconds"));
     assert!(!text.contains("http_requests{"));
+    assert!(!text.contains("journal_"), "no journal is open");
     assert!(text.contains("\nready 0\n"));
 }
 

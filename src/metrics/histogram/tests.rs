@@ -96,6 +96,21 @@ fn quantiles_are_linear_inside_a_bucket() {
 }
 
 #[test]
+fn quantiles_of_counts_are_counts() {
+    let histogram = Histogram::of_orders();
+    histogram.record_many(1, 100);
+    let snapshot = histogram.snapshot();
+    for per_mille in [0, 1, 500, 999, 1_000] {
+        assert_eq!(snapshot.quantile(per_mille), Some(1));
+    }
+    // 5 to 8 share a bucket: taken as spread evenly.
+    histogram.record_many(6, 300);
+    let snapshot = histogram.snapshot();
+    let quantiles = [250, 251, 500, 750, 1_000].map(|per_mille| snapshot.quantile(per_mille));
+    assert_eq!(quantiles, [1, 5, 6, 7, 8].map(Some));
+}
+
+#[test]
 fn quantiles_find_their_bucket_past_empty_ones() {
     let histogram = Histogram::of_durations();
     histogram.record_many(10_000, 90);

@@ -1,8 +1,9 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::metrics::JournalMetrics;
 
 fn stats(metrics: &Metrics, gauges: &Gauges) -> Value {
     let mut out = Vec::new();
@@ -18,7 +19,7 @@ fn a_fresh_process_has_nothing_to_sum_up() {
     for stage in ["queue", "process", "commit", "total"] {
         assert_eq!(stats["order_stage_seconds"][stage], nothing);
     }
-    assert_eq!(stats["batch_orders"], nothing);
+    assert!(stats.get("journal_batch_orders").is_none());
     assert_eq!(stats["http_requests"], json!({}));
     assert_eq!(stats["dedupe_window_age_seconds"], Value::Null);
     assert_eq!(stats["ready"], json!(false));
@@ -43,7 +44,10 @@ fn every_figure_stands_under_its_own_key() {
     metrics.withdrawn.inc(WithdrawReason::Retry);
     metrics.ledger.processed.add(5);
     metrics.ledger.failed.inc();
-    metrics.ledger.batch_orders.record_value(6);
+    let journal = Arc::new(JournalMetrics::new());
+    journal.batch_orders.record_value(6);
+    journal.set_bytes(4_096);
+    metrics.journal.set(journal).expect("set once");
     metrics.workers[0].parks.add(4);
     metrics.workers[1].parks.add(5);
     metrics.workers[1].wakes.add(8);
@@ -102,7 +106,11 @@ fn every_figure_stands_under_its_own_key() {
             "commit_queue_depth": 9,
             "dedupe_window_age_seconds": 1.5,
             "order_stage_seconds": null,
-            "batch_orders": {"count": 1, "mean": 6, "p50": 6, "p90": 7, "p99": 7, "p999": 7},
+            "journal_commit_seconds":
+                {"count": 0, "mean": null, "p50": null, "p90": null, "p99": null, "p999": null},
+            "journal_batch_orders":
+                {"count": 1, "mean": 6, "p50": 6, "p90": 8, "p99": 8, "p999": 8},
+            "journal_bytes": 4096,
             "http_connections": 1,
             "http_requests": {"submit": {"201": 1, "503": 1}, "page": {"200": 1}},
             "workers": 2,

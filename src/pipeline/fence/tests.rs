@@ -308,8 +308,7 @@ impl Ledger<Judged> for Doubtful {
 
 #[test]
 fn promises_outlive_a_ledger_that_fails() {
-    let ledgers: [fn() -> Box<dyn Ledger<Judged>>; 2] =
-        [|| Box::new(Broken), || Box::<Doubtful>::default()];
+    let ledgers: [Box<dyn Ledger<Judged>>; 2] = [Box::new(Broken), Box::<Doubtful>::default()];
     for ledger in ledgers {
         // Told before the worker is done with it.
         let let_go = Arc::new(AtomicBool::new(false));
@@ -337,7 +336,7 @@ fn promises_outlive_a_ledger_that_fails() {
         }
         let faults = Arc::new(|_| ());
         pipeline
-            .start(&plan, Arc::new(stuck), ledger(), Arc::new(archive), faults)
+            .start(&plan, Arc::new(stuck), ledger, Arc::new(archive), faults)
             .unwrap();
         let_go.store(true, Ordering::SeqCst);
         pipeline.gate.close(State::Draining);

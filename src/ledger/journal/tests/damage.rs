@@ -13,20 +13,20 @@ use super::{
 };
 use crate::ledger::{ReadError, Record};
 
-const SEGMENT: u64 = 1024;
+pub const SEGMENT: u64 = 1024;
 
 /// A journal of three segments and a prepared one, with the batches' places.
-struct Story {
-    disk: Disk,
-    records: Vec<Record>,
+pub struct Story {
+    pub disk: Disk,
+    pub records: Vec<Record>,
     /// Segment, start and end of each batch, and how many orders there are up
     /// to it.
-    batches: Vec<(u32, usize, usize, usize)>,
+    pub batches: Vec<(u32, usize, usize, usize)>,
 }
 
 impl Story {
     /// Sealed: ended by itself; otherwise killed after its last receipt.
-    fn new(sealed: bool) -> Self {
+    pub fn new(sealed: bool) -> Self {
         let disk = Disk::new(1);
         let (mut journal, _) = open(&disk, &options(SEGMENT)).unwrap();
         let mut batches = Vec::new();
@@ -58,13 +58,13 @@ impl Story {
     }
 
     /// Where the segment's batches end.
-    fn end(&self, segment: u32) -> usize {
+    pub fn end(&self, segment: u32) -> usize {
         let of_it = self.batches.iter().filter(|batch| batch.0 == segment);
         of_it.map(|batch| batch.2).max().unwrap_or(0)
     }
 }
 
-fn names() -> impl Iterator<Item = (u32, String)> {
+pub fn names() -> impl Iterator<Item = (u32, String)> {
     (1..=4).map(|number| (number, segment_name(number)))
 }
 

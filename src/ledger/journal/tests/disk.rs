@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::super::storage::{File, Storage};
+use super::super::storage::{File, Source, Storage};
 
 const SECTOR: usize = 512;
 
@@ -295,11 +295,20 @@ impl From<Turn> for io::Result<()> {
     }
 }
 
-impl Storage for Disk {
+impl Source for Disk {
     fn names(&self) -> io::Result<Vec<String>> {
         Ok(self.world(|world| world.names.keys().cloned().collect()))
     }
 
+    fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
+        let inode = self.world(|world| world.names.get(name).copied());
+        let inode = inode.ok_or(io::ErrorKind::NotFound)?;
+        let disk = self.clone();
+        Ok(Box::new(Handle { disk, inode }))
+    }
+}
+
+impl Storage for Disk {
     fn create(&self, name: &str) -> io::Result<Box<dyn File>> {
         self.world(|world| {
             let inode = world.inodes.len();
@@ -308,13 +317,6 @@ impl Storage for Disk {
             let disk = self.clone();
             Ok(Box::new(Handle { disk, inode }) as Box<dyn File>)
         })
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
-        let inode = self.world(|world| world.names.get(name).copied());
-        let inode = inode.ok_or(io::ErrorKind::NotFound)?;
-        let disk = self.clone();
-        Ok(Box::new(Handle { disk, inode }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -5,7 +5,7 @@ use super::{
         OpenError, State,
         format::{segment_name, segment_number},
         identity,
-        storage::Storage,
+        storage::Source,
     },
     append, committed,
     disk::{Disk, Fault, Loss},

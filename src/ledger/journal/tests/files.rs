@@ -18,10 +18,10 @@ use super::{
 use crate::ledger::{Archive, ReadError};
 
 /// A directory that goes with the test.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-journal-{}-{number}-{name}", std::process::id());
@@ -30,7 +30,7 @@ impl Scratch {
         Self(path)
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.0.join("a/b")
     }
 }
@@ -41,7 +41,7 @@ impl Drop for Scratch {
     }
 }
 
-fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Judged>, OpenError> {
+pub fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Judged>, OpenError> {
     open(
         &scratch.data(),
         options,
@@ -62,7 +62,10 @@ fn one_process_at_a_time() {
     };
     assert_eq!(*pid, Some(std::process::id()));
     let id = journal.recovered.ledger;
+    // Whoever may still write into it keeps it.
     drop(journal.ledger);
+    assert!(start(&scratch, &options(1 << 16)).is_err());
+    drop(journal.pending);
     let journal = start(&scratch, &options(1 << 16)).unwrap();
     assert_eq!(
         (journal.recovered.ledger, journal.recovered.last_seq),
@@ -240,9 +243,11 @@ fn the_oldest_segments_go_and_the_window_stays() {
         ledger,
         archive,
         health,
+        pending,
         ..
     } = journal;
     drop(ledger);
+    drop(pending);
     let oldest = archive.oldest_seq();
     assert!(oldest > 1 && oldest + 300 <= last + 1);
     let gone = ReadError::Gone { seq: 1, oldest };

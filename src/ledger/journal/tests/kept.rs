@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::{Kept, OpenError, Options, pending, storage::Storage},
+    super::{Kept, OpenError, Options, pending, storage::Source},
     Judged, append,
     disk::{Disk, Fault, Loss, Random},
     for_seeds, judged, open, options, read_all,

@@ -1,0 +1,163 @@
+//! `journal verify` and `journal cat`: a journal looked at by a person.
+
+use std::{
+    io::{self, BufWriter, ErrorKind, Write},
+    ops::ControlFlow,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use order_processor::{
+    config::Cat,
+    http::orders::line,
+    ledger::journal::{self, Progress, Verified},
+};
+
+use crate::exit;
+
+/// How often a long reading says how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Bytes of lines written in one go.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// Says on standard output whether the journal in `dir` is whole.
+pub fn verify(dir: &Path) -> ExitCode {
+    let start = Instant::now();
+    let mut told = start;
+    let verified = journal::verify(dir, &mut |progress| {
+        let more = progress.bytes < progress.bytes_total;
+        if more && told.elapsed() >= PROGRESS_EVERY {
+            told = Instant::now();
+            tell(progress, start.elapsed());
+        }
+    });
+    match verified {
+        Ok(verified) => written(print(dir, &verified)),
+        Err(error) => failed(&error),
+    }
+}
+
+fn tell(progress: Progress, took: Duration) {
+    let Progress {
+        bytes,
+        bytes_total,
+        records,
+    } = progress;
+    let percent = bytes * 100 / bytes_total.max(1);
+    let rate = bytes as f64 / 1e6 / took.as_secs_f64();
+    eprintln!("{percent} % read, {records} outcomes, {rate:.0} MB/s");
+}
+
+fn print(dir: &Path, verified: &Verified) -> io::Result<()> {
+    let Verified {
+        ledger,
+        segments,
+        bytes,
+        removed,
+        first_seq,
+        last_seq,
+        processed,
+        failed,
+        cut,
+        void_bytes,
+        went_on,
+        sealed,
+    } = verified;
+    let mut out = io::stdout().lock();
+    writeln!(out, "ledger     {ledger}")?;
+    writeln!(out, "segments   {segments}, {bytes} bytes")?;
+    let outcomes = processed + failed;
+    if outcomes == 0 {
+        writeln!(out, "sequences  none, the next is {}", last_seq + 1)?;
+    } else {
+        writeln!(out, "sequences  {first_seq} to {last_seq}, without a gap")?;
+    }
+    writeln!(
+        out,
+        "outcomes   {outcomes}: {processed} processed, {failed} failed"
+    )?;
+    match (cut, sealed) {
+        (Some(cut), _) => writeln!(
+            out,
+            "end        {} bytes at {}, offset {}, are no whole batch: cut short by a crash, or \
+             being written; nobody was told of it",
+            cut.bytes, cut.file, cut.offset
+        )?,
+        (None, true) => writeln!(out, "end        closed by the last process")?,
+        (None, false) => writeln!(
+            out,
+            "end        not closed: the last process was killed, or is running"
+        )?,
+    }
+    if *void_bytes > 0 {
+        writeln!(
+            out,
+            "void       {void_bytes} bytes given up by earlier starts"
+        )?;
+    }
+    if *removed > 0 {
+        writeln!(
+            out,
+            "removed    {removed} segments by a running service meanwhile"
+        )?;
+    }
+    if *went_on {
+        writeln!(
+            out,
+            "went on    a running service has written more meanwhile"
+        )?;
+    }
+    if dir.join("pending").exists() {
+        writeln!(
+            out,
+            "pending    there are orders kept by a drain, not looked at here"
+        )?;
+    }
+    writeln!(out, "whole")?;
+    out.flush()
+}
+
+/// Prints outcomes as lines of JSON.
+pub fn cat(cat: &Cat) -> ExitCode {
+    let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
+    let mut result = Ok(());
+    let mut left = cat.limit.unwrap_or(u64::MAX);
+    let replayed = match left {
+        0 => Ok(()),
+        _ => journal::replay(&cat.data_dir, cat.after, &mut |record| {
+            let mut line = line(&record.to_record());
+            line.push(b'\n');
+            result = out.write_all(&line);
+            left -= 1;
+            if result.is_ok() && left > 0 {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        }),
+    };
+    // What came before the damage is whole.
+    let code = written(result.and_then(|()| out.flush()));
+    match replayed {
+        Ok(()) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Who closes the pipe has seen enough.
+fn written(result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("order-processor: can't write to standard output: {error}");
+            exit::FAILED.into()
+        }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("order-processor: {error}");
+    exit::FAILED.into()
+}

@@ -1,0 +1,83 @@
+//! Sentences about orders looked up.
+
+use cucumber::{gherkin::Step, then};
+use serde_json::Value;
+
+use crate::{
+    doors::{Answer, Told},
+    harness::eventually,
+    scene::{Scene, World},
+};
+
+/// What the service says of an order now.
+fn find(scene: &mut Scene, id: &str) -> Answer {
+    let mut connection = scene.door().connect().expect("the service listens");
+    let answer = connection.find(id).expect("an answer");
+    scene.told = Some(answer.clone());
+    answer
+}
+
+#[then(
+    regex = r#"^(in the end )?order "([^"]+)" is on record as (processed|failed|queued)(?:, with sequence (\d+))?$"#
+)]
+async fn on_record(world: &mut World, end: String, id: String, what: String, seq: String) {
+    world
+        .act(move |scene| {
+            let answer = if end.is_empty() {
+                find(scene, &id)
+            } else {
+                eventually("an outcome", || {
+                    let answer = find(scene, &id);
+                    (answer.told != Told::Queued).then_some(answer)
+                })
+            };
+            let expected = match what.as_str() {
+                "processed" => Told::Processed,
+                "failed" => Told::Failed,
+                _ => Told::Queued,
+            };
+            assert_eq!(answer.told, expected);
+            if let Ok(seq) = seq.parse() {
+                assert_eq!(answer.seq, Some(seq));
+            }
+        })
+        .await;
+}
+
+#[then(expr = "order {string} is not known")]
+async fn unknown(world: &mut World, id: String) {
+    world
+        .act(move |scene| assert_eq!(find(scene, &id).told, Told::Unknown))
+        .await;
+}
+
+#[then(expr = "the record of order {string} holds:")]
+async fn holds(world: &mut World, step: &Step, id: String) {
+    let text = step.docstring.clone().expect("an order below");
+    world
+        .act(move |scene| {
+            let found = find(scene, &id);
+            // As text: digits count, which a number would round.
+            assert!(
+                found.seen.contains(text.trim()),
+                "the record holds something else"
+            );
+        })
+        .await;
+}
+
+#[then(expr = "the record of order {string} says when it was accepted and committed")]
+async fn times(world: &mut World, id: String) {
+    world
+        .act(move |scene| {
+            let seen = find(scene, &id).seen;
+            let line = seen.lines().last().expect("a record");
+            let record: Value = serde_json::from_str(line).expect("JSON");
+            let [accepted, committed] = ["accepted_at", "committed_at"].map(|name| {
+                let text = record[name].as_str().expect("a time");
+                humantime::parse_rfc3339(text).expect("a time in UTC")
+            });
+            assert!(accepted <= committed);
+        })
+        .await;
+}
