@@ -90,7 +90,7 @@ fn claim(c: &mut Criterion) {
             assert!(
                 claims.queued(claim)
                     && claims.begin_commit(claim)
-                    && claims.finish(claim).is_empty()
+                    && claims.finish(claim).waiters.is_empty()
             );
         });
     });

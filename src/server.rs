@@ -1,5 +1,6 @@
 //! The service put together: started from a configuration, ended by a drain.
 
+mod keep;
 mod recover;
 
 use std::{
@@ -15,7 +16,10 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use self::recover::Which;
+use self::{
+    keep::{Keeper, KeptError},
+    recover::{Opened, Which},
+};
 use crate::{
     admission::Admission,
     config::{self, Config, HttpEngine},
@@ -43,6 +47,9 @@ use crate::{
 const DESCRIPTORS_RESERVED: usize = 64;
 /// What the process itself has open: standard streams, poll lists, listeners.
 const DESCRIPTORS_OWN: usize = 32;
+/// How long a drain waits, past its deadline, for what the ledger has in hand:
+/// a commit takes milliseconds, and a slow disk some hundred of them.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 /// How long replies may take to get out once the last order has its outcome.
 /// They go to sockets that are open: whose buffers are full by then is not
 /// reading.
@@ -75,6 +82,9 @@ pub enum StartError {
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
+    /// The orders that the last drain kept can't be taken up again.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     /// The system gives no thread, coroutine or descriptor.
     #[error("can't start: {0}")]
     System(#[from] io::Error),
@@ -85,8 +95,15 @@ pub enum StartError {
 pub struct Drained {
     /// Orders that got their outcome since it began.
     pub drained: u64,
-    /// Orders somebody was told were queued, and which are lost now.
+    /// Orders somebody was told were queued, and which are on disk for the
+    /// next start.
+    pub kept: usize,
+    /// Orders somebody was told were queued, and which are lost now, or with a
+    /// ledger that didn't answer in time.
     pub lost: usize,
+    /// Orders were to be kept and could not be: not with the memory ledger,
+    /// which keeps none.
+    pub keeping_failed: bool,
     /// Whether all was done before the deadline.
     pub in_time: bool,
     /// How long it took.
@@ -102,6 +119,7 @@ pub struct Server {
     opening: Opening,
     /// `None` until the ledger is open.
     threads: Option<Threads>,
+    keeper: Keeper,
     /// `None` under `--http-engine may_minihttp`.
     native: Option<Listener>,
     http: SocketAddr,
@@ -255,6 +273,7 @@ impl Server {
                 on_fault: Arc::new(on_fault),
             },
             threads: None,
+            keeper: Keeper::default(),
             native,
             http,
             admin,
@@ -271,11 +290,13 @@ impl Server {
         self.admin
     }
 
-    /// Opens the ledger, which may take a while after a crash, and takes orders
-    /// from then on. Until then they are answered with 503.
+    /// Opens the ledger, which may take a while after a crash, takes up what
+    /// the last drain kept, and takes orders from then on. Until then they are
+    /// answered with 503.
     ///
     /// # Errors
-    /// When the ledger can't be opened, or the system gives no threads.
+    /// When the ledger can't be opened, what was kept can't be taken up, or the
+    /// system gives no threads.
     ///
     /// # Panics
     /// If it is open already.
@@ -287,12 +308,19 @@ impl Server {
             processor,
             on_fault,
         } = &self.opening;
-        let (ledger, archive) = ledger.open(&self.pipeline, key)?;
-        let (processor, on_fault) = (processor.clone(), on_fault.clone());
+        let Opened {
+            ledger,
+            archive,
+            kept,
+            pending,
+        } = ledger.open(&self.pipeline, key)?;
+        keep::claim(&self.pipeline, kept, key)?;
+        let processor = processor.clone();
         let threads = self
             .pipeline
-            .start(plan, processor, ledger, archive, on_fault)?;
+            .start(plan, processor, ledger, archive, on_fault.clone())?;
         self.threads = Some(threads);
+        self.keeper = Keeper::start(&self.pipeline, pending, on_fault)?;
         self.pipeline.gate.open();
         Ok(())
     }
@@ -309,8 +337,10 @@ impl Server {
 
     /// Ends the service: takes no more orders, finishes those inside, sends
     /// the replies. What is still inside after `timeout` is withdrawn, and
-    /// those who wait for it are told that sending it again is safe.
-    pub fn drain(self, timeout: Duration) -> Drained {
+    /// those who wait for it are told that sending it again is safe; what
+    /// somebody was told is queued is kept for the next start, if the ledger
+    /// has a place for it.
+    pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;
         self.pipeline.gate.close(State::Draining);
@@ -322,11 +352,17 @@ impl Server {
         self.pipeline.doors.flush();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
-        let mut lost = 0;
+        let mut missed = 0;
+        // What is not committed by now won't be found up to here.
+        let after_seq = self.pipeline.archive().map_or(0, |it| it.last_seq());
         if !in_time {
-            lost = self.pipeline.fence();
+            missed = self.pipeline.fence(LAST_COMMIT);
             self.deadlines.wake_all();
         }
+        // Before the committer ends, and with it the hold on the directory; and
+        // before replies, which are on their way by themselves.
+        let kept = self.keeper.finish(&self.pipeline, after_seq);
+        let lost = kept.lost + missed;
         // Batches whose lines are still coming may come to their end, in the
         // time that a drain has.
         wait_for_none(&self.service.batches, deadline);
@@ -346,7 +382,9 @@ impl Server {
         } // else a worker may be stuck in its processor: not waited for
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
+            kept: kept.kept,
             lost,
+            keeping_failed: kept.can_keep && lost > 0,
             in_time,
             took: start.elapsed(),
         }

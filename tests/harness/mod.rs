@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `mod.rs` | waiting for a condition, tests on both engines |
 //! | `service.rs` | the process: started, watched, ended |
+//! | `directory.rs` | a data directory |
 //! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
 //! | `directory.rs` | a data directory, and services with a journal in it |
 //! | `injected.rs` | strace, doing something to a service's system calls |

@@ -72,7 +72,7 @@ pub struct JournalLedger<T> {
     pub(super) health: Arc<Health>,
     pub(super) handover: Arc<Handover>,
     pub(super) background: Option<Background>,
-    pub(super) _lock: Option<Lock>,
+    pub(super) _lock: Option<Arc<Lock>>,
 }
 
 /// What the first part of `pending` comes to.
@@ -332,6 +332,11 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
             Some(why) => Err(LedgerFailed(why.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Those for which there was no space.
+    fn take_back(&mut self, items: &mut Vec<T>) {
+        items.extend(self.pending.drain(..));
     }
 }
 
