@@ -51,6 +51,7 @@ fn started() -> Admission {
         queue_bytes: 64 << 20,
         window,
         plan: plan.clone(),
+        window_reach: WAIT,
     };
     let pipeline = Pipeline::new(&settings);
     pipeline.doors.open(Vec::new());
@@ -89,7 +90,7 @@ fn claim(c: &mut Criterion) {
             assert!(
                 claims.queued(claim)
                     && claims.begin_commit(claim)
-                    && claims.finish(claim).is_empty()
+                    && claims.finish(claim).waiters.is_empty()
             );
         });
     });

@@ -216,7 +216,7 @@ impl Admission {
         let bytes = cost(&order);
         match self.pipeline.gate.enter(bytes) {
             Ok(()) => {}
-            Err(Refused::Bytes) => return Offered::NoRoom(order),
+            Err(Refused::Bytes | Refused::Orders) => return Offered::NoRoom(order),
             Err(Refused::Closed(state)) => {
                 self.reject(match state {
                     State::LedgerDown | State::LedgerFull => Reason::Ledger,
@@ -268,6 +268,7 @@ impl Admission {
             waiter: Waiter::new(waker.cloned()),
             accepted_at: clock::unix_nanos(),
             admitted: Instant::now(),
+            kept: false,
         });
         if !self.pipeline.claims.queued(claim) {
             self.reject(Reason::Draining);
@@ -329,7 +330,8 @@ impl Admission {
     /// Gives a claim back before its order was ever in the queue; whoever met
     /// it meanwhile is told to come again.
     fn release(&self, claim: Claim) {
-        let waiters = self.pipeline.claims.withdraw(claim).unwrap_or_default();
+        let ended = self.pipeline.claims.withdraw(claim).unwrap_or_default();
+        let waiters = ended.waiters;
         for waiter in &waiters {
             waiter.keep(Answer::Withdrawn(Withdrawal::Retry(
                 "the queue is full".into(),
@@ -374,8 +376,8 @@ impl Drop for Entered<'_> {
 }
 
 impl Ticket {
-    /// The answer, once it is there. After the drain deadline there always is
-    /// one, but for an order that the ledger has in hand.
+    /// The answer, once it is there. There always is one when the drain is
+    /// over.
     pub fn answer(&self) -> Option<Answer> {
         let waiter = match &self.held {
             Held::Own(job) => &job.waiter,
@@ -384,11 +386,16 @@ impl Ticket {
         let answer = waiter.get().cloned();
         // At the deadline an order may still be with a worker that is not
         // waited for; nobody else will say that it was withdrawn.
-        if answer.is_none()
-            && self.pipeline.is_fenced()
-            && self.pipeline.claims.was_withdrawn(self.claim)
-        {
-            return Some(Answer::Withdrawn(Withdrawal::Drain));
+        if answer.is_none() && self.pipeline.is_fenced() {
+            let claims = &self.pipeline.claims;
+            let why = if claims.was_withdrawn(self.claim) {
+                Withdrawal::Drain
+            } else if claims.was_sealed(self.claim) {
+                Withdrawal::Ledger
+            } else {
+                return None;
+            };
+            return Some(Answer::Withdrawn(why));
         }
         answer
     }

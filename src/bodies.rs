@@ -30,6 +30,11 @@ impl Bodies {
         })
     }
 
+    /// How many bytes there is room for, when all is free.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Takes room for a body; `None` if there is none.
     pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Room> {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);

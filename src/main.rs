@@ -87,7 +87,10 @@ fn main() -> ExitCode {
             });
             fault.map_or_else(|| report(drained), |fault| broken(&fault))
         }
-        Event::Fault(fault) => broken(&fault),
+        Event::Fault(fault) => {
+            server.abandon();
+            broken(&fault)
+        }
     }
 }
 
@@ -133,21 +136,33 @@ fn watch_signals(event: mpsc::Sender<Event>) -> io::Result<()> {
 fn report(drained: Drained) -> ExitCode {
     let Drained {
         drained,
+        kept,
         lost,
+        keeping_failed,
         in_time,
         took,
     } = drained;
     let took_ms = took.as_millis() as u64;
+    if keeping_failed {
+        tracing::error!(
+            drained,
+            kept,
+            lost,
+            took_ms,
+            "not all that was told queued could be kept: lost={lost}"
+        );
+        return exit::LEDGER.into();
+    }
     if in_time {
-        tracing::info!(drained, kept = 0, took_ms, "drained");
+        tracing::info!(drained, kept, took_ms, "drained");
         return ExitCode::SUCCESS;
     }
     tracing::error!(
         drained,
-        kept = 0,
+        kept,
         lost,
         took_ms,
-        "the drain deadline passed: lost={lost}"
+        "the drain deadline passed: kept={kept} lost={lost}"
     );
     exit::DEADLINE.into()
 }

@@ -1,5 +1,6 @@
 //! The service put together: started from a configuration, ended by a drain.
 
+mod keep;
 mod recover;
 
 use std::{
@@ -15,7 +16,10 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use self::recover::Which;
+use self::{
+    keep::{Keeper, KeptError},
+    recover::{Opened, Which},
+};
 use crate::{
     admission::Admission,
     bodies::Bodies,
@@ -45,6 +49,9 @@ use crate::{
 const DESCRIPTORS_RESERVED: usize = 64;
 /// What the process itself has open: standard streams, poll lists, listeners.
 const DESCRIPTORS_OWN: usize = 32;
+/// How long a drain waits, past its deadline, for what the ledger has in hand:
+/// a commit takes milliseconds, and a slow disk some hundred of them.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 /// How long replies may take to get out once the last order has its outcome.
 /// They go to sockets that are open: whose buffers are full by then is not
 /// reading.
@@ -77,6 +84,9 @@ pub enum StartError {
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
+    /// The orders that the last drain kept can't be taken up again.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     /// The system gives no thread, coroutine or descriptor.
     #[error("can't start: {0}")]
     System(#[from] io::Error),
@@ -87,8 +97,15 @@ pub enum StartError {
 pub struct Drained {
     /// Orders that got their outcome since it began.
     pub drained: u64,
-    /// Orders somebody was told were queued, and which are lost now.
+    /// Orders somebody was told were queued, and which are on disk for the
+    /// next start.
+    pub kept: usize,
+    /// Orders somebody was told were queued, and which are lost now, or with a
+    /// ledger that didn't answer in time.
     pub lost: usize,
+    /// Orders were to be kept and could not be: not with the memory ledger,
+    /// which keeps none.
+    pub keeping_failed: bool,
     /// Whether all was done before the deadline.
     pub in_time: bool,
     /// How long it took.
@@ -104,6 +121,7 @@ pub struct Server {
     opening: Opening,
     /// `None` until the ledger is open.
     threads: Option<Threads>,
+    keeper: Keeper,
     /// `None` under `--http-engine may_minihttp`.
     native: Option<Listener>,
     http: SocketAddr,
@@ -196,6 +214,7 @@ impl Server {
             queue_bytes: config.queue_bytes as u64,
             window: config.dedupe_window,
             plan: plan.clone(),
+            window_reach: config.ack_timeout * 2,
         };
         let pipeline = Pipeline::new(&settings);
         let waiting = grpc::Waiting::default();
@@ -273,6 +292,7 @@ impl Server {
                 on_fault: Arc::new(on_fault),
             },
             threads: None,
+            keeper: Keeper::default(),
             native,
             http,
             admin,
@@ -295,11 +315,13 @@ impl Server {
         self.grpc.as_ref().map(grpc::Running::address)
     }
 
-    /// Opens the ledger, which may take a while after a crash, and takes orders
-    /// from then on. Until then they are answered with 503.
+    /// Opens the ledger, which may take a while after a crash, takes up what
+    /// the last drain kept, and takes orders from then on. Until then they are
+    /// answered with 503.
     ///
     /// # Errors
-    /// When the ledger can't be opened, or the system gives no threads.
+    /// When the ledger can't be opened, what was kept can't be taken up, or the
+    /// system gives no threads.
     ///
     /// # Panics
     /// If it is open already.
@@ -311,12 +333,19 @@ impl Server {
             processor,
             on_fault,
         } = &self.opening;
-        let (ledger, archive) = ledger.open(&self.pipeline, key)?;
-        let (processor, on_fault) = (processor.clone(), on_fault.clone());
+        let Opened {
+            ledger,
+            archive,
+            kept,
+            pending,
+        } = ledger.open(&self.pipeline, key)?;
+        keep::claim(&self.pipeline, kept, key)?;
+        let processor = processor.clone();
         let threads = self
             .pipeline
-            .start(plan, processor, ledger, archive, on_fault)?;
+            .start(plan, processor, ledger, archive, on_fault.clone())?;
         self.threads = Some(threads);
+        self.keeper = Keeper::start(&self.pipeline, pending, on_fault)?;
         self.pipeline.gate.open();
         Ok(())
     }
@@ -333,8 +362,10 @@ impl Server {
 
     /// Ends the service: takes no more orders, finishes those inside, sends
     /// the replies. What is still inside after `timeout` is withdrawn, and
-    /// those who wait for it are told that sending it again is safe.
-    pub fn drain(self, timeout: Duration) -> Drained {
+    /// those who wait for it are told that sending it again is safe; what
+    /// somebody was told is queued is kept for the next start, if the ledger
+    /// has a place for it.
+    pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;
         self.pipeline.gate.close(State::Draining);
@@ -349,22 +380,35 @@ impl Server {
         self.pipeline.doors.flush();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
-        let mut lost = 0;
+        let mut missed = 0;
+        // What is not committed by now won't be found up to here.
+        let after_seq = self.pipeline.archive().map_or(0, |it| it.last_seq());
         if !in_time {
-            lost = self.pipeline.fence();
+            missed = self.pipeline.fence(LAST_COMMIT);
             self.deadlines.wake_all();
         }
         if let Some(grpc) = &self.grpc {
             grpc.over();
         }
+        // Before the committer ends, and with it the hold on the directory; and
+        // before replies, which are on their way by themselves.
+        let kept = self.keeper.finish(&self.pipeline, after_seq);
+        let lost = kept.lost + missed;
+        // Batches whose lines are still coming may come to their end, in the
+        // time that a drain has.
+        wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
         self.replies_out(farewell);
-        if let Some(grpc) = self.grpc {
-            grpc.stop(farewell);
+        if let Some(grpc) = &self.grpc {
+            grpc.wait_closed(farewell);
         }
 
         self.service.closing.store(true, Ordering::Release);
         self.deadlines.wake_all();
+        if self.service.batches.load(Ordering::SeqCst) > 0 {
+            // Those that have not are told so.
+            self.replies_out(Instant::now() + FAREWELL);
+        }
         self.deadlines.stop();
         self.service.observer.stop();
         self.pipeline.close();
@@ -373,23 +417,50 @@ impl Server {
         } // else a worker may be stuck in its processor: not waited for
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
+            kept: kept.kept,
             lost,
+            keeping_failed: kept.can_keep && lost > 0,
             in_time,
             took: start.elapsed(),
         }
     }
 
-    /// Waits until no request is in execution. Connections don't know the
-    /// draining thread, so it looks every millisecond, once in its life.
-    fn replies_out(&self, deadline: Instant) {
-        while self.service.executing.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
-            thread::park_timeout(Duration::from_millis(1));
+    /// After a fault: gives those who wait the time to hear that it is over, a
+    /// second at most. The process should end then.
+    pub fn abandon(&self) {
+        if let Some(native) = &self.native {
+            native.stop();
         }
+        // Those who wait for the feed have nothing to wait for any more.
+        self.pipeline.progress.notify();
+        self.pipeline.doors.flush();
+        if let Some(grpc) = &self.grpc {
+            grpc.drain();
+            grpc.over();
+        }
+        let farewell = Instant::now() + FAREWELL;
+        self.replies_out(farewell);
+        if let Some(grpc) = &self.grpc {
+            grpc.wait_closed(farewell);
+        }
+    }
+
+    /// Waits until no request is in execution.
+    fn replies_out(&self, deadline: Instant) {
+        wait_for_none(&self.service.executing, deadline);
         if self.native.is_none() {
             // The crate writes a reply after our part in the request is over,
             // and gives no sign of having done it.
             thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Waits until a count is zero. Those who count don't know the draining thread,
+/// so it looks every millisecond, once in its life.
+fn wait_for_none(count: &AtomicUsize, deadline: Instant) {
+    while count.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+        thread::park_timeout(Duration::from_millis(1));
     }
 }
 

@@ -4,13 +4,13 @@
 mod harness;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use harness::{BASE_FLAGS, Client, Figures, Service, get, on_both_engines, order, post, until};
-use order_processor::{Config, Order, Processor, Server, Verdict};
+use order_processor::{Config, Order, Processor, Server, Verdict, pipeline::Fault};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
 
@@ -169,6 +169,92 @@ fn a_processor_may_panic_or_ask_for_a_retry() {
     assert_eq!(figures.count("orders_withdrawn{reason=\"retry\"}"), 3);
     let drained = server.drain(harness::PATIENCE);
     assert!(drained.in_time && drained.lost == 0, "{drained:?}");
+}
+
+/// Panics outside of the work for an order, when it is told to.
+struct Unsound(std::sync::Mutex<mpsc::Receiver<()>>);
+
+impl Processor for Unsound {
+    fn process(&self, _: &Order) -> Verdict {
+        Verdict::Processed
+    }
+    fn is_quick(&self) -> bool {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        panic!("as the test asked for: {told:?}")
+    }
+}
+
+#[test]
+fn a_worker_that_panics_ends_the_service_and_leaves_nobody_hanging() {
+    let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "2")]).unwrap();
+    let (panic, told) = mpsc::channel();
+    let (fault, faults) = mpsc::channel();
+    let fault = std::sync::Mutex::new(fault);
+    let mut server = Server::start_with(
+        &config,
+        Arc::new(Unsound(std::sync::Mutex::new(told))),
+        move |what| fault.lock().unwrap().send(what).unwrap(),
+    )
+    .unwrap();
+    server.open().unwrap();
+    let (http, admin) = (server.http(), server.admin().expect("not off"));
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::to(http)).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(order(&format!("o-{}", number / 2))); // each id twice
+    }
+    until("all are inside", || {
+        let figures = Figures::read(admin);
+        figures.count("orders_accepted") == 4 && figures.count("orders_duplicate") == 4
+    });
+    drop(panic); // both workers
+    for worker in 0..2 {
+        let fault = faults.recv_timeout(harness::PATIENCE).unwrap();
+        assert!(matches!(fault, Fault::Panic(_)), "{worker}: {fault}");
+    }
+    for client in &mut clients {
+        let problem = client.reply().problem(503);
+        assert_eq!(problem["retry_safe"], true, "{problem}");
+    }
+    assert_eq!(get(admin, "/readyz").status, 503);
+    post(http, "", r#"{"id":"later","value":1}"#).problem(503);
+    let figures = Figures::settled(admin);
+    assert_eq!(figures.count("orders_withdrawn{reason=\"drain\"}"), 4);
+    server.abandon();
+    let drained = server.drain(harness::PATIENCE);
+    assert!(drained.in_time && drained.lost == 0, "{drained:?}");
+}
+
+/// Ids that leave the window sooner than a client may come back are told, once
+/// a minute.
+#[test]
+fn a_dedupe_window_too_short_for_the_load_is_told() {
+    let service = Service::start(&["--dedupe-window", "10", "--ack-timeout", "1h"]);
+    let told = || service.log().matches("raise --dedupe-window").count();
+    let mut client = Client::to(service.http);
+    for number in 0..10 {
+        assert_eq!(client.ask(order(&format!("o-{number}"))).status, 201);
+    }
+    assert_eq!(told(), 0, "nothing has left the window");
+    let mut number = 10;
+    until("told", || {
+        number += 1;
+        assert_eq!(client.ask(order(&format!("o-{number}"))).status, 201);
+        told() > 0
+    });
+    for more in 0..50 {
+        assert_eq!(client.ask(order(&format!("more-{more}"))).status, 201);
+    }
+    let log = service.drain().log;
+    assert_eq!(log.matches("raise --dedupe-window").count(), 1, "{log}");
+
+    let service = Service::start(&["--dedupe-window", "10", "--ack-timeout", "1ms"]);
+    let mut client = Client::to(service.http);
+    for number in 0..100 {
+        client.ask(order(&format!("o-{number}")));
+    }
+    let log = service.drain().log;
+    assert!(!log.contains("raise --dedupe-window"), "{log}");
 }
 
 fn deep_nesting_is_an_answer(engine: &str) {

@@ -344,17 +344,21 @@ fn a_wait_is_ended_in_time(engine: &str) {
 
 fn a_wait_is_ended_by_a_drain(engine: &str) {
     for ledger in ["memory", "journal"] {
-        let orders = Orders::on(engine, ledger, &["--drain-timeout", "1h"]);
-        let seq = commit(orders.http(), "a", 1);
+        // An order that takes its time keeps the drain from its end: who waits is answered at
+        // its beginning, and doesn't see that order.
+        let slow = ["--processor", "simulate", "--simulate", "5s..5s"];
+        let orders = Orders::on(engine, ledger, &slow);
         let mut followers: Vec<Client> = (0..20).map(|_| Client::to(orders.http())).collect();
         for follower in &mut followers {
-            follower.send(page(&format!("after={seq}&wait=60")));
+            follower.send(page("wait=60"));
         }
         let last = &followers[followers.len() - 1];
         until("they wait", || {
             nothing_comes(&last.stream, Duration::from_millis(50))
         });
-        let begun = Instant::now();
+        let mut client = Client::to(orders.http());
+        client.send(order("a"));
+        until("inside", || orders.service.figures().inside() == 1);
         orders.service.terminate();
         for follower in &mut followers {
             let reply = follower.reply();
@@ -363,9 +367,9 @@ fn a_wait_is_ended_by_a_drain(engine: &str) {
                 assert_eq!(reply.header("connection"), Some("close"));
             }
         }
+        assert_eq!(client.reply().status, 201);
         let ended = orders.service.wait(PATIENCE);
         assert_eq!(ended.code, Some(0), "{}", ended.log);
-        assert!(begun.elapsed() < PATIENCE, "not by the end of their wait");
     }
 }
 
@@ -482,10 +486,7 @@ fn pages_past_the_budget_are_refused(engine: &str) {
     until("room again", || is(&client.ask(page("after=4")), 5));
     drop(holders);
     until("nothing is held", || connections(&orders.service) == 1.0);
-    for after in 0..5 {
-        let reply = client.ask(page(&format!("after={after}&limit=1")));
-        assert!(is(&reply, after + 1));
-    }
+    assert!(is(&client.ask(page("after=0&limit=1")), 1));
 }
 
 fn sequences_and_the_ledger_go_on_over_a_restart(engine: &str) {

@@ -8,99 +8,100 @@ mod harness;
 use std::{
     collections::HashMap,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use harness::{Client, Crowd, Directory, PATIENCE, Service, get, order, post, until};
+use harness::{
+    Client, Crowd, Directory, Injected, PATIENCE, Service, get, order, post, submit, until,
+};
 use rustix::process::Signal;
 
-/// strace, attached to a process and doing something to its fdatasyncs.
-struct Injected(Child);
-
-impl Injected {
-    fn into(service: &Service, what: &str) -> Self {
-        let log = std::env::temp_dir().join(format!("orders-strace-{}", service.pid()));
-        let child = Command::new("strace")
-            .args(["-f", "-qq", "-p", &service.pid().to_string()])
-            .args(["-e", "trace=fdatasync", "-e"])
-            .arg(format!("inject=fdatasync:{what}"))
-            .arg("-o")
-            .arg(&log)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("strace is there");
-        until("traced", || {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid()));
-            status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
-        });
-        let _ = std::fs::remove_file(log);
-        Self(child)
+/// What a service says of orders that an earlier one has committed: `a`, as
+/// sequence 1, and `no`, which has failed, as 2.
+fn remembers(service: &Service) {
+    let again = post(
+        service.http,
+        "",
+        r#"{"x":[1,2],"value":"1.005e2","id":"a"}"#,
+    );
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json()["seq"], 1);
+    assert_eq!(again.json()["duplicate"], true);
+    let failed = post(service.http, "", r#"{"id":"no","value":-1.0}"#).problem(422);
+    assert_eq!(
+        (&failed["seq"], &failed["duplicate"]),
+        (&2.into(), &true.into())
+    );
+    assert_eq!(
+        failed["detail"], "value must be above zero",
+        "read from the disk"
+    );
+    for other in [r#"{"id":"a","value":1}"#, r#"{"id":"no","value":1}"#] {
+        let conflict = post(service.http, "", other).problem(409);
+        assert_eq!(conflict["retry_safe"], false);
     }
-}
-
-impl Drop for Injected {
-    fn drop(&mut self) {
-        let _ = self.0.kill(); // it ends with what it traces
-        let _ = self.0.wait();
-    }
-}
-
-/// As the README starts it: the journal is the default, in ./data.
-#[test]
-fn what_runs_without_flags_keeps_orders_over_restarts() {
-    let place = Directory::new();
-    std::fs::create_dir(&place.0).expect("a fresh name");
-    let start = || {
-        let mut command = Service::command();
-        // Ports of its own, and nothing else: tests run beside each other.
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--grpc-listen", "off"]);
-        command.current_dir(&place.0);
-        Service::launch(command)
-    };
-    let first = start();
-    let order = r#"{"id":"ord-001","value":100.50}"#;
-    assert_eq!(post(first.http, "", order).status, 201);
-    first.signal(Signal::KILL);
-    first.wait(PATIENCE);
-    assert!(place.0.join("data/ledger").is_file());
-    let second = start();
-    let again = post(second.http, "", order);
-    assert_eq!((again.status, again.json()["seq"].as_u64()), (200, Some(1)));
+    let record = get(service.http, "/orders/a").json();
+    assert_eq!(record["order"]["x"], serde_json::json!([1, 2]));
 }
 
 #[test]
 fn outcomes_outlive_the_process() {
     let directory = Directory::new();
+    let service = directory.start(&[]);
+    let first = r#"{"id":"a","value":100.50,"x":[1, 2]}"#;
+    assert_eq!(post(service.http, "", first).status, 201);
     let failing = r#"{"id":"no","value":-1}"#;
-    let first = directory.start(&[]);
-    assert_eq!(
-        post(first.http, "", r#"{"id":"a","value":100.50,"x":[1, 2]}"#).status,
-        201
-    );
-    assert_eq!(post(first.http, "", failing).problem(422)["seq"], 2);
-    first.drain();
+    assert_eq!(post(service.http, "", failing).problem(422)["seq"], 2);
+    service.drain();
 
-    let second = directory.start(&[]);
-    let again = post(second.http, "", r#"{"x":[1,2],"value":"1.005e2","id":"a"}"#);
-    assert_eq!(again.status, 200);
-    assert_eq!(again.json()["seq"], 1);
-    assert_eq!(again.json()["duplicate"], true);
-    assert_eq!(post(second.http, "", r#"{"id":"a","value":1}"#).status, 409);
-    let refused = post(second.http, "", failing).problem(422);
-    assert_eq!(refused["seq"], 2);
-    assert_eq!(
-        refused["detail"], "value must be above zero",
-        "read from the disk"
-    );
-    let record = get(second.http, "/orders/a").json();
-    assert_eq!(record["order"]["x"], serde_json::json!([1, 2]));
-    assert_eq!(
-        post(second.http, "", r#"{"id":"b","value":1}"#).json()["seq"],
-        3
-    );
-    second.drain();
+    let drained = directory.start(&[]);
+    remembers(&drained);
+    drained.signal(Signal::KILL);
+    drop(drained);
+    let killed = directory.start(&[]);
+    remembers(&killed);
+    let next = post(killed.http, "", r#"{"id":"b","value":1}"#).json();
+    assert_eq!(next["seq"], 3, "nothing of that took a sequence");
+    let figures = killed.settled();
+    assert_eq!(figures.count("orders_duplicate"), 2);
+    assert_eq!(figures.rejected("conflict"), 2);
+    killed.drain();
+}
+
+/// The longest order that admission lets in fits a record, whatever the verdict.
+#[test]
+fn the_longest_order_is_committed_and_comes_back() {
+    const MAX: usize = 16 << 20;
+    let directory = Directory::new();
+    let flags = ["--max-body", "16MiB"];
+    let service = directory.start(&flags);
+    let sized = |id: &str, value: i32, len: usize| {
+        let frame = format!(r#"{{"id":"{id}","value":{value},"x":""}}"#).len();
+        let filler = "x".repeat(len - frame);
+        format!(r#"{{"id":"{id}","value":{value},"x":"{filler}"}}"#)
+    };
+    let (taken, failed) = (sized("taken", 1, MAX), sized("failed", -1, MAX));
+    assert_eq!(post(service.http, "", &taken).json()["seq"], 1);
+    assert_eq!(post(service.http, "", &failed).problem(422)["seq"], 2);
+    // One byte more: refused by the length alone, before it is sent.
+    let head = submit("", &sized("longer", 1, MAX + 1));
+    let head = &head[..head.find("\r\n\r\n").unwrap() + 4];
+    Client::to(service.http).ask(head).problem(413);
+    let comes_back = |service: &Service, id: &str, order: &str| {
+        let line = get(service.http, &format!("/orders/{id}"));
+        let whole = line.text().ends_with(&format!(r#""order":{order}}}"#));
+        assert!(whole, "{:.200}", line.text());
+    };
+    comes_back(&service, "taken", &taken);
+    comes_back(&service, "failed", &failed);
+    service.signal(Signal::KILL);
+    drop(service);
+    let service = directory.start(&flags);
+    let again = post(service.http, "", &taken);
+    assert_eq!((again.status, &again.json()["seq"]), (200, &1.into()));
+    comes_back(&service, "taken", &taken);
+    comes_back(&service, "failed", &failed);
+    service.drain();
 }
 
 /// Kills the process at random moments under load. `ORDERS_TEST_KILLS` sets how
@@ -146,7 +147,11 @@ fn no_reply_before_the_disk_has_it() {
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
     let delay = Duration::from_millis(700);
-    let _slow = Injected::into(&service, &format!("delay_enter={}", delay.as_micros()));
+    let _slow = Injected::into(
+        &service,
+        "fdatasync",
+        &format!("delay_enter={}", delay.as_micros()),
+    );
     let start = Instant::now();
     assert_eq!(client.ask(order("slow")).status, 201);
     assert!(start.elapsed() >= delay, "{:?}", start.elapsed());
@@ -158,12 +163,10 @@ fn a_failed_sync_is_never_tried_again() {
     let service = directory.start(&[]);
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
-    let _failing = Injected::into(&service, "error=EIO");
-    client.send(order("doubtful"));
-    // The process ends; if the reply comes first, it claims nothing.
-    if let Some(reply) = client.try_reply() {
-        assert_eq!(reply.problem(503)["type"], "/problems/ledger-down");
-    }
+    let _failing = Injected::into(&service, "fdatasync", "error=EIO");
+    // The process ends, and the reply claims nothing.
+    let reply = client.ask(order("doubtful"));
+    assert_eq!(reply.problem(503)["type"], "/problems/ledger-down");
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(4), "{}", ended.log);
     let again = directory.start(&[]);

@@ -4,9 +4,48 @@ mod harness;
 
 use std::path::Path;
 
-use harness::{Client, Service, get, on_both_engines, post, python};
+use harness::{Client, Directory, Service, get, on_both_engines, post, python, until};
 
 on_both_engines!(both_formats_read_strictly);
+
+#[test]
+fn a_journal_has_figures_of_its_own() {
+    let directory = Directory::new();
+    let service = directory.start(&[]);
+    for number in 0..20 {
+        let body = format!(r#"{{"id":"o-{number}","value":1}}"#);
+        assert_eq!(post(service.http, "", &body).status, 201);
+    }
+    let classic = scrape(&service, "classic", "text/plain");
+    let openmetrics = scrape(&service, "openmetrics", "application/openmetrics-text");
+    assert_eq!(classic, openmetrics);
+    let figures = service.settled();
+    assert_eq!(figures.count("journal_batch_orders_sum"), 20);
+    let batches = figures.count("journal_batch_orders_count");
+    assert!((1..=20).contains(&batches), "{batches}");
+    assert_eq!(figures.count("journal_commit_seconds_count"), batches);
+    assert!(figures.get("journal_commit_seconds_sum") > 0.0);
+    until("both segments are counted", || {
+        service.figures().count("journal_bytes") == 2 * (64 << 20)
+    });
+    let stats = get(service.admin, "/stats").json();
+    assert_eq!(
+        stats["journal_batch_orders"]["p50"], 1,
+        "one after the other"
+    );
+    assert_eq!(stats["journal_commit_seconds"]["count"], batches);
+    assert_eq!(stats["journal_bytes"], 2 * (64 << 20));
+    service.drain();
+
+    let memory = Service::start(&[]);
+    assert!(!get(memory.admin, "/metrics").text().contains("journal_"));
+    assert!(
+        get(memory.admin, "/stats")
+            .json()
+            .get("journal_bytes")
+            .is_none()
+    );
+}
 
 fn both_formats_read_strictly(engine: &str) {
     let service = Service::on(engine, &["--max-value", "10"]);

@@ -17,7 +17,6 @@ on_both_engines!(
     queued_when_the_ack_timeout_passes,
     other_members_and_digits_survive,
     a_bad_order_is_told_which_field,
-    single_orders_only,
 );
 
 /// A service whose one worker takes half a second for an order.
@@ -191,6 +190,7 @@ fn queued_when_the_operator_says_so(engine: &str) {
     );
     let again = post(service.http, "", order);
     assert_eq!(again.status, 202, "nor does a duplicate wait: {again:?}");
+    assert_eq!(again.json()["duplicate"], true, "and it says what it is");
     let line = harness::eventually("an outcome", || {
         let reply = get(service.http, "/orders/a");
         assert_eq!(reply.status, 200, "known all the way");
@@ -305,21 +305,4 @@ fn a_bad_order_is_told_which_field(engine: &str) {
     let figures = service.settled();
     assert_eq!(figures.orders(), (0, 0, 0));
     assert_eq!(figures.rejected("invalid"), bad.len() as u64);
-}
-
-fn single_orders_only(engine: &str) {
-    let service = Service::on(engine, &[]);
-    for content_type in [
-        "application/x-ndjson",
-        "Application/X-NDJSON; charset=utf-8",
-    ] {
-        let body = r#"{"id":"a","value":1}"#;
-        let length = body.len();
-        let reply = Client::to(service.http).ask(format!(
-            "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: {content_type}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        ));
-        reply.problem(501);
-    }
-    assert_eq!(service.settled().orders(), (0, 0, 0));
 }

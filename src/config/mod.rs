@@ -22,6 +22,7 @@ pub mod value;
 mod tests;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ pub use choice::{
 pub use command::{Cat, Command};
 use quantity::{GIB, HOUR, MIB, MILLISECOND, TIB};
 pub use usage::UsageError;
+
+/// What `--max-body` may be, in bytes.
+const MAX_BODY: RangeInclusive<u64> = 64..=16 * MIB;
 
 /// Everything an operator can set. Build it with [`Config::try_parse`] or [`Config::parse_from`];
 /// [`Config::default`] holds the defaults.
@@ -115,7 +119,7 @@ pub struct Config {
     pub drain_timeout: Duration,
 
     /// Bytes of one order's body (64 bytes to 16MiB)
-    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = quantity::memory(64..=16 * MIB))]
+    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = quantity::memory(MAX_BODY))]
     pub max_body: usize,
 
     /// Bytes of one batch's body; at least --max-body

@@ -759,9 +759,6 @@ fn limits_that_contradict_each_other_are_refused() {
 fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
     for (flag, value, instead) in [
         ("ledger", "nats://a:4222", "use --ledger journal"),
-        ("max-batch-body", "64MiB", "leave it out"),
-        ("max-batch-orders", "10", "leave it out"),
-        ("max-batches", "1", "leave it out"),
         ("token-file", "/run/tokens", "leave it out"),
         ("nats-stream", "ORDERS", "leave it out"),
         ("nats-replicas", "1", "leave it out"),

@@ -178,7 +178,9 @@ impl<B> Metered<B> {
             self.reject(Reason::TooLarge);
             return Err(Kind::TooLarge.because(format!("the message is over {limit} bytes")));
         }
-        let Some(room) = self.rules.bodies.take(bytes) else {
+        // However small the budget is, one message fits.
+        let bodies = &self.rules.bodies;
+        let Some(room) = bodies.take(bytes.min(bodies.bytes_max())) else {
             self.reject(Reason::Full);
             return Err(Kind::BodyMemory
                 .because("too much is being received at once")

@@ -28,8 +28,8 @@
 //! of orders end after their last response; calls that come meanwhile find the
 //! gate closed. [`Running::over`]: nothing is inside any more (or the deadline
 //! has passed, and what is inside is withdrawn), so those who wait look again
-//! and followers end. [`Running::stop`] gives connections a moment to close, and
-//! cuts those off that don't.
+//! and followers end. [`Running::wait_closed`] gives connections a moment to
+//! close; those that don't are cut off.
 
 mod body;
 mod follow;
@@ -175,7 +175,8 @@ impl Waiting {
 pub struct Running {
     door: Arc<Door>,
     address: SocketAddr,
-    runtime: Runtime,
+    /// Taken by the end.
+    runtime: Option<Runtime>,
     /// Hears when all connections have closed.
     closed: mpsc::Receiver<()>,
 }
@@ -249,7 +250,7 @@ impl Running {
         Ok(Self {
             door,
             address,
-            runtime,
+            runtime: Some(runtime),
             closed,
         })
     }
@@ -270,14 +271,22 @@ impl Running {
         self.door.phase.send_replace(Phase::Over);
     }
 
-    /// Waits until all connections have closed, or `deadline` has passed; ends
-    /// the runtime.
-    pub fn stop(self, deadline: Instant) {
+    /// Waits until all connections have closed, or `deadline` has passed. What
+    /// is open then is cut off when this is dropped.
+    pub fn wait_closed(&self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now());
         if self.closed.recv_timeout(left).is_err() {
             tracing::debug!("gRPC connections are cut off");
         }
-        self.runtime.shutdown_background();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Calls don't block, so nothing is waited for.
+            runtime.shutdown_background();
+        }
     }
 }
 

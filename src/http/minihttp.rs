@@ -8,7 +8,7 @@
 //! can't do is listed in [`LIMITS`].
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     net::{SocketAddr, TcpListener},
     os::fd::{BorrowedFd, RawFd},
     sync::{
@@ -28,17 +28,18 @@ use socket2::{Domain, Socket, Type};
 
 use super::{
     Service,
-    deadline::Deadlines,
+    batch::{self, Batch, Fed, READ_BYTES, is_batch},
+    deadline::{Deadlines, Taken},
     dispatch::{Dispatch, Sleeper},
     feed::{self, Room},
-    framing::Method,
+    framing::{BodyFraming, Method},
     problem::Problem,
     reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase},
     routes::{self, Handled, Port, Request, Wait},
 };
 use crate::{
     metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, Reason, Route},
-    pipeline::rate::RETRY_AFTER_MAX,
+    pipeline::{rate::RETRY_AFTER_MAX, ticket::Flush},
 };
 
 /// What this engine can't do, for the log and the docs.
@@ -230,6 +231,14 @@ impl Connection {
                 return (route, self.end(route, Reason::Invalid, problem, detail));
             }
         };
+        let method = Method::from_token(request.method());
+        let content_type = header(&request, "content-type").next();
+        if let Some(method) = method
+            && self.port == Port::Orders
+            && is_batch(route, method, content_type)
+        {
+            return (route, self.batch(request, length));
+        }
         let announced = length.unwrap_or(0);
         if announced > self.service.limits.max_body {
             let detail = "the body is over the limit (--max-body)";
@@ -238,14 +247,14 @@ impl Connection {
                 self.end(route, Reason::TooLarge, Problem::BodyTooLarge, detail),
             );
         }
-        let Some(method) = Method::from_token(request.method()) else {
+        let Some(method) = method else {
             let detail = "the method is not known";
             return (
                 route,
                 self.end(route, Reason::Invalid, Problem::NotImplemented, detail),
             );
         };
-        let content_type = header(&request, "content-type").next().map(str::to_owned);
+        let content_type = content_type.map(str::to_owned);
         let prefer: Vec<String> = header(&request, "prefer").map(str::to_owned).collect();
         let accept: Vec<String> = header(&request, "accept").map(str::to_owned).collect();
         let mut body = Vec::with_capacity(announced);
@@ -291,13 +300,104 @@ impl Connection {
         if route == Route::Submit {
             self.service.admission.reject(reason);
         }
+        self.hear_no_more();
+        problem.report(detail).reply()
+    }
+
+    /// The same for a batch, whose body has not been read to its end.
+    fn cut_off(&mut self, reason: Reason, reply: Reply) -> Reply {
+        self.service.admission.reject(reason);
+        self.hear_no_more();
+        reply
+    }
+
+    fn hear_no_more(&mut self) {
         self.ended = true;
         self.with_socket(|socket| {
             // The crate closes the connection when it reads its end. An error
             // means that the peer has closed it already.
             let _ = shutdown(socket, Shutdown::Read);
         });
-        problem.report(detail).reply()
+    }
+
+    /// Reads a batch and waits for its outcomes. The crate has no timeouts: a
+    /// client that trickles keeps its place.
+    fn batch(&mut self, request: MiniRequest<'_, '_, '_>, length: Option<usize>) -> Reply {
+        let sleeper = self.sleeper();
+        let waker = Waker::from(sleeper.clone());
+        let framing = match length {
+            Some(length) => BodyFraming::Length(length as u64),
+            None => BodyFraming::None,
+        };
+        let begun = {
+            let mut prefer = header(&request, "prefer");
+            let prefer = [prefer.next(), prefer.next()];
+            Batch::begin(&self.service, framing, prefer, &waker)
+        };
+        // Dropping it reads what has come of it, which would else be the next
+        // request.
+        let mut body = request.body();
+        let mut batch = match begun {
+            Ok(batch) => batch,
+            Err(refusal) => return self.cut_off(refusal.reason, refusal.reply),
+        };
+        let Some(seat) = self.deadlines.take(sleeper) else {
+            return self.cut_off(Reason::Full, too_many_waiting());
+        };
+        let (mut left, mut turn) = (length.unwrap_or(0), 0);
+        while left > 0 {
+            let piece = body.fill_buf().unwrap_or_default();
+            if piece.is_empty() {
+                let detail = "the connection ended within the batch; what was taken of it stands";
+                let report = Problem::BodyCutShort.report(detail);
+                return self.cut_off(Reason::Invalid, report.reply());
+            }
+            let bytes = piece.len();
+            let mut rest = piece;
+            loop {
+                let fed = batch.feed(&self.service, rest);
+                self.wait_for_room(&mut batch, &seat);
+                match fed {
+                    Fed::All => break,
+                    Fed::NoRoom(taken) => rest = &rest[taken..],
+                    Fed::TooManyLines => return self.too_many_lines(),
+                }
+            }
+            body.consume(bytes);
+            left -= bytes;
+            turn += bytes;
+            if turn >= READ_BYTES {
+                turn = 0;
+                // The thread's other connections have their turn.
+                waker.wake_by_ref();
+                self.dispatch.flush();
+                coroutine::park();
+            }
+        }
+        if batch.end(&self.service) == Fed::TooManyLines {
+            return self.too_many_lines();
+        }
+        self.wait_for_room(&mut batch, &seat);
+        let mut finishing = batch.finish();
+        loop {
+            if let Some(reply) = finishing.poll(&self.service) {
+                return reply;
+            }
+            seat.arm(finishing.until());
+            coroutine::park();
+        }
+    }
+
+    fn wait_for_room(&self, batch: &mut Batch, seat: &Taken) {
+        while let Some(until) = batch.no_room(&self.service) {
+            seat.arm(until);
+            coroutine::park();
+        }
+    }
+
+    fn too_many_lines(&mut self) -> Reply {
+        let reply = batch::too_many_lines(&self.service);
+        self.cut_off(Reason::TooLarge, reply)
     }
 
     /// Takes room for a page's copy, or says that there is none.
@@ -327,8 +427,7 @@ impl Connection {
 
     fn wait(&self, mut wait: Wait, sleeper: Arc<Sleeper>) -> Reply {
         let Some(seat) = self.deadlines.take(sleeper) else {
-            let report = Problem::TooManyConnections.report("too many requests are waiting");
-            return report.retry_after(1).reply();
+            return too_many_waiting();
         };
         loop {
             if let Some(reply) = wait.poll(&self.service) {
@@ -394,6 +493,11 @@ impl Connection {
         // of this call.
         act(unsafe { BorrowedFd::borrow_raw(self.socket) });
     }
+}
+
+fn too_many_waiting() -> Reply {
+    let report = Problem::TooManyConnections.report("too many requests are waiting");
+    report.retry_after(1).reply()
 }
 
 /// Checks what the crate does not: it ignores `Transfer-Encoding`, and panics

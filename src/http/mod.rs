@@ -7,7 +7,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`routes`] | the route table: request in, reply (or something to wait for) out |
-//! | [`submit`], [`orders`], [`feed`] | the routes that do more than show something |
+//! | [`submit`], [`batch`], [`orders`], [`feed`] | the routes that do more than show something |
 //! | [`problem`], [`reply`], [`date`] | what a reply is and how it is written |
 //! | [`framing`] | where a request ends: head and body, without a socket |
 //! | [`native`] | listener and connections of our own loop |
@@ -15,6 +15,7 @@
 //! | [`deadline`], [`dispatch`] | how a coroutine is woken: by time, by the pipeline |
 //! | [`observer`] | the thread that puts scrapes together |
 
+pub mod batch;
 pub mod date;
 pub mod deadline;
 pub mod dispatch;
@@ -59,6 +60,12 @@ pub struct Limits {
     pub overload_status: u16,
     /// Bytes of a single order's body.
     pub max_body: usize,
+    /// Bytes of a batch's body.
+    pub max_batch_body: u64,
+    /// Orders taken of a batch.
+    pub max_batch_orders: usize,
+    /// Batches at a time.
+    pub max_batches: usize,
     /// Connections on the order port.
     pub max_connections: usize,
     /// From the first byte of a head to its last.
@@ -81,6 +88,9 @@ impl Limits {
             ack_timeout: config.ack_timeout,
             overload_status: config.overload_status.code(),
             max_body: config.max_body,
+            max_batch_body: config.max_batch_body,
+            max_batch_orders: config.max_batch_orders,
+            max_batches: config.max_batches,
             max_connections: config.max_connections,
             head_timeout: config.head_timeout,
             body_timeout: config.body_timeout,
@@ -106,6 +116,9 @@ pub struct Service {
     pub executing: CachePadded<AtomicUsize>,
     /// Room for the bodies being read, shared with the other doors.
     pub bodies: Arc<Bodies>,
+    /// Batches between their head and the last byte of their reply. The drain
+    /// waits for them.
+    pub batches: CachePadded<AtomicUsize>,
     /// Set when connections should end as soon as nothing runs on them.
     pub closing: AtomicBool,
 }
@@ -125,6 +138,7 @@ impl Service {
             observer,
             executing: CachePadded::default(),
             bodies,
+            batches: CachePadded::default(),
             closing: AtomicBool::new(false),
         })
     }
@@ -139,10 +153,26 @@ impl Service {
         self.closing.load(Ordering::Acquire)
     }
 
+    /// Takes one of the places for batches; `None` if there is none.
+    fn batch_slot(self: &Arc<Self>) -> Option<BatchSlot> {
+        let before = self.batches.fetch_add(1, Ordering::SeqCst);
+        let slot = BatchSlot(self.clone());
+        (before < self.limits.max_batches).then_some(slot)
+    }
+
     /// Counts a request as executing until the guard is dropped.
     fn execute(self: &Arc<Self>) -> Executing {
         self.executing.fetch_add(1, Ordering::SeqCst);
         Executing(self.clone())
+    }
+}
+
+/// A place for a batch, given back on drop.
+struct BatchSlot(Arc<Service>);
+
+impl Drop for BatchSlot {
+    fn drop(&mut self) {
+        self.0.batches.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -7,6 +7,7 @@ use std::{sync::Arc, task::Waker, time::Instant};
 
 use super::{
     Service,
+    batch::Finishing,
     feed::{self, Follow},
     framing::Method,
     observer::View,
@@ -64,6 +65,8 @@ pub enum Wait {
     Lookup(Lookup),
     /// Outcomes of the feed.
     Feed(Follow),
+    /// The outcomes of a batch.
+    Batch(Box<Finishing>),
     /// A scrape.
     View(Arc<Promise<Reply>>),
 }
@@ -75,6 +78,7 @@ impl Wait {
             Self::Order(pending) => pending.poll(service),
             Self::Lookup(lookup) => lookup.poll(service),
             Self::Feed(follow) => follow.poll(service),
+            Self::Batch(batch) => batch.poll(service),
             Self::View(reply) => reply.get().cloned(),
         }
     }
@@ -84,6 +88,7 @@ impl Wait {
         match self {
             Self::Order(pending) => Some(pending.until()),
             Self::Feed(follow) => follow.until(),
+            Self::Batch(batch) => Some(batch.until()),
             Self::Lookup(_) | Self::View(_) => None,
         }
     }
@@ -93,7 +98,7 @@ impl Wait {
     pub fn give_up(&self, service: &Service) -> Option<Reply> {
         match self {
             Self::Feed(follow) => follow.give_up(service),
-            Self::Order(_) | Self::Lookup(_) | Self::View(_) => None,
+            Self::Order(_) | Self::Lookup(_) | Self::Batch(_) | Self::View(_) => None,
         }
     }
 }
@@ -114,7 +119,8 @@ pub fn route(path: &str) -> Route {
     }
 }
 
-/// Answers a request.
+/// Answers a request, but for one that [is a batch](super::batch::is_batch): an
+/// engine reads its body into a [`Batch`](super::batch::Batch) as it arrives.
 pub fn handle(service: &Service, port: Port, request: &Request<'_>, waker: &Waker) -> Handled {
     let route = route(request.path);
     let served = match port {
@@ -195,7 +201,13 @@ fn readiness(service: &Service) -> Reply {
 
 /// The 503 that says why orders aren't taken.
 pub fn closed(state: State) -> Reply {
-    let (problem, detail) = match state {
+    let (problem, detail) = why_closed(state);
+    problem.report(detail).retry_after(1).reply()
+}
+
+/// Why orders aren't taken, in words.
+pub(super) fn why_closed(state: State) -> (Problem, &'static str) {
+    match state {
         State::Draining => (
             Problem::Draining,
             "this process is about to end; another may be up",
@@ -209,8 +221,7 @@ pub fn closed(state: State) -> Reply {
             "the ledger's disk is full; orders are taken again when there is space",
         ),
         State::Recovering | State::Open => (Problem::Recovering, "the ledger is being recovered"),
-    };
-    problem.report(detail).retry_after(1).reply()
+    }
 }
 
 /// The status page's policy: it brings all it needs, and asks this server only.

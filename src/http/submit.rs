@@ -32,19 +32,7 @@ pub struct Pending {
 
 /// Takes one order.
 pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handled {
-    if is_ndjson(request.content_type) {
-        let detail = "batches are not in this version yet: send orders one by one as JSON";
-        return Handled::Reply(Problem::NotImplemented.report(detail).reply());
-    }
-    let prefer = Prefer::read(request.prefer.iter().flatten().copied());
-    let wait = match (
-        prefer.wait,
-        prefer.respond_async || service.limits.ack == Ack::Queued,
-    ) {
-        (Some(wait), _) => wait.min(service.limits.ack_timeout),
-        (None, true) => Duration::ZERO,
-        (None, false) => service.limits.ack_timeout,
-    };
+    let (wait, deferred) = wait_of(service, request.prefer);
     let waiting = (!wait.is_zero()).then_some(waker);
     let Some(body) = request.body else {
         service.admission.reject(Reason::Invalid);
@@ -69,7 +57,6 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
         Ok(Admitted::Waiting(ticket)) => {
             let now = Instant::now();
             let until = now + wait;
-            let deferred = prefer.respond_async;
             let mut pending = Pending {
                 ticket,
                 id,
@@ -87,6 +74,28 @@ pub fn submit(service: &Service, request: &Request<'_>, waker: &Waker) -> Handle
     }
 }
 
+/// How long the outcome is waited for, and whether the client asked for not at
+/// all (`respond-async`).
+pub(super) fn wait_of(service: &Service, prefer: [Option<&str>; 2]) -> (Duration, bool) {
+    let prefer = Prefer::read(prefer.into_iter().flatten());
+    let deferred = prefer.respond_async || service.limits.ack == Ack::Queued;
+    let wait = match (prefer.wait, deferred) {
+        (Some(wait), _) => wait.min(service.limits.ack_timeout),
+        (None, true) => Duration::ZERO,
+        (None, false) => service.limits.ack_timeout,
+    };
+    (wait, prefer.respond_async)
+}
+
+/// Why an id can't be used again, in words.
+pub(super) fn conflict(committed: bool) -> &'static str {
+    if committed {
+        "the id belongs to a committed order with other content"
+    } else {
+        "the id belongs to an order in flight with other content"
+    }
+}
+
 impl Pending {
     pub(super) fn until(&self) -> Instant {
         self.until
@@ -101,7 +110,7 @@ impl Pending {
             return None;
         }
         if self.ticket.tell_queued() {
-            return Some(queued(&self.id, self.deferred));
+            return Some(queued(&self.id, self.deferred, self.ticket.is_duplicate()));
         }
         // It ended this very moment: the answer is about to be there. Nobody
         // may be going to wake us, so look again.
@@ -166,8 +175,13 @@ pub(super) fn outcome_reply(id: &OrderId, outcome: &Outcome, duplicate: bool) ->
     Reply::json(if duplicate { 200 } else { 201 }, body)
 }
 
-fn queued(id: &OrderId, deferred: bool) -> Reply {
-    let body = format!(r#"{{"id":"{id}","status":"queued"}}"#);
+fn queued(id: &OrderId, deferred: bool, duplicate: bool) -> Reply {
+    let mark = if duplicate {
+        r#","duplicate":true"#
+    } else {
+        ""
+    };
+    let body = format!(r#"{{"id":"{id}","status":"queued"{mark}}}"#);
     let reply = Reply::json(202, body.into_bytes()).with_location(format!("/orders/{id}"));
     if deferred {
         // RFC 7240 section 3: the preference that was honoured.
@@ -191,11 +205,7 @@ fn rejected(service: &Service, id: Option<&OrderId>, rejection: &Rejection) -> R
             .report("the same id is being submitted at this moment")
             .retry_after(1),
         Rejection::Conflict { committed } => Problem::IdConflict
-            .report(if *committed {
-                "the id belongs to a committed order with other content"
-            } else {
-                "the id belongs to an order in flight with other content"
-            })
+            .report(conflict(*committed))
             .retry_safe(!committed),
         Rejection::Full { retry_after } => Problem::QueueFull
             .report("the intake queue is full; nothing was kept")

@@ -132,6 +132,11 @@ pub trait Ledger<T: Item>: Send {
     /// `done` then, [`Fate::InDoubt`], and nothing may be committed any more.
     fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed>;
 
+    /// Gives items back that it has and could not write, and won't write from
+    /// now on: there was no space, and the process is about to end. They get
+    /// no receipt.
+    fn take_back(&mut self, _items: &mut Vec<T>) {}
+
     /// Whether it can't take anything now for want of space, and will go on by
     /// itself when there is some.
     fn is_full(&self) -> bool {

@@ -71,6 +71,15 @@ pub enum Claimed {
     NoRoom,
 }
 
+/// What the end of a claim leaves to do.
+#[derive(Default)]
+pub struct Ended {
+    /// Somebody was told that the order is queued.
+    pub told: bool,
+    /// Who waits for the order, to be told what became of it.
+    pub waiters: Vec<Arc<Waiter>>,
+}
+
 /// A slot's phase, the lowest bits of its state.
 mod phase {
     pub const FREE: u64 = 0;
@@ -90,6 +99,9 @@ const ATTACHED: u64 = 1 << 3;
 const TOLD: u64 = 1 << 4;
 /// In a free slot: its last claim was withdrawn.
 const WITHDRAWN: u64 = 1 << 5;
+/// Nobody is told any more that the order is queued: the process ends while
+/// the ledger has it, and it is not kept.
+const SEALED: u64 = 1 << 6;
 const TAG_SHIFT: u32 = 8;
 const TAG_MASK: u64 = 0xff_ffff << TAG_SHIFT;
 const GENERATION_SHIFT: u32 = 32;
@@ -185,18 +197,23 @@ impl Claims {
         self.advance(claim, phase::QUEUED, phase::COMMITTING)
     }
 
+    /// Takes an order out of a batch that the ledger has given back.
+    pub fn take_back(&self, claim: Claim) -> bool {
+        self.advance(claim, phase::COMMITTING, phase::QUEUED)
+    }
+
     /// Withdraws an order that is not in a batch yet. `None` if it is, or has
-    /// ended; else those who wait for it, to be told.
-    pub fn withdraw(&self, claim: Claim) -> Option<Vec<Arc<Waiter>>> {
+    /// ended. Whether anyone was told "queued" is settled by this: who is not
+    /// told by now won't be.
+    pub fn withdraw(&self, claim: Claim) -> Option<Ended> {
         // RESERVED keeps the slot out of everyone's hands while it is freed.
         (self.advance(claim, phase::QUEUED, phase::RESERVED)
             || self.advance(claim, phase::CLAIMING, phase::RESERVED))
         .then(|| self.release(claim, WITHDRAWN))
     }
 
-    /// Ends a claim whose order has its outcome in the window; returns those
-    /// who wait for it, to be told.
-    pub fn finish(&self, claim: Claim) -> Vec<Arc<Waiter>> {
+    /// Ends a claim whose order has its outcome in the window, or is in doubt.
+    pub fn finish(&self, claim: Claim) -> Ended {
         self.release(claim, 0)
     }
 
@@ -224,9 +241,14 @@ impl Claims {
 
     /// Notes that somebody is being told "queued". `false` if the order has
     /// ended: then its outcome is there to be told instead.
+    ///
+    /// The note stands in the word that a withdrawal replaces, so that of the
+    /// two one comes first: whoever is told is known to who ends the claim,
+    /// and whoever comes too late is not told.
     pub fn tell_queued(&self, claim: Claim) -> bool {
         self.update(claim, |state| {
-            matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING).then_some(state | TOLD)
+            let live = matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING);
+            (live && state & SEALED == 0).then_some(state | TOLD)
         })
     }
 
@@ -238,10 +260,17 @@ impl Claims {
             && (state >> GENERATION_SHIFT) as u32 == claim.generation
     }
 
-    /// Withdraws every order that is not in a batch, and counts those that
-    /// somebody was told were queued. For the drain deadline, after admission
-    /// has closed. The waiters are returned, to be told.
-    pub fn withdraw_all(&self) -> (usize, Vec<Arc<Waiter>>) {
+    /// Whether the process ends while the ledger has the order.
+    pub fn was_sealed(&self, claim: Claim) -> bool {
+        let state = self.state(claim).load(Ordering::Acquire);
+        state & SEALED != 0 && (state >> GENERATION_SHIFT) as u32 == claim.generation
+    }
+
+    /// Gives up what is left at the end of a drain: withdraws every order that
+    /// is not in a batch, has nobody told any more of the others, and counts
+    /// those of both that somebody was told were queued. After admission has
+    /// closed. The waiters are returned, to be told.
+    pub fn seal(&self) -> (usize, Vec<Arc<Waiter>>) {
         let mut told = 0;
         let mut waiters = Vec::new();
         for (index, state) in self.buckets.iter().flat_map(|b| &b.states).enumerate() {
@@ -250,22 +279,37 @@ impl Claims {
                 slot: index as u32,
                 generation: (seen >> GENERATION_SHIFT) as u32,
             };
-            if !matches!(seen & phase::MASK, phase::CLAIMING | phase::QUEUED) {
+            if matches!(seen & phase::MASK, phase::FREE | phase::RESERVED) {
                 continue;
             }
-            // The flag may have come since: ask for it in the state taken.
+            // The flag may have come since: ask for it in the state changed.
             let mut was_told = false;
-            let taken = self.update(claim, |state| {
+            let sealed = self.update(claim, |state| {
                 was_told = state & TOLD != 0;
-                matches!(state & phase::MASK, phase::CLAIMING | phase::QUEUED)
-                    .then_some((state & !phase::MASK) | phase::RESERVED)
+                (state & phase::MASK == phase::COMMITTING).then_some(state | SEALED)
             });
-            if taken {
+            if sealed {
                 told += usize::from(was_told);
-                waiters.append(&mut self.release(claim, WITHDRAWN));
+            } else if let Some(mut ended) = self.withdraw(claim) {
+                told += usize::from(ended.told);
+                waiters.append(&mut ended.waiters);
             }
         }
         (told, waiters)
+    }
+
+    /// The claims of orders that are in a batch. For when the committer, which
+    /// alone takes them there and ends them, is no more.
+    pub fn committing(&self) -> Vec<Claim> {
+        let states = self.buckets.iter().flat_map(|bucket| &bucket.states);
+        let claims = states.zip(0..).filter_map(|(state, slot)| {
+            let state = state.load(Ordering::Acquire);
+            (state & phase::MASK == phase::COMMITTING).then_some(Claim {
+                slot,
+                generation: (state >> GENERATION_SHIFT) as u32,
+            })
+        });
+        claims.collect()
     }
 
     fn bucket(&self, id: u128) -> usize {
@@ -402,7 +446,7 @@ impl Claims {
     }
 
     /// Frees a slot that only the caller can end, and takes its waiters.
-    fn release(&self, claim: Claim, withdrawn: u64) -> Vec<Arc<Waiter>> {
+    fn release(&self, claim: Claim, withdrawn: u64) -> Ended {
         let generation = u64::from(claim.generation) << GENERATION_SHIFT;
         // Release: what was done under the claim (the window's entry) is seen
         // by whoever finds it gone. Acquire: the flags.
@@ -410,13 +454,16 @@ impl Claims {
             .state(claim)
             .swap(generation | withdrawn | phase::FREE, Ordering::AcqRel);
         debug_assert_eq!(before >> GENERATION_SHIFT, generation >> GENERATION_SHIFT);
-        if before & ATTACHED == 0 {
-            return Vec::new();
+        let mut ended = Ended {
+            told: before & TOLD != 0,
+            waiters: Vec::new(),
+        };
+        if before & ATTACHED != 0 {
+            let mut list = self.list(claim);
+            let ours = list.extract_if(.., |(other, _)| *other == claim);
+            ended.waiters.extend(ours.map(|(_, waiter)| waiter));
         }
-        self.list(claim)
-            .extract_if(.., |(other, _)| *other == claim)
-            .map(|(_, waiter)| waiter)
-            .collect()
+        ended
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     Fault, Judged, Pipeline, cost,
     gate::State,
     processor::Verdict,
+    reach::Reach,
     ticket::{Answer, Withdrawal},
     wake::{Haste, Poll},
 };
@@ -26,14 +27,21 @@ pub(super) fn run(
 ) {
     let mut batch = Vec::new();
     let mut receipts = Vec::new();
+    let mut back = Vec::new();
     // Why the ledger can't go on, once it can't.
     let mut dead = false;
     let mut last = Haste::Now;
+    let mut reach = Reach::new(pipeline.window_reach);
     loop {
         let next = pipeline.committer.next(0, last, || {
             if !dead && let Err(why) = ledger.receipts(&mut receipts) {
                 dead = true;
                 fail(pipeline, &why, on_fault);
+            }
+            if pipeline.is_fenced() {
+                ledger.take_back(&mut back);
+                back.drain(..)
+                    .for_each(|judged: Judged| pipeline.take_back(judged.job));
             }
             let room = if dead { usize::MAX } else { ledger.room() };
             pipeline.gate.shed(!dead && ledger.is_full());
@@ -77,6 +85,7 @@ pub(super) fn run(
             }
         }
         publish(pipeline, &mut receipts);
+        reach.look(&pipeline.window, Instant::now());
         pipeline.progress.notify();
         pipeline.doors.flush();
     }
@@ -85,6 +94,10 @@ pub(super) fn run(
 /// Lets an order into the batch, unless it was withdrawn or is to be.
 fn admit(pipeline: &Pipeline, judged: Judged) -> Option<Judged> {
     if let Verdict::Retry(reason) = &judged.verdict {
+        if judged.job.kept {
+            pipeline.backlog.again(judged.job); // it was promised an outcome
+            return None;
+        }
         let why = Withdrawal::Retry(reason.clone());
         pipeline.withdraw(&judged.job, why);
         return None;
@@ -146,7 +159,14 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
                 Answer::Withdrawn(Withdrawal::Ledger)
             }
         };
-        for waiter in pipeline.claims.finish(job.claim) {
+        let ended = pipeline.claims.finish(job.claim);
+        match answer {
+            Answer::Committed(_) if job.kept => pipeline.backlog.committed(),
+            // The next start finds out whether it is there.
+            Answer::Withdrawn(_) if ended.told => pipeline.promise(job),
+            _ => {}
+        }
+        for waiter in ended.waiters {
             waiter.keep(answer.clone());
         }
         job.waiter.keep(answer);

@@ -50,6 +50,8 @@ pub enum Refused {
     Closed(State),
     /// There is no room for so many bytes.
     Bytes,
+    /// There is no room for one more order.
+    Orders,
 }
 
 /// The gate.
@@ -61,6 +63,7 @@ pub struct Gate {
     /// The ledger is open but has no space. Written by the committer.
     shedding: AtomicBool,
     bytes_max: u64,
+    orders_max: u64,
     /// The thread that drains, written before the state says so.
     drainer: OnceLock<Thread>,
     /// Who waits for another state; told by whoever brings it about.
@@ -68,13 +71,15 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that lets `bytes_max` bytes in, recovering at first.
-    pub fn new(bytes_max: u64) -> Self {
+    /// A gate that lets `bytes_max` bytes and `orders_max` orders in, recovering
+    /// at first.
+    pub fn new(bytes_max: u64, orders_max: u64) -> Self {
         Self {
             inside: CachePadded::new(AtomicU64::new(0)),
             state: CachePadded::new(AtomicU8::new(State::Recovering as u8)),
             shedding: AtomicBool::new(false),
             bytes_max: bytes_max.min(BYTES_MAX),
+            orders_max,
             drainer: OnceLock::new(),
             changed: Progress::default(),
         }
@@ -83,7 +88,7 @@ impl Gate {
     /// Lets an order of so many bytes in. One that is alone always fits.
     ///
     /// # Errors
-    /// When the gate is closed, or when it would be too many bytes.
+    /// When the gate is closed, or when it would be too many bytes or orders.
     pub fn enter(&self, bytes: u64) -> Result<(), Refused> {
         // SeqCst, with `set`: an order either sees the gate closed or is seen
         // inside by whoever closed it.
@@ -93,11 +98,26 @@ impl Gate {
             Refused::Closed(state)
         } else if before != 0 && (before & BYTES_MASK) + bytes > self.bytes_max {
             Refused::Bytes
+        } else if before >> BYTES_BITS >= self.orders_max {
+            Refused::Orders
         } else {
             return Ok(());
         };
         self.leave(1, bytes);
         Err(refused)
+    }
+
+    /// Counts orders that the last process kept as inside, before the gate
+    /// opens. `false`, and nothing is counted, if there is no room for them.
+    pub fn enter_kept(&self, orders: u64, bytes: u64) -> bool {
+        // One alone has been let in whatever its size.
+        let fits = orders <= self.orders_max && (orders == 1 || bytes <= self.bytes_max);
+        if fits {
+            // Relaxed: the gate opens behind it, and nobody leaves before.
+            let counts = orders * ONE_ORDER + bytes;
+            self.inside.fetch_add(counts, Ordering::Relaxed);
+        }
+        fits
     }
 
     /// Lets so many orders and bytes out.
@@ -124,6 +144,11 @@ impl Gate {
     /// How many bytes are inside.
     pub fn bytes(&self) -> u64 {
         self.inside.load(Ordering::Relaxed) & BYTES_MASK
+    }
+
+    /// How many orders may be inside.
+    pub fn orders_max(&self) -> u64 {
+        self.orders_max
     }
 
     /// Whether at most half of the bytes allowed are inside.
@@ -194,7 +219,7 @@ mod tests {
 
     #[test]
     fn counts_orders_and_bytes_and_refuses_past_the_limit() {
-        let gate = Gate::new(100);
+        let gate = Gate::new(100, 3);
         assert_eq!(gate.enter(1), Err(Refused::Closed(State::Recovering)));
         gate.open();
         assert_eq!(gate.enter(60), Ok(()));
@@ -206,11 +231,29 @@ mod tests {
         assert_eq!(gate.enter(1), Err(Refused::Bytes));
         gate.leave(1, 101);
         assert_eq!((gate.orders(), gate.bytes()), (0, 0));
+        for _ in 0..3 {
+            assert_eq!(gate.enter(1), Ok(()));
+        }
+        assert_eq!(gate.enter(1), Err(Refused::Orders));
+        assert_eq!((gate.orders(), gate.bytes()), (3, 3));
+    }
+
+    #[test]
+    fn kept_orders_are_inside_before_it_opens() {
+        let gate = Gate::new(100, 3);
+        assert!(!gate.enter_kept(4, 40) && !gate.enter_kept(2, 101));
+        assert_eq!((gate.orders(), gate.bytes()), (0, 0));
+        assert!(gate.enter_kept(3, 100));
+        gate.open();
+        assert_eq!(gate.enter(1), Err(Refused::Bytes));
+        gate.leave(1, 50);
+        assert_eq!(gate.enter(1), Ok(()));
+        assert_eq!((gate.orders(), gate.bytes()), (3, 51));
     }
 
     #[test]
     fn closes_for_good_and_for_the_worst_reason() {
-        let gate = Gate::new(100);
+        let gate = Gate::new(100, 10);
         gate.open();
         gate.close(State::Draining);
         gate.open();
@@ -222,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_drainer_waits_for_the_last_one() {
-        let gate = Gate::new(100);
+        let gate = Gate::new(100, 10);
         gate.open();
         gate.enter(5).unwrap();
         gate.enter(5).unwrap();

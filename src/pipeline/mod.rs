@@ -11,33 +11,40 @@
 //! gate: the committer, or [`Pipeline::fence`] at the drain deadline.
 
 pub mod affinity;
+pub mod backlog;
 pub mod claims;
 mod committer;
+mod fence;
 pub mod gate;
 pub mod processor;
 pub mod progress;
 pub mod rate;
+mod reach;
 pub mod ticket;
 pub mod wake;
 mod worker;
+mod wreck;
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::{CachePadded, atomic::AtomicCell};
 
 use self::{
     affinity::Plan,
+    backlog::Backlog,
     claims::{Claim, Claims},
-    gate::{Gate, State},
+    gate::Gate,
     processor::{Processor, Verdict},
     progress::{Progress, Watch},
     rate::Rate,
@@ -52,6 +59,8 @@ use crate::{
 
 /// Judged orders that may wait for the committer. Workers wait past it.
 const COMMIT_QUEUE: usize = 8192;
+/// Orders that a ledger may have in hand.
+const LEDGER_ORDERS: usize = crate::ledger::journal::BATCH_ORDERS_MAX;
 /// What an order in flight costs beside its own bytes: its entry in the
 /// queues, its order and waiter, and what the allocator rounds up.
 pub const OVERHEAD_BYTES: u64 = 512;
@@ -68,6 +77,8 @@ pub struct InFlight {
     pub accepted_at: u64,
     /// When it was admitted, to measure from.
     pub admitted: Instant,
+    /// The last process kept it: it is on disk, and must get an outcome.
+    pub kept: bool,
 }
 
 /// What an order counts against the byte limit of the queue.
@@ -127,6 +138,9 @@ pub struct Settings {
     pub window: usize,
     /// Threads and cores.
     pub plan: Plan,
+    /// How far back the dedupe window should reach; it is logged when, being
+    /// full, it doesn't.
+    pub window_reach: Duration,
 }
 
 /// What the doors, the workers and the committer share.
@@ -141,8 +155,17 @@ pub struct Pipeline {
     room: Parking,
     /// Set once, when nothing will come any more.
     closed: AtomicBool,
-    /// Set at the drain deadline: nothing is committed any more.
+    /// Set at the drain deadline: what is inside is taken out.
     fenced: AtomicBool,
+    /// What each worker has given to a processor that may take long; see
+    /// [`fence`](Self::fence).
+    hands: Box<[Hand]>,
+    /// Orders that the last process kept and that have no place in the queue
+    /// yet.
+    pub backlog: Backlog,
+    /// Orders that somebody was told are queued, and that were taken out
+    /// without an outcome.
+    promised: Mutex<Vec<Arc<InFlight>>>,
     /// Who has which id in hand.
     pub claims: Claims,
     /// The last outcomes. Written by the committer.
@@ -157,9 +180,14 @@ pub struct Pipeline {
     pub progress: Progress,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    window_reach: Duration,
     /// Where outcomes are read, once the ledger is open.
     archive: OnceLock<Arc<dyn Archive>>,
 }
+
+/// An order that is with a processor. Whoever takes it out ends it: the worker
+/// when the processor is done, or the drain deadline before that.
+type Hand = CachePadded<AtomicCell<Option<Arc<InFlight>>>>;
 
 /// The pipeline's threads.
 pub struct Threads(Vec<JoinHandle<()>>);
@@ -173,7 +201,7 @@ impl Pipeline {
         } else {
             Idle::Yield
         };
-        let in_flight = settings.queue_orders + workers + COMMIT_QUEUE;
+        let in_flight = settings.queue_orders + workers + COMMIT_QUEUE + LEDGER_ORDERS;
         Arc::new(Self {
             intake: ArrayQueue::new(settings.queue_orders),
             workers: Parking::new(workers, idle),
@@ -182,13 +210,17 @@ impl Pipeline {
             room: Parking::new(workers, Idle::Yield),
             closed: AtomicBool::new(false),
             fenced: AtomicBool::new(false),
+            hands: (0..workers).map(|_| Hand::default()).collect(),
+            backlog: Backlog::default(),
+            promised: Mutex::default(),
             claims: Claims::new(in_flight),
             window: Window::new(settings.window),
-            gate: Gate::new(settings.queue_bytes),
+            gate: Gate::new(settings.queue_bytes, in_flight as u64),
             rate: Rate::default(),
             doors: Doors::default(),
             progress: Progress::default(),
             metrics: Arc::new(Metrics::new(workers)),
+            window_reach: settings.window_reach,
             archive: OnceLock::new(),
         })
     }
@@ -215,44 +247,36 @@ impl Pipeline {
         for me in 0..plan.workers {
             let (pipeline, processor) = (self.clone(), processor.clone());
             let core = plan.worker_cores.get(me).copied().flatten();
-            threads.push(self.spawn(format!("worker-{me}"), &on_fault, move |_| {
-                worker::run(&pipeline, me, core, &*processor);
-            })?);
+            let run = move |_: &dyn Fn(Fault)| worker::run(&pipeline, me, core, &*processor);
+            let wreck = move |pipeline: &Self| pipeline.wrecked_worker(me);
+            threads.push(self.spawn(format!("worker-{me}"), &on_fault, run, wreck)?);
         }
         let pipeline = self.clone();
-        threads.push(self.spawn("committer".into(), &on_fault, move |on_fault| {
-            committer::run(&pipeline, ledger, on_fault);
-        })?);
+        let run = move |on_fault: &dyn Fn(Fault)| committer::run(&pipeline, ledger, on_fault);
+        threads.push(self.spawn("committer".into(), &on_fault, run, Self::wrecked_committer)?);
         Ok(Threads(threads))
     }
 
-    /// A thread whose panic closes the gate and is reported.
+    /// A thread whose panic closes the gate and is reported; after that it runs
+    /// `wreck`.
     fn spawn(
         self: &Arc<Self>,
         name: String,
         on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
         run: impl FnOnce(&dyn Fn(Fault)) + Send + 'static,
+        wreck: impl FnOnce(&Self) + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
-        struct Guard {
-            pipeline: Arc<Pipeline>,
-            on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
-        }
-        impl Drop for Guard {
-            fn drop(&mut self) {
-                if thread::panicking() {
-                    let name = thread::current().name().unwrap_or("?").to_owned();
-                    self.pipeline.gate.close(State::LedgerDown);
-                    (self.on_fault)(Fault::Panic(name));
-                }
+        let (pipeline, on_fault) = (self.clone(), on_fault.clone());
+        thread::Builder::new().name(name.clone()).spawn(move || {
+            // What it leaves half done is not relied on: orders are turned away.
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&*on_fault)));
+            if let Err(panic) = ended {
+                // Dropping what it panicked with may panic again.
+                std::mem::forget(panic);
+                pipeline.wreck();
+                on_fault(Fault::Panic(name));
+                wreck(&pipeline);
             }
-        }
-        let guard = Guard {
-            pipeline: self.clone(),
-            on_fault: on_fault.clone(),
-        };
-        thread::Builder::new().name(name).spawn(move || {
-            let guard = guard;
-            run(&*guard.on_fault);
         })
     }
 
@@ -310,27 +334,6 @@ impl Pipeline {
         self.committer.notify(Haste::Now);
     }
 
-    /// The drain deadline: withdraws all that no batch holds, answers those
-    /// who wait, and says how many were told that they are queued.
-    pub fn fence(&self) -> usize {
-        self.fenced.store(true, Ordering::SeqCst);
-        let (told, waiters) = self.claims.withdraw_all();
-        for waiter in waiters {
-            waiter.keep(Answer::Withdrawn(Withdrawal::Drain));
-        }
-        while let Some(job) = self.intake.pop() {
-            self.end(&job, Withdrawal::Drain);
-        }
-        self.progress.notify();
-        self.doors.flush();
-        told
-    }
-
-    /// Whether the drain deadline has passed.
-    pub fn is_fenced(&self) -> bool {
-        self.fenced.load(Ordering::SeqCst)
-    }
-
     /// Ends the threads, once nothing is inside.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
@@ -341,9 +344,13 @@ impl Pipeline {
 
     /// Withdraws an order that no batch holds: answers all who wait for it and
     /// lets it out. For orders that were counted as accepted.
-    fn withdraw(&self, job: &InFlight, why: Withdrawal) {
-        if let Some(waiters) = self.claims.withdraw(job.claim) {
-            for waiter in waiters {
+    fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
+        if let Some(ended) = self.claims.withdraw(job.claim) {
+            // Before it leaves the gate: who finds that empty finds it here.
+            if ended.told && !matches!(why, Withdrawal::Retry(_)) {
+                self.promise(job);
+            }
+            for waiter in ended.waiters {
                 waiter.keep(Answer::Withdrawn(why.clone()));
             }
         }

@@ -49,9 +49,15 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
         let Some(job) = next.item else { return };
         last = job.waiter.haste();
 
+        if !quick {
+            pipeline.hands[me].store(Some(job.clone()));
+        }
         let taken = Instant::now();
         let verdict = judge(processor, &job);
         let at = Instant::now();
+        if !quick && pipeline.hands[me].take().is_none() {
+            continue; // the drain deadline was faster, and has ended the order
+        }
         metrics
             .queue
             .record(taken.saturating_duration_since(job.admitted));

@@ -11,7 +11,7 @@ use crate::{
     config::{self, Config},
     ledger::{
         Archive, Ledger,
-        journal::{self, OpenError, Options, Progress, Recovered},
+        journal::{self, Kept, OpenError, Options, Pending, Progress, Recovered},
         memory,
         window::Known,
     },
@@ -28,8 +28,15 @@ pub(super) enum Which {
     Journal { dir: PathBuf, options: Options },
 }
 
-/// An open ledger, both sides.
-pub(super) type Opened = (Box<dyn Ledger<Judged>>, Arc<dyn Archive>);
+/// An open ledger.
+pub(super) struct Opened {
+    pub(super) ledger: Box<dyn Ledger<Judged>>,
+    pub(super) archive: Arc<dyn Archive>,
+    /// What the last drain kept.
+    pub(super) kept: Vec<Kept<'static>>,
+    /// Where a drain keeps orders, if the ledger has such a place.
+    pub(super) pending: Option<Pending>,
+}
 
 impl Which {
     pub(super) fn of(config: &Config) -> Self {
@@ -59,7 +66,12 @@ impl Which {
             Self::Memory { window } => {
                 let (ledger, archive) = memory::open(*window);
                 tracing::warn!("the ledger is in memory: outcomes end with the process");
-                Ok((Box::new(ledger), Arc::new(archive)))
+                Ok(Opened {
+                    ledger: Box::new(ledger),
+                    archive: Arc::new(archive),
+                    kept: Vec::new(),
+                    pending: None,
+                })
             }
             Self::Journal { dir, options } => {
                 let wake = {
@@ -100,7 +112,12 @@ impl Which {
                 let figures = opened.health.metrics().clone();
                 let fresh = pipeline.metrics.journal.set(figures).is_ok();
                 debug_assert!(fresh, "a pipeline has one ledger");
-                Ok((Box::new(opened.ledger), Arc::new(opened.archive)))
+                Ok(Opened {
+                    ledger: Box::new(opened.ledger),
+                    archive: Arc::new(opened.archive),
+                    kept: opened.kept,
+                    pending: Some(opened.pending),
+                })
             }
         }
     }

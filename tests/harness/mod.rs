@@ -5,8 +5,10 @@
 //! |---|---|
 //! | `mod.rs` | waiting for a condition, tests on both engines |
 //! | `service.rs` | the process: started, watched, ended |
+//! | `directory.rs` | a data directory |
 //! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
 //! | `directory.rs` | a data directory, and services with a journal in it |
+//! | `injected.rs` | strace, doing something to a service's system calls |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
 //! | `load.rs` | the same from many clients at once |
 
@@ -20,6 +22,7 @@
 mod client;
 mod directory;
 mod figures;
+mod injected;
 mod load;
 mod service;
 
@@ -31,6 +34,7 @@ use std::{
 pub use client::{Client, Reply, get, order, post, submit};
 pub use directory::Directory;
 pub use figures::Figures;
+pub use injected::Injected;
 pub use load::{Crowd, python};
 pub use service::{BASE_FLAGS, Ended, Service};
 

@@ -26,6 +26,7 @@ fn rules(message_max: usize, bodies: &Arc<Bodies>) -> Arc<Rules> {
         queue_orders: 1,
         queue_bytes: 1000,
         window: 1,
+        window_reach: Duration::ZERO,
         plan: Plan {
             workers: 1,
             io_threads: 1,
@@ -120,9 +121,14 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
 fn a_message_waits_for_no_room() {
     let bodies = Bodies::new(50);
     let rules = rules(100, &bodies);
-    assert!(seen(&framed(50), 7, &rules, TooLarge::Ends).is_ok());
-    let status = seen(&framed(51), 7, &rules, TooLarge::Ends).expect_err("no room");
-    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+    for size in [50, 51, 100] {
+        let body = framed(size);
+        assert!(seen(&body, 7, &rules, TooLarge::Ends).is_ok(), "alone");
+        let other = bodies.take(1).expect("there is room");
+        let status = seen(&body, 7, &rules, TooLarge::Ends).expect_err("no room");
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        drop(other);
+    }
     // Cut off before its end: what it held is given back.
     assert!(seen(&framed(50)[..20], 7, &rules, TooLarge::Ends).is_ok());
     assert!(bodies.take(50).is_some());

@@ -10,6 +10,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use super::{BodyError, BodyFraming};
 
 /// Bytes of one chunk's extensions, first `;` included.
@@ -30,6 +32,16 @@ pub struct Decoded {
     /// Bytes of the input that belong to the body and are dealt with: all of them unless `done`.
     pub consumed: usize,
     /// Whether the body is complete; the rest of the input is the next request.
+    pub done: bool,
+}
+
+/// A run of content that [`BodyDecoder::run`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where it lies in the input; what is before it and behind the last run is framing, and dealt
+    /// with. Empty if there was none.
+    pub content: Range<usize>,
+    /// Whether the body is complete; what follows is the next request.
     pub done: bool,
 }
 
@@ -114,6 +126,59 @@ impl BodyDecoder {
         match self.state {
             State::Length(left) | State::Chunk(left) => left,
             _ => 0,
+        }
+    }
+
+    /// Finds the next run of content in received bytes, where it lies: for bodies that are used
+    /// as they arrive. Call it again with what follows the run, until that is empty or the body is
+    /// done.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn run(&mut self, input: &[u8]) -> Result<Run, BodyError> {
+        let mut at = 0;
+        let mut start = input.len();
+        loop {
+            match self.state {
+                State::Failed(error) => return Err(error),
+                State::Done => {
+                    let content = start.min(at)..at;
+                    return Ok(Run {
+                        content,
+                        done: true,
+                    });
+                }
+                State::Length(left) | State::Chunk(left) => {
+                    let room = input.len() - at;
+                    let bytes = usize::try_from(left).map_or(room, |left| left.min(room));
+                    start = at;
+                    at += bytes;
+                    let left = left - bytes as u64;
+                    self.state = match self.state {
+                        State::Length(_) if left == 0 => State::Done,
+                        State::Length(_) => State::Length(left),
+                        _ if left == 0 => State::ChunkCr,
+                        _ => State::Chunk(left),
+                    };
+                    if self.state != State::Done {
+                        let content = start..at;
+                        return Ok(Run {
+                            content,
+                            done: false,
+                        });
+                    }
+                }
+                _ => {
+                    let Some(&byte) = input.get(at) else {
+                        return Ok(Run {
+                            content: at..at,
+                            done: false,
+                        });
+                    };
+                    at += 1;
+                    self.state = self.step(byte).unwrap_or_else(State::Failed);
+                }
+            }
         }
     }
 

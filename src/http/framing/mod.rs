@@ -25,7 +25,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use body::{BodyDecoder, Decoded};
+pub use body::{BodyDecoder, Decoded, Run};
 pub use error::{BodyError, FramingError};
 pub use head::parse_head;
 

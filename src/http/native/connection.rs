@@ -1,5 +1,7 @@
 //! One connection: requests in, replies out, in order.
 
+mod batch;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -10,6 +12,7 @@ use std::{
 use super::{
     super::{
         Executing, Service,
+        batch::is_batch,
         date::{DATE_LEN, write_date},
         framing::{BodyDecoder, BodyFraming, Head, HeadLimits, parse_head},
         problem::{Problem, Report},
@@ -129,17 +132,18 @@ impl Connection {
             Ok(head) => head,
             Err(next) => return next,
         };
-        let route = routes::route(head.path(&self.input[self.start..]));
+        let buffer = &self.input[self.start..];
+        let route = routes::route(head.path(buffer));
+        if is_batch(route, head.method, head.content_type(buffer)) {
+            return self.batch(&head);
+        }
         let (body, _room) = match self.body(&head, route) {
             Ok(body) => body,
             Err(next) => return next,
         };
         self.executing.get_or_insert_with(|| self.service.execute());
         let reply = self.handle(&head, &body);
-        let keep_alive = head.keep_alive
-            && reply.status != 500
-            && !self.service.is_closing()
-            && self.service.admission.pipeline().gate.state() != State::Draining;
+        let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
             ..Framing::of(&head)
@@ -152,13 +156,18 @@ impl Connection {
         if self.broken {
             return Next::Drop;
         }
-        self.turn.requests += 1;
         self.turn.bytes += head.len + body.len();
         // A reply waits only for one whose request is here already.
         let more = keep_alive && self.start < self.input.len();
         if (!more || self.output.len() >= OUTPUT_BYTES) && !self.flush_all() {
             return Next::Drop;
         }
+        self.replied(keep_alive)
+    }
+
+    /// What comes after a reply: a turn for others, perhaps.
+    fn replied(&mut self, keep_alive: bool) -> Next {
+        self.turn.requests += 1;
         if self.turn.requests >= TURN_REQUESTS || self.turn.bytes >= TURN_BYTES {
             self.turn = Turn::default();
             if !self.flush_all() {
@@ -171,6 +180,12 @@ impl Connection {
         } else {
             Next::Close
         }
+    }
+
+    /// Whether this connection should not go on to another request.
+    fn is_ending(&self) -> bool {
+        self.service.is_closing()
+            || self.service.admission.pipeline().gate.state() == State::Draining
     }
 
     /// Waits for the next request's head.

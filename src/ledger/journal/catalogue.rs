@@ -45,6 +45,8 @@ pub(super) struct Catalogue {
     last_seq: AtomicU64,
     /// The first sequence that is kept. Changed under the lock.
     oldest_seq: AtomicU64,
+    /// Outcomes after this sequence are not removed, whatever the window.
+    needed_after: AtomicU64,
 }
 
 #[derive(Default)]
@@ -129,6 +131,7 @@ impl Catalogue {
             lists: Mutex::default(),
             last_seq: AtomicU64::new(last_seq),
             oldest_seq: AtomicU64::new(oldest),
+            needed_after: AtomicU64::new(u64::MAX),
         };
         for segment in segments {
             catalogue.add(segment);
@@ -191,10 +194,21 @@ impl Catalogue {
         self.lists().segments.len() as u64 * self.segment_bytes
     }
 
+    /// Has no outcome after sequence `seq` removed; `u64::MAX`: any may be.
+    pub(super) fn need_after(&self, seq: u64) {
+        // Relaxed: set before segments are removed at all, and lifted when it
+        // doesn't matter any more.
+        self.needed_after.store(seq, Ordering::Relaxed);
+    }
+
     /// Takes the oldest segment out if none of the last `window` outcomes is
-    /// in it, nor the writer. The file is the caller's to remove.
+    /// in it, none that is [needed](Self::need_after), nor the writer. The
+    /// file is the caller's to remove.
     pub(super) fn pop_oldest(&self, window: u64) -> Option<u32> {
-        let keep_from = (self.last_seq() + 1).saturating_sub(window);
+        let needed_from = self.needed_after.load(Ordering::Relaxed).saturating_add(1);
+        let keep_from = (self.last_seq() + 1)
+            .saturating_sub(window)
+            .min(needed_from);
         let mut lists = self.lists();
         let second = lists.segments.get(1)?.first_seq;
         if second > keep_from {
@@ -280,6 +294,9 @@ mod tests {
         assert_eq!(catalogue.oldest_seq(), 21);
         assert!(catalogue.find(20).is_none());
         assert_eq!(catalogue.find(21).unwrap().end_seq, 31);
+        catalogue.need_after(29);
+        assert_eq!(catalogue.pop_oldest(0), None);
+        catalogue.need_after(30);
         assert_eq!(catalogue.pop_oldest(0), Some(3));
         assert_eq!(catalogue.pop_oldest(0), None);
         assert_eq!(catalogue.find(31).unwrap().end_seq, u64::MAX);

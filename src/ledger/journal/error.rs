@@ -54,9 +54,10 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// The file that says which ledger this is is missing beside segments.
+    /// The file that says which ledger this is is missing beside segments or
+    /// kept orders.
     #[error(
-        "there are segments, but the file {file} is missing: restore it, or move the segments away to start anew"
+        "there are segments or kept orders, but the file {file} is missing: restore it, or move them away to start anew"
     )]
     NoIdentity {
         /// The file.
@@ -80,7 +81,7 @@ pub enum OpenError {
         /// The newest version known.
         known: u32,
     },
-    /// A segment of another ledger.
+    /// A segment, or kept orders, of another ledger.
     #[error(
         "{file} belongs to ledger {found}, and this directory to {expected}: move it back to where it came from"
     )]
@@ -91,6 +92,16 @@ pub enum OpenError {
         found: LedgerId,
         /// The directory's ledger.
         expected: LedgerId,
+    },
+    /// The kept orders can't be read back, or not be relied upon.
+    #[error(
+        "{file} holds orders whose submitters were told that they are queued, and {what}: restore it from a backup, or move it away if they may be given up"
+    )]
+    Kept {
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        what: String,
     },
     /// A segment between others is missing.
     #[error(

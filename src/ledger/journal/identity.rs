@@ -23,6 +23,7 @@ use super::{
     super::LedgerId,
     error::OpenError,
     format::{VERSION, segment_number, u32_at, u64_at},
+    pending,
     storage::{Source, Storage, read_full, write_full},
 };
 
@@ -66,7 +67,8 @@ impl Identity {
             let read = read_full(&*file, &mut bytes, 0).map_err(io_error("read"))?;
             return Self::decode(&bytes[..read]).map(Some);
         }
-        if names.iter().any(|name| segment_number(name).is_some()) {
+        let of_a_ledger = |name: &String| segment_number(name).is_some() || name == pending::NAME;
+        if names.iter().any(of_a_ledger) {
             return Err(OpenError::NoIdentity { file: NAME });
         }
         Ok(None)

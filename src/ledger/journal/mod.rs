@@ -4,6 +4,7 @@
 //! data directory
 //!   lock                    held for life by one process
 //!   ledger                  which ledger this is
+//!   pending                 orders that the last drain kept; mostly not there
 //!   journal-0000000001.seg  segments of a fixed size, the oldest first;
 //!   journal-0000000002.seg  the last one is prepared ahead of use
 //! ```
@@ -13,6 +14,7 @@
 //! | `format`, `record` | every byte of a segment |
 //! | `storage`, `lock` | what is asked of the file system, and no more |
 //! | `identity` | the file `ledger` |
+//! | `pending` | the file `pending`: [`Pending`] |
 //! | `writer` | [`JournalLedger`]: one write and one fdatasync a batch |
 //! | `preparer` | the thread that makes segments and removes old ones |
 //! | `recovery` | what a start finds, and when it refuses |
@@ -49,6 +51,7 @@ mod health;
 mod identity;
 mod inspect;
 mod lock;
+mod pending;
 mod preparer;
 mod record;
 mod recovery;
@@ -65,7 +68,7 @@ mod writer;
 use std::{collections::VecDeque, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use self::{
-    archive::Files,
+    archive::{Files, Reader},
     catalogue::Catalogue,
     format::Salt,
     identity::Identity,
@@ -79,6 +82,7 @@ use super::{Item, LedgerId, Wake};
 pub use archive::JournalArchive;
 pub use error::OpenError;
 pub use health::{Health, State};
+pub use pending::{KeepError, Kept, Pending};
 pub use record::RecordView;
 pub use replay::{ReplayError, replay};
 pub use verify::{Verified, verify};
@@ -95,7 +99,7 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Most bytes that one order may take with its reason, in segments of
 /// [`SEGMENT_BYTES`]. What admission lets in must be shorter than this by
 /// [`RECORD_OVERHEAD_MAX`].
-pub const RECORD_BYTES_MAX: usize = 16 << 20;
+pub const RECORD_BYTES_MAX: usize = (16 << 20) + 512;
 /// Most bytes that a record takes beside the order's JSON and its reason.
 pub const RECORD_OVERHEAD_MAX: usize = 128;
 
@@ -185,6 +189,11 @@ pub struct Journal<T> {
     pub health: Arc<Health>,
     /// What was found.
     pub recovered: Recovered,
+    /// The orders that the last drain kept and that have no outcome, in the
+    /// order of their admission. They stay on disk until [`Pending::clear`].
+    pub kept: Vec<Kept<'static>>,
+    /// Where orders are kept.
+    pub pending: Pending,
 }
 
 /// Opens the journal in `dir`, which is made if it is missing. `wake` is called
@@ -206,7 +215,7 @@ pub fn open<T: Item>(
     progress: &mut dyn FnMut(Progress),
     visit: &mut dyn FnMut(&RecordView<'_>),
 ) -> Result<Journal<T>, OpenError> {
-    let lock = lock::lock(dir)?;
+    let lock = Arc::new(lock::lock(dir)?);
     let new = Identity::random(options.segment_bytes);
     let open = Open {
         storage: Arc::new(Directory::new(dir)),
@@ -229,7 +238,7 @@ pub fn open<T: Item>(
 /// What opening takes.
 struct Open<'a> {
     storage: Arc<dyn Storage>,
-    lock: Option<Lock>,
+    lock: Option<Arc<Lock>>,
     new: Identity,
     options: &'a Options,
     wake: Wake,
@@ -257,6 +266,7 @@ impl Open<'_> {
         );
         let identity = Identity::load_or_make(&*storage, new)?;
         let segment_bytes = identity.segment_bytes;
+        let left = pending::load(&*storage, identity.ledger)?;
         let recovery = Recovery {
             storage: &*storage,
             identity,
@@ -278,6 +288,14 @@ impl Open<'_> {
             salt,
             segment_bytes,
         };
+        let pending = Pending {
+            storage: storage.clone(),
+            ledger: identity.ledger,
+            catalogue: catalogue.clone(),
+            _lock: lock.clone(),
+        };
+        // Before anything is removed.
+        let kept = pending.sort_out(left, Reader::new(files.clone()))?;
         let archive = JournalArchive::start(files).map_err(|source| OpenError::Io {
             file: "the journal".into(),
             doing: "start threads to read",
@@ -320,6 +338,8 @@ impl Open<'_> {
             archive,
             health,
             recovered: found.report,
+            kept,
+            pending,
         })
     }
 }

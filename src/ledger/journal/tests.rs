@@ -1,10 +1,11 @@
 //! What the tests share: orders, a journal on a simulated disk, seeds.
 
 mod damage;
-mod disk;
+pub(super) mod disk;
 mod faults;
 mod files;
 mod inspect;
+mod kept;
 mod power;
 
 use std::sync::Arc;

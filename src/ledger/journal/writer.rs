@@ -14,7 +14,11 @@
 //! more. Orders without an outcome get receipts in doubt, so that whoever
 //! waits for them hears so at once.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     BATCH_BYTES_MAX, BATCH_ORDERS_MAX, RECORD_BYTES_MAX,
@@ -30,6 +34,10 @@ use crate::{
     clock,
     ledger::{Fate, Item, Ledger, LedgerFailed, LedgerId, Receipt},
 };
+
+/// A commit that takes so long is told in the log, at debug level, with what it
+/// spent its time on.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// The segment that is written to.
 pub(super) struct Current {
@@ -64,7 +72,7 @@ pub struct JournalLedger<T> {
     pub(super) health: Arc<Health>,
     pub(super) handover: Arc<Handover>,
     pub(super) background: Option<Background>,
-    pub(super) _lock: Option<Lock>,
+    pub(super) _lock: Option<Arc<Lock>>,
 }
 
 /// What the first part of `pending` comes to.
@@ -128,6 +136,7 @@ impl<T: Item> JournalLedger<T> {
     /// Commits what `encode` has left in the buffer; says when.
     fn commit(&mut self, count: u32) -> Result<u64, Stop> {
         let frame_len = (self.buffer.len() - SEGMENT_HEAD) as u64;
+        let begun = Instant::now();
         let mut current = match self.current.take() {
             Some(current)
                 if u64::from(current.offset) + frame_len + FRAME_HEAD as u64
@@ -143,7 +152,7 @@ impl<T: Item> JournalLedger<T> {
                 }
             },
         };
-        let written = self.write(&mut current, count);
+        let written = self.write(&mut current, count, begun);
         self.current = Some(current);
         written
     }
@@ -167,8 +176,9 @@ impl<T: Item> JournalLedger<T> {
         })
     }
 
-    /// Writes the frame in the buffer to `current` and syncs it.
-    fn write(&mut self, current: &mut Current, count: u32) -> Result<u64, Stop> {
+    /// Writes the frame in the buffer to `current` and syncs it. The commit was
+    /// begun before its segment was had.
+    fn write(&mut self, current: &mut Current, count: u32, begun: Instant) -> Result<u64, Stop> {
         let fresh = current.offset == 0;
         let offset = if fresh {
             SEGMENT_HEAD as u32
@@ -204,6 +214,7 @@ impl<T: Item> JournalLedger<T> {
         let start = Instant::now();
         write_full(&*current.file, bytes, current.offset.into())
             .map_err(|error| Stop::of(&format!("can't write to {}", name()), &error))?;
+        let wrote = Instant::now();
         // Whatever the error: the batch may be there or not.
         current
             .file
@@ -211,8 +222,19 @@ impl<T: Item> JournalLedger<T> {
             .map_err(|error| Stop::Failed(format!("fdatasync of {} failed: {error}", name())))?;
 
         let metrics = self.health.metrics();
-        metrics.commit.record(start.elapsed());
+        let done = Instant::now();
+        metrics.commit.record(done - start);
         metrics.batch_orders.record_value(count.into());
+        if done - begun >= SLOW {
+            tracing::debug!(
+                orders = count,
+                total_us = (done - begun).as_micros() as u64,
+                segment_us = (start - begun).as_micros() as u64,
+                write_us = (wrote - start).as_micros() as u64,
+                sync_us = (done - wrote).as_micros() as u64,
+                "a commit took long"
+            );
+        }
         current
             .index
             .note(self.next_seq - current.first_seq, offset);
@@ -310,6 +332,11 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
             Some(why) => Err(LedgerFailed(why.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Those for which there was no space.
+    fn take_back(&mut self, items: &mut Vec<T>) {
+        items.extend(self.pending.drain(..));
     }
 }
 

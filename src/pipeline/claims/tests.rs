@@ -34,7 +34,7 @@ fn a_claim_lives_and_ends() {
     assert!(!claims.begin_commit(claim), "only once");
     assert_eq!(claims.claim(7, 1), Claimed::InFlight { claim, same: true });
     assert!(claims.withdraw(claim).is_none(), "the ledger has it");
-    assert!(claims.finish(claim).is_empty());
+    assert!(claims.finish(claim).waiters.is_empty());
     assert!(!claims.contains(7) && !claims.was_withdrawn(claim));
     let again = mine(&claims, 7);
     assert_ne!(again, claim, "a new generation");
@@ -45,7 +45,7 @@ fn a_withdrawn_claim_is_not_committed() {
     let claims = Claims::new(16);
     let claim = mine(&claims, 7);
     assert!(claims.queued(claim));
-    assert_eq!(claims.withdraw(claim).map(|w| w.len()), Some(0));
+    assert_eq!(claims.withdraw(claim).map(|e| e.waiters.len()), Some(0));
     assert!(!claims.begin_commit(claim));
     assert!(!claims.tell_queued(claim));
     assert!(!claims.attach(claim, &waiter()));
@@ -92,25 +92,72 @@ fn waiters_are_handed_to_whoever_ends_the_claim() {
     }
     claims.detach(claim, &gone);
     assert!(claims.begin_commit(claim));
-    let woken = claims.finish(claim);
+    let woken = claims.finish(claim).waiters;
     assert!(woken.len() == 2 && Arc::ptr_eq(&woken[0], &one) && Arc::ptr_eq(&woken[1], &two));
 }
 
 #[test]
-fn the_deadline_counts_who_was_told() {
+fn what_is_left_is_sealed_and_counted() {
     let claims = Claims::new(16);
-    let [told, untold, committing, claiming] = [1, 2, 3, 4].map(|id| mine(&claims, id));
-    for claim in [told, untold, committing] {
+    let [told, untold, told_late, told_early, claiming] =
+        [1, 2, 3, 4, 5].map(|id| mine(&claims, id));
+    for claim in [told, untold, told_late, told_early] {
         assert!(claims.queued(claim));
     }
     assert!(claims.tell_queued(told));
+    assert!(claims.tell_queued(told_early));
     assert!(claims.attach(untold, &waiter()));
-    assert!(claims.begin_commit(committing));
-    let (lost, waiters) = claims.withdraw_all();
-    assert_eq!((lost, waiters.len()), (1, 1));
+    assert!(claims.begin_commit(told_late) && claims.begin_commit(told_early));
+    let (lost, waiters) = claims.seal();
+    assert_eq!((lost, waiters.len()), (2, 1));
     assert!(!claims.begin_commit(told) && !claims.begin_commit(untold));
-    assert!(claims.finish(committing).is_empty());
+    assert!(!claims.tell_queued(told_late) && claims.was_sealed(told_late));
+    assert!(!claims.was_sealed(told) && claims.was_withdrawn(told));
+    assert!(claims.finish(told_early).told && !claims.finish(told_late).told);
+    assert!(!claims.was_sealed(told_late));
     assert!(!claims.queued(claiming), "too late");
+}
+
+#[test]
+fn who_was_told_is_known_to_who_ends_the_claim() {
+    let claims = Claims::new(16);
+    let [told, untold, taken_back] = [1, 2, 3].map(|id| mine(&claims, id));
+    for claim in [told, untold, taken_back] {
+        assert!(claims.queued(claim));
+    }
+    assert!(claims.tell_queued(told));
+    assert!(claims.begin_commit(taken_back) && claims.tell_queued(taken_back));
+    assert!(claims.take_back(taken_back) && !claims.take_back(taken_back));
+    let was_told = |claim| claims.withdraw(claim).map(|ended| ended.told);
+    assert_eq!(was_told(told), Some(true));
+    assert_eq!(was_told(untold), Some(false));
+    assert_eq!(was_told(taken_back), Some(true));
+    assert!(!claims.tell_queued(untold) && !claims.take_back(untold));
+}
+
+/// One tells, one withdraws, at the same moment: whoever was told is known.
+#[test]
+fn told_and_withdrawn_at_once() {
+    const ROUNDS: usize = if cfg!(miri) { 50 } else { 5_000 };
+    let claims = Claims::new(16);
+    let start = Barrier::new(2);
+    let (mut both, mut neither) = (0, 0);
+    for round in 0..ROUNDS {
+        let claim = mine(&claims, round as u128);
+        assert!(claims.queued(claim));
+        std::thread::scope(|scope| {
+            let teller = scope.spawn(|| {
+                start.wait();
+                claims.tell_queued(claim)
+            });
+            start.wait();
+            let ended = claims.withdraw(claim).expect("nobody else ends it");
+            let told = teller.join().unwrap();
+            assert_eq!(told, ended.told);
+            if told { both += 1 } else { neither += 1 }
+        });
+    }
+    assert_eq!(both + neither, ROUNDS);
 }
 
 /// Threads fight for few ids; at no time do two hold the same one.
@@ -136,7 +183,7 @@ fn one_holder_at_a_time() {
                             assert!(claims.queued(claim));
                             assert!(claims.begin_commit(claim));
                             assert_eq!(holders[id].fetch_sub(1, Ordering::SeqCst), 1);
-                            for waiter in claims.finish(claim) {
+                            for waiter in claims.finish(claim).waiters {
                                 waiter.keep(Answer::Committed(Outcome {
                                     seq: 1,
                                     status: Status::Processed,

@@ -5,6 +5,19 @@ use super::BodyError as E;
 use super::*;
 use proptest::prelude::*;
 
+/// What [`BodyDecoder::decode`] does, by [`BodyDecoder::run`].
+fn runs(decoder: &mut BodyDecoder, input: &[u8], out: &mut Vec<u8>) -> Result<Decoded, E> {
+    let mut consumed = 0;
+    loop {
+        let Run { content, done } = decoder.run(&input[consumed..])?;
+        out.extend_from_slice(&input[consumed..][content.clone()]);
+        consumed += content.end;
+        if done || consumed == input.len() {
+            return Ok(Decoded { consumed, done });
+        }
+    }
+}
+
 /// Feeds `input` in pieces of these lengths (the last one over and over). Returns the content, and
 /// how many bytes were consumed if the body is complete.
 fn feed(
@@ -13,10 +26,19 @@ fn feed(
     pieces: &[usize],
 ) -> (Vec<u8>, Result<Option<usize>, E>) {
     let mut out = Vec::new();
+    let (mut by_runs, mut out_of_runs) = (decoder.clone(), Vec::new());
     let (mut at, mut turn) = (0, 0);
     while at < input.len() {
         let len = pieces[turn.min(pieces.len() - 1)].clamp(1, input.len() - at);
         turn += 1;
+        let piece = &input[at..at + len];
+        let before = (decoder.clone(), out.clone());
+        assert_eq!(
+            runs(&mut by_runs, piece, &mut out_of_runs),
+            decoder.decode(piece, &mut out)
+        );
+        assert_eq!(out_of_runs, out);
+        (*decoder, out) = before;
         match decoder.decode(&input[at..at + len], &mut out) {
             Ok(Decoded {
                 consumed,

@@ -62,7 +62,10 @@ fn one_process_at_a_time() {
     };
     assert_eq!(*pid, Some(std::process::id()));
     let id = journal.recovered.ledger;
+    // Whoever may still write into it keeps it.
     drop(journal.ledger);
+    assert!(start(&scratch, &options(1 << 16)).is_err());
+    drop(journal.pending);
     let journal = start(&scratch, &options(1 << 16)).unwrap();
     assert_eq!(
         (journal.recovered.ledger, journal.recovered.last_seq),
@@ -240,9 +243,11 @@ fn the_oldest_segments_go_and_the_window_stays() {
         ledger,
         archive,
         health,
+        pending,
         ..
     } = journal;
     drop(ledger);
+    drop(pending);
     let oldest = archive.oldest_seq();
     assert!(oldest > 1 && oldest + 300 <= last + 1);
     let gone = ReadError::Gone { seq: 1, oldest };

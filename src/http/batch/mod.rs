@@ -1,0 +1,390 @@
+//! `POST /submit` with `application/x-ndjson`: many orders, one a line.
+//!
+//! A [`Batch`] is a state machine without a socket: an engine feeds it the
+//! body's bytes as they arrive, it offers an order for each line and keeps one
+//! result for each. It never blocks; when the queue has no room for a line
+//! ([`Batch::no_room`]) the engine stops reading, which the client feels as
+//! TCP's own backpressure.
+//!
+//! # What it holds
+//!
+//! The piece of a line whose end has not come (`--max-body` at most); a result
+//! for each line, [`RESULT_BYTES_MAX`] bytes at most and about 60 as a rule;
+//! for each line without an answer a ticket. Lines past `--max-batch-orders`
+//! are rejected unread; when there are as many of them again the whole batch
+//! is refused, so that a result for each line stays bounded, too.
+//!
+//! # Waking
+//!
+//! Orders of a batch carry no waker: the pipeline then treats them as orders
+//! that nobody waits for one by one, which spares wake-ups of its threads. The
+//! batch watches the pipeline's progress instead, once it has to wait.
+
+mod lines;
+mod results;
+
+use std::{
+    sync::Arc,
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+pub use results::RESULT_BYTES_MAX;
+
+use self::{
+    lines::{Line, Lines, is_blank},
+    results::{Results, Verdict},
+};
+use super::{
+    BatchSlot, Service,
+    framing::{BodyFraming, Method},
+    problem::Problem,
+    reply::{NDJSON, Reply},
+    routes::{closed, why_closed},
+    submit::{conflict, is_ndjson, wait_of},
+};
+use crate::{
+    admission::{Admitted, Offered, Rejection},
+    bodies::Room,
+    metrics::{Reason, Route},
+    order::{Invalid, Order, OrderId},
+    pipeline::{gate::State, progress::Watch},
+};
+
+/// Bytes of a body that are read at a time: enough to make a system call and
+/// the turn of the thread's other connections cheap beside the orders in it.
+pub const READ_BYTES: usize = 64 << 10;
+
+const FULL: &str = "the queue is full; nothing was kept";
+
+/// Whether a request is a batch.
+pub fn is_batch(route: Route, method: Method, content_type: Option<&str>) -> bool {
+    route == Route::Submit && method == Method::Post && is_ndjson(content_type)
+}
+
+/// A batch whose body is being read.
+pub struct Batch {
+    lines: Lines,
+    results: Results,
+    /// Lines so far, blank ones included.
+    line: u64,
+    /// Lines so far that are not blank.
+    orders: usize,
+    /// The order that finds no room.
+    stuck: Option<Stuck>,
+    /// One found none in time: this one and all after it are rejected.
+    gave_up: bool,
+    /// How long outcomes are waited for after the last byte.
+    wait: Duration,
+    waker: Waker,
+    watch: Option<Watch>,
+    _slot: BatchSlot,
+    _room: Room,
+}
+
+/// The order of the last line taken.
+struct Stuck {
+    order: Order,
+    /// When it is given up.
+    until: Instant,
+}
+
+/// How far a piece of the body got.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// All of it was taken.
+    All,
+    /// So many bytes; then an order found no room. See [`Batch::no_room`].
+    NoRoom(usize),
+    /// There are more lines than anybody gets results for: refuse the batch.
+    TooManyLines,
+}
+
+/// A batch whose body has been read, waiting for outcomes.
+pub struct Finishing {
+    batch: Batch,
+    until: Instant,
+}
+
+/// Why a batch was not begun: a reply, and what it counts as.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The reply.
+    pub reply: Reply,
+    /// The reason it is counted under, once.
+    pub reason: Reason,
+}
+
+impl Batch {
+    /// Begins a batch, before a byte of its body is read. `waker` wakes the
+    /// coroutine that reads it.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the whole: no length, a length over `--max-batch-body`,
+    /// no orders taken now, `--max-batches` being read, no room for its buffers
+    /// (`--body-bytes`).
+    pub fn begin(
+        service: &Arc<Service>,
+        body: BodyFraming,
+        prefer: [Option<&str>; 2],
+        waker: &Waker,
+    ) -> Result<Self, Box<Refusal>> {
+        let limits = &service.limits;
+        let refused = |reply, reason| Err(Box::new(Refusal { reply, reason }));
+        match body {
+            BodyFraming::None => {
+                let report = Problem::LengthRequired.report("a batch is sent as the body");
+                return refused(report.reply(), Reason::Invalid);
+            }
+            BodyFraming::Length(bytes) if bytes > limits.max_batch_body => {
+                return refused(too_large(service), Reason::TooLarge);
+            }
+            BodyFraming::Length(_) | BodyFraming::Chunked => {}
+        }
+        match service.admission.pipeline().gate.state() {
+            State::Open => {}
+            state @ (State::LedgerDown | State::LedgerFull) => {
+                return refused(closed(state), Reason::Ledger);
+            }
+            state => return refused(closed(state), Reason::Draining),
+        }
+        let Some(slot) = service.batch_slot() else {
+            let report = Problem::TooManyBatches
+                .report("as many batches are being read as --max-batches allows")
+                .retry_after(1);
+            return refused(report.reply(), Reason::Full);
+        };
+        // A piece of the body and a line; however small the limit is, one fits.
+        let bytes = (READ_BYTES + limits.max_body).min(service.bodies.bytes_max());
+        let Some(room) = service.bodies.take(bytes) else {
+            let report = Problem::BodyMemory
+                .report("all bodies being read are over their limit (--body-bytes)")
+                .retry_after(1);
+            return refused(report.reply(), Reason::Full);
+        };
+        Ok(Self {
+            lines: Lines::new(limits.max_body),
+            results: Results::new(),
+            line: 0,
+            orders: 0,
+            stuck: None,
+            gave_up: false,
+            wait: wait_of(service, prefer).0,
+            waker: waker.clone(),
+            watch: None,
+            _slot: slot,
+            _room: room,
+        })
+    }
+
+    /// Takes the next bytes of the body. Not before [`no_room`](Self::no_room)
+    /// has said that there is no order stuck.
+    pub fn feed(&mut self, service: &Service, bytes: &[u8]) -> Fed {
+        debug_assert!(self.stuck.is_none(), "one order at a time");
+        let mut lines = std::mem::replace(&mut self.lines, Lines::new(0));
+        let mut rest = bytes;
+        let mut fed = Fed::All;
+        while let Some(line) = lines.next(&mut rest) {
+            if !self.take(service, &line) {
+                fed = Fed::TooManyLines;
+                break;
+            }
+            if self.stuck.is_some() {
+                fed = Fed::NoRoom(bytes.len() - rest.len());
+                break;
+            }
+        }
+        self.lines = lines;
+        self.results.settle();
+        fed
+    }
+
+    /// Takes the last line, which may lack its end, once the last byte has been
+    /// fed. An order may be stuck then.
+    pub fn end(&mut self, service: &Service) -> Fed {
+        let mut lines = std::mem::replace(&mut self.lines, Lines::new(0));
+        match lines.last() {
+            Some(line) if !self.take(service, &line) => Fed::TooManyLines,
+            _ => Fed::All,
+        }
+    }
+
+    /// Offers the order that is stuck once more. `None` when none is (any
+    /// more): it was taken, or has waited for the ack timeout and is rejected.
+    /// Else park until this time or until the waker is called, and ask again.
+    pub fn no_room(&mut self, service: &Service) -> Option<Instant> {
+        let Stuck { order, until } = self.stuck.take()?;
+        let pipeline = service.admission.pipeline();
+        // Listed first, then looked: what ends in between is not missed.
+        self.watch = Some(pipeline.watch(&self.waker));
+        self.offer(service, order, Some(until));
+        self.results.settle();
+        match &self.stuck {
+            Some(stuck) => Some(stuck.until),
+            None => {
+                self.watch = None;
+                None
+            }
+        }
+    }
+
+    /// Waits for outcomes, after [`end`](Self::end).
+    pub fn finish(self) -> Finishing {
+        Finishing {
+            until: Instant::now() + self.wait,
+            batch: self,
+        }
+    }
+
+    /// Deals with a line; `false` when there are too many.
+    fn take(&mut self, service: &Service, line: &Line<'_>) -> bool {
+        self.line += 1;
+        if matches!(line, Line::Text(text) if is_blank(text)) {
+            return true;
+        }
+        self.orders += 1;
+        let max = service.limits.max_batch_orders;
+        if self.orders > max {
+            if self.orders > 2 * max {
+                return false;
+            }
+            service.admission.reject(Reason::TooLarge);
+            let detail = format!("the batch is over {max} orders (--max-batch-orders)");
+            self.verdict("rejected", None, &detail);
+            return true;
+        }
+        if self.gave_up {
+            service.admission.reject(Reason::Full);
+            self.verdict("rejected", None, FULL);
+            return true;
+        }
+        match line {
+            Line::Text(text) => match service.admission.decode(text) {
+                Ok(order) => self.offer(service, order, None),
+                Err(rejection) => self.rejected(None, &rejection),
+            },
+            Line::TooLong => {
+                service.admission.reject(Reason::TooLarge);
+                let max = service.limits.max_body;
+                let detail = format!("the line is over the limit of {max} bytes (--max-body)");
+                self.verdict("invalid", None, &detail);
+            }
+        }
+        true
+    }
+
+    /// Offers the current line's order; `until` is when it is given up, unless
+    /// this is the first time that it finds no room.
+    fn offer(&mut self, service: &Service, order: Order, until: Option<Instant>) {
+        let id = *order.id();
+        match service.admission.offer(order, None) {
+            Offered::Admitted(Admitted::Waiting(ticket)) => {
+                self.results.wait(self.line, id, ticket);
+            }
+            Offered::Admitted(Admitted::Committed(outcome)) => {
+                self.results.committed(self.line, id, outcome);
+            }
+            Offered::Rejected(rejection) => self.rejected(Some(&id), &rejection),
+            Offered::NoRoom(order) => {
+                let now = Instant::now();
+                let until = until.unwrap_or_else(|| now + service.limits.ack_timeout);
+                if now < until {
+                    self.stuck = Some(Stuck { order, until });
+                    return;
+                }
+                let rejection = service.admission.give_up(order);
+                self.gave_up = true;
+                self.rejected(Some(&id), &rejection);
+            }
+        }
+    }
+
+    fn rejected(&mut self, id: Option<&OrderId>, rejection: &Rejection) {
+        match rejection {
+            Rejection::Invalid(invalid) => self.verdict("invalid", id, &in_a_line(invalid)),
+            Rejection::Conflict { committed } => {
+                self.verdict("conflict", id, conflict(*committed));
+            }
+            Rejection::Busy => {
+                self.verdict(
+                    "rejected",
+                    id,
+                    "the same id is being submitted at this moment",
+                );
+            }
+            Rejection::Full { .. } => self.verdict("rejected", id, FULL),
+            Rejection::Closed(state) => self.verdict("rejected", id, why_closed(*state).1),
+        }
+    }
+
+    fn verdict(&mut self, status: &'static str, id: Option<&OrderId>, detail: &str) {
+        self.results.verdict(Verdict {
+            line: self.line,
+            id,
+            status,
+            detail,
+        });
+    }
+}
+
+impl Finishing {
+    /// When to poll again at the latest.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// The reply, once every line has an answer or the time is up.
+    pub fn poll(&mut self, service: &Service) -> Option<Reply> {
+        let Batch {
+            results,
+            watch,
+            waker,
+            ..
+        } = &mut self.batch;
+        if !results.settle() {
+            // Listed first, then looked at: what ends in between is not missed.
+            *watch = Some(service.admission.pipeline().watch(waker));
+            if !results.settle() {
+                let now = Instant::now();
+                if now < self.until {
+                    return None;
+                }
+                results.tell_queued();
+                if !results.settle() {
+                    // Some ended this very moment: look again in another.
+                    self.until = now + Duration::from_millis(1);
+                    return None;
+                }
+            }
+        }
+        *watch = None;
+        Some(Reply::bytes(200, NDJSON, results.take()))
+    }
+}
+
+/// The refusal of a body over `--max-batch-body`.
+pub fn too_large(service: &Service) -> Reply {
+    let max = service.limits.max_batch_body;
+    let detail = format!("the batch is over the limit of {max} bytes (--max-batch-body)");
+    Problem::BodyTooLarge.report(&detail).reply()
+}
+
+/// The refusal of a body with [`Fed::TooManyLines`].
+pub fn too_many_lines(service: &Service) -> Reply {
+    let max = service.limits.max_batch_orders;
+    let detail = format!(
+        "the batch has more than twice the {max} orders of --max-batch-orders; \
+         those up to the limit were taken"
+    );
+    Problem::BodyTooLarge.report(&detail).reply()
+}
+
+/// What is wrong with an order, without the line: that is the batch's.
+fn in_a_line(invalid: &Invalid) -> String {
+    let mut text = invalid.to_string();
+    const LINE: &str = "at line 1 ";
+    if let Some(at) = text.rfind(LINE) {
+        text.replace_range(at..at + LINE.len(), "at ");
+    }
+    text
+}

@@ -1,0 +1,322 @@
+//! The results of a batch, in the order of its lines.
+//!
+//! A result is held as the bytes that will be sent, about 60 for a processed
+//! order and [`RESULT_BYTES_MAX`] at most. Only lines that have no answer yet,
+//! and those behind them, stand in a list, with their tickets.
+
+use std::collections::VecDeque;
+
+use crate::{
+    admission::Ticket,
+    ledger::{Outcome, Status},
+    order::{ID_LEN_MAX, OrderId},
+    pipeline::ticket::{Answer, Withdrawal},
+};
+
+/// What a `detail` takes at most, escapes and quotes included; longer ones are
+/// cut.
+const DETAIL_BYTES_MAX: usize = 256;
+/// What a result takes at most.
+pub const RESULT_BYTES_MAX: usize = 512;
+const _: () = assert!(
+    r#"{"line":,"id":"","status":"duplicate","outcome":"processed","seq":,"detail":}"#.len()
+        + 2 * 20 // the two numbers
+        + ID_LEN_MAX
+        + DETAIL_BYTES_MAX
+        < RESULT_BYTES_MAX
+);
+/// Lines that may wait before those answered out of order are looked for.
+const SWEEP_MIN: usize = 1024;
+
+/// The results so far.
+pub(super) struct Results {
+    /// What is final, from the first line on.
+    text: Vec<u8>,
+    /// What comes after it: the first has no answer, as far as was looked.
+    open: VecDeque<Open>,
+    /// How many may be open before those that have an answer let go of their
+    /// orders, which could else be kept by one slow order before them.
+    sweep_at: usize,
+}
+
+struct Open {
+    line: u64,
+    id: OrderId,
+    state: State,
+}
+
+enum State {
+    Waiting(Ticket),
+    Answered { answer: Answer, duplicate: bool },
+    Told,
+    Written(Box<[u8]>),
+}
+
+/// A result that needs no waiting.
+#[derive(Clone, Copy)]
+pub(super) struct Verdict<'a> {
+    pub line: u64,
+    pub id: Option<&'a OrderId>,
+    pub status: &'static str,
+    pub detail: &'a str,
+}
+
+impl Results {
+    pub(super) fn new() -> Self {
+        Self {
+            text: Vec::new(),
+            open: VecDeque::new(),
+            sweep_at: SWEEP_MIN,
+        }
+    }
+
+    /// Adds a line whose order is on its way.
+    pub(super) fn wait(&mut self, line: u64, id: OrderId, ticket: Ticket) {
+        self.push(line, id, State::Waiting(ticket));
+        if self.open.len() >= self.sweep_at {
+            self.sweep();
+        }
+    }
+
+    /// Adds a duplicate of a committed order.
+    pub(super) fn committed(&mut self, line: u64, id: OrderId, outcome: Outcome) {
+        let answer = Answer::Committed(outcome);
+        if self.open.is_empty() {
+            return answered(&mut self.text, line, &id, &answer, true);
+        }
+        let duplicate = true;
+        self.push(line, id, State::Answered { answer, duplicate });
+    }
+
+    /// Adds a line that is invalid, rejected or in conflict.
+    pub(super) fn verdict(&mut self, verdict: Verdict<'_>) {
+        if self.open.is_empty() {
+            return verdict.write(&mut self.text);
+        }
+        let mut text = Vec::with_capacity(128);
+        verdict.write(&mut text);
+        // The id is in the text; any will do.
+        let id = self.open[0].id;
+        self.push(verdict.line, id, State::Written(text.into()));
+    }
+
+    fn push(&mut self, line: u64, id: OrderId, state: State) {
+        self.open.push_back(Open { line, id, state });
+    }
+
+    /// Writes what is final, as far as the first line that is not; whether all
+    /// are.
+    pub(super) fn settle(&mut self) -> bool {
+        while let Some(Open { line, id, state }) = self.open.front() {
+            match state {
+                State::Waiting(ticket) => match ticket.answer() {
+                    Some(answer) => {
+                        let duplicate = ticket.is_duplicate();
+                        answered(&mut self.text, *line, id, &answer, duplicate);
+                    }
+                    None => return false,
+                },
+                State::Answered { answer, duplicate } => {
+                    answered(&mut self.text, *line, id, answer, *duplicate);
+                }
+                State::Told => queued(&mut self.text, *line, id),
+                State::Written(text) => self.text.extend_from_slice(text),
+            }
+            self.open.pop_front();
+        }
+        true
+    }
+
+    /// Tells every line that still waits that it is queued. Those that ended
+    /// this very moment keep waiting: their answer is about to be there.
+    pub(super) fn tell_queued(&mut self) {
+        for open in &mut self.open {
+            if let State::Waiting(ticket) = &open.state
+                && ticket.answer().is_none()
+                && ticket.tell_queued()
+            {
+                open.state = State::Told;
+            }
+        }
+    }
+
+    /// Lets go of the orders that have an answer.
+    fn sweep(&mut self) {
+        for open in &mut self.open {
+            if let State::Waiting(ticket) = &open.state
+                && let Some(answer) = ticket.answer()
+            {
+                let duplicate = ticket.is_duplicate();
+                open.state = State::Answered { answer, duplicate };
+            }
+        }
+        // The next one when as many again have come: linear in the batch.
+        self.sweep_at = 2 * self.open.len().max(SWEEP_MIN);
+    }
+
+    /// The text, once all are final.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        debug_assert!(self.open.is_empty(), "nothing waits any more");
+        std::mem::take(&mut self.text)
+    }
+}
+
+impl Verdict<'_> {
+    fn write(self, out: &mut Vec<u8>) {
+        begin(out, self.line, self.id, self.status);
+        detail(out, self.detail);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn answered(out: &mut Vec<u8>, line: u64, id: &OrderId, answer: &Answer, duplicate: bool) {
+    let why: &str = match answer {
+        Answer::Committed(outcome) => {
+            if duplicate {
+                begin(out, line, Some(id), "duplicate");
+                out.extend_from_slice(b",\"outcome\":\"");
+                out.extend_from_slice(outcome.status.as_str().as_bytes());
+                out.push(b'"');
+            } else {
+                begin(out, line, Some(id), outcome.status.as_str());
+            }
+            out.extend_from_slice(b",\"seq\":");
+            number(out, outcome.seq);
+            match (outcome.status, &outcome.reason) {
+                (Status::Failed, Some(reason)) => reason,
+                _ => "",
+            }
+        }
+        Answer::Withdrawn(why) => {
+            begin(out, line, Some(id), "rejected");
+            match why {
+                Withdrawal::Retry(reason) => reason,
+                Withdrawal::Drain => "the process ended before the order had an outcome",
+                Withdrawal::Ledger => "the ledger failed; whether it holds the order is not known",
+            }
+        }
+    };
+    if !why.is_empty() {
+        detail(out, why);
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn queued(out: &mut Vec<u8>, line: u64, id: &OrderId) {
+    begin(out, line, Some(id), "queued");
+    out.extend_from_slice(b"}\n");
+}
+
+fn begin(out: &mut Vec<u8>, line: u64, id: Option<&OrderId>, status: &str) {
+    out.extend_from_slice(b"{\"line\":");
+    number(out, line);
+    if let Some(id) = id {
+        out.extend_from_slice(b",\"id\":\"");
+        out.extend_from_slice(id.as_bytes()); // nothing in an id needs escaping
+        out.push(b'"');
+    }
+    out.extend_from_slice(b",\"status\":\"");
+    out.extend_from_slice(status.as_bytes());
+    out.push(b'"');
+}
+
+fn number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn detail(out: &mut Vec<u8>, text: &str) {
+    const CUT: &str = "…";
+    out.extend_from_slice(b",\"detail\":");
+    // What stays inside even if there is nothing in it but six-byte escapes,
+    // or so much of it as does once it is escaped.
+    let mut bytes = 2 + CUT.len();
+    let fits = text.char_indices().find(|(_, character)| {
+        bytes += match character {
+            '"' | '\\' => 2,
+            '\0'..='\x1f' => 6,
+            _ => character.len_utf8(),
+        };
+        bytes > DETAIL_BYTES_MAX
+    });
+    let result = match fits {
+        None => serde_json::to_writer(out, text),
+        Some((end, _)) => serde_json::to_writer(out, &[&text[..end], CUT].concat()),
+    };
+    result.expect("a Vec takes all bytes and every str is a JSON string");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> OrderId {
+        OrderId::parse(text).unwrap()
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        assert!(out.len() <= RESULT_BYTES_MAX, "{}", out.len());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_kind_of_line() {
+        let outcome = |status, reason: Option<&str>| {
+            Answer::Committed(Outcome {
+                seq: 17,
+                status,
+                reason: reason.map(Into::into),
+            })
+        };
+        let line = |answer: &Answer, duplicate| {
+            written(|out| answered(out, 1, &id("a"), answer, duplicate))
+        };
+        let processed = outcome(Status::Processed, None);
+        let failed = outcome(Status::Failed, Some("no \"go\""));
+        assert_eq!(
+            line(&processed, false),
+            "{\"line\":1,\"id\":\"a\",\"status\":\"processed\",\"seq\":17}\n"
+        );
+        assert_eq!(
+            line(&failed, false),
+            "{\"line\":1,\"id\":\"a\",\"status\":\"failed\",\"seq\":17,\"detail\":\"no \\\"go\\\"\"}\n"
+        );
+        assert_eq!(
+            line(&processed, true),
+            "{\"line\":1,\"id\":\"a\",\"status\":\"duplicate\",\"outcome\":\"processed\",\"seq\":17}\n"
+        );
+        assert_eq!(
+            line(&outcome(Status::Failed, None), true),
+            "{\"line\":1,\"id\":\"a\",\"status\":\"duplicate\",\"outcome\":\"failed\",\"seq\":17}\n"
+        );
+        let retry = Answer::Withdrawn(Withdrawal::Retry("busy".into()));
+        assert_eq!(
+            line(&retry, false),
+            "{\"line\":1,\"id\":\"a\",\"status\":\"rejected\",\"detail\":\"busy\"}\n"
+        );
+        assert_eq!(
+            written(|out| queued(out, 2, &id("b"))),
+            "{\"line\":2,\"id\":\"b\",\"status\":\"queued\"}\n"
+        );
+    }
+
+    #[test]
+    fn the_longest_line_stays_inside_its_bound() {
+        for text in ["\0", "\"", "\\", "x", "é", "🦀", "\u{2028}"] {
+            let reason = text.repeat(5000 / text.len());
+            let longest = OrderId::parse(&"i".repeat(ID_LEN_MAX)).unwrap();
+            let answer = Answer::Committed(Outcome {
+                seq: u64::MAX,
+                status: Status::Failed,
+                reason: Some(reason.as_str().into()),
+            });
+            let line = written(|out| answered(out, u64::MAX, &longest, &answer, true));
+            let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let kept = json["detail"].as_str().unwrap().strip_suffix('…').unwrap();
+            assert!(!kept.is_empty() && reason.starts_with(kept), "{line}");
+        }
+        let short = written(|out| detail(out, "fits"));
+        assert_eq!(short, ",\"detail\":\"fits\"");
+    }
+}

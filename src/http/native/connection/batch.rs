@@ -1,0 +1,267 @@
+//! A batch on a connection: its body is handed on as it arrives, and the
+//! thread's other connections have a turn after each [`READ_BYTES`]. While an
+//! order finds no room nothing is read, which holds the client up.
+//!
+//! `--body-timeout` bounds the waiting for the client, and each `--max-body`
+//! bytes of content renew it: a large body may take long, a client that
+//! trickles may not. The time without room doesn't count.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use super::{
+    super::super::batch::{self, Batch, Fed, Finishing, READ_BYTES},
+    *,
+};
+use crate::http::routes::closed;
+
+/// A large reply is written in pieces of this size: each has the write timeout
+/// for itself, and the thread's other connections a turn after it.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// When the client is given up.
+struct Patience {
+    until: Instant,
+    timeout: Duration,
+    /// Bytes that renew it, and those that have come since it was.
+    price: usize,
+    paid: usize,
+}
+
+impl Patience {
+    fn came(&mut self, bytes: usize) {
+        self.paid += bytes;
+        if self.paid >= self.price {
+            self.paid = 0;
+            self.until = Instant::now() + self.timeout;
+        }
+    }
+}
+
+impl Connection {
+    /// Reads a batch, waits for its outcomes and sends them.
+    pub(super) fn batch(&mut self, head: &Head) -> Next {
+        // From the head on, since what is admitted is in execution. The drain
+        // ends it if the client doesn't.
+        self.executing.get_or_insert_with(|| self.service.execute());
+        let framing = Framing::of(head);
+        let begun = {
+            let mut prefer = head.prefer(&self.input[self.start..]);
+            let prefer = [prefer.next(), prefer.next()];
+            Batch::begin(&self.service, head.body, prefer, self.socket.waker())
+        };
+        let mut batch = match begun {
+            Ok(batch) => batch,
+            Err(refusal) => return self.refuse_batch(refusal.reason, &refusal.reply),
+        };
+        self.start += head.len;
+        if head.expect_continue && self.start == self.input.len() {
+            self.output.extend_from_slice(CONTINUE);
+        }
+        // Replies to earlier requests don't wait for this one.
+        if !self.flush() {
+            return Next::Drop;
+        }
+        let mut input = mem::take(&mut self.input);
+        let read = self.batch_body(head.body, &mut batch, &mut input);
+        self.input = input;
+        if let Err(next) = read {
+            return next;
+        }
+        let mut finishing = batch.finish();
+        let reply = self.outcomes(&mut finishing);
+        let keep_alive = framing.keep_alive && !self.is_ending();
+        let framing = Framing {
+            keep_alive,
+            ..framing
+        };
+        // The batch keeps its place until its reply is out.
+        if !self.write_large(&reply, framing) {
+            return Next::Drop;
+        }
+        self.replied(keep_alive)
+    }
+
+    /// Reads the body and feeds it; what follows it stays in `input`, from
+    /// `self.start` on.
+    fn batch_body(
+        &mut self,
+        framing: BodyFraming,
+        batch: &mut Batch,
+        input: &mut Vec<u8>,
+    ) -> Result<(), Next> {
+        let max = self.service.limits.max_batch_body;
+        let Ok(mut decoder) = BodyDecoder::new(framing, max) else {
+            return Err(self.refuse_batch(Reason::TooLarge, &batch::too_large(&self.service)));
+        };
+        let timeout = self.service.limits.body_timeout;
+        let mut patience = Patience {
+            until: Instant::now() + timeout,
+            timeout,
+            price: self.service.limits.max_body,
+            paid: 0,
+        };
+        loop {
+            let run = match decoder.run(&input[self.start..]) {
+                Ok(run) => run,
+                Err(error) if error.status() == 413 => {
+                    let reply = batch::too_large(&self.service);
+                    return Err(self.refuse_batch(Reason::TooLarge, &reply));
+                }
+                Err(error) => {
+                    return Err(self.refuse_body(Route::Submit, Reason::Invalid, error.into()));
+                }
+            };
+            let content = &input[self.start..][run.content.clone()];
+            self.start += run.content.end;
+            if !content.is_empty() {
+                patience.came(content.len());
+                self.turn.bytes += content.len();
+                self.feed(batch, content, &mut patience)?;
+            }
+            if run.done {
+                break;
+            }
+            if self.turn.bytes >= READ_BYTES {
+                self.turn = Turn::default();
+                self.socket.give_way();
+            }
+            if self.start == input.len() {
+                self.read_batch(input, &patience)?;
+            }
+        }
+        let fed = self.step(|service| batch.end(service))?;
+        self.fed(batch, &fed, &mut patience)
+    }
+
+    /// Feeds content, waiting for room as often as need be.
+    fn feed(
+        &mut self,
+        batch: &mut Batch,
+        mut content: &[u8],
+        patience: &mut Patience,
+    ) -> Result<(), Next> {
+        loop {
+            let fed = self.step(|service| batch.feed(service, content))?;
+            self.fed(batch, &fed, patience)?;
+            match fed {
+                Fed::NoRoom(taken) => content = &content[taken..],
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for room, if that is what it takes.
+    fn fed(&mut self, batch: &mut Batch, fed: &Fed, patience: &mut Patience) -> Result<(), Next> {
+        if *fed == Fed::TooManyLines {
+            let reply = batch::too_many_lines(&self.service);
+            return Err(self.refuse_batch(Reason::TooLarge, &reply));
+        }
+        let mut since = None;
+        while let Some(until) = batch.no_room(&self.service) {
+            since.get_or_insert_with(Instant::now);
+            self.socket.park(Some(until));
+            self.turn = Turn::default();
+        }
+        if let Some(since) = since {
+            patience.until += since.elapsed();
+        }
+        Ok(())
+    }
+
+    /// A step of the batch; a panic in it ends the connection.
+    fn step(&mut self, step: impl FnOnce(&Service) -> Fed) -> Result<Fed, Next> {
+        catch_unwind(AssertUnwindSafe(|| step(&self.service))).map_err(|_| {
+            self.last(
+                Route::Submit,
+                Problem::Internal.report("the batch could not be handled"),
+            );
+            Next::Close
+        })
+    }
+
+    /// Reads more of the body into the empty buffer.
+    fn read_batch(&mut self, input: &mut Vec<u8>, patience: &Patience) -> Result<(), Next> {
+        input.clear();
+        self.start = 0;
+        input.reserve(READ_BYTES);
+        let service = &self.service;
+        if service.is_closing() {
+            return Err(self.drained());
+        }
+        match self
+            .socket
+            .read(input, patience.until, || !service.is_closing())
+        {
+            Ok(()) => Ok(()),
+            Err(Ended::Woken) => Err(self.drained()),
+            Err(Ended::Timeout) => {
+                let detail = "the batch came too slowly: --max-body bytes of it within each \
+                    --body-timeout are the least; what was taken of it stands";
+                let report = Problem::RequestTimeout.report(detail);
+                Err(self.refuse_body(Route::Submit, Reason::Timeout, report))
+            }
+            Err(Ended::Closed) => {
+                let detail = "the connection ended within the batch; what was taken of it stands";
+                let report = Problem::BodyCutShort.report(detail);
+                Err(self.refuse_body(Route::Submit, Reason::Invalid, report))
+            }
+            Err(Ended::Broken) => {
+                self.reject(Route::Submit, Reason::Invalid);
+                Err(Next::Drop)
+            }
+        }
+    }
+
+    /// The drain is over and the body has not been.
+    fn drained(&mut self) -> Next {
+        self.refuse_batch(Reason::Draining, &closed(State::Draining))
+    }
+
+    /// The last reply, to a batch that is not read (to its end).
+    fn refuse_batch(&mut self, reason: Reason, reply: &Reply) -> Next {
+        self.reject(Route::Submit, reason);
+        self.reply(Route::Submit, reply, Framing::LAST);
+        Next::Close
+    }
+
+    fn outcomes(&mut self, batch: &mut Finishing) -> Reply {
+        loop {
+            if let Some(reply) = batch.poll(&self.service) {
+                return reply;
+            }
+            self.socket.park(Some(batch.until()));
+            self.turn = Turn::default();
+        }
+    }
+
+    /// Sends a reply from where it lies; `false` if the peer doesn't take it.
+    fn write_large(&mut self, reply: &Reply, framing: Framing) -> bool {
+        let body = reply.body.as_slice();
+        if body.len() <= OUTPUT_BYTES {
+            self.reply(Route::Submit, reply, framing);
+            return self.flush_all();
+        }
+        self.service
+            .metrics()
+            .http
+            .request(Route::Submit, reply.status);
+        let mut date = [0; DATE_LEN];
+        write_date(&mut date);
+        reply.encode_head(framing, &date, &mut self.output);
+        if !self.flush() {
+            return false;
+        }
+        let timeout = self.service.limits.write_timeout;
+        for piece in body.chunks(WRITE_BYTES) {
+            if self.socket.write(piece, timeout).is_err() {
+                self.broken = true;
+                return false;
+            }
+            self.socket.give_way();
+        }
+        self.flush_all()
+    }
+}

@@ -1,0 +1,176 @@
+//! Orders that a drain keeps on disk, and that the next start takes up again.
+
+use std::{io, sync::Arc};
+
+use crate::{
+    ledger::journal::{Kept, Pending},
+    order::{HashKey, Invalid, Order, decode},
+    pipeline::{
+        Fault, Pipeline,
+        backlog::{Crowded, Feeder},
+    },
+};
+
+/// Why kept orders can't be taken up again. They stay where they are.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// The queue is smaller than the one that they were in.
+    #[error(
+        "{kept} orders kept by the last drain don't fit: raise --queue-capacity to {needed} or more"
+    )]
+    Orders {
+        /// How many there are.
+        kept: usize,
+        /// Slots that will do.
+        needed: usize,
+    },
+    /// The queue takes fewer bytes than it did.
+    #[error(
+        "{kept} orders kept by the last drain don't fit: raise --queue-bytes to {needed} or more"
+    )]
+    Bytes {
+        /// How many there are.
+        kept: usize,
+        /// Bytes that will do.
+        needed: u64,
+    },
+    /// One of them is no order to this version, or not the one it should be.
+    #[error(
+        "the order {id} kept by the last drain can't be taken: {why}: use the version that wrote the file pending, or move that file away if its orders may be given up"
+    )]
+    Unreadable {
+        /// Its id.
+        id: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Keeps orders, if there is a place for them.
+#[derive(Default)]
+pub(super) struct Keeper {
+    pending: Option<Arc<Pending>>,
+    /// Runs while kept orders have no outcome.
+    feeder: Option<Feeder>,
+}
+
+/// What became of orders that somebody was told are queued, and that have no
+/// outcome.
+#[derive(Default)]
+pub(super) struct Finished {
+    pub(super) kept: usize,
+    pub(super) lost: usize,
+    /// There is a place for them.
+    pub(super) can_keep: bool,
+}
+
+/// Claims the orders that the last drain kept, before the gate opens.
+pub(super) fn claim(
+    pipeline: &Pipeline,
+    kept: Vec<Kept<'static>>,
+    key: &HashKey,
+) -> Result<(), KeptError> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let count = kept.len();
+    let orders: Result<Vec<_>, _> = kept
+        .into_iter()
+        .map(|kept| Ok((kept.accepted_at, read(&kept, key)?)))
+        .collect();
+    pipeline
+        .claim_kept(orders?)
+        .map_err(|crowded| match crowded {
+            Crowded::Orders(needed) => KeptError::Orders {
+                kept: count,
+                needed,
+            },
+            Crowded::Bytes(needed) => KeptError::Bytes {
+                kept: count,
+                needed,
+            },
+            Crowded::Twice(id) => KeptError::Unreadable {
+                id: id.to_string(),
+                why: "it is there twice".into(),
+            },
+        })?;
+    tracing::info!(kept = count, "orders kept by the last drain are queued");
+    Ok(())
+}
+
+fn read(kept: &Kept<'_>, key: &HashKey) -> Result<Order, KeptError> {
+    let unreadable = |why: String| KeptError::Unreadable {
+        id: kept.id.to_string(),
+        why,
+    };
+    let order = decode(kept.order.as_bytes(), key)
+        .map_err(|invalid: Invalid| unreadable(invalid.to_string()))?;
+    if order.id().as_str() != kept.id {
+        return Err(unreadable(format!("its id is {}", order.id())));
+    }
+    Ok(order)
+}
+
+impl Keeper {
+    /// Starts to feed what was kept; the file goes when all have an outcome.
+    pub(super) fn start(
+        pipeline: &Arc<Pipeline>,
+        pending: Option<Pending>,
+        on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
+    ) -> io::Result<Self> {
+        let Some(pending) = pending.map(Arc::new) else {
+            return Ok(Self::default());
+        };
+        let mut feeder = None;
+        if pipeline.backlog.open() > 0 {
+            let file = pending.clone();
+            feeder = Some(pipeline.feed(on_fault, move || match file.clear() {
+                Ok(()) => tracing::info!("all kept orders have their outcome"),
+                Err(error) => {
+                    tracing::warn!("{error}; the next start finds that all in it are committed");
+                }
+            })?);
+        }
+        Ok(Self {
+            pending: Some(pending),
+            feeder,
+        })
+    }
+
+    /// The end of a drain: keeps what somebody was told is queued and what has
+    /// no outcome. None of it was committed up to sequence `after_seq`.
+    pub(super) fn finish(&mut self, pipeline: &Pipeline, after_seq: u64) -> Finished {
+        if let Some(feeder) = self.feeder.take() {
+            feeder.stop();
+        }
+        let promises = pipeline.promises();
+        let count = promises.len();
+        let Some(pending) = &self.pending else {
+            return Finished {
+                lost: count,
+                ..Finished::default()
+            };
+        };
+        let mut finished = Finished {
+            kept: count,
+            can_keep: true,
+            ..Finished::default()
+        };
+        if count == 0 {
+            return finished;
+        }
+        let orders = promises
+            .iter()
+            .map(|job| Kept::new(job.accepted_at, &job.order));
+        if let Err(error) = pending.keep(after_seq, orders) {
+            // The file of the last drain still stands.
+            finished.kept = promises.iter().filter(|job| job.kept).count();
+            finished.lost = count - finished.kept;
+            tracing::error!(
+                "{error}: {} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to",
+                finished.lost
+            );
+        }
+        finished
+    }
+}

@@ -1,0 +1,192 @@
+//! No space on the disk: orders are refused, nothing is half written, and it
+//! goes on by itself when there is space. On a small file system of its own,
+//! which takes root; without, these tests say so and pass.
+
+mod harness;
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use harness::{Client, Directory, Injected, Service, get, order, post, submit, until};
+use serde_json::Value;
+
+/// A tmpfs of its own, unmounted in the end.
+struct Small(Directory);
+
+impl Small {
+    /// One of so many MiB; `None`, and why, if this process may not.
+    fn mount(mib: u32) -> Option<Self> {
+        let directory = Directory::new();
+        std::fs::create_dir(&directory.0).unwrap();
+        let size = format!("size={mib}m,mode=700");
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "orders-test"])
+            .arg(&directory.0)
+            .output()
+            .expect("util-linux is there");
+        if output.status.success() {
+            return Some(Self(directory));
+        }
+        let why = String::from_utf8_lossy(&output.stderr);
+        eprintln!("skipped: can't mount a small file system: {}", why.trim());
+        None
+    }
+
+    fn resize(&self, mib: u32) {
+        let status = Command::new("mount")
+            .args(["-o", &format!("remount,size={mib}m")])
+            .arg(&self.0.0)
+            .status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0.0).status();
+    }
+}
+
+/// The tool's word for it.
+#[track_caller]
+fn is_whole(dir: &Path) {
+    let output = Service::command()
+        .args(["journal", "verify", "--data-dir"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+}
+
+/// All outcomes in the journal: ids by sequence, which have no gap.
+#[track_caller]
+fn outcomes(dir: &Path) -> BTreeMap<u64, String> {
+    let output = Service::command()
+        .args(["journal", "cat", "--data-dir"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let outcomes: BTreeMap<u64, String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|line| {
+            (
+                line["seq"].as_u64().unwrap(),
+                line["id"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    assert!(
+        outcomes.keys().copied().eq(1..=outcomes.len() as u64),
+        "a gap"
+    );
+    outcomes
+}
+
+#[track_caller]
+fn is_ready(service: &Service, ready: bool) {
+    until("ready or not", || {
+        let reply = get(service.admin, "/readyz");
+        if reply.status == 503 && !ready {
+            let reason = reply.text().to_owned();
+            assert!(reason.contains("space"), "{reason}");
+        }
+        (reply.status == 200) == ready
+    });
+}
+
+/// Long orders until there is no space for the next: what was acknowledged.
+fn fill(service: &Service) -> BTreeMap<u64, String> {
+    let filler = "x".repeat(60_000);
+    let mut acknowledged = BTreeMap::new();
+    let mut client = Client::to(service.http);
+    for number in 0.. {
+        let id = format!("long-{number}");
+        let body = format!(r#"{{"id":"{id}","value":1,"x":"{filler}"}}"#);
+        let reply = client.ask(submit("Prefer: wait=2\r\n", &body));
+        match reply.status {
+            201 => acknowledged.insert(reply.json()["seq"].as_u64().unwrap(), id),
+            // Taken, and waiting for space; or there was none by then.
+            202 | 503 => return acknowledged,
+            _ => panic!("{reply:?}"),
+        };
+    }
+    unreachable!("no disk is that large")
+}
+
+#[test]
+fn no_space_for_the_next_segment() {
+    let Some(small) = Small::mount(100) else {
+        return;
+    };
+    let data = Directory(small.0.0.join("data"));
+    let service = data.start(&[]);
+    let mut acknowledged = fill(&service);
+    assert!(acknowledged.len() > 1000, "the first segment was used up");
+    is_ready(&service, false);
+    let refused = post(service.http, "", r#"{"id":"refused","value":1}"#);
+    assert_eq!(refused.problem(503)["type"], "/problems/ledger-down");
+    assert_eq!(refused.problem(503)["retry_safe"], true);
+    refused.retry_after();
+    assert_eq!(get(service.http, "/healthz").status, 200);
+    is_whole(&data.0);
+    assert_eq!(outcomes(&data.0), acknowledged);
+
+    small.resize(300);
+    is_ready(&service, true); // by itself
+    for number in 0..10 {
+        let id = format!("after-{number}");
+        let reply = Client::to(service.http).ask(order(&id));
+        assert_eq!(reply.status, 201);
+        acknowledged.insert(reply.json()["seq"].as_u64().unwrap(), id);
+    }
+    let (accepted, processed, _) = service.settled().orders();
+    assert_eq!(accepted, processed);
+    service.drain();
+
+    is_whole(&data.0);
+    let found = outcomes(&data.0);
+    assert_eq!(found.len() as u64, processed, "each once, waiting ones too");
+    assert!(
+        acknowledged
+            .iter()
+            .all(|(seq, id)| found.get(seq) == Some(id))
+    );
+    let again = data.start(&[]);
+    let next = Client::to(again.http).ask(order("next")).json();
+    assert_eq!(next["seq"].as_u64(), Some(processed + 1));
+    again.drain();
+}
+
+/// Blocks of a segment are there before it is written to; so this takes a file
+/// system that says no all the same.
+#[test]
+fn no_space_for_a_batch() {
+    let data = Directory::new();
+    let service = data.start(&[]);
+    let mut client = Client::to(service.http);
+    assert_eq!(client.ask(order("before")).status, 201);
+    // The second segment is being made meanwhile, and would find no space either.
+    until("prepared", || {
+        data.0.join("journal-0000000002.seg").exists()
+    });
+    let no_space = Injected::into(&service, "pwrite64", "error=ENOSPC");
+    let mut waiting = Client::to(service.http);
+    waiting.send(order("waits"));
+    is_ready(&service, false);
+    assert_eq!(
+        client.ask(order("refused")).problem(503)["type"],
+        "/problems/ledger-down"
+    );
+    drop(no_space);
+    let reply = waiting.reply();
+    assert_eq!((reply.status, &reply.json()["seq"]), (201, &2.into()));
+    is_ready(&service, true);
+    assert_eq!(client.ask(order("after")).json()["seq"], 3);
+    is_whole(&data.0);
+    service.drain();
+    let ids: Vec<String> = outcomes(&data.0).into_values().collect();
+    assert_eq!(ids, ["before", "waits", "after"]);
+}

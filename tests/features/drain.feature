@@ -1,0 +1,108 @@
+Feature: Draining
+  Told to stop (SIGTERM), the service takes no new orders, brings those inside to
+  their outcomes, and ends. Nothing that a client was answered for is lost.
+
+  Rule: Within its time, a drain loses nothing
+
+    Scenario: An idle service ends at once
+      Given a service
+      And order "a" is processed
+      When the service is told to stop
+      Then it ends with exit code 0
+      And its log says "drained=0"
+
+    Scenario Outline: Who waits is told the outcome
+      Given a service
+      And its only worker takes 1s for an order
+      And clients that speak <door>
+      And a client waits for the outcome of order "a" worth 1
+      And a client waits for the outcome of order "b" worth 1
+      When the service is told to stop
+      Then the client that waits for "a" is told that the order is processed, with sequence 1
+      And the client that waits for "b" is told that the order is processed, with sequence 2
+      And it ends with exit code 0
+      And its log says "drained=2"
+
+      Examples:
+        | door |
+        | HTTP |
+
+    Scenario Outline: Who comes now is told to go elsewhere
+      Given a service
+      And its only worker takes 2s for an order
+      And clients that speak <door>
+      And a client that is connected
+      And a client waits for the outcome of order "inside" worth 1
+      When the service is told to stop
+      And it has begun to drain
+      And the connected client submits order "late" worth 1
+      Then the client is told that the service is shutting down
+      And sending the same order again is safe
+      And it takes no new connections for orders
+      And the client that waits for "inside" is told that the order is processed
+      And it ends with exit code 0
+
+      Examples:
+        | door |
+        | HTTP |
+
+    Scenario Outline: Under load, every client is told an outcome or to go elsewhere
+      Given a service that keeps its outcomes on disk
+      And clients that speak <door>
+      And 6 clients that submit one order after the other
+      When they have had 100 answers
+      And the service is told to stop
+      Then it ends with exit code 0
+      And each of these clients was told an outcome, or that the service is shutting down
+      And the sequences they were told are 1, 2, 3 and so on without a gap
+
+      Examples:
+        | door |
+        | HTTP |
+
+  Rule: When its time is up, the service ends, and says what became of the rest
+
+    Scenario Outline: Who waits is told that sending again is safe
+      Given a service
+      And its only worker never gets done with an order
+      And it gives up draining after 300ms
+      And clients that speak <door>
+      And a client waits for the outcome of order "a" worth 1
+      And a client waits for the outcome of order "b" worth 1
+      When the service is told to stop
+      Then the client that waits for "a" is told that the service is shutting down
+      And sending the same order again is safe
+      And the client that waits for "b" is told that the service is shutting down
+      And it ends with exit code 3
+      And its log says "lost=0"
+
+      Examples:
+        | door |
+        | HTTP |
+
+    Scenario Outline: In memory, orders that were told "queued" are lost, and counted
+      Given a service
+      And its only worker never gets done with an order
+      And it gives up draining after 300ms
+      And clients that speak <door>
+      When the client submits order "a" worth 1, preferring not to wait
+      And the client submits order "b" worth 1, preferring not to wait
+      And a client waits for the outcome of order "c" worth 1
+      And the service is told to stop
+      Then it ends with exit code 3
+      And its log says "lost=2"
+
+      Examples:
+        | door |
+        | HTTP |
+
+    Scenario: Told to stop twice, it ends at once
+      Given a service
+      And its only worker never gets done with an order
+      And it gives up draining after 1h
+      And a client waits for the outcome of order "a" worth 1
+      When the service is told to stop
+      And it has begun to drain
+      And it is told to stop once more
+      Then it ends with exit code 3
+      And its log says "second signal"

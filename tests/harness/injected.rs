@@ -1,0 +1,40 @@
+//! strace, attached to a service and doing something to its system calls.
+
+use std::process::{Child, Command, Stdio};
+
+use super::{Service, until};
+
+/// Lets the service go when dropped.
+pub struct Injected(Child);
+
+impl Injected {
+    /// Does `what` (strace(1), "Tampering") to each of the service's calls of
+    /// this name.
+    #[track_caller]
+    pub fn into(service: &Service, call: &str, what: &str) -> Self {
+        let log = std::env::temp_dir().join(format!("orders-strace-{}", service.pid()));
+        let child = Command::new("strace")
+            .args(["-f", "-qq", "-p", &service.pid().to_string(), "-e"])
+            .arg(format!("trace={call}"))
+            .arg("-e")
+            .arg(format!("inject={call}:{what}"))
+            .arg("-o")
+            .arg(&log)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("strace is there");
+        until("traced", || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid()));
+            status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
+        });
+        let _ = std::fs::remove_file(log);
+        Self(child)
+    }
+}
+
+impl Drop for Injected {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // it ends with what it traces
+        let _ = self.0.wait();
+    }
+}
