@@ -30,6 +30,7 @@ RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
         /manifest/Cargo.toml > Cargo.toml \
     && cp /manifest/Cargo.lock . \
     && mkdir src \
+    && echo 'fn main() {}' > build.rs \
     && echo '//! Nothing yet.' | tee src/lib.rs > src/main.rs \
     && echo 'fn main() {}' >> src/main.rs \
     && cargo build --release --locked \
@@ -62,8 +63,9 @@ WORKDIR /
 # anyone who can reach it: publish it only where that is meant.
 ENV ORDERS_LISTEN=0.0.0.0:8080 \
     ORDERS_ADMIN_LISTEN=0.0.0.0:9090 \
+    ORDERS_GRPC_LISTEN=0.0.0.0:50051 \
     ORDERS_DATA_DIR=/data
-EXPOSE 8080 9090
+EXPOSE 8080 9090 50051
 # The journal. A volume, and not the container's own layer: an fdatasync there
 # goes through the overlay, and the data would go with the container. Name it
 # (-v orders:/data), or each `docker run` begins with an empty one.
