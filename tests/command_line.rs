@@ -184,20 +184,16 @@ fn a_port_in_use(engine: &str) {
         .local_addr()
         .map(|address| (taken, address.to_string()));
     let (_taken, address) = taken.unwrap();
-    for (flag, other) in [
-        ("--listen", "--admin-listen"),
-        ("--admin-listen", "--listen"),
-    ] {
-        let flags = [
-            flag,
-            &address,
-            other,
-            "127.0.0.1:0",
-            "--http-engine",
-            engine,
-        ];
-        let memory = ["--ledger", "memory", "--grpc-listen", "off"];
-        let output = run(&[&flags[..], &memory].concat(), &[]);
+    /// Flags that put one port at an address and the others anywhere.
+    fn ports<'a>(engine: &'a str, flag: &str, address: &'a str) -> Vec<&'a str> {
+        let ports = ["--listen", "--admin-listen", "--grpc-listen"];
+        let at = |port| if port == flag { address } else { "127.0.0.1:0" };
+        let ports = ports.into_iter().flat_map(|port| [port, at(port)]);
+        let others = ["--http-engine", engine, "--ledger", "memory"];
+        ports.chain(others).collect()
+    }
+    for flag in ["--listen", "--admin-listen", "--grpc-listen"] {
+        let output = run(&ports(engine, flag, &address), &[]);
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{flag}: {text}");
         let last = text.lines().last().expect("a reason");
@@ -206,20 +202,11 @@ fn a_port_in_use(engine: &str) {
     }
     // Nor do two of us share one, though the engine would let them.
     let service = Service::on(engine, &[]);
-    for (flag, other, address) in [
-        ("--listen", "--admin-listen", service.http.to_string()),
-        ("--admin-listen", "--listen", service.admin.to_string()),
+    for (flag, address) in [
+        ("--listen", service.http.to_string()),
+        ("--admin-listen", service.admin.to_string()),
     ] {
-        let flags = [
-            flag,
-            &address,
-            other,
-            "127.0.0.1:0",
-            "--http-engine",
-            engine,
-            "--ledger",
-            "memory",
-        ];
+        let flags = ports(engine, flag, &address);
         assert_eq!(run(&flags, &[]).status.code(), Some(1), "{flag}");
     }
 }
