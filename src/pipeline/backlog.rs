@@ -205,9 +205,9 @@ impl Pipeline {
     ) -> io::Result<Feeder> {
         let stop = Arc::new(AtomicBool::new(false));
         let (pipeline, stopped) = (self.clone(), stop.clone());
-        let thread = self.spawn("feeder".into(), on_fault, move |_| {
-            pipeline.feed_until(&stopped, done);
-        })?;
+        let run = move |_: &dyn Fn(Fault)| pipeline.feed_until(&stopped, done);
+        // What it has not fed waits for the deadline, as if it were slow.
+        let thread = self.spawn("feeder".into(), on_fault, run, |_| {})?;
         Ok(Feeder { thread, stop })
     }
 

@@ -41,7 +41,7 @@ pub(super) fn run(
             if pipeline.is_fenced() {
                 ledger.take_back(&mut back);
                 back.drain(..)
-                    .for_each(|judged: Judged| pipeline.take_back(judged.job));
+                    .for_each(|judged: Judged| pipeline.take_back(judged.into_job()));
             }
             let room = if dead { usize::MAX } else { ledger.room() };
             pipeline.gate.shed(!dead && ledger.is_full());
@@ -95,7 +95,7 @@ pub(super) fn run(
 fn admit(pipeline: &Pipeline, judged: Judged) -> Option<Judged> {
     if let Verdict::Retry(reason) = &judged.verdict {
         if judged.job.kept {
-            pipeline.backlog.again(judged.job); // it was promised an outcome
+            pipeline.backlog.again(judged.into_job()); // it was promised an outcome
             return None;
         }
         let why = Withdrawal::Retry(reason.clone());

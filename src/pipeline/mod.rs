@@ -91,6 +91,8 @@ pub struct Judged {
     job: Arc<InFlight>,
     verdict: Verdict,
     at: Instant,
+    /// Whoever drops it must have answered; see `wreck`.
+    in_hand: bool,
 }
 
 impl Item for Judged {

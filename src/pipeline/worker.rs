@@ -63,7 +63,13 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
             .record(taken.saturating_duration_since(job.admitted));
         metrics.process.record(at - taken);
 
-        hand_on(pipeline, me, Judged { job, verdict, at });
+        let judged = Judged {
+            job,
+            verdict,
+            at,
+            in_hand: true,
+        };
+        hand_on(pipeline, me, judged);
         let (since, haste) = match untold {
             Some((since, Haste::Now)) => (since, Haste::Now),
             Some((since, Haste::CanWait)) => (since, last),

@@ -6,10 +6,10 @@
 //! turns them away. Orders that were in the thread's hands are dropped by the
 //! panic: a [`Judged`] that goes without an answer gives one, and counts.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use super::{
-    Judged, Pipeline, cost,
+    InFlight, Judged, Pipeline, cost,
     gate::State,
     ticket::{Answer, Withdrawal},
     wake::Haste,
@@ -25,7 +25,7 @@ impl Drop for Judged {
     /// Answers the submitter if nobody has: the thread that had the order has
     /// panicked.
     fn drop(&mut self) {
-        if self.job.waiter.get().is_none() {
+        if self.in_hand && self.job.waiter.get().is_none() {
             self.job.waiter.keep(Answer::Withdrawn(Withdrawal::Ledger));
             // Not there any more when the thread is about to end.
             let _ = LOST.try_with(|lost| {
@@ -36,9 +36,20 @@ impl Drop for Judged {
     }
 }
 
+impl Judged {
+    /// The order without its verdict, which is dropped.
+    pub(super) fn into_job(mut self) -> Arc<InFlight> {
+        self.in_hand = false;
+        self.job.clone()
+    }
+}
+
 impl Pipeline {
     /// For a worker that has panicked: turns away what is in the intake queue.
     pub(super) fn wrecked_worker(&self, me: usize) {
+        if let Some(job) = self.hands[me].take() {
+            self.withdraw(&job, Withdrawal::Drain);
+        }
         loop {
             let next = self
                 .workers
@@ -55,7 +66,7 @@ impl Pipeline {
     pub(super) fn wrecked_committer(&self) {
         let (orders, bytes) = LOST.take();
         for claim in self.claims.committing() {
-            for waiter in self.claims.finish(claim) {
+            for waiter in self.claims.finish(claim).waiters {
                 waiter.keep(Answer::Withdrawn(Withdrawal::Ledger));
             }
         }

@@ -63,6 +63,7 @@ fn pipeline() -> Arc<Pipeline> {
         queue_bytes: 1 << 10,
         window: 1,
         plan: plan(),
+        window_reach: Duration::ZERO,
     })
 }
 

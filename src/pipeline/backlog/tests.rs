@@ -46,6 +46,7 @@ fn pipeline(queue_orders: usize, queue_bytes: u64) -> Arc<Pipeline> {
         queue_bytes,
         window: 100_000,
         plan: plan(),
+        window_reach: Duration::ZERO,
     };
     let pipeline = Pipeline::new(&settings);
     pipeline.doors.open(Vec::new());

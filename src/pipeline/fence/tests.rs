@@ -42,6 +42,7 @@ fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Judged>>>) -
         queue_bytes: 1 << 20,
         window: 100_000,
         plan: plan.clone(),
+        window_reach: Duration::ZERO,
     });
     pipeline.doors.open(Vec::new());
     let (memory, archive) = memory::open(100_000);
@@ -322,6 +323,7 @@ fn promises_outlive_a_ledger_that_fails() {
             queue_bytes: 1 << 20,
             window: 16,
             plan: plan.clone(),
+            window_reach: Duration::ZERO,
         });
         pipeline.doors.open(Vec::new());
         let (_, archive) = memory::open::<Judged>(16);
