@@ -166,6 +166,23 @@ impl Admission {
         })
     }
 
+    /// The same for a door where id, value and other members come apart
+    /// ([`Order::from_parts`]).
+    ///
+    /// # Errors
+    /// [`Rejection::Invalid`], counted.
+    pub fn decode_parts(
+        &self,
+        id: &str,
+        value: &str,
+        other_members_json: Option<&str>,
+    ) -> Result<Order, Rejection> {
+        Order::from_parts(id, value, other_members_json, &self.key).map_err(|invalid| {
+            self.reject(Reason::Invalid);
+            Rejection::Invalid(invalid)
+        })
+    }
+
     /// Submits a decoded order; else as [`submit`](Self::submit).
     ///
     /// # Errors

@@ -109,6 +109,9 @@ fn announce(server: &Server) -> io::Result<()> {
     if let Some(admin) = server.admin() {
         writeln!(out, "listening admin {admin}")?;
     }
+    if let Some(grpc) = server.grpc() {
+        writeln!(out, "listening grpc {grpc}")?;
+    }
     out.flush()
 }
 

@@ -22,7 +22,9 @@ use self::{
 };
 use crate::{
     admission::Admission,
+    bodies::Bodies,
     config::{self, Config, HttpEngine},
+    grpc,
     http::{
         Limits, Service,
         deadline::Deadlines,
@@ -124,6 +126,8 @@ pub struct Server {
     native: Option<Listener>,
     http: SocketAddr,
     admin: Option<SocketAddr>,
+    /// `None` under `--grpc-listen off`.
+    grpc: Option<grpc::Running>,
 }
 
 /// What is kept from the start for the opening of the ledger.
@@ -189,9 +193,15 @@ impl Server {
             plan.why
         );
         let mut limits = Limits::of(config);
-        limits.max_connections = connections(config.max_connections)?;
+        let mut grpc_limits = grpc::Limits::of(config);
+        if config.grpc_listen.is_none() {
+            grpc_limits.connections_max = 0;
+        }
+        (limits.max_connections, grpc_limits.connections_max) =
+            connections(config.max_connections, grpc_limits.connections_max)?;
 
         let port = bind(config)?;
+        let grpc_port = bind_grpc(config)?;
         let io_threads = start_coroutines(&plan)?;
         let dispatch = Dispatch::start(io_threads)?;
         // A seat for each connection that waits, and one for the listener.
@@ -207,10 +217,13 @@ impl Server {
             window_reach: config.ack_timeout * 2,
         };
         let pipeline = Pipeline::new(&settings);
-        pipeline.doors.open(vec![dispatch.clone()]);
+        let waiting = grpc::Waiting::default();
+        pipeline.doors.open(vec![dispatch.clone(), waiting.door()]);
         let key = HashKey::random();
-        let admission = Admission::new(pipeline.clone(), key.clone());
-        let service = Service::new(admission, limits, Observer::start(&pipeline)?);
+        let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
+        let bodies = Bodies::new(config.body_bytes);
+        let observer = Observer::start(&pipeline)?;
+        let service = Service::new(admission.clone(), limits, bodies.clone(), observer);
 
         let http = |address, source| StartError::Bind {
             flag: "--listen",
@@ -261,6 +274,12 @@ impl Server {
                 })?,
             ),
         };
+        let grpc = grpc_port
+            .map(|listener| {
+                let threads = plan.io_threads;
+                grpc::Running::start(listener, grpc_limits, admission, bodies, waiting, threads)
+            })
+            .transpose()?;
         Ok(Self {
             pipeline,
             service,
@@ -277,6 +296,7 @@ impl Server {
             native,
             http,
             admin,
+            grpc,
         })
     }
 
@@ -288,6 +308,11 @@ impl Server {
     /// The address of the admin port, unless it is off.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// The address of the gRPC port, unless it is off.
+    pub fn grpc(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(grpc::Running::address)
     }
 
     /// Opens the ledger, which may take a while after a crash, takes up what
@@ -347,6 +372,9 @@ impl Server {
         if let Some(native) = &self.native {
             native.stop();
         }
+        if let Some(grpc) = &self.grpc {
+            grpc.drain();
+        }
         // Those who wait for the feed have nothing to wait for any more.
         self.pipeline.progress.notify();
         self.pipeline.doors.flush();
@@ -359,6 +387,9 @@ impl Server {
             missed = self.pipeline.fence(LAST_COMMIT);
             self.deadlines.wake_all();
         }
+        if let Some(grpc) = &self.grpc {
+            grpc.over();
+        }
         // Before the committer ends, and with it the hold on the directory; and
         // before replies, which are on their way by themselves.
         let kept = self.keeper.finish(&self.pipeline, after_seq);
@@ -366,7 +397,11 @@ impl Server {
         // Batches whose lines are still coming may come to their end, in the
         // time that a drain has.
         wait_for_none(&self.service.batches, deadline);
-        self.replies_out(Instant::now() + FAREWELL);
+        let farewell = Instant::now() + FAREWELL;
+        self.replies_out(farewell);
+        if let Some(grpc) = &self.grpc {
+            grpc.wait_closed(farewell);
+        }
 
         self.service.closing.store(true, Ordering::Release);
         self.deadlines.wake_all();
@@ -399,7 +434,15 @@ impl Server {
         // Those who wait for the feed have nothing to wait for any more.
         self.pipeline.progress.notify();
         self.pipeline.doors.flush();
-        self.replies_out(Instant::now() + FAREWELL);
+        if let Some(grpc) = &self.grpc {
+            grpc.drain();
+            grpc.over();
+        }
+        let farewell = Instant::now() + FAREWELL;
+        self.replies_out(farewell);
+        if let Some(grpc) = &self.grpc {
+            grpc.wait_closed(farewell);
+        }
     }
 
     /// Waits until no request is in execution.
@@ -440,6 +483,18 @@ fn bind(config: &Config) -> Result<Bound, StartError> {
                 })
         }
     }
+}
+
+fn bind_grpc(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.grpc_listen else {
+        return Ok(None);
+    };
+    let bound = listen(address).map_err(|source| StartError::Bind {
+        flag: "--grpc-listen",
+        address,
+        source,
+    })?;
+    Ok(Some(bound))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -488,8 +543,9 @@ fn start_coroutines(plan: &Plan) -> io::Result<usize> {
 }
 
 /// Raises the soft descriptor limit as far as it goes, and says how many
-/// connections fit under it.
-fn connections(wanted: usize) -> Result<usize, StartError> {
+/// connections fit under it, on the order port and on the gRPC port, which gets
+/// a quarter of them at most.
+fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, usize), StartError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -505,19 +561,25 @@ fn connections(wanted: usize) -> Result<usize, StartError> {
             .unwrap_or(usize::MAX)
             .saturating_sub(kept)
     });
-    if room == 0 {
+    let grpc = wanted_grpc.min((room / 4).max(1));
+    let fits = wanted.min(room.saturating_sub(grpc));
+    if fits == 0 {
         let limit = current.unwrap_or_default();
         return Err(StartError::Descriptors {
             limit,
-            needed: kept + 1,
+            needed: kept + 1 + wanted_grpc.min(1),
         });
     }
-    let fits = wanted.min(room);
-    if fits < wanted {
-        tracing::warn!(
-            "--max-connections {wanted} lowered to {fits}: the process may open {} descriptors",
-            current.unwrap_or_default()
-        );
+    for (flag, wanted, fits) in [
+        ("--max-connections", wanted, fits),
+        ("--grpc-max-connections", wanted_grpc, grpc),
+    ] {
+        if fits < wanted {
+            tracing::warn!(
+                "{flag} {wanted} lowered to {fits}: the process may open {} descriptors",
+                current.unwrap_or_default()
+            );
+        }
     }
-    Ok(fits)
+    Ok((fits, grpc))
 }

@@ -9,7 +9,6 @@ use harness::Service;
 fn flags_of_later_versions_are_refused() {
     for (flag, value) in [
         ("--ledger", "nats://127.0.0.1:4222"),
-        ("--grpc-listen", "127.0.0.1:0"),
         ("--token-file", "/dev/null"),
         ("--nats-stream", "ORDERS"),
         ("--nats-replicas", "1"),

@@ -54,7 +54,7 @@ pub struct Config {
     pub admin_listen: std::option::Option<SocketAddr>,
 
     /// Address of the gRPC port, or off; port 0 picks one
-    #[arg(long, value_name = "ADDR", default_value = "off", value_parser = value::address_or_off)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = value::address_or_off)]
     pub grpc_listen: std::option::Option<SocketAddr>,
 
     /// What serves the order port; may_minihttp is for trusted networks only
@@ -157,6 +157,23 @@ pub struct Config {
     /// Time a connection may stay open between two requests (1ms to 1h)
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub idle_timeout: Duration,
+
+    /// Connections open at once on the gRPC port; one more is turned away with GOAWAY. Clamped to a
+    /// quarter of the descriptor limit at start
+    #[arg(long, value_name = "CONNECTIONS", default_value = "1000", value_parser = quantity::count(1..=1_000_000, "connections"))]
+    pub grpc_max_connections: usize,
+
+    /// Calls open at once on one gRPC connection; the client holds one more back
+    #[arg(long, value_name = "CALLS", default_value = "256", value_parser = quantity::count(1..=65_536, "calls"))]
+    pub grpc_max_streams: usize,
+
+    /// Time between two pings that ask whether a gRPC client is still there (1s to 1h)
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::time(MILLISECOND * 1000..=HOUR))]
+    pub grpc_keepalive_interval: Duration,
+
+    /// Time the answer to such a ping may take (1ms to 1h) before the connection is closed
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::time(MILLISECOND..=HOUR))]
+    pub grpc_keepalive_timeout: Duration,
 
     /// HTTP status of an order refused because the queue is full
     #[arg(long, value_name = "STATUS", default_value = "503")]

@@ -34,12 +34,6 @@ pub(super) const NOT_YET: &[NotYet] = &[
         note: "nats:// is not in this version yet",
         instead: "use --ledger journal",
     },
-    NotYet {
-        flag: "grpc-listen",
-        refused: |value| value != "off",
-        note: "only off is in this version yet",
-        instead: "use --grpc-listen off",
-    },
     whole("token-file"),
     whole("nats-stream"),
     whole("nats-replicas"),

@@ -49,7 +49,7 @@ fn defaults() {
     let want = Config {
         listen: at("127.0.0.1:8080"),
         admin_listen: Some(at("127.0.0.1:9090")),
-        grpc_listen: None,
+        grpc_listen: Some(at("127.0.0.1:50051")),
         http_engine: HttpEngine::Native,
         data_dir: "./data".into(),
         ledger: Ledger::Journal,
@@ -79,6 +79,10 @@ fn defaults() {
         body_timeout: seconds(30),
         write_timeout: seconds(30),
         idle_timeout: seconds(60),
+        grpc_max_connections: 1000,
+        grpc_max_streams: 256,
+        grpc_keepalive_interval: seconds(30),
+        grpc_keepalive_timeout: seconds(10),
         overload_status: OverloadStatus::ServiceUnavailable,
         token_file: None,
         retain_bytes: None,
@@ -433,6 +437,38 @@ const ROWS: &[Row] = &[
         TIMES_BAD,
     ),
     (
+        "grpc-max-connections",
+        &[
+            ("1", "grpc_max_connections: 1,"),
+            ("1000000", "grpc_max_connections: 1000000,"),
+        ],
+        &["", "0", "1000001"],
+    ),
+    (
+        "grpc-max-streams",
+        &[
+            ("1", "grpc_max_streams: 1,"),
+            ("65536", "grpc_max_streams: 65536,"),
+        ],
+        &["", "0", "65537"],
+    ),
+    (
+        "grpc-keepalive-interval",
+        &[
+            ("1s", "grpc_keepalive_interval: 1s"),
+            ("1h", "grpc_keepalive_interval: 3600s"),
+        ],
+        &["", "999ms", "0s", "61m", "30"],
+    ),
+    (
+        "grpc-keepalive-timeout",
+        &[
+            ("1ms", "grpc_keepalive_timeout: 1ms"),
+            ("1h", "grpc_keepalive_timeout: 3600s"),
+        ],
+        TIMES_BAD,
+    ),
+    (
         "overload-status",
         &[("503", "ServiceUnavailable"), ("429", "TooManyRequests")],
         &["", "500", "-429"],
@@ -723,7 +759,6 @@ fn limits_that_contradict_each_other_are_refused() {
 fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
     for (flag, value, instead) in [
         ("ledger", "nats://a:4222", "use --ledger journal"),
-        ("grpc-listen", "127.0.0.1:50051", "use --grpc-listen off"),
         ("token-file", "/run/tokens", "leave it out"),
         ("nats-stream", "ORDERS", "leave it out"),
         ("nats-replicas", "1", "leave it out"),
@@ -737,8 +772,8 @@ fn what_is_not_built_yet_is_refused_by_flag_and_by_variable() {
         let want = format!("order-processor: {name}={value} is not in this version yet: {instead}");
         assert_eq!(line(with(&[], &[(&name, value)])), want);
     }
-    let parsed = flags(&["--ledger", "journal", "--grpc-listen", "off"]);
-    assert_eq!(parsed.expect("these two are built"), Config::default());
+    let parsed = flags(&["--ledger", "journal"]);
+    assert_eq!(parsed.expect("this one is built"), Config::default());
 }
 
 #[test]
@@ -771,11 +806,11 @@ fn help_and_version_are_shown_and_are_no_failure() {
 
 #[test]
 fn help_says_every_flag_with_its_default_and_variable() {
-    // The contract's table; gRPC differs until it is built.
+    // The contract's table, and the flags beside it.
     let table = [
         ("listen", "127.0.0.1:8080"),
         ("admin-listen", "127.0.0.1:9090"),
-        ("grpc-listen", "off"),
+        ("grpc-listen", "127.0.0.1:50051"),
         ("http-engine", "native"),
         ("data-dir", "./data"),
         ("ledger", "journal"),
@@ -801,6 +836,10 @@ fn help_says_every_flag_with_its_default_and_variable() {
         ("body-timeout", "30s"),
         ("write-timeout", "30s"),
         ("idle-timeout", "60s"),
+        ("grpc-max-connections", "1000"),
+        ("grpc-max-streams", "256"),
+        ("grpc-keepalive-interval", "30s"),
+        ("grpc-keepalive-timeout", "10s"),
         ("overload-status", "503"),
         ("token-file", "none"),
         ("retain-bytes", "none"),

@@ -42,6 +42,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::{
     admission::Admission,
+    bodies::Bodies,
     config::{Ack, Config},
     metrics::Metrics,
 };
@@ -65,8 +66,6 @@ pub struct Limits {
     pub max_batch_orders: usize,
     /// Batches at a time.
     pub max_batches: usize,
-    /// Bytes of all bodies being read.
-    pub body_bytes: usize,
     /// Connections on the order port.
     pub max_connections: usize,
     /// From the first byte of a head to its last.
@@ -92,7 +91,6 @@ impl Limits {
             max_batch_body: config.max_batch_body,
             max_batch_orders: config.max_batch_orders,
             max_batches: config.max_batches,
-            body_bytes: config.body_bytes,
             max_connections: config.max_connections,
             head_timeout: config.head_timeout,
             body_timeout: config.body_timeout,
@@ -106,7 +104,7 @@ impl Limits {
 /// What all routes and connections share.
 pub struct Service {
     /// The door to the pipeline.
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     /// Limits and timeouts.
     pub limits: Limits,
     /// Puts scrapes together.
@@ -116,9 +114,8 @@ pub struct Service {
     /// Requests between their last byte and the last byte of their reply, on
     /// the order port. The drain waits for zero.
     pub executing: CachePadded<AtomicUsize>,
-    /// Bytes of the bodies being read. Added to and subtracted from by
-    /// connections.
-    pub bodies: CachePadded<AtomicUsize>,
+    /// Room for the bodies being read, shared with the other doors.
+    pub bodies: Arc<Bodies>,
     /// Batches between their head and the last byte of their reply. The drain
     /// waits for them.
     pub batches: CachePadded<AtomicUsize>,
@@ -128,14 +125,19 @@ pub struct Service {
 
 impl Service {
     /// A service over an admission.
-    pub fn new(admission: Admission, limits: Limits, observer: Observer) -> Arc<Self> {
+    pub fn new(
+        admission: Arc<Admission>,
+        limits: Limits,
+        bodies: Arc<Bodies>,
+        observer: Observer,
+    ) -> Arc<Self> {
         Arc::new(Self {
             admission,
             pages: Pages::new(limits.page_bytes),
             limits,
             observer,
             executing: CachePadded::default(),
-            bodies: CachePadded::default(),
+            bodies,
             batches: CachePadded::default(),
             closing: AtomicBool::new(false),
         })
@@ -151,16 +153,6 @@ impl Service {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Takes room for a body; `None` if there is none. Given back on drop.
-    fn body_room(self: &Arc<Self>, bytes: usize) -> Option<BodyRoom> {
-        let before = self.bodies.fetch_add(bytes, Ordering::Relaxed);
-        let room = BodyRoom {
-            service: self.clone(),
-            bytes,
-        };
-        (before + bytes <= self.limits.body_bytes).then_some(room)
-    }
-
     /// Takes one of the places for batches; `None` if there is none.
     fn batch_slot(self: &Arc<Self>) -> Option<BatchSlot> {
         let before = self.batches.fetch_add(1, Ordering::SeqCst);
@@ -172,18 +164,6 @@ impl Service {
     fn execute(self: &Arc<Self>) -> Executing {
         self.executing.fetch_add(1, Ordering::SeqCst);
         Executing(self.clone())
-    }
-}
-
-/// Room for a body that is being read.
-struct BodyRoom {
-    service: Arc<Service>,
-    bytes: usize,
-}
-
-impl Drop for BodyRoom {
-    fn drop(&mut self) {
-        self.service.bodies.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`OrderId`]: who an order is.
 //! - [`decode`]: the order in an HTTP body or a batch's line; [`Order::from_parts`]: the same
 //!   order from a message's fields. The doors' orders are equal if their contents are.
+//! - [`Parts`]: an order's text taken apart into such fields again.
 //! - [`HashKey`]: the keyed hashes that stand for ids and contents.
 //! - [`Invalid`]: why not.
 //!
@@ -21,6 +22,7 @@ mod invalid;
 mod layout;
 mod members;
 mod names;
+mod parts;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use hash::HashKey;
 pub use id::{ID_LEN_MAX, InvalidId, OrderId};
 pub use invalid::{Invalid, Position};
 pub use layout::DEPTH_MAX;
+pub use parts::Parts;
 
 /// A valid order.
 #[derive(Clone)]

@@ -16,6 +16,8 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
+use super::progress::Progress;
+
 /// Bytes are counted in the lower bits: up to 256 GiB.
 const BYTES_BITS: u32 = 38;
 const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
@@ -64,6 +66,8 @@ pub struct Gate {
     orders_max: u64,
     /// The thread that drains, written before the state says so.
     drainer: OnceLock<Thread>,
+    /// Who waits for another state; told by whoever brings it about.
+    pub(super) changed: Progress,
 }
 
 impl Gate {
@@ -77,6 +81,7 @@ impl Gate {
             bytes_max: bytes_max.min(BYTES_MAX),
             orders_max,
             drainer: OnceLock::new(),
+            changed: Progress::default(),
         }
     }
 
@@ -170,16 +175,21 @@ impl Gate {
             Ordering::SeqCst,
             Ordering::SeqCst,
         );
+        self.changed.notify();
     }
 
     /// Closes it for good. A dead ledger stays the reason, whatever comes.
     pub fn close(&self, state: State) {
         self.state.fetch_max(state as u8, Ordering::SeqCst);
+        self.changed.notify();
     }
 
-    /// Sheds orders while the ledger has no space.
+    /// Sheds orders while the ledger has no space. For the committer.
     pub fn shed(&self, full: bool) {
-        self.shedding.store(full, Ordering::Relaxed);
+        if self.shedding.load(Ordering::Relaxed) != full {
+            self.shedding.store(full, Ordering::Relaxed);
+            self.changed.notify();
+        }
     }
 
     /// Parks the calling thread until nothing is inside or `deadline` has

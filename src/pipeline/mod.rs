@@ -316,7 +316,13 @@ impl Pipeline {
     /// Has `waker` called when next an order ends, or when the service drains.
     /// Look at what you wait for after this call: it may have come already.
     pub fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
-        Watch::new(self, waker)
+        Watch::new(self, |pipeline| &pipeline.progress, waker)
+    }
+
+    /// Has `waker` called when next the gate says something else; the rest as
+    /// with [`watch`](Self::watch).
+    pub fn watch_gate(self: &Arc<Self>, waker: &Waker) -> Watch {
+        Watch::new(self, |pipeline| &pipeline.gate.changed, waker)
     }
 
     /// Whether orders that come in bulk may take a place: half of the queue, in

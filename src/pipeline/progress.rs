@@ -44,6 +44,8 @@ struct List {
 #[must_use = "dropping it ends the watch"]
 pub struct Watch {
     pipeline: Arc<Pipeline>,
+    /// Which of the pipeline's lists it is on.
+    list: fn(&Pipeline) -> &Progress,
     number: u64,
 }
 
@@ -97,17 +99,22 @@ impl Progress {
 }
 
 impl Watch {
-    pub(super) fn new(pipeline: &Arc<Pipeline>, waker: &Waker) -> Self {
+    pub(super) fn new(
+        pipeline: &Arc<Pipeline>,
+        list: fn(&Pipeline) -> &Progress,
+        waker: &Waker,
+    ) -> Self {
         Self {
-            number: pipeline.progress.add(waker.clone()),
+            number: list(pipeline).add(waker.clone()),
             pipeline: pipeline.clone(),
+            list,
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.pipeline.progress.remove(self.number);
+        (self.list)(&self.pipeline).remove(self.number);
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Service {
     pub http: SocketAddr,
     /// The admin port.
     pub admin: SocketAddr,
+    /// The gRPC port, where it was asked for.
+    pub grpc: Option<SocketAddr>,
     log: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -52,6 +54,18 @@ impl Service {
         let mut command = Self::command();
         command.args(BASE_FLAGS).args(flags);
         Self::launch(command)
+    }
+
+    /// The same with a gRPC port.
+    #[track_caller]
+    pub fn with_grpc(flags: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.args(BASE_FLAGS.map(|flag| match flag {
+            "off" => "127.0.0.1:0",
+            flag => flag,
+        }));
+        command.args(flags);
+        Self::launch_with(command, &["http", "admin", "grpc"])
     }
 
     /// The same on the engine of this name.
@@ -88,7 +102,13 @@ impl Service {
 
     /// Starts a prepared command and waits until it is ready.
     #[track_caller]
-    pub fn launch(mut command: Command) -> Self {
+    pub fn launch(command: Command) -> Self {
+        Self::launch_with(command, &["http", "admin"])
+    }
+
+    /// The same for a command that listens on these ports.
+    #[track_caller]
+    pub fn launch_with(mut command: Command, ports: &[&str]) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -103,7 +123,7 @@ impl Service {
         let readers = vec![
             thread::spawn(move || {
                 for text in BufReader::new(out).lines().map_while(Result::ok) {
-                    let _ = line.send(text); // nobody asks past the two addresses
+                    let _ = line.send(text); // nobody asks past the addresses
                 }
             }),
             thread::spawn(move || {
@@ -118,10 +138,11 @@ impl Service {
             child,
             http: ([0, 0, 0, 0], 0).into(),
             admin: ([0, 0, 0, 0], 0).into(),
+            grpc: None,
             log,
             readers,
         };
-        for name in ["http", "admin"] {
+        for name in ports {
             let text = lines
                 .recv_timeout(PATIENCE)
                 .unwrap_or_else(|_| panic!("no address of {name}; log:\n{}", service.log()));
@@ -129,9 +150,10 @@ impl Service {
                 .strip_prefix(&format!("listening {name} "))
                 .unwrap_or_else(|| panic!("expected the address of {name}, got {text:?}"));
             let address = address.parse().expect("an address with its port");
-            match name {
+            match *name {
                 "http" => service.http = address,
-                _ => service.admin = address,
+                "admin" => service.admin = address,
+                _ => service.grpc = Some(address),
             }
         }
         until("ready", || get(service.admin, "/readyz").status == 200);

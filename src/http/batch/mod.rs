@@ -36,7 +36,7 @@ use self::{
     results::{Results, Verdict},
 };
 use super::{
-    BatchSlot, BodyRoom, Service,
+    BatchSlot, Service,
     framing::{BodyFraming, Method},
     problem::Problem,
     reply::{NDJSON, Reply},
@@ -45,6 +45,7 @@ use super::{
 };
 use crate::{
     admission::{Admitted, Offered, Rejection},
+    bodies::Room,
     metrics::{Reason, Route},
     order::{Invalid, Order, OrderId},
     pipeline::{gate::State, progress::Watch},
@@ -78,7 +79,7 @@ pub struct Batch {
     waker: Waker,
     watch: Option<Watch>,
     _slot: BatchSlot,
-    _room: BodyRoom,
+    _room: Room,
 }
 
 /// The order of the last line taken.
@@ -154,8 +155,8 @@ impl Batch {
             return refused(report.reply(), Reason::Full);
         };
         // A piece of the body and a line; however small the limit is, one fits.
-        let bytes = (READ_BYTES + limits.max_body).min(limits.body_bytes);
-        let Some(room) = service.body_room(bytes) else {
+        let bytes = (READ_BYTES + limits.max_body).min(service.bodies.bytes_max());
+        let Some(room) = service.bodies.take(bytes) else {
             let report = Problem::BodyMemory
                 .report("all bodies being read are over their limit (--body-bytes)")
                 .retry_after(1);

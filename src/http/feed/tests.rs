@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     admission::Admission,
+    bodies::Bodies,
     config::Config,
     ledger::{Archive, Item, Ledger, LedgerId, Read, ReadError, ReadRange, Status, memory},
     order::{HashKey, Order, decode},
@@ -253,7 +254,8 @@ fn service() -> Arc<Service> {
     let observer = Observer::start(&pipeline).unwrap();
     let config = Config::parse_from(["order-processor"], [("", ""); 0]).unwrap();
     let admission = Admission::new(pipeline, HashKey::from_bytes([1; 16]));
-    Service::new(admission, Limits::of(&config), observer)
+    let bodies = Bodies::new(config.body_bytes);
+    Service::new(Arc::new(admission), Limits::of(&config), bodies, observer)
 }
 
 /// Opens its ledger; three outcomes are in it.

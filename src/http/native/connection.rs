@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     super::{
-        BodyRoom, Executing, Service,
+        Executing, Service,
         batch::is_batch,
         date::{DATE_LEN, write_date},
         framing::{BodyDecoder, BodyFraming, Head, HeadLimits, parse_head},
@@ -22,6 +22,7 @@ use super::{
     socket::{Ended, Socket},
 };
 use crate::{
+    bodies::Room,
     metrics::{Reason, Route},
     pipeline::gate::State,
 };
@@ -228,7 +229,7 @@ impl Connection {
     }
 
     /// Waits for the whole body; where it is, and the room that it holds.
-    fn body(&mut self, head: &Head, route: Route) -> Result<(BodyPlace, Option<BodyRoom>), Next> {
+    fn body(&mut self, head: &Head, route: Route) -> Result<(BodyPlace, Option<Room>), Next> {
         let max = self.service.limits.max_body;
         let announced = match head.body {
             BodyFraming::None => return Ok((BodyPlace::Input(0), None)),
@@ -247,7 +248,7 @@ impl Connection {
         if head.body != BodyFraming::Chunked && have >= announced {
             return Ok((BodyPlace::Input(announced), None));
         }
-        let Some(room) = self.service.body_room(announced) else {
+        let Some(room) = self.service.bodies.take(announced) else {
             let report = Problem::BodyMemory
                 .report("all bodies being read are over their limit (--body-bytes)")
                 .retry_after(1);

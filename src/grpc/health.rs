@@ -1,0 +1,113 @@
+//! `grpc.health.v1`: the same readiness as `/readyz`, for the server as a whole
+//! and for the one service there is.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, stream};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
+    health_server::Health,
+};
+
+use super::{Door, Phase, SERVICE, status::Kind, status::Refusal};
+use crate::pipeline::gate::State;
+
+/// The health service.
+pub(super) struct Checks(pub(super) Arc<Door>);
+
+type Watching = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+struct Watcher {
+    door: Arc<Door>,
+    phase: watch::Receiver<Phase>,
+    /// Whether there is such a service.
+    known: bool,
+    told: Option<ServingStatus>,
+}
+
+#[tonic::async_trait]
+impl Health for Checks {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        let service = &request.get_ref().service;
+        if !is_known(service) {
+            return Err(Kind::Unknown.because("no service has this name").status());
+        }
+        Ok(Response::new(response(status(&self.0))))
+    }
+
+    type WatchStream = Watching;
+
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Watching>, Status> {
+        let watcher = Watcher {
+            door: self.0.clone(),
+            phase: self.0.phase.subscribe(),
+            known: is_known(&request.get_ref().service),
+            told: None,
+        };
+        let watching = stream::unfold(Some(watcher), async |watcher| {
+            let mut watcher = watcher?;
+            Some(match watcher.next().await {
+                Ok(status) => (Ok(response(status)), Some(watcher)),
+                Err(status) => (Err(status), None),
+            })
+        });
+        Ok(Response::new(Box::pin(watching)))
+    }
+}
+
+impl Watcher {
+    /// The next status that differs from the last one.
+    async fn next(&mut self) -> Result<ServingStatus, Status> {
+        let Self {
+            door,
+            phase,
+            known,
+            told,
+        } = self;
+        let sleeper = door.wakeups.sleeper();
+        let (pipeline, waker) = (door.admission.pipeline(), sleeper.waker());
+        let mut watch = None;
+        let changed = sleeper.until(|| {
+            // Watched first, looked then: it may change in between.
+            watch = Some(pipeline.watch_gate(&waker));
+            let status = if *known {
+                status(door)
+            } else {
+                ServingStatus::ServiceUnknown
+            };
+            (told.replace(status) != Some(status)).then_some(status)
+        });
+        tokio::select! {
+            biased;
+            status = changed => Ok(status),
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
+                Err(Refusal::closed(State::Draining).status())
+            }
+        }
+    }
+}
+
+fn is_known(service: &str) -> bool {
+    service.is_empty() || service == SERVICE
+}
+
+fn status(door: &Door) -> ServingStatus {
+    match door.admission.pipeline().gate.state() {
+        State::Open => ServingStatus::Serving,
+        _ => ServingStatus::NotServing,
+    }
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
+    }
+}

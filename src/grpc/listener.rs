@@ -1,0 +1,144 @@
+//! The port: accepting, up to the limit, and what guards a connection below
+//! HTTP/2.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::{Stream, stream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Sleep, sleep},
+};
+use tonic::transport::server::Connected;
+
+/// The client's connection preface and the head of its first frame, which must
+/// follow (RFC 9113 section 3.4).
+const PREFACE_BYTES: usize = 24 + 9;
+/// An empty SETTINGS frame, then GOAWAY with ENHANCE_YOUR_CALM (RFC 9113
+/// sections 6.5, 6.8 and 7): what a connection past the limit hears.
+const REFUSAL: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
+    \0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0btoo many connections";
+/// After an error that is the server's, such as no more descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// An accepted connection: its place is given back when it is dropped, and it
+/// breaks if the preface doesn't come in time. What comes later is guarded by
+/// HTTP/2's own pings.
+pub(super) struct Connection {
+    stream: TcpStream,
+    preface: Option<Preface>,
+    _place: OwnedSemaphorePermit,
+}
+
+struct Preface {
+    missing: usize,
+    timeout: Pin<Box<Sleep>>,
+}
+
+/// Accepts for as long as it is polled, never more than `connections_max` at a
+/// time.
+pub(super) fn accept(
+    listener: TcpListener,
+    connections_max: usize,
+    head_timeout: Duration,
+) -> impl Stream<Item = io::Result<Connection>> {
+    let places = Arc::new(Semaphore::new(connections_max));
+    stream::unfold((listener, places), move |(listener, places)| async move {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Most are the connection's own, and over with it; for the
+                    // others a pause keeps this from spinning.
+                    tracing::debug!(%error, "can't accept a gRPC connection");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            // A socket that refuses is broken, and its first read says so.
+            let _ = stream.set_nodelay(true);
+            let Ok(place) = places.clone().try_acquire_owned() else {
+                // Fits into the buffer of a fresh socket, or is not heard.
+                let _ = stream.try_write(REFUSAL);
+                continue;
+            };
+            let connection = Connection {
+                stream,
+                preface: Some(Preface {
+                    missing: PREFACE_BYTES,
+                    timeout: Box::pin(sleep(head_timeout)),
+                }),
+                _place: place,
+            };
+            return Some((Ok(connection), (listener, places)));
+        }
+    })
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let Self {
+            stream, preface, ..
+        } = &mut *self;
+        let read = Pin::new(stream).poll_read(cx, buf);
+        let Some(waits) = preface else { return read };
+        if read.is_ready() {
+            let bytes = buf.filled().len() - before;
+            waits.missing = waits.missing.saturating_sub(bytes);
+            if waits.missing == 0 {
+                *preface = None;
+            }
+            return read;
+        }
+        ready!(waits.timeout.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}

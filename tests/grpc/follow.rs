@@ -1,0 +1,214 @@
+//! `Follow`: all outcomes in order, from anywhere, again after a break, and past every limit.
+
+use order_processor::grpc::{
+    FOLLOWERS_MAX,
+    proto::{FollowRequest, FollowResponse, OrderStatus},
+};
+use tonic::{Code, Status, Streaming};
+
+use crate::{
+    client::{Client, client, order, refused, request, retry_delay, run, submit},
+    harness::{PATIENCE, Service, post, until},
+};
+
+async fn follow(client: &mut Client, after: u64) -> Result<Streaming<FollowResponse>, Status> {
+    let request = FollowRequest {
+        after,
+        ledger_id: String::new(),
+    };
+    Ok(client.follow(request).await?.into_inner())
+}
+
+/// The next outcome's sequence and id.
+async fn next(outcomes: &mut Streaming<FollowResponse>) -> Result<(u64, String), Status> {
+    let response = outcomes
+        .message()
+        .await?
+        .expect("a follow never ends with OK");
+    let record = response.record.expect("always there");
+    Ok((record.seq, record.order.expect("always there").id))
+}
+
+#[test]
+fn outcomes_come_in_order_those_there_and_those_to_come() {
+    let service = Service::with_grpc(&["--max-value", "10"]);
+    run(async {
+        let mut client = client(&service).await;
+        let mut outcomes = follow(&mut client, 0).await.unwrap();
+        post(service.http, "", r#"{"id":"h","value":"3.50","x":[1]}"#);
+        let first = outcomes.message().await.unwrap().unwrap().record.unwrap();
+        let from_http = first.order.unwrap();
+        assert_eq!(
+            (&*from_http.value, &*from_http.attributes_json),
+            ("3.50", r#"{"x":[1]}"#)
+        );
+        let mut failed = request("f");
+        failed.order = Some(order("f", "11"));
+        submit(&mut client, failed).await.unwrap();
+        let second = outcomes.message().await.unwrap().unwrap().record.unwrap();
+        assert_eq!((second.seq, second.status()), (2, OrderStatus::Failed));
+        assert!(!second.reason.is_empty());
+        for number in 3..50 {
+            submit(&mut client, request(&format!("n-{number}")))
+                .await
+                .unwrap();
+            assert_eq!(
+                next(&mut outcomes).await.unwrap(),
+                (number, format!("n-{number}"))
+            );
+        }
+        // From any point, as often as one likes.
+        let mut again = follow(&mut client, 40).await.unwrap();
+        for number in 41..50 {
+            assert_eq!(next(&mut again).await.unwrap().0, number);
+        }
+    });
+}
+
+#[test]
+fn more_than_a_page_comes_whole() {
+    let service = Service::with_grpc(&[]);
+    let orders = 6000;
+    run(async {
+        let mut client = client(&service).await;
+        let requests = (0..orders).map(|number| {
+            let mut request = crate::client::one_of_many(&format!("p-{number}"));
+            let text = format!(r#"{{"x":"{}"}}"#, "x".repeat(400));
+            request.order.as_mut().unwrap().attributes_json = text;
+            request
+        });
+        let requests: Vec<_> = requests.collect();
+        let mut responses = client
+            .submit_stream(tokio_stream::iter(requests))
+            .await
+            .unwrap()
+            .into_inner();
+        while responses.message().await.unwrap().is_some() {}
+        let mut outcomes = follow(&mut client, 0).await.unwrap();
+        for seq in 1..=orders {
+            assert_eq!(next(&mut outcomes).await.unwrap().0, seq);
+        }
+    });
+}
+
+#[test]
+fn the_ledger_is_named_and_checked() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        let asked = |ledger_id: &str| FollowRequest {
+            after: 0,
+            ledger_id: ledger_id.into(),
+        };
+        let response = client.follow(asked("")).await.unwrap();
+        let id = response.metadata().get("orders-ledger-id").expect("named");
+        let id = id.to_str().unwrap().to_owned();
+        assert_eq!(id.len(), 32);
+        assert!(client.follow(asked(&id)).await.is_ok());
+        let status = client.follow(asked(&"0".repeat(32))).await.unwrap_err();
+        assert_eq!(
+            refused(&status, Code::FailedPrecondition, false).0,
+            "OTHER_LEDGER"
+        );
+    });
+}
+
+#[test]
+fn past_the_last_and_before_the_oldest_are_out_of_range() {
+    // The memory ledger drops whole chunks of 1,024.
+    let service = Service::with_grpc(&["--dedupe-window", "1"]);
+    run(async {
+        let mut client = client(&service).await;
+        let status = follow(&mut client, 1).await.unwrap_err();
+        let (reason, metadata) = refused(&status, Code::OutOfRange, false);
+        assert_eq!((&*reason, &*metadata["last_seq"]), ("FEED_AHEAD", "0"));
+
+        let requests: Vec<_> = (0..5000)
+            .map(|number| crate::client::one_of_many(&format!("o-{number}")))
+            .collect();
+        let responses = client.submit_stream(tokio_stream::iter(requests)).await;
+        let mut responses = responses.unwrap().into_inner();
+        while responses.message().await.unwrap().is_some() {}
+        let status = follow(&mut client, 0).await.unwrap_err();
+        let (reason, metadata) = refused(&status, Code::OutOfRange, false);
+        assert_eq!((&*reason, &*metadata["last_seq"]), ("FEED_PRUNED", "5000"));
+        let oldest: u64 = metadata["oldest_seq"].parse().unwrap();
+        assert!(oldest > 1, "{oldest}");
+        let mut outcomes = follow(&mut client, oldest - 1).await.unwrap();
+        assert_eq!(next(&mut outcomes).await.unwrap().0, oldest);
+    });
+}
+
+#[test]
+fn one_follower_too_many_is_told_so() {
+    let service = Service::with_grpc(&["--grpc-max-streams", "1000"]);
+    run(async {
+        let mut client = client(&service).await;
+        let mut open = Vec::new();
+        for _ in 0..FOLLOWERS_MAX {
+            open.push(follow(&mut client, 0).await.unwrap());
+        }
+        let status = follow(&mut client, 0).await.unwrap_err();
+        assert_eq!(
+            refused(&status, Code::ResourceExhausted, true).0,
+            "TOO_MANY_STREAMS"
+        );
+        retry_delay(&status);
+        // Orders go on, and a place that is given back is there for the next.
+        submit(&mut client, request("a")).await.unwrap();
+        drop(open.pop());
+        let again = async {
+            while follow(&mut client, 0).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+}
+
+#[test]
+fn a_follower_that_never_reads_slows_nobody() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut stuck = client(&service).await;
+        let outcomes = follow(&mut stuck, 0).await.unwrap();
+        let mut client = client(&service).await;
+        let mut requests = Vec::new();
+        for number in 0..4000 {
+            let mut request = crate::client::one_of_many(&format!("p-{number}"));
+            let text = format!(r#"{{"x":"{}"}}"#, "x".repeat(1000));
+            request.order.as_mut().unwrap().attributes_json = text;
+            requests.push(request);
+        }
+        let responses = client.submit_stream(tokio_stream::iter(requests)).await;
+        let mut responses = responses.unwrap().into_inner();
+        while responses.message().await.unwrap().is_some() {}
+        drop(outcomes);
+    });
+    // It is no obstacle to a drain, either.
+    service.drain();
+}
+
+#[test]
+fn a_drain_brings_the_last_outcome_and_then_says_so() {
+    let flags = ["--processor", "simulate", "--simulate", "400ms..400ms"];
+    let service = Service::with_grpc(&flags);
+    run(async {
+        let mut client = client(&service).await;
+        let mut outcomes = follow(&mut client, 0).await.unwrap();
+        let waiting = tokio::spawn({
+            let mut client = client.clone();
+            async move { submit(&mut client, request("w")).await }
+        });
+        until("inside", || service.figures().inside() == 1);
+        service.terminate();
+        assert_eq!(next(&mut outcomes).await.unwrap(), (1, "w".to_owned()));
+        let status = next(&mut outcomes).await.unwrap_err();
+        assert_eq!(refused(&status, Code::Unavailable, true).0, "DRAINING");
+        assert_eq!(waiting.await.unwrap().unwrap().seq, 1);
+    });
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+}

@@ -1,0 +1,108 @@
+//! `grpc.health.v1` and reflection.
+
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use crate::{
+    client::{channel, client, refused, request, run, submit},
+    harness::{PATIENCE, Service, until},
+};
+
+const SERVICES: [&str; 2] = ["", "orders.v1.OrderService"];
+
+fn of(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.into(),
+    }
+}
+
+#[test]
+fn health_follows_readiness() {
+    let slow = ["--processor", "simulate", "--simulate", "400ms..400ms"];
+    let service = Service::with_grpc(&slow);
+    run(async {
+        let mut health = HealthClient::new(channel(&service).await);
+        let mut watching = Vec::new();
+        for name in SERVICES {
+            let reply = health.check(of(name)).await.unwrap().into_inner();
+            assert_eq!(reply.status(), ServingStatus::Serving);
+            let mut watch = health.watch(of(name)).await.unwrap().into_inner();
+            let first = watch.message().await.unwrap().unwrap();
+            assert_eq!(first.status(), ServingStatus::Serving);
+            watching.push(watch);
+        }
+        let status = health.check(of("nobody")).await.unwrap_err();
+        refused(&status, Code::NotFound, false);
+        let mut watch = health.watch(of("nobody")).await.unwrap().into_inner();
+        let first = watch.message().await.unwrap().unwrap();
+        assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+
+        // Something is inside, so that the drain takes a moment.
+        let waiting = tokio::spawn({
+            let mut client = client(&service).await;
+            async move { submit(&mut client, request("w")).await }
+        });
+        until("inside", || service.figures().inside() == 1);
+        service.terminate();
+        for watch in &mut watching {
+            let changed = watch.message().await.unwrap().unwrap();
+            assert_eq!(changed.status(), ServingStatus::NotServing);
+            let status = watch.message().await.unwrap_err();
+            refused(&status, Code::Unavailable, true);
+        }
+        assert!(waiting.await.unwrap().is_ok());
+    });
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+#[test]
+fn reflection_lists_the_services_and_describes_them() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut reflection = ServerReflectionClient::new(channel(&service).await);
+        let ask = |message| ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(message),
+        };
+        let requests = vec![
+            ask(MessageRequest::ListServices(String::new())),
+            ask(MessageRequest::FileContainingSymbol(
+                "orders.v1.Order".into(),
+            )),
+        ];
+        let replies = reflection
+            .server_reflection_info(tokio_stream::iter(requests))
+            .await;
+        let mut replies = replies.unwrap().into_inner();
+        let Some(MessageResponse::ListServicesResponse(list)) =
+            replies.message().await.unwrap().unwrap().message_response
+        else {
+            panic!("a list was asked for");
+        };
+        let mut names: Vec<_> = list
+            .service
+            .into_iter()
+            .map(|service| service.name)
+            .collect();
+        names.sort();
+        let want = [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "orders.v1.OrderService",
+        ];
+        assert_eq!(names, want);
+        let Some(MessageResponse::FileDescriptorResponse(files)) =
+            replies.message().await.unwrap().unwrap().message_response
+        else {
+            panic!("a file was asked for");
+        };
+        assert!(!files.file_descriptor_proto.is_empty());
+    });
+}

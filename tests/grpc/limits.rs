@@ -1,0 +1,288 @@
+//! Limits crossed, below and above HTTP/2, and both doors at once.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use order_processor::grpc::{HEADER_LIST_MAX, proto::OrderStatus};
+use tonic::{Code, Request};
+
+use crate::{
+    client::{client, one_of_many, request, run, submit},
+    harness::{Crowd, PATIENCE, Service, until},
+};
+
+/// What a client sends first: preface and an empty SETTINGS frame.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn connect(service: &Service) -> TcpStream {
+    let stream = TcpStream::connect(service.grpc.unwrap()).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Reads to the end of a connection; a reset is one.
+fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => bytes,
+        Err(error) => panic!("it was not closed: {error}"),
+    }
+}
+
+#[test]
+fn one_connection_too_many_is_turned_away() {
+    let service = Service::with_grpc(&["--grpc-max-connections", "2"]);
+    let mut open: Vec<_> = (0..2).map(|_| connect(&service)).collect();
+    for stream in &mut open {
+        stream.write_all(PREFACE).unwrap();
+        let mut head = [0; 9];
+        stream
+            .read_exact(&mut head)
+            .expect("SETTINGS of the server");
+        assert_eq!(head[3], 4);
+    }
+    let said = rest(&mut connect(&service));
+    assert!(said.ends_with(b"\x0btoo many connections"), "{said:?}");
+    // A place that is given back is there for the next.
+    drop(open);
+    run(async {
+        let again = async {
+            loop {
+                let endpoint = format!("http://{}", service.grpc.unwrap());
+                let channel = tonic::transport::Channel::from_shared(endpoint).unwrap();
+                if let Ok(channel) = channel.connect().await {
+                    let mut client = crate::client::Client::new(channel);
+                    if submit(&mut client, request("a")).await.is_ok() {
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+}
+
+#[test]
+fn a_connection_without_a_preface_is_closed() {
+    let service = Service::with_grpc(&["--head-timeout", "200ms"]);
+    for sent in [&b""[..], &PREFACE[..10], &PREFACE[..24]] {
+        let mut stream = connect(&service);
+        stream.write_all(sent).unwrap();
+        rest(&mut stream);
+    }
+    // Nor is one that speaks another protocol served.
+    let mut stream = connect(&service);
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: orders\r\n\r\n")
+        .unwrap();
+    let said = rest(&mut stream);
+    assert!(!said.starts_with(b"HTTP/1.1 200"), "{said:?}");
+}
+
+#[test]
+fn a_connection_that_answers_no_ping_is_closed() {
+    let service = Service::with_grpc(&[
+        "--grpc-keepalive-interval",
+        "1s",
+        "--grpc-keepalive-timeout",
+        "100ms",
+    ]);
+    let mut stream = connect(&service);
+    stream.write_all(PREFACE).unwrap();
+    let start = Instant::now();
+    rest(&mut stream);
+    assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn one_call_too_many_waits_in_the_client() {
+    let slow = [
+        "--processor",
+        "simulate",
+        "--simulate",
+        "200ms..200ms",
+        "--workers",
+        "4",
+    ];
+    let service = Service::with_grpc(&[&slow[..], &["--grpc-max-streams", "2"]].concat());
+    run(async {
+        let mut client = client(&service).await;
+        // So that the client knows the limit: calls made before are refused, safe to retry.
+        submit(&mut client, request("first")).await.unwrap();
+        let calls: Vec<_> = (0..6)
+            .map(|number| {
+                let mut client = client.clone();
+                tokio::spawn(
+                    async move { submit(&mut client, request(&format!("c-{number}"))).await },
+                )
+            })
+            .collect();
+        let mut most = 0;
+        until("all done", || {
+            most = most.max(service.figures().inside());
+            calls.iter().all(|call| call.is_finished())
+        });
+        assert_eq!(most, 2);
+        for call in calls {
+            assert_eq!(
+                call.await.unwrap().unwrap().status(),
+                OrderStatus::Processed
+            );
+        }
+    });
+}
+
+#[test]
+fn a_header_list_over_the_limit_is_refused() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        let with = |bytes: usize| {
+            let mut request = Request::new(request("a"));
+            let value = "x".repeat(bytes).parse().expect("ASCII");
+            request.metadata_mut().insert("filler", value);
+            request
+        };
+        assert!(
+            client
+                .submit(with(HEADER_LIST_MAX as usize / 2))
+                .await
+                .is_ok()
+        );
+        let status = client
+            .submit(with(HEADER_LIST_MAX as usize))
+            .await
+            .unwrap_err();
+        assert_ne!(status.code(), Code::Ok);
+        assert!(
+            submit(&mut client, request("b")).await.is_ok(),
+            "the next one is served"
+        );
+    });
+    assert_eq!(service.settled().orders().0, 2);
+}
+
+#[test]
+fn a_message_that_stalls_is_ended_and_gives_its_room_back() {
+    // Room for one body at a time.
+    let flags = [
+        "--max-body",
+        "64KiB",
+        "--body-bytes",
+        "66000",
+        "--body-timeout",
+        "300ms",
+    ];
+    let service = Service::with_grpc(&flags);
+    let mut stream = connect(&service);
+    stream.write_all(PREFACE).unwrap();
+    // HEADERS with literal fields (RFC 7541 section 6.2.2), then the head of a message of
+    // 65,535 bytes and nothing more.
+    let mut block = vec![0x83, 0x86]; // POST, http
+    let mut field = |name: &str, value: &str| {
+        block.extend([0, name.len() as u8]);
+        block.extend(name.bytes());
+        block.push(value.len() as u8);
+        block.extend(value.bytes());
+    };
+    field(":path", "/orders.v1.OrderService/Submit");
+    field(":authority", "orders");
+    field("content-type", "application/grpc");
+    field("te", "trailers");
+    let mut frames = vec![0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1];
+    frames.extend(block);
+    frames.extend([0, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff]);
+    stream.write_all(&frames).unwrap();
+    until("it was ended", || {
+        service.figures().rejected("timeout") == 1
+    });
+    run(async {
+        let mut request = request("a");
+        let text = "x".repeat(60_000);
+        request.order.as_mut().unwrap().attributes_json = format!(r#"{{"x":"{text}"}}"#);
+        let mut client = client(&service).await;
+        assert!(
+            submit(&mut client, request).await.is_ok(),
+            "there is room again"
+        );
+    });
+}
+
+#[test]
+fn both_doors_at_once_add_up() {
+    let service = Service::with_grpc(&["--queue-capacity", "256", "--max-value", "0.5"]);
+    let crowd = Crowd::named("both", service.http, 4);
+    let mut answered = 0;
+    run(async {
+        // The same orders from the other side: whoever is first has the outcome.
+        for round in 0..20 {
+            let requests: Vec<_> = (0..200)
+                .map(|number| {
+                    let number = round * 50 + number % 50;
+                    one_of_many(&format!("both-{}-{number}", number % 4))
+                })
+                .collect();
+            let mut client = client(&service).await;
+            let responses = client.submit_stream(tokio_stream::iter(requests)).await;
+            let mut responses = responses.unwrap().into_inner();
+            while responses.message().await.unwrap().is_some() {
+                answered += 1;
+            }
+        }
+    });
+    until("HTTP has had its part", || crowd.replies() > 200);
+    let replies = crowd.end();
+    let figures = service.settled();
+    let submitted =
+        figures.orders().0 + figures.count("orders_duplicate") + figures.sum("orders_rejected");
+    assert_eq!(submitted, answered + replies.len() as u64);
+    assert!(figures.count("orders_duplicate") > 0);
+}
+
+#[test]
+fn a_drain_closes_idle_connections_and_refuses_new_ones() {
+    let slow = ["--processor", "simulate", "--simulate", "500ms..500ms"];
+    let service = Service::with_grpc(&slow);
+    let address = service.grpc.unwrap();
+    run(async {
+        let mut open = client(&service).await;
+        let waiting = tokio::spawn({
+            let mut client = client(&service).await;
+            async move { submit(&mut client, request("w")).await }
+        });
+        until("inside", || service.figures().inside() == 1);
+        service.terminate();
+        let refused =
+            thread::spawn(move || until("refused", || TcpStream::connect(address).is_err()));
+        assert_eq!(
+            waiting.await.unwrap().unwrap().status(),
+            OrderStatus::Processed
+        );
+        refused.join().unwrap();
+        let status = submit(&mut open, request("late")).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+    });
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+#[test]
+fn without_the_port_there_is_no_runtime() {
+    let threads = |service: &Service| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", service.pid())).unwrap();
+        let names =
+            tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+        names
+            .filter(|name| name.starts_with("grpc-") || name.starts_with("tokio"))
+            .count()
+    };
+    assert_eq!(threads(&Service::start(&[])), 0);
+    assert!(threads(&Service::with_grpc(&[])) > 0);
+}

@@ -1,0 +1,61 @@
+//! The gRPC port with Python's grpcio, whose stubs come from the committed .proto: calls,
+//! reflection, health, and a restart in the middle of it all.
+
+mod harness;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use harness::{Directory, PATIENCE, Service};
+
+/// A service with its journal in `directory`, and this gRPC address.
+fn service(directory: &Directory, grpc: &str) -> Service {
+    let mut command = Service::command();
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--grpc-listen", grpc, "--data-dir"]);
+    command.arg(&directory.0);
+    // Slow enough that there is always something in the middle.
+    command.args(["--processor", "simulate", "--simulate", "0ms..1ms"]);
+    Service::launch_with(command, &["http", "admin", "grpc"])
+}
+
+#[test]
+fn a_python_client_survives_a_restart() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("target/test-python/bin/python");
+    assert!(python.exists(), "tests/run installs what this test needs");
+    let directory = Directory::new();
+    let mut running = service(&directory, "127.0.0.1:0");
+    let address = running.grpc.expect("started with gRPC").to_string();
+
+    let mut client = Command::new(python)
+        .arg(root.join("tests/grpc_client.py"))
+        .arg(&address)
+        .arg(root.join("proto"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it exists, above");
+    let said = BufReader::new(client.stdout.take().expect("piped, above"));
+    let mut drains = 0;
+    let mut done = false;
+    for line in said.lines().map_while(Result::ok) {
+        match &*line {
+            "drain" => {
+                running.terminate();
+                let ended = running.wait(PATIENCE);
+                assert_eq!(ended.code, Some(0), "{}", ended.log);
+                running = service(&directory, &address);
+                drains += 1;
+            }
+            "done" => done = true,
+            other => panic!("it says {other:?}"),
+        }
+    }
+    let status = client.wait().expect("it is our child");
+    assert!(status.success() && done, "{status}");
+    assert_eq!(drains, 1);
+    running.drain();
+}
