@@ -26,6 +26,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: Who comes now is told to go elsewhere
       Given a service
@@ -45,6 +46,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: Under load, every client is told an outcome or to go elsewhere
       Given a service that keeps its outcomes on disk
@@ -59,6 +61,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: When its time is up, the service ends, and says what became of the rest
 
@@ -79,6 +82,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: In memory, orders that were told "queued" are lost, and counted
       Given a service
@@ -95,6 +99,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario: Told to stop twice, it ends at once
       Given a service
@@ -132,6 +137,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: Their ids are theirs as soon as the service is ready
       Given a service that keeps its outcomes on disk
@@ -152,3 +158,4 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
