@@ -64,6 +64,7 @@ impl Orders {
     fn over(engine: &str, directory: Directory, flags: &[&str]) -> Self {
         let mut command = Service::command();
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--grpc-listen", "off"]);
         command.args(["--http-engine", engine, "--ledger", "journal", "--data-dir"]);
         command.args(directory.0.iter()).args(flags);
         Self {
