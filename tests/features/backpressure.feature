@@ -19,8 +19,9 @@ Feature: Backpressure
     And the service is ready for orders
 
     Examples:
-      | door | status |
-      | HTTP | 503    |
+      | door | status             |
+      | HTTP | 503                |
+      | gRPC | RESOURCE_EXHAUSTED |
 
   Scenario: The status of the refusal can be chosen
     Given a service
@@ -47,6 +48,7 @@ Feature: Backpressure
     Examples:
       | door |
       | HTTP |
+      | gRPC |
 
   Scenario Outline: The queue is bounded in bytes, too
     Given a service
@@ -66,6 +68,7 @@ Feature: Backpressure
     Examples:
       | door |
       | HTTP |
+      | gRPC |
 
   Scenario Outline: A burst beyond what the service can take
     Given a service
@@ -81,3 +84,4 @@ Feature: Backpressure
     Examples:
       | door |
       | HTTP |
+      | gRPC |

@@ -21,14 +21,14 @@ Feature: Batches
         {"id":"e","value":1}
         """
       Then the results are
-        | line | id  | status    | outcome   | seq | detail                              |
-        | 1    | a   | processed |           | any |                                     |
-        | 3    | b   | failed    |           | any | value is above the limit of 1000    |
-        | 4    | old | duplicate | processed | 1   |                                     |
-        | 5    | old | conflict  |           |     | other content                       |
-        | 6    |     | invalid   |           |     | has ' ' at byte 1                   |
-        | 7    |     | invalid   |           |     | expected a JSON object              |
-        | 8    | e   | processed |           | any |                                     |
+        | line | id  | status    | outcome   | seq | detail                           |
+        | 1    | a   | processed |           | any |                                  |
+        | 3    | b   | failed    |           | any | value is above the limit of 1000 |
+        | 4    | old | duplicate | processed | 1   |                                  |
+        | 5    | old | conflict  |           |     | other content                    |
+        | 6    |     | invalid   |           |     | has ' ' at byte 1                |
+        | 7    |     | invalid   |           |     | expected a JSON object           |
+        | 8    | e   | processed |           | any |                                  |
       And in the end the service has counted 4 accepted, 3 processed, 1 failed, 1 duplicate, 1 refused as conflict and 2 refused as invalid
 
     Scenario: The same order twice in a batch
@@ -98,12 +98,12 @@ Feature: Batches
       And a batch may have 3 orders
       When the client submits a batch of 5 orders
       Then the results are
-        | line | id      | status    | seq | detail                       |
-        | 1    | batch-1 | processed | any |                              |
-        | 2    | batch-2 | processed | any |                              |
-        | 3    | batch-3 | processed | any |                              |
-        | 4    |         | rejected  |     | the batch is over 3 orders   |
-        | 5    |         | rejected  |     | the batch is over 3 orders   |
+        | line | id      | status    | seq | detail                     |
+        | 1    | batch-1 | processed | any |                            |
+        | 2    | batch-2 | processed | any |                            |
+        | 3    | batch-3 | processed | any |                            |
+        | 4    |         | rejected  |     | the batch is over 3 orders |
+        | 5    |         | rejected  |     | the batch is over 3 orders |
 
     Scenario: More batches at once than there may be
       Given a service
@@ -117,3 +117,28 @@ Feature: Batches
       And a batch is being sent
       When it breaks off after the line of order "ord-001"
       Then in the end order "ord-001" is on record as processed
+
+  Rule: Over gRPC, many orders are sent on one stream
+
+    Scenario: One result for each order, in their order
+      Given a service
+      And it refuses values above 1000
+      And order "old" is processed
+      When the client sends on one stream
+        """
+        {"id":"a","value":1,"side":"buy"}
+        {"id":"b","value":1001}
+        {"id":"old","value":1.0}
+        {"id":"old","value":2}
+        {"id":"c d","value":1}
+        {"id":"e","value":1}
+        """
+      Then the results are
+        | line | id  | status    | outcome   | seq | detail                           |
+        | 1    | a   | processed |           | any |                                  |
+        | 2    | b   | failed    |           | any | value is above the limit of 1000 |
+        | 3    | old | duplicate | processed | 1   |                                  |
+        | 4    | old | conflict  |           |     | other content                    |
+        | 5    | c d | invalid   |           |     | has ' ' at byte 1                |
+        | 6    | e   | processed |           | any |                                  |
+      And in the end the service has counted 4 accepted, 3 processed, 1 failed, 1 duplicate, 1 refused as conflict and 1 refused as invalid

@@ -26,6 +26,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: Who comes now is told to go elsewhere
       Given a service
@@ -45,6 +46,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: Under load, every client is told an outcome or to go elsewhere
       Given a service that keeps its outcomes on disk
@@ -59,6 +61,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: When its time is up, the service ends, and says what became of the rest
 
@@ -79,6 +82,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: In memory, orders that were told "queued" are lost, and counted
       Given a service
@@ -95,6 +99,7 @@ Feature: Draining
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario: Told to stop twice, it ends at once
       Given a service
@@ -106,3 +111,51 @@ Feature: Draining
       And it is told to stop once more
       Then it ends with exit code 3
       And its log says "second signal"
+
+  Rule: On disk, orders that were told "queued" are kept for the next start
+
+    Scenario Outline: After the next start they have their outcome
+      Given a service that keeps its outcomes on disk
+      And its only worker never gets done with an order
+      And it gives up draining after 300ms
+      And clients that speak <door>
+      When the client submits order "a" worth 1, preferring not to wait
+      And the client submits order "b" worth 1, preferring not to wait
+      And a client waits for the outcome of order "c" worth 1
+      And the service is told to stop
+      Then the client that waits for "c" is told that the service is shutting down
+      And sending the same order again is safe
+      And it ends with exit code 3
+      And its log says "kept=2 lost=0"
+      When it is started again with a worker that gets done
+      Then in the end order "a" is on record as processed
+      And in the end order "b" is on record as processed
+      And order "c" is not known
+      When the client submits order "a" worth 1 again
+      Then the client is told again that the order is processed
+
+      Examples:
+        | door |
+        | HTTP |
+        | gRPC |
+
+    Scenario Outline: Their ids are theirs as soon as the service is ready
+      Given a service that keeps its outcomes on disk
+      And its only worker never gets done with an order
+      And it gives up draining after 300ms
+      And clients that speak <door>
+      When the client submits order "a" worth 1, preferring not to wait
+      And the service is told to stop
+      Then it ends with exit code 3
+      And its log says "kept=1 lost=0"
+      When it is started again
+      Then order "a" is on record as queued
+      When another client submits order "a" worth 2
+      Then the client is told that the id belongs to another order
+      When the client submits order "a" worth 1, preferring not to wait
+      Then the client is told again that the order is queued
+
+      Examples:
+        | door |
+        | HTTP |
+        | gRPC |

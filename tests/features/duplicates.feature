@@ -16,6 +16,7 @@ Feature: The same order again, and another order under the same id
       Examples:
         | door | status |
         | HTTP | 200    |
+        | gRPC | OK     |
 
     Scenario Outline: Again after it failed
       Given a service
@@ -29,6 +30,7 @@ Feature: The same order again, and another order under the same id
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: Again while it is on its way: both clients are told the one outcome
       Given a service
@@ -43,6 +45,7 @@ Feature: The same order again, and another order under the same id
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: The same value in another spelling is the same order
       Given a service
@@ -58,6 +61,11 @@ Feature: The same order again, and another order under the same id
         | HTTP | 100.5 | 1.005e2  |
         | HTTP | 100   | 1E+2     |
         | HTTP | 0.1   | 1e-1     |
+        | gRPC | 100.5 | 100.50   |
+        | gRPC | 100.5 | "100.50" |
+        | gRPC | 100.5 | 1.005e2  |
+        | gRPC | 100   | 1E+2     |
+        | gRPC | 0.1   | 1e-1     |
 
     Scenario Outline: The other members in another order, and spaces between them, are the same order
       Given a service
@@ -69,6 +77,7 @@ Feature: The same order again, and another order under the same id
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: An id belongs to the first order that came with it
 
@@ -82,12 +91,17 @@ Feature: The same order again, and another order under the same id
       And in the end the service has counted 1 accepted, 1 processed and 1 refused as conflict
 
       Examples:
-        | door | value | members                                      |
-        | HTTP | 2     | {"side":"buy","price":1.10}                  |
-        | HTTP | 1     | {"side":"sell","price":1.10}                 |
-        | HTTP | 1     | {"side":"buy"}                               |
-        | HTTP | 1     | {"side":"buy","price":1.10,"note":""}        |
-        | HTTP | 1     | {"side":"buy","price":1.1}                   |
+        | door | value | members                               |
+        | HTTP | 2     | {"side":"buy","price":1.10}           |
+        | HTTP | 1     | {"side":"sell","price":1.10}          |
+        | HTTP | 1     | {"side":"buy"}                        |
+        | HTTP | 1     | {"side":"buy","price":1.10,"note":""} |
+        | HTTP | 1     | {"side":"buy","price":1.1}            |
+        | gRPC | 2     | {"side":"buy","price":1.10}           |
+        | gRPC | 1     | {"side":"sell","price":1.10}          |
+        | gRPC | 1     | {"side":"buy"}                        |
+        | gRPC | 1     | {"side":"buy","price":1.10,"note":""} |
+        | gRPC | 1     | {"side":"buy","price":1.1}            |
 
     Scenario Outline: While the first is on its way, it may still come to nothing, and the other may try again
       Given a service
@@ -102,6 +116,7 @@ Feature: The same order again, and another order under the same id
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: Ids are remembered for as many outcomes as the window holds
 
@@ -119,3 +134,4 @@ Feature: The same order again, and another order under the same id
       Examples:
         | door |
         | HTTP |
+        | gRPC |

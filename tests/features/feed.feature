@@ -16,7 +16,7 @@ Feature: The feed
         | 3   | c  | failed    | value must be above zero |
 
       Examples:
-        | kept                             |
+        | kept                              |
         | that keeps its outcomes on disk   |
         | that keeps its outcomes in memory |
 
@@ -150,3 +150,52 @@ Feature: The feed
       And a reader asks for the outcomes after 0
       Then the reader gets nothing
       And it is another ledger
+
+  Rule: Over gRPC, a follower gets what is there and what is to come, on one stream
+
+    Scenario Outline: What is there, and what is to come
+      Given a service <kept>
+      And orders "a", "b" and "c" are processed
+      And a follower of the outcomes after 1
+      Then the follower gets
+        | seq | id | status    |
+        | 2   | b  | processed |
+        | 3   | c  | processed |
+      When the client submits order "d" worth -1
+      Then the follower gets
+        | seq | id | status | detail                   |
+        | 4   | d  | failed | value must be above zero |
+
+      Examples:
+        | kept                              |
+        | that keeps its outcomes on disk   |
+        | that keeps its outcomes in memory |
+
+    Scenario: A drain ends the stream, after the last outcome
+      Given a service
+      And its only worker takes 1s for an order
+      And order "first" is processed
+      And a follower of the outcomes after 0
+      Then the follower gets
+        | seq | id    |
+        | 1   | first |
+      When a client waits for the outcome of order "last" worth 1
+      And the service is told to stop
+      Then the follower gets
+        | seq | id   |
+        | 2   | last |
+      And the follower is told DRAINING
+      And it ends with exit code 0
+
+    Scenario: It is ahead of the last outcome
+      Given a service
+      And order "a" is processed
+      And a follower of the outcomes after 2
+      Then the follower is told FEED_AHEAD
+
+    Scenario: What it asks for is no longer kept
+      Given a service that keeps its outcomes in memory
+      And it knows the last 10 outcomes
+      When 4 clients submit 800 orders each as fast as they can
+      And a follower asks for the outcomes after 0
+      Then the follower is told FEED_PRUNED

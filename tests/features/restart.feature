@@ -25,6 +25,7 @@ Feature: After a restart
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: After it was killed (kill -9)
       Given a service that keeps its outcomes on disk
@@ -40,6 +41,7 @@ Feature: After a restart
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: After it was killed under load
       Given a service that keeps its outcomes on disk
@@ -54,6 +56,7 @@ Feature: After a restart
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: Sequences go on where they ended
 
@@ -69,6 +72,7 @@ Feature: After a restart
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: In memory, a restart forgets
 

@@ -15,6 +15,7 @@ Feature: Submitting an order
       Examples:
         | door | status |
         | HTTP | 201    |
+        | gRPC | OK     |
 
     Scenario Outline: An order that the processor turns down has failed: an outcome, too
       Given a service
@@ -26,10 +27,13 @@ Feature: Submitting an order
       And order "ord-001" is on record as failed, with sequence 1
 
       Examples:
-        | door | value   | reason                            | status |
-        | HTTP | 0       | value must be above zero          | 422    |
-        | HTTP | -1      | value must be above zero          | 422    |
-        | HTTP | 1000.01 | value is above the limit of 1000  | 422    |
+        | door | value   | reason                           | status |
+        | HTTP | 0       | value must be above zero         | 422    |
+        | HTTP | -1      | value must be above zero         | 422    |
+        | HTTP | 1000.01 | value is above the limit of 1000 | 422    |
+        | gRPC | 0       | value must be above zero         | OK     |
+        | gRPC | -1      | value must be above zero         | OK     |
+        | gRPC | 1000.01 | value is above the limit of 1000 | OK     |
 
     Scenario Outline: Outcomes are numbered from 1, in the order in which they come about
       Given a service
@@ -44,6 +48,7 @@ Feature: Submitting an order
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: What was handed in stands in the record as it came
 
@@ -65,6 +70,7 @@ Feature: Submitting an order
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
   Rule: Every order can be looked up by its id
 
@@ -78,6 +84,7 @@ Feature: Submitting an order
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario Outline: An order that was never handed in is not known
       Given a service
@@ -88,3 +95,4 @@ Feature: Submitting an order
       Examples:
         | door |
         | HTTP |
+        | gRPC |

@@ -13,11 +13,18 @@ Feature: What an order must look like
     And in the end the service has counted 0 accepted and 1 refused as invalid
 
     Examples: The id
-      | door | id      | value | field | reason                                          |
-      | HTTP | ""      | 1     | id    | is empty, 1 to 64 characters are allowed        |
-      | HTTP | "a b"   | 1     | id    | has ' ' at byte 1, only A-Z a-z 0-9 _ - are allowed |
-      | HTTP | "zoë"   | 1     | id    | has 'ë' at byte 2                               |
-      | HTTP | "0123456789-0123456789-0123456789-0123456789-0123456789-0123456789" | 1 | id | has 65 characters, 64 at most are allowed |
+      | door | id    | value | field | reason                                              |
+      | HTTP | ""    | 1     | id    | is empty, 1 to 64 characters are allowed            |
+      | HTTP | "a b" | 1     | id    | has ' ' at byte 1, only A-Z a-z 0-9 _ - are allowed |
+      | HTTP | "zoë" | 1     | id    | has 'ë' at byte 2                                   |
+      | gRPC | ""    | 1     | id    | is empty, 1 to 64 characters are allowed            |
+      | gRPC | "a b" | 1     | id    | has ' ' at byte 1, only A-Z a-z 0-9 _ - are allowed |
+      | gRPC | "zoë" | 1     | id    | has 'ë' at byte 2                                   |
+
+    Examples: An id of 65 characters
+      | door | id                                                                  | value | field | reason                                    |
+      | HTTP | "0123456789-0123456789-0123456789-0123456789-0123456789-0123456789" | 1     | id    | has 65 characters, 64 at most are allowed |
+      | gRPC | "0123456789-0123456789-0123456789-0123456789-0123456789-0123456789" | 1     | id    | has 65 characters, 64 at most are allowed |
 
     Examples: The value
       | door | id  | value                         | field | reason                                    |
@@ -27,6 +34,12 @@ Feature: What an order must look like
       | HTTP | "a" | "+1"                          | value | is not a decimal number as JSON writes it |
       | HTTP | "a" | 12345678901234567890123456789 | value | needs more than 28 digits                 |
       | HTTP | "a" | 1e29                          | value | needs more than 28 digits                 |
+      | gRPC | "a" | "1,5"                         | value | is not a decimal number as JSON writes it |
+      | gRPC | "a" | "NaN"                         | value | is not a decimal number as JSON writes it |
+      | gRPC | "a" | ""                            | value | is not a decimal number as JSON writes it |
+      | gRPC | "a" | "+1"                          | value | is not a decimal number as JSON writes it |
+      | gRPC | "a" | 12345678901234567890123456789 | value | needs more than 28 digits                 |
+      | gRPC | "a" | 1e29                          | value | needs more than 28 digits                 |
 
   Scenario Outline: Text that is no order
     Given a service
@@ -38,26 +51,26 @@ Feature: What an order must look like
     And in the end the service has counted 0 accepted and 1 refused as invalid
 
     Examples: A member is missing or of the wrong kind
-      | text                    | field | reason                         |
-      | {"value":1}             | id    | the member "id" is missing     |
-      | {"id":"a"}              | value | the member "value" is missing  |
+      | text                    | field | reason                           |
+      | {"value":1}             | id    | the member "id" is missing       |
+      | {"id":"a"}              | value | the member "value" is missing    |
       | {"id":7,"value":1}      | id    | the member "id" must be a string |
-      | {"id":"a","value":null} | value | the member "value" must be     |
+      | {"id":"a","value":null} | value | the member "value" must be       |
 
     Examples: A member stands there twice
-      | text                                | field | reason                       |
-      | {"id":"a","id":"b","value":1}       | id    | duplicate member name "id"   |
-      | {"id":"a","value":1,"v\\u0061lue":2} | value | duplicate member name "value" |
-      | {"id":"a","value":1,"x":{"y":1,"y":2}} | none | duplicate member name "y"  |
+      | text                                   | field | reason                        |
+      | {"id":"a","id":"b","value":1}          | id    | duplicate member name "id"    |
+      | {"id":"a","value":1,"v\\u0061lue":2}   | value | duplicate member name "value" |
+      | {"id":"a","value":1,"x":{"y":1,"y":2}} | none  | duplicate member name "y"     |
 
     Examples: It is not JSON, or not an object
-      | text                            | field | reason                              |
-      | {"id":"a","value":1             | none  | invalid JSON                        |
-      | {"id":"a","value":01}           | none  | invalid JSON                        |
-      | {"id":"a","value":1} and more   | none  | invalid JSON                        |
-      | {"id":"a","value":1,"x":"\\ud800"} | none | half a surrogate pair              |
-      | [{"id":"a","value":1}]          | none  | expected a JSON object              |
-      | "ord-001"                       | none  | expected a JSON object              |
+      | text                               | field | reason                 |
+      | {"id":"a","value":1                | none  | invalid JSON           |
+      | {"id":"a","value":01}              | none  | invalid JSON           |
+      | {"id":"a","value":1} and more      | none  | invalid JSON           |
+      | {"id":"a","value":1,"x":"\\ud800"} | none  | half a surrogate pair  |
+      | [{"id":"a","value":1}]             | none  | expected a JSON object |
+      | "ord-001"                          | none  | expected a JSON object |
 
   Scenario: An order nested too deeply
     Given a service

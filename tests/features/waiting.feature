@@ -16,6 +16,7 @@ Feature: Waiting for the outcome, or not
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
     Scenario: Over HTTP, the client is told where to look
       Given a service
@@ -25,17 +26,29 @@ Feature: Waiting for the outcome, or not
       And the status is 202
       And the client is told to look at /orders/ord-001 for the outcome
 
-    Scenario: For a time that is too short
+    Scenario Outline: For a time that is too short
       Given a service
       And its only worker never gets done with an order
+      And clients that speak <door>
       When the client submits order "ord-001" worth 1, preferring to wait 1 s at most
       Then the client is told that the order is queued
 
-    Scenario: For a time that is long enough
+      Examples:
+        | door |
+        | HTTP |
+        | gRPC |
+
+    Scenario Outline: For a time that is long enough
       Given a service
       And its only worker takes 100ms for an order
+      And clients that speak <door>
       When the client submits order "ord-001" worth 1, preferring to wait 30 s at most
       Then the client is told that the order is processed
+
+      Examples:
+        | door |
+        | HTTP |
+        | gRPC |
 
   Rule: The operator decides how long anybody may wait
 
@@ -51,13 +64,20 @@ Feature: Waiting for the outcome, or not
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
-    Scenario: A client can't ask for more
+    Scenario Outline: A client can't ask for more
       Given a service
       And its only worker never gets done with an order
       And it answers "queued" when there is no outcome after 50ms
+      And clients that speak <door>
       When the client submits order "ord-001" worth 1, preferring to wait 30 s at most
       Then the client is told that the order is queued
+
+      Examples:
+        | door |
+        | HTTP |
+        | gRPC |
 
     Scenario Outline: Nobody waits
       Given a service
@@ -73,12 +93,19 @@ Feature: Waiting for the outcome, or not
       Examples:
         | door |
         | HTTP |
+        | gRPC |
 
-    Scenario: Unless the client asks for it
+    Scenario Outline: Unless the client asks for it
       Given a service
       And it answers "queued" without waiting for outcomes
+      And clients that speak <door>
       When the client submits order "ord-001" worth 1, preferring to wait 30 s at most
       Then the client is told that the order is processed
+
+      Examples:
+        | door |
+        | HTTP |
+        | gRPC |
 
   Rule: Who was told "queued" may ask again by sending the same order
 
@@ -96,3 +123,4 @@ Feature: Waiting for the outcome, or not
       Examples:
         | door |
         | HTTP |
+        | gRPC |

@@ -1,10 +1,12 @@
-//! Sentences about batches. They are HTTP's own: one body, one result for each line.
+//! Sentences about batches: over HTTP one body, over gRPC one stream, and one result for each order.
+
+use std::collections::BTreeMap;
 
 use cucumber::{gherkin::Step, given, then, when};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
-    doors::Told,
+    doors::{Submission, Told, grpc},
     harness::{Client, Reply, until},
     scene::{Scene, World},
 };
@@ -18,6 +20,8 @@ pub struct Batches {
     sending: Option<Client>,
     /// The body of the last one.
     last: String,
+    /// What came back on a stream.
+    streamed: Option<Vec<Value>>,
 }
 
 #[given(expr = "a batch may have {int} orders")]
@@ -83,6 +87,30 @@ async fn submits_again(world: &mut World) {
         .await;
 }
 
+#[when("the client sends on one stream")]
+async fn streams(world: &mut World, step: &Step) {
+    let lines = step.docstring.clone().expect("lines below");
+    world
+        .act(move |scene| {
+            let orders: Vec<_> = lines.trim().lines().map(parts).collect();
+            let address = scene.service().grpc.expect("it was asked for");
+            scene.batches.streamed = Some(grpc::stream(address, &orders));
+        })
+        .await;
+}
+
+/// A line taken apart, its texts as they are written.
+fn parts(line: &str) -> Submission {
+    let mut members: BTreeMap<&str, &RawValue> = serde_json::from_str(line).expect("an order");
+    let mut take = |name| members.remove(name).expect("id and value").get().to_owned();
+    let (id, value) = (take("id"), take("value"));
+    Submission {
+        id,
+        members: serde_json::to_string(&members).expect("they were JSON"),
+        ..Submission::new("", &value)
+    }
+}
+
 #[given("a batch is being sent")]
 async fn sending(world: &mut World) {
     world
@@ -113,6 +141,9 @@ async fn breaks_off(world: &mut World, id: String) {
 
 /// The results of the last batch.
 fn results(scene: &Scene) -> Vec<Value> {
+    if let Some(results) = &scene.batches.streamed {
+        return results.clone();
+    }
     let reply = reply(scene);
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), Some("application/x-ndjson"));

@@ -1,4 +1,4 @@
-//! Sentences about the feed over HTTP, and about lines of JSON.
+//! Sentences about the feed, and about lines of JSON.
 
 use std::{collections::HashSet, thread, thread::JoinHandle};
 
@@ -9,6 +9,7 @@ use cucumber::{
 use serde_json::Value;
 
 use crate::{
+    doors::grpc,
     harness::{Reply, get, until},
     scene::{Scene, World},
 };
@@ -19,6 +20,7 @@ const LEDGER_ID: &str = "orders-ledger-id";
 #[derive(Default)]
 pub struct Reader {
     waiting: Option<JoinHandle<Reply>>,
+    follower: Option<grpc::Follower>,
     /// The oldest sequence kept, as it was told.
     oldest: u64,
     /// The ledgers that pages were of, one after the other.
@@ -241,6 +243,41 @@ async fn ledger(world: &mut World, which: String) {
         .act(move |scene| {
             let [before, now] = scene.reader.ledgers.last_chunk().expect("two pages");
             assert_eq!(before == now, which == "the same", "{before}, {now}");
+        })
+        .await;
+}
+
+#[given(expr = "a follower of the outcomes after {int}")]
+#[when(expr = "a follower asks for the outcomes after {int}")]
+async fn follows(world: &mut World, after: u64) {
+    world
+        .act(move |scene| {
+            let address = scene.service().grpc.expect("it was asked for");
+            scene.reader.follower = Some(grpc::Follower::start(address, after));
+        })
+        .await;
+}
+
+#[then("the follower gets")]
+async fn follower_gets(world: &mut World, step: &Step) {
+    let table = step.table.clone().expect("outcomes below");
+    world
+        .act(move |scene| {
+            let follower = scene.reader.follower.as_ref().expect("there is one");
+            let lines: Vec<_> = (1..table.rows.len())
+                .map(|_| follower.next().expect("an outcome, not the stream's end"))
+                .collect();
+            compare(&lines, &table);
+        })
+        .await;
+}
+
+#[then(expr = "the follower is told {word}")]
+async fn follower_told(world: &mut World, reason: String) {
+    world
+        .act(move |scene| {
+            let follower = scene.reader.follower.as_ref().expect("there is one");
+            assert_eq!(follower.next(), Err(reason));
         })
         .await;
 }

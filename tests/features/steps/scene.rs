@@ -99,7 +99,7 @@ impl Scene {
         let flags = [
             ("listen", "127.0.0.1:0"),
             ("admin-listen", "127.0.0.1:0"),
-            ("grpc-listen", "off"),
+            ("grpc-listen", "127.0.0.1:0"),
             ("ledger", "memory"),
         ];
         Self {
@@ -146,7 +146,7 @@ impl Scene {
             for (flag, value) in flags {
                 command.arg(format!("--{flag}")).arg(value);
             }
-            Service::launch(command)
+            Service::launch_with(command, &["http", "admin", "grpc"])
         })
     }
 

@@ -1,5 +1,6 @@
 //! The doors: one way to say what clients do and are told, whatever protocol they speak.
 
+pub mod grpc;
 pub mod http;
 
 use std::{str::FromStr, sync::Arc, time::SystemTime};
@@ -8,9 +9,10 @@ use crate::harness::Service;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "door", regex = "HTTP")]
+#[param(name = "door", regex = "HTTP|gRPC")]
 pub enum Protocol {
     Http,
+    Grpc,
 }
 
 impl FromStr for Protocol {
@@ -19,6 +21,7 @@ impl FromStr for Protocol {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "HTTP" => Ok(Self::Http),
+            "gRPC" => Ok(Self::Grpc),
             _ => Err(format!("no door speaks {name}")),
         }
     }
@@ -29,6 +32,7 @@ impl Protocol {
     pub fn door(self, service: &Service) -> Arc<dyn Door> {
         match self {
             Self::Http => Arc::new(http::Http(service.http)),
+            Self::Grpc => Arc::new(grpc::Grpc(service.grpc.expect("it was asked for"))),
         }
     }
 }
