@@ -59,7 +59,7 @@ const YIELDS: u32 = 2;
 /// default). An order that can wait waits about as long as this at most.
 const NAP: Duration = Duration::from_micros(50);
 /// Naps that find nothing before a consumer sleeps for good.
-const NAPS: u32 = if cfg!(loom) { 1 } else { 4 };
+const NAPS: u32 = if cfg!(orders_loom) { 1 } else { 4 };
 
 /// Whether somebody waits for what was pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,13 +227,13 @@ impl Parking {
 
     fn spins(&self) -> u32 {
         match self.idle {
-            Idle::Spin if !cfg!(loom) => SPINS,
+            Idle::Spin if !cfg!(orders_loom) => SPINS,
             _ => 0,
         }
     }
 
     fn turns(&self) -> u32 {
-        if cfg!(loom) { 1 } else { self.spins() + YIELDS }
+        if cfg!(orders_loom) { 1 } else { self.spins() + YIELDS }
     }
 
     fn announce(&self, me: usize) {
@@ -301,7 +301,7 @@ fn bit(consumer: usize) -> u64 {
     1 << (consumer % 64)
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, orders_loom))]
 mod loom_models {
     use std::sync::Arc;
 

@@ -24,8 +24,13 @@ impl Injected {
             .spawn()
             .expect("strace is there");
         until("traced", || {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid()));
-            status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
+            // Every thread: they are taken hold of one after the other.
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", service.pid()));
+            let mut tasks = tasks.expect("it runs").filter_map(Result::ok);
+            tasks.all(|task| {
+                let status = std::fs::read_to_string(task.path().join("status"));
+                status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
+            })
         });
         let _ = std::fs::remove_file(log);
         Self(child)
