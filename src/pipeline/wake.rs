@@ -233,7 +233,11 @@ impl Parking {
     }
 
     fn turns(&self) -> u32 {
-        if cfg!(orders_loom) { 1 } else { self.spins() + YIELDS }
+        if cfg!(orders_loom) {
+            1
+        } else {
+            self.spins() + YIELDS
+        }
     }
 
     fn announce(&self, me: usize) {
