@@ -73,6 +73,7 @@ def check_pod(spec, container, ports, env):
     admin = port_of(env["ORDERS_ADMIN_LISTEN"])
     check(ports.get("http") == port_of(env["ORDERS_LISTEN"]), "port http is not the one listened on")
     check(ports.get("admin") == admin, "port admin is not the one listened on")
+    check(ports.get("grpc") == port_of(env["ORDERS_GRPC_LISTEN"]), "port grpc is not the one listened on")
 
     for probe, path in (
         ("startupProbe", "/healthz"),
