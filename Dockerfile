@@ -38,6 +38,8 @@ RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
     && rm -r src
 
 # Layer 2: the program. /data is made here because the runtime has no mkdir.
+COPY build.rs ./
+COPY proto ./proto
 COPY src ./src
 RUN cargo build --release --locked --bin order-processor \
     && mkdir /data
