@@ -7,6 +7,11 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto/order.proto");
+    // The models of the wake protocol replace its atomics by those of `loom`.
+    println!("cargo:rerun-if-env-changed=ORDERS_MODELS");
+    if env::var_os("ORDERS_MODELS").is_some() {
+        println!("cargo:rustc-cfg=orders_loom");
+    }
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = protox::compile(["order.proto"], ["proto"])?;
     fs::write(out.join("orders.bin"), files.encode_to_vec())?;

@@ -1,20 +1,20 @@
 //! The one place that switches the concurrency primitives of the wake
 //! protocol between the standard library and `loom`, which model-checks them
-//! (`RUSTFLAGS="--cfg orders_loom" cargo test --lib loom`).
+//! (`ORDERS_MODELS=1 cargo test --lib loom`).
 
-#[cfg(orders_loom)]
+#[cfg(all(test, orders_loom))]
 pub(crate) use loom::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
     thread::{Thread, current, park, yield_now},
 };
-#[cfg(not(orders_loom))]
+#[cfg(not(all(test, orders_loom)))]
 pub(crate) use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
     thread::{Thread, current, park, park_timeout, yield_now},
 };
 
 /// Loom knows no time: a nap is over whenever it likes.
-#[cfg(orders_loom)]
+#[cfg(all(test, orders_loom))]
 pub(crate) fn park_timeout(_: std::time::Duration) {
     yield_now();
 }
