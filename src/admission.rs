@@ -270,10 +270,6 @@ impl Admission {
             admitted: Instant::now(),
             kept: false,
         });
-        if !self.pipeline.claims.queued(claim) {
-            self.reject(Reason::Draining);
-            return Offered::Rejected(Rejection::Closed(State::Draining));
-        }
         let ticket = self.ticket(claim, Held::Own(job.clone()));
         if let Err(job) = self.pipeline.push(job) {
             self.release(claim);
@@ -282,6 +278,9 @@ impl Admission {
             let job = Arc::into_inner(job).expect("the queue gave it back, the ticket is gone");
             return Offered::NoRoom(job.order);
         }
+        // Only now may a duplicate wait for it, or be told that it is queued: it
+        // is. If a worker was faster, or the deadline, it is past that already.
+        self.pipeline.claims.queued(claim);
         self.pipeline.metrics.admission.accepted.inc();
         std::mem::forget(entered); // whoever ends the order lets it out
         Offered::Admitted(Admitted::Waiting(ticket))
@@ -409,16 +408,6 @@ impl Ticket {
     /// has ended: then there is an answer, now or in a moment.
     pub fn tell_queued(&self) -> bool {
         self.pipeline.claims.tell_queued(self.claim)
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Held::Behind(waiter) = &self.held
-            && waiter.get().is_none()
-        {
-            self.pipeline.claims.detach(self.claim, waiter);
-        }
     }
 }
 

@@ -393,7 +393,7 @@ impl Server {
         // Before the committer ends, and with it the hold on the directory; and
         // before replies, which are on their way by themselves.
         let kept = self.keeper.finish(&self.pipeline, after_seq);
-        let lost = kept.lost + missed;
+        let lost = kept.lost + missed.saturating_sub(kept.standing);
         // Batches whose lines are still coming may come to their end, in the
         // time that a drain has.
         wait_for_none(&self.service.batches, deadline);
@@ -417,7 +417,7 @@ impl Server {
         } // else a worker may be stuck in its processor: not waited for
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
-            kept: kept.kept,
+            kept: kept.kept + kept.standing,
             lost,
             keeping_failed: kept.can_keep && lost > 0,
             in_time,
@@ -431,9 +431,10 @@ impl Server {
         if let Some(native) = &self.native {
             native.stop();
         }
-        // Those who wait for the feed have nothing to wait for any more.
-        self.pipeline.progress.notify();
-        self.pipeline.doors.flush();
+        // The gate is closed. Those who wait, for orders or for the feed, have
+        // nothing to wait for any more.
+        self.pipeline.fence(Duration::ZERO);
+        self.deadlines.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
             grpc.over();

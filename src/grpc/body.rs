@@ -90,7 +90,7 @@ enum State {
     /// So many bytes of a message are missing.
     Message(
         usize,
-        #[expect(dead_code, reason = "held until the message is here")] Room,
+        #[expect(dead_code, reason = "held until the message is here")] Option<Room>,
     ),
     /// So many bytes of a message that is dropped are missing.
     Dropped(usize),
@@ -126,9 +126,10 @@ impl<B> Metered<B> {
                     at += take;
                     let passes = match head {
                         None => false,
-                        Some(head) => self.begin(head)?,
+                        Some(head) => self.begin(head, bytes.len() - at)?,
                     };
                     if had == 0 && passes {
+                        self.end_message(); // an empty one is over already
                         continue;
                     }
                     self.pass(bytes.slice(from..at - take));
@@ -163,8 +164,9 @@ impl<B> Metered<B> {
         }
     }
 
-    /// A message begins: whether the decoder is to see it.
-    fn begin(&mut self, head: [u8; HEAD]) -> Result<bool, Refusal> {
+    /// A message begins, of which so many bytes are here: whether the decoder is
+    /// to see it.
+    fn begin(&mut self, head: [u8; HEAD], here: usize) -> Result<bool, Refusal> {
         let [_, length @ ..] = head;
         let bytes = u32::from_be_bytes(length) as usize;
         self.messages += 1;
@@ -178,6 +180,11 @@ impl<B> Metered<B> {
             self.reject(Reason::TooLarge);
             return Err(Kind::TooLarge.because(format!("the message is over {limit} bytes")));
         }
+        if bytes <= here {
+            // Nothing is waited for: it takes no room, as over HTTP.
+            self.state = State::Message(bytes, None);
+            return Ok(true);
+        }
         // However small the budget is, one message fits.
         let bodies = &self.rules.bodies;
         let Some(room) = bodies.take(bytes.min(bodies.bytes_max())) else {
@@ -186,7 +193,7 @@ impl<B> Metered<B> {
                 .because("too much is being received at once")
                 .retry_after(1));
         };
-        self.state = State::Message(bytes, room);
+        self.state = State::Message(bytes, Some(room));
         Ok(true)
     }
 

@@ -124,7 +124,7 @@ impl Follower {
                 }
             }
             if over {
-                return Err(Refusal::closed(State::Draining));
+                return Err(Refusal::closed(self.door.admission.pipeline().gate.state()));
             }
             self.progress().await;
         }

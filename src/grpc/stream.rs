@@ -159,7 +159,10 @@ impl Submissions {
                 Event::Request(Ok(Some(request))) => self.take(request),
                 Event::Request(Ok(None)) => self.stop(End::Ok),
                 Event::Request(Err(status)) => self.stop(End::With(status)),
-                Event::Phase => self.stop(End::With(Refusal::closed(State::Draining).status())),
+                Event::Phase => {
+                    let state = self.door.admission.pipeline().gate.state();
+                    self.stop(End::With(Refusal::closed(state).status()));
+                }
                 Event::Offered(offer) => self.settle(offer.0, offer.1),
                 Event::Look => self.expire(),
             }
@@ -210,10 +213,10 @@ impl Submissions {
                     }
                 }
             }) => event,
-            request = requests.message(), if reads => Event::Request(request),
             _ = phase.wait_for(|phase| *phase >= awaited), if !over => {
                 if serving { Event::Phase } else { Event::Look }
             }
+            request = requests.message(), if reads => Event::Request(request),
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => Event::Look,
         }
     }

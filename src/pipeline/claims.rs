@@ -124,7 +124,16 @@ struct Bucket {
     slots: [Slot; WAYS],
 }
 
-type Attached = (Claim, Arc<Waiter>);
+/// Those who wait for the orders of a shard.
+#[derive(Default)]
+struct Attached {
+    list: Vec<(Claim, Arc<Waiter>)>,
+    /// At this length those who have stopped waiting are taken out.
+    sweep_at: usize,
+}
+
+/// The least length at which a list is swept.
+const SWEEP_MIN: usize = 64;
 
 /// The table of claims. Any thread may claim; who holds a claim ends it.
 pub struct Claims {
@@ -133,7 +142,7 @@ pub struct Claims {
     /// Duplicates that wait for an order in flight. The locks are taken only
     /// when an id is submitted twice at a time, never on an order's own way,
     /// and never held across a park.
-    attached: Box<[CachePadded<Mutex<Vec<Attached>>>]>,
+    attached: Box<[CachePadded<Mutex<Attached>>]>,
 }
 
 impl Claims {
@@ -185,8 +194,8 @@ impl Claims {
         )
     }
 
-    /// The order goes into the queue. `false` if the drain deadline has passed
-    /// meanwhile and withdrew the claim.
+    /// The order is in the queue: others may wait for it. `false` if it is past
+    /// that already: in a batch, or ended.
     pub fn queued(&self, claim: Claim) -> bool {
         self.advance(claim, phase::CLAIMING, phase::QUEUED)
     }
@@ -194,7 +203,11 @@ impl Claims {
     /// Takes a queued order into a batch: from here on only the ledger decides.
     /// `false` if it was withdrawn meanwhile and must not be committed.
     pub fn begin_commit(&self, claim: Claim) -> bool {
-        self.advance(claim, phase::QUEUED, phase::COMMITTING)
+        self.update(claim, |state| {
+            // Claiming: whoever put it into the queue has not come to say so.
+            matches!(state & phase::MASK, phase::QUEUED | phase::CLAIMING)
+                .then_some((state & !phase::MASK) | phase::COMMITTING)
+        })
     }
 
     /// Takes an order out of a batch that the ledger has given back.
@@ -207,8 +220,10 @@ impl Claims {
     /// told by now won't be.
     pub fn withdraw(&self, claim: Claim) -> Option<Ended> {
         // RESERVED keeps the slot out of everyone's hands while it is freed.
-        (self.advance(claim, phase::QUEUED, phase::RESERVED)
-            || self.advance(claim, phase::CLAIMING, phase::RESERVED))
+        self.update(claim, |state| {
+            matches!(state & phase::MASK, phase::QUEUED | phase::CLAIMING)
+                .then_some((state & !phase::MASK) | phase::RESERVED)
+        })
         .then(|| self.release(claim, WITHDRAWN))
     }
 
@@ -228,15 +243,15 @@ impl Claims {
                 .then_some(state | ATTACHED)
         });
         if attached {
-            list.push((claim, waiter.clone()));
+            if list.list.len() >= list.sweep_at.max(SWEEP_MIN) {
+                // Who has stopped waiting has dropped its reference. At each
+                // doubling, so that a waiter costs the same however many wait.
+                list.list.retain(|(_, one)| Arc::strong_count(one) > 1);
+                list.sweep_at = 2 * list.list.len();
+            }
+            list.list.push((claim, waiter.clone()));
         }
         attached
-    }
-
-    /// Takes a waiter that has stopped waiting off the list again.
-    pub fn detach(&self, claim: Claim, waiter: &Arc<Waiter>) {
-        self.list(claim)
-            .retain(|(other, one)| *other != claim || !Arc::ptr_eq(one, waiter));
     }
 
     /// Notes that somebody is being told "queued". `false` if the order has
@@ -320,7 +335,7 @@ impl Claims {
         &self.buckets[claim.slot as usize / WAYS].states[claim.slot as usize % WAYS]
     }
 
-    fn list(&self, claim: Claim) -> std::sync::MutexGuard<'_, Vec<Attached>> {
+    fn list(&self, claim: Claim) -> std::sync::MutexGuard<'_, Attached> {
         self.attached[claim.slot as usize % SHARDS]
             .lock()
             // A push or retain that panicked leaves a list that is still one.
@@ -460,7 +475,7 @@ impl Claims {
         };
         if before & ATTACHED != 0 {
             let mut list = self.list(claim);
-            let ours = list.extract_if(.., |(other, _)| *other == claim);
+            let ours = list.list.extract_if(.., |(other, _)| *other == claim);
             ended.waiters.extend(ours.map(|(_, waiter)| waiter));
         }
         ended

@@ -184,6 +184,11 @@ impl Gate {
         self.changed.notify();
     }
 
+    /// Whether it is closed for good.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state(), State::Draining | State::LedgerDown)
+    }
+
     /// Sheds orders while the ledger has no space. For the committer.
     pub fn shed(&self, full: bool) {
         if self.shedding.load(Ordering::Relaxed) != full {

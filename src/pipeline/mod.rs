@@ -349,7 +349,10 @@ impl Pipeline {
     fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
         if let Some(ended) = self.claims.withdraw(job.claim) {
             // Before it leaves the gate: who finds that empty finds it here.
-            if ended.told && !matches!(why, Withdrawal::Retry(_)) {
+            // Its client can't hear of a passing trouble any more when the
+            // process is about to end; the next one tries again.
+            let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
+            if ended.told && !retry {
                 self.promise(job);
             }
             for waiter in ended.waiters {

@@ -90,8 +90,10 @@ fn judge(processor: &dyn Processor, job: &Arc<InFlight>) -> Verdict {
     match catch_unwind(AssertUnwindSafe(|| processor.process(&job.order))) {
         Ok(verdict) => verdict.bounded(),
         Err(panic) => {
-            // Dropping what it panicked with may panic again.
-            std::mem::forget(panic);
+            // Dropping what it panicked with may panic again; that is forgotten.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+                std::mem::forget(again);
+            }
             tracing::error!(id = %job.order.id(), "the processor panicked; the order has failed");
             Verdict::failed("the processor panicked")
         }

@@ -60,6 +60,8 @@ pub(super) struct Keeper {
 pub(super) struct Finished {
     pub(super) kept: usize,
     pub(super) lost: usize,
+    /// Kept by an earlier drain, and kept still; not among those above.
+    pub(super) standing: usize,
     /// There is a place for them.
     pub(super) can_keep: bool,
 }
@@ -145,6 +147,10 @@ impl Keeper {
         }
         let promises = pipeline.promises();
         let count = promises.len();
+        // Kept before, and not to be had now: with a ledger that doesn't come
+        // back. They stand in the file, and must go on to.
+        let taken_out = promises.iter().filter(|job| job.kept).count();
+        let standing = pipeline.backlog.open().saturating_sub(taken_out);
         let Some(pending) = &self.pending else {
             return Finished {
                 lost: count,
@@ -154,6 +160,7 @@ impl Keeper {
         let mut finished = Finished {
             kept: count,
             can_keep: true,
+            standing,
             ..Finished::default()
         };
         if count == 0 {
@@ -162,9 +169,14 @@ impl Keeper {
         let orders = promises
             .iter()
             .map(|job| Kept::new(job.accepted_at, &job.order));
-        if let Err(error) = pending.keep(after_seq, orders) {
+        let kept = if standing > 0 {
+            pending.keep_too(after_seq, orders)
+        } else {
+            pending.keep(after_seq, orders)
+        };
+        if let Err(error) = kept {
             // The file of the last drain still stands.
-            finished.kept = promises.iter().filter(|job| job.kept).count();
+            finished.kept = taken_out;
             finished.lost = count - finished.kept;
             tracing::error!(
                 "{error}: {} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to",

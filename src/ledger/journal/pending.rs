@@ -36,7 +36,12 @@
 //! those that are not there; until the file is removed, no such segment is. So
 //! a kill at any moment neither loses one nor has one committed twice.
 
-use std::{borrow::Cow, collections::HashMap, io, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    io,
+    sync::Arc,
+};
 
 use crc32c::{crc32c, crc32c_append};
 
@@ -356,6 +361,33 @@ impl Pending {
         self.storage
             .sync_names()
             .map_err(failed("sync the name of"))
+    }
+
+    /// Keeps these orders beside those that are kept already.
+    ///
+    /// # Errors
+    /// As [`keep`](Self::keep), and when the file that is there can't be read.
+    pub fn keep_too<'a>(
+        &self,
+        after_seq: u64,
+        orders: impl Iterator<Item = Kept<'a>> + Clone,
+    ) -> Result<(), KeepError> {
+        let old = load(&*self.storage, self.ledger)
+            .map_err(|error| KeepError::of(NAME, "add to")(io::Error::other(error.to_string())))?;
+        let Some(Left {
+            after_seq: old_after_seq,
+            orders: mut old,
+        }) = old
+        else {
+            return self.keep(after_seq, orders);
+        };
+        let ids: HashSet<String> = orders.clone().map(|kept| kept.id.into_owned()).collect();
+        old.retain(|kept| !ids.contains(&*kept.id));
+        // The older sequence: those of the old file may be committed behind it.
+        self.keep(
+            after_seq.min(old_after_seq),
+            old.iter().cloned().chain(orders),
+        )
     }
 
     fn write<'a>(

@@ -90,10 +90,41 @@ fn waiters_are_handed_to_whoever_ends_the_claim() {
     for waiter in [&one, &two, &gone] {
         assert!(claims.attach(claim, waiter));
     }
-    claims.detach(claim, &gone);
     assert!(claims.begin_commit(claim));
     let woken = claims.finish(claim).waiters;
-    assert!(woken.len() == 2 && Arc::ptr_eq(&woken[0], &one) && Arc::ptr_eq(&woken[1], &two));
+    assert_eq!(woken.len(), 3);
+    for (woken, waiter) in woken.iter().zip([&one, &two, &gone]) {
+        assert!(Arc::ptr_eq(woken, waiter));
+    }
+}
+
+/// However many come and go while an order is in flight.
+#[test]
+fn those_who_stop_waiting_are_let_go() {
+    let claims = Claims::new(16);
+    let claim = mine(&claims, 7);
+    assert!(claims.queued(claim));
+    let stays = waiter();
+    assert!(claims.attach(claim, &stays));
+    for _ in 0..10_000 {
+        assert!(claims.attach(claim, &waiter()));
+    }
+    let listed = claims.list(claim).list.len();
+    assert!(listed <= 2 * SWEEP_MIN, "{listed} are kept");
+    let woken = claims.withdraw(claim).unwrap().waiters;
+    assert!(woken.iter().any(|one| Arc::ptr_eq(one, &stays)));
+}
+
+/// A worker may be faster than whoever put the order into the queue.
+#[test]
+fn an_order_may_be_committed_before_it_is_known_as_queued() {
+    let claims = Claims::new(16);
+    let claim = mine(&claims, 7);
+    assert!(!claims.tell_queued(claim), "it may not get in yet");
+    assert!(claims.begin_commit(claim));
+    assert!(!claims.queued(claim), "it is past that");
+    assert_eq!(claims.claim(7, 1), Claimed::InFlight { claim, same: true });
+    assert!(claims.finish(claim).waiters.is_empty());
 }
 
 #[test]
