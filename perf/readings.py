@@ -96,7 +96,8 @@ def _commit():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--", "src", "Cargo.toml", "Cargo.lock", "perf/peers")
+        built = ("src", "proto", "build.rs", "Cargo.toml", "Cargo.lock", "perf/peers")
+        changed = git("status", "--porcelain", "--", *built)
         return git("rev-parse", "--short=12", "HEAD") + (" with changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -97,18 +97,20 @@ def build_service(*, profiled=False):
     return target / "release" / "order-processor"
 
 
-def build_peer():
-    """Builds the axum peer in release mode; the path of the program."""
-    folder = PERF / "peers" / "axum"
+def build_peer(name="axum"):
+    """Builds a peer in release mode; the path of the program. What else it has
+    lies beside that.
+    """
+    folder = PERF / "peers" / name
     profiles = [_release_profile(REPO), _release_profile(folder)]
     if profiles[0] != profiles[1]:
         raise Trouble(
             "the release profiles differ, so a comparison would not be fair: "
-            f"Cargo.toml has {profiles[0]}, perf/peers/axum/Cargo.toml {profiles[1]}"
+            f"Cargo.toml has {profiles[0]}, perf/peers/{name}/Cargo.toml {profiles[1]}"
         )
-    target = target_dir() / "perf" / "axum"
-    _cargo("the axum peer", folder, target, {})
-    return target / "release" / "axum-peer"
+    target = target_dir() / "perf" / name
+    _cargo(f"the {name} peer", folder, target, {})
+    return target / "release" / f"{name}-peer"
 
 
 def _release_profile(folder):
@@ -169,6 +171,8 @@ class Server:
 
     def _await_ready(self, seconds_max):
         """Our server says 503 until it is ready; the peers have no /readyz and are ready at once."""
+        if "http" not in self.addresses:
+            return
         url = f"http://{self.address}/readyz"
         while time.perf_counter() < self.started + seconds_max:
             try:
@@ -220,16 +224,28 @@ class Server:
 
 
 def service(
-    program, engine="native", mode="committed", *, ledger="memory", data_dir=None, log_level="error", extra=(), admin=False, **how
+    program,
+    engine="native",
+    mode="committed",
+    *,
+    ledger="memory",
+    data_dir=None,
+    log_level="error",
+    extra=(),
+    admin=False,
+    grpc=False,
+    **how,
 ):
     """Starts the service on free ports; the journal wants a directory."""
+    free = "127.0.0.1:0"
     command = [
         *(program, "--http-engine", engine, "--ack", mode, "--ledger", ledger),
         *(("--data-dir", data_dir) if data_dir else ()),
         *("--log-level", log_level, *extra),
-        *("--listen", "127.0.0.1:0", "--grpc-listen", "off", "--admin-listen", "127.0.0.1:0" if admin else "off"),
+        *("--listen", free, "--admin-listen", free if admin else "off", "--grpc-listen", free if grpc else "off"),
     ]
-    return Server(command, ports=("http", "admin") if admin else ("http",), **how)
+    ports = ("http", *(["admin"] if admin else []), *(["grpc"] if grpc else []))
+    return Server(command, ports=ports, **how)
 
 
 def peer(program, mode, *, threads=None):
@@ -238,6 +254,14 @@ def peer(program, mode, *, threads=None):
     if threads:
         command += ["--threads", threads]
     return Server(command)
+
+
+def tonic_peer(program, *, threads=None):
+    """Starts the tonic peer on a free port; it has no HTTP port."""
+    return Server(
+        [program, "--listen", "127.0.0.1:0", *(("--threads", threads) if threads else ())],
+        ports=("grpc",),
+    )
 
 
 def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wrapper=()):
