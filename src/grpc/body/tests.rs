@@ -76,6 +76,18 @@ fn seen(
     }
 }
 
+/// Or the rest of a stream would be late.
+#[test]
+fn an_empty_message_is_over_with_its_head() {
+    let pieces = Pieces([Bytes::from(framed(0))].into_iter().collect());
+    let rules = rules(100, &Bodies::new(1000));
+    let mut body = Metered::new(pieces, rules, TooLarge::EndsCounted);
+    let mut cx = Context::from_waker(Waker::noop());
+    let frame = Pin::new(&mut body).poll_frame(&mut cx);
+    assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+    assert!(matches!(body.state, State::Head(_, 0)));
+}
+
 #[test]
 fn messages_within_the_limit_pass_however_they_are_cut() {
     let bodies = Bodies::new(1000);
