@@ -278,9 +278,6 @@ impl Admission {
             let job = Arc::into_inner(job).expect("the queue gave it back, the ticket is gone");
             return Offered::NoRoom(job.order);
         }
-        // Only now may a duplicate wait for it, or be told that it is queued: it
-        // is. If a worker was faster, or the deadline, it is past that already.
-        self.pipeline.claims.queued(claim);
         self.pipeline.metrics.admission.accepted.inc();
         std::mem::forget(entered); // whoever ends the order lets it out
         Offered::Admitted(Admitted::Waiting(ticket))
@@ -326,19 +323,11 @@ impl Admission {
         }
     }
 
-    /// Gives a claim back before its order was ever in the queue; whoever met
-    /// it meanwhile is told to come again.
+    /// Gives a claim back whose order never got into the queue. Nobody waits for
+    /// it: who met it was told to come again.
     fn release(&self, claim: Claim) {
-        let ended = self.pipeline.claims.withdraw(claim).unwrap_or_default();
-        let waiters = ended.waiters;
-        for waiter in &waiters {
-            waiter.keep(Answer::Withdrawn(Withdrawal::Retry(
-                "the queue is full".into(),
-            )));
-        }
-        if !waiters.is_empty() {
-            self.pipeline.doors.flush();
-        }
+        // Gone already if the drain deadline has passed.
+        let _ = self.pipeline.claims.withdraw(claim);
     }
 
     fn full(&self) -> Rejection {

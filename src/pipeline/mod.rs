@@ -287,8 +287,12 @@ impl Pipeline {
     /// # Errors
     /// The order back, when the queue is full.
     pub fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
-        let haste = job.waiter.haste();
+        let (haste, claim) = (job.waiter.haste(), job.claim);
         self.intake.push(job)?;
+        // Only now may a duplicate wait for it, or be told that it is queued: it
+        // is. If a worker was faster, or the deadline, it is past that already.
+        // Before the wake-up, which takes its time.
+        self.claims.queued(claim);
         self.workers.notify(haste);
         Ok(())
     }
