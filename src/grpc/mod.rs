@@ -18,7 +18,7 @@
 //!
 //! Connections, streams a connection, bytes of a header list and of a message,
 //! all messages being received (`--body-bytes`, shared with HTTP), orders of a
-//! stream without a response ([`STREAM_WINDOW`]), streams of each long-lived
+//! stream without a response ([`STREAM_WINDOW`], [`STREAM_BYTES`]), streams of each long-lived
 //! kind ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`]), a page a follower. HTTP/2
 //! pings end connections that don't answer, which one that never reads doesn't.
 //!
@@ -86,6 +86,9 @@ pub const SUBMIT_STREAMS_MAX: usize = 1024;
 pub const FOLLOWERS_MAX: usize = 256;
 /// Orders of one `SubmitStream` that may be without a response.
 pub const STREAM_WINDOW: usize = 1024;
+/// Bytes of such orders, past which nothing more is read of a stream either: they
+/// stay in memory until their response is taken, whatever the queue says.
+pub const STREAM_BYTES: usize = 256 << 10;
 /// Bytes that one call may have on the way before they are read, and one
 /// connection. The second is that much larger for the sake of calls that are
 /// held back: `h2` ends a connection whose unread frames are many and small,

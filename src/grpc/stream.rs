@@ -1,8 +1,9 @@
 //! `SubmitStream`: many orders, one response for each, in order.
 //!
 //! One state machine, driven by the response side: nothing is read while the
-//! client takes no responses, or while [`STREAM_WINDOW`] orders are without one, and
-//! HTTP/2 flow control passes that on. An order that finds no room in the queue
+//! client takes no responses, or while [`STREAM_WINDOW`] orders, or
+//! [`STREAM_BYTES`] of them, are without one, and HTTP/2 flow control passes that
+//! on. An order that finds no room in the queue
 //! is held, and nothing is read behind it.
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, task::Waker, time::Duration};
@@ -15,7 +16,7 @@ use tokio::{
 use tonic::{Status, Streaming};
 
 use super::{
-    Door, Phase, STREAM_WINDOW,
+    Door, Phase, STREAM_BYTES, STREAM_WINDOW,
     body::Oversize,
     proto::{
         Order as OrderMessage, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse,
@@ -51,6 +52,8 @@ struct Submissions {
     phase: watch::Receiver<Phase>,
     /// In the order of the requests.
     entries: VecDeque<Entry>,
+    /// Bytes of the orders that their tickets hold.
+    bytes: usize,
     /// The order that waits for room, behind all entries.
     held: Option<Held>,
     /// Requests read so far.
@@ -71,6 +74,8 @@ enum End {
 struct Entry {
     index: u64,
     id: String,
+    /// Of the order, while a ticket holds it.
+    bytes: usize,
     state: Waits,
 }
 
@@ -93,6 +98,7 @@ struct Held {
     id: String,
     /// `None` once it was taken or refused.
     order: Option<Order>,
+    bytes: usize,
     wait: Duration,
     until: Instant,
     /// Wakes us when the pipeline moves.
@@ -120,6 +126,7 @@ pub(super) fn serve(
         sleeper: door.wakeups.sleeper(),
         phase: door.phase.subscribe(),
         entries: VecDeque::new(),
+        bytes: 0,
         held: None,
         read: 0,
         end: None,
@@ -178,6 +185,7 @@ impl Submissions {
             sleeper,
             phase,
             entries,
+            bytes,
             held,
             end,
             ..
@@ -190,7 +198,8 @@ impl Submissions {
         } else {
             Phase::Over
         };
-        let reads = serving && held.is_none() && entries.len() < STREAM_WINDOW;
+        let reads =
+            serving && held.is_none() && entries.len() < STREAM_WINDOW && *bytes < STREAM_BYTES;
         let front = entries.front().and_then(Entry::until);
         let until = [front, held.as_ref().map(|held| held.until)]
             .into_iter()
@@ -252,6 +261,7 @@ impl Submissions {
                 let mut first = Held {
                     index,
                     id,
+                    bytes: order.json().len(),
                     order: Some(order),
                     wait,
                     until: Instant::now() + self.door.limits.ack_timeout,
@@ -270,7 +280,11 @@ impl Submissions {
     /// Notes what came of an order that was offered.
     fn settle(&mut self, held: Held, offered: Offered) {
         let Held {
-            index, id, wait, ..
+            index,
+            id,
+            bytes,
+            wait,
+            ..
         } = held;
         let state = match offered {
             Offered::Admitted(Admitted::Waiting(ticket)) => Waits::Outcome {
@@ -295,7 +309,17 @@ impl Submissions {
             }
             Offered::NoRoom(_) => unreachable!("it is held instead"),
         };
-        self.entries.push_back(Entry { index, id, state });
+        let bytes = match &state {
+            Waits::Outcome { .. } => bytes,
+            Waits::Turn(_) | Waits::Reason { .. } => 0,
+        };
+        self.bytes += bytes;
+        self.entries.push_back(Entry {
+            index,
+            id,
+            bytes,
+            state,
+        });
     }
 
     /// Gives up on an order that found no room in time.
@@ -316,6 +340,7 @@ impl Submissions {
         self.entries.push_back(Entry {
             index,
             id: String::new(),
+            bytes: 0,
             state: Waits::Turn(response),
         });
     }
@@ -349,6 +374,7 @@ impl Submissions {
                 }
             },
         };
+        self.bytes -= front.bytes;
         self.entries.pop_front();
         Some(response)
     }

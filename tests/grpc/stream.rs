@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use order_processor::grpc::{
-    STREAM_WINDOW as WINDOW,
+    STREAM_BYTES, STREAM_WINDOW as WINDOW,
     proto::{AckMode, Order, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse},
 };
 use tokio::sync::mpsc;
@@ -289,6 +289,30 @@ fn past_the_window_nothing_is_read() {
         }
         let status = responses.message().await.unwrap_err();
         assert_eq!(refused(&status, Code::Unavailable, true).0, "DRAINING");
+    });
+}
+
+/// Orders stay in memory until their response is taken.
+#[test]
+fn past_so_many_bytes_nothing_is_read_either() {
+    let flags = ["--processor", "simulate", "--simulate", "10m..10m"];
+    let service = Service::with_grpc(&flags);
+    let note = format!(r#"{{"note":"{}"}}"#, "x".repeat(60_000));
+    run(async {
+        let (sender, _responses) = open(&service).await;
+        let fed = async {
+            for sent in 0.. {
+                let mut request = one_of_many(&format!("{sent}"));
+                let order = request.order.as_mut().expect("made with one");
+                order.attributes_json.clone_from(&note);
+                sender.send(request).await.expect("it is held back");
+            }
+        };
+        let fed = tokio::time::timeout(Duration::from_secs(3), fed).await;
+        assert!(fed.is_err());
+        // The last one may cross the line.
+        let most = STREAM_BYTES / note.len() + 1;
+        assert_eq!(service.figures().inside(), most as i64);
     });
 }
 
