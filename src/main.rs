@@ -20,6 +20,13 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -180,19 +187,32 @@ fn report_panics_briefly() {
     }));
 }
 
+/// Logs to standard error: what the service says from the level asked for, what
+/// its libraries say from `warn` (below it, they tell what only their authors
+/// can use), and all of it at `trace`. `may_minihttp` is left out before that:
+/// it calls it an error that a client closes its connection.
 fn log(config: &Config) {
     let level = match config.log_level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr);
-    match config.log_format {
-        LogFormat::Text => subscriber.with_ansi(false).with_target(false).init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
+    let targets = if level == LevelFilter::TRACE {
+        Targets::new().with_default(level)
+    } else {
+        Targets::new()
+            .with_default(level.min(LevelFilter::WARN))
+            .with_target("may_minihttp", LevelFilter::OFF)
+            .with_target(env!("CARGO_CRATE_NAME"), level)
+    };
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .init();
 }
