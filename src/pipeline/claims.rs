@@ -29,7 +29,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering, fence},
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };
 
 use bytemuck::{Zeroable, allocation::zeroed_slice_box};
@@ -143,6 +143,9 @@ pub struct Claims {
     /// when an id is submitted twice at a time, never on an order's own way,
     /// and never held across a park.
     attached: Box<[CachePadded<Mutex<Attached>>]>,
+    /// Nobody is told any more that an order is queued: set by `seal`, for the
+    /// slots that it finds free.
+    sealed: AtomicBool,
 }
 
 impl Claims {
@@ -154,6 +157,7 @@ impl Claims {
             buckets: zeroed_slice_box(buckets),
             mask: buckets as u64 - 1,
             attached: (0..SHARDS).map(|_| CachePadded::default()).collect(),
+            sealed: AtomicBool::new(false),
         }
     }
 
@@ -227,6 +231,21 @@ impl Claims {
         .then(|| self.release(claim, WITHDRAWN))
     }
 
+    /// Ends a claim wherever its order is, for when whoever had the order is no
+    /// more; answers whether it was in a batch. `None` if it has ended.
+    pub fn give_up(&self, claim: Claim) -> Option<(Ended, bool)> {
+        let before = self.change(claim, |state| {
+            matches!(
+                state & phase::MASK,
+                phase::QUEUED | phase::CLAIMING | phase::COMMITTING
+            )
+            .then_some((state & !phase::MASK) | phase::RESERVED)
+        })?;
+        let was_committing = before & phase::MASK == phase::COMMITTING;
+        let withdrawn = if was_committing { 0 } else { WITHDRAWN };
+        Some((self.release(claim, withdrawn), was_committing))
+    }
+
     /// Ends a claim whose order has its outcome in the window, or is in doubt.
     pub fn finish(&self, claim: Claim) -> Ended {
         self.release(claim, 0)
@@ -261,10 +280,13 @@ impl Claims {
     /// two one comes first: whoever is told is known to who ends the claim,
     /// and whoever comes too late is not told.
     pub fn tell_queued(&self, claim: Claim) -> bool {
-        self.update(claim, |state| {
+        let noted = self.update(claim, |state| {
             let live = matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING);
             (live && state & SEALED == 0).then_some(state | TOLD)
-        })
+        });
+        // SeqCst, with `seal`, which may have been past this slot before. Should
+        // it have come behind, one too many is counted as told.
+        noted && !self.sealed.load(Ordering::SeqCst)
     }
 
     /// Whether the claim ended without an outcome. Known until the slot is
@@ -275,39 +297,43 @@ impl Claims {
             && (state >> GENERATION_SHIFT) as u32 == claim.generation
     }
 
-    /// Whether the process ends while the ledger has the order.
+    /// Whether the process ends while the ledger has the order, or may come to
+    /// have it.
     pub fn was_sealed(&self, claim: Claim) -> bool {
         let state = self.state(claim).load(Ordering::Acquire);
-        state & SEALED != 0 && (state >> GENERATION_SHIFT) as u32 == claim.generation
+        state & phase::MASK != phase::FREE
+            && (state & SEALED != 0 || self.sealed.load(Ordering::SeqCst))
+            && (state >> GENERATION_SHIFT) as u32 == claim.generation
     }
 
     /// Gives up what is left at the end of a drain: withdraws every order that
-    /// is not in a batch, has nobody told any more of the others, and counts
-    /// those of both that somebody was told were queued. After admission has
-    /// closed. The waiters are returned, to be told.
+    /// is not in a batch, has nobody told any more of the others, nor of any
+    /// that is claimed from now on, and counts those of both that somebody was
+    /// told were queued. After admission has closed. The waiters are returned,
+    /// to be told.
     pub fn seal(&self) -> (usize, Vec<Arc<Waiter>>) {
         let mut told = 0;
         let mut waiters = Vec::new();
-        for (index, state) in self.buckets.iter().flat_map(|b| &b.states).enumerate() {
-            let seen = state.load(Ordering::Acquire);
+        // SeqCst, with `tell_queued`: who is told either sees this, or has noted
+        // it before the look below.
+        self.sealed.store(true, Ordering::SeqCst);
+        for (state, slot) in self.buckets.iter().flat_map(|b| &b.states).zip(0..) {
+            let seen = state.load(Ordering::SeqCst);
             let claim = Claim {
-                slot: index as u32,
+                slot,
                 generation: (seen >> GENERATION_SHIFT) as u32,
             };
-            if matches!(seen & phase::MASK, phase::FREE | phase::RESERVED) {
-                continue;
-            }
-            // The flag may have come since: ask for it in the state changed.
-            let mut was_told = false;
-            let sealed = self.update(claim, |state| {
-                was_told = state & TOLD != 0;
-                (state & phase::MASK == phase::COMMITTING).then_some(state | SEALED)
+            // In one step, whatever it is by then: it may go from the queue into
+            // a batch, or come back, at this very moment.
+            let before = self.change(claim, |state| match state & phase::MASK {
+                phase::QUEUED | phase::CLAIMING => Some((state & !phase::MASK) | phase::RESERVED),
+                phase::COMMITTING => Some(state | SEALED),
+                _ => None,
             });
-            if sealed {
-                told += usize::from(was_told);
-            } else if let Some(mut ended) = self.withdraw(claim) {
-                told += usize::from(ended.told);
-                waiters.append(&mut ended.waiters);
+            let Some(before) = before else { continue }; // it has ended
+            told += usize::from(before & TOLD != 0);
+            if before & phase::MASK != phase::COMMITTING {
+                waiters.append(&mut self.release(claim, WITHDRAWN).waiters);
             }
         }
         (told, waiters)
@@ -448,16 +474,21 @@ impl Claims {
     }
 
     /// Changes the state of a claim that is still of its generation.
-    fn update(&self, claim: Claim, mut change: impl FnMut(u64) -> Option<u64>) -> bool {
-        // AcqRel: who ends a claim sees what was noted in it, and who notes
-        // sees that it has ended.
+    fn update(&self, claim: Claim, change: impl FnMut(u64) -> Option<u64>) -> bool {
+        self.change(claim, change).is_some()
+    }
+
+    /// The same; answers what it was before.
+    fn change(&self, claim: Claim, mut change: impl FnMut(u64) -> Option<u64>) -> Option<u64> {
+        // Acquire and Release: who ends a claim sees what was noted in it, and
+        // who notes sees that it has ended. SeqCst for `tell_queued`.
         self.state(claim)
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            .fetch_update(Ordering::SeqCst, Ordering::Acquire, |state| {
                 ((state >> GENERATION_SHIFT) as u32 == claim.generation)
                     .then(|| change(state))
                     .flatten()
             })
-            .is_ok()
+            .ok()
     }
 
     /// Frees a slot that only the caller can end, and takes its waiters.
