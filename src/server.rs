@@ -381,8 +381,6 @@ impl Server {
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
-        // What is not committed by now won't be found up to here.
-        let after_seq = self.pipeline.archive().map_or(0, |it| it.last_seq());
         if !in_time {
             missed = self.pipeline.fence(LAST_COMMIT);
             self.deadlines.wake_all();
@@ -392,7 +390,7 @@ impl Server {
         }
         // Before the committer ends, and with it the hold on the directory; and
         // before replies, which are on their way by themselves.
-        let kept = self.keeper.finish(&self.pipeline, after_seq);
+        let kept = self.keeper.finish(&self.pipeline);
         let lost = kept.lost + missed.saturating_sub(kept.standing);
         // Batches whose lines are still coming may come to their end, in the
         // time that a drain has.
@@ -426,18 +424,25 @@ impl Server {
     }
 
     /// After a fault: gives those who wait the time to hear that it is over, a
-    /// second at most. The process should end then.
-    pub fn abandon(&self) {
+    /// second at most, and keeps what somebody was told is queued for the next
+    /// start as far as it can be had. The process should end then.
+    pub fn abandon(&mut self) {
         if let Some(native) = &self.native {
             native.stop();
         }
         // The gate is closed. Those who wait, for orders or for the feed, have
         // nothing to wait for any more.
-        self.pipeline.fence(Duration::ZERO);
+        let missed = self.pipeline.fence(Duration::ZERO);
         self.deadlines.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
             grpc.over();
+        }
+        let kept = self.keeper.finish(&self.pipeline);
+        let lost = kept.lost + missed.saturating_sub(kept.standing);
+        let kept = kept.kept + kept.standing;
+        if kept + lost > 0 {
+            tracing::error!(kept, lost, "orders were told queued and have no outcome");
         }
         let farewell = Instant::now() + FAREWELL;
         self.replies_out(farewell);

@@ -339,20 +339,6 @@ impl Claims {
         (told, waiters)
     }
 
-    /// The claims of orders that are in a batch. For when the committer, which
-    /// alone takes them there and ends them, is no more.
-    pub fn committing(&self) -> Vec<Claim> {
-        let states = self.buckets.iter().flat_map(|bucket| &bucket.states);
-        let claims = states.zip(0..).filter_map(|(state, slot)| {
-            let state = state.load(Ordering::Acquire);
-            (state & phase::MASK == phase::COMMITTING).then_some(Claim {
-                slot,
-                generation: (state >> GENERATION_SHIFT) as u32,
-            })
-        });
-        claims.collect()
-    }
-
     fn bucket(&self, id: u128) -> usize {
         ((id >> 64) as u64 & self.mask) as usize
     }

@@ -142,6 +142,17 @@ pub enum Poll<T> {
     Closed,
 }
 
+impl<T> Poll<T> {
+    /// The same look with another view of the item.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Poll<U> {
+        match self {
+            Self::Item(item, more) => Poll::Item(change(item), more),
+            Self::Empty => Poll::Empty,
+            Self::Closed => Poll::Closed,
+        }
+    }
+}
+
 impl Parking {
     /// A place for `consumers` threads.
     pub fn new(consumers: usize, idle: Idle) -> Self {
