@@ -23,7 +23,11 @@ use std::{
 pub(super) use self::file::{Left, NAME, NEW, load};
 use self::file::{ORDER_HEAD, refused};
 use super::{
-    archive::Reader, catalogue::Catalogue, error::OpenError, lock::Lock, storage::Storage,
+    archive::Reader,
+    catalogue::Catalogue,
+    error::OpenError,
+    lock::Lock,
+    storage::{Source, Storage},
 };
 use crate::{ledger::LedgerId, order::Order};
 
@@ -80,6 +84,74 @@ impl KeepError {
     }
 }
 
+/// Whether a journal with the outcomes `oldest` to `last` is the one beside
+/// which orders were kept behind sequence `after_seq`.
+fn fits(after_seq: u64, oldest: u64, last: u64) -> Result<(), OpenError> {
+    if after_seq > last {
+        let what = format!(
+            "the journal ends at sequence {last}, though it reached {after_seq} when they were kept"
+        );
+        return Err(refused(what));
+    }
+    if oldest > after_seq + 1 {
+        let what = format!(
+            "the outcomes {} to {} are gone, among which theirs may have been",
+            after_seq + 1,
+            oldest - 1
+        );
+        return Err(refused(what));
+    }
+    Ok(())
+}
+
+/// Where each order stands, by its id.
+fn by_id<'a>(orders: &'a [Kept<'_>]) -> Result<HashMap<&'a str, usize>, OpenError> {
+    let mut by_id = HashMap::new();
+    for (at, kept) in orders.iter().enumerate() {
+        if by_id.insert(&*kept.id, at).is_some() {
+            return Err(refused(format!("the id {} is in it twice", kept.id)));
+        }
+    }
+    Ok(by_id)
+}
+
+/// A file that is whole, as somebody finds it who looks at it from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    after_seq: u64,
+    /// How many orders are in it.
+    pub(super) orders: u64,
+}
+
+/// Reads the file and checks all that can be checked without the journal.
+/// `None` if there is none.
+pub(super) fn look(source: &dyn Source, ledger: LedgerId) -> Result<Option<Look>, OpenError> {
+    let Some(Left { after_seq, orders }) = load(source, ledger)? else {
+        return Ok(None);
+    };
+    by_id(&orders)?;
+    let orders = orders.len() as u64;
+    Ok(Some(Look { after_seq, orders }))
+}
+
+impl Look {
+    /// Looks again, at a time when the outcomes `oldest` to `last` have been
+    /// found in the journal: does it fit to them, if it is still there? The
+    /// service may have removed it since, or put another one there.
+    pub(super) fn again(
+        self,
+        source: &dyn Source,
+        ledger: LedgerId,
+        (oldest, last): (u64, u64),
+    ) -> Result<Option<Self>, OpenError> {
+        let now = look(source, ledger)?;
+        if now == Some(self) {
+            fits(self.after_seq, oldest, last)?;
+        }
+        Ok(now)
+    }
+}
+
 /// Where orders are kept: the data directory, which stays locked as long as
 /// this lives.
 pub struct Pending {
@@ -112,27 +184,9 @@ impl Pending {
             return Ok(Vec::new());
         };
         let (oldest, last) = (self.catalogue.oldest_seq(), self.catalogue.last_seq());
-        if after_seq > last {
-            let what = format!(
-                "the journal ends at sequence {last}, though it reached {after_seq} when they were kept"
-            );
-            return Err(refused(what));
-        }
-        if oldest > after_seq + 1 {
-            let what = format!(
-                "the outcomes {} to {} are gone, among which theirs may have been",
-                after_seq + 1,
-                oldest - 1
-            );
-            return Err(refused(what));
-        }
+        fits(after_seq, oldest, last)?;
         self.catalogue.need_after(after_seq);
-        let mut open: HashMap<&str, usize> = HashMap::new();
-        for (at, kept) in orders.iter().enumerate() {
-            if open.insert(&kept.id, at).is_some() {
-                return Err(refused(format!("the id {} is in it twice", kept.id)));
-            }
-        }
+        let mut open = by_id(&orders)?;
         let mut seq = after_seq;
         while seq < last && !open.is_empty() {
             let records = journal

@@ -92,11 +92,10 @@ pub(in super::super) fn load(
     storage: &dyn Source,
     ledger: LedgerId,
 ) -> Result<Option<Left>, OpenError> {
-    let names = storage.names().map_err(io_error("look for"))?;
-    if !names.iter().any(|name| name == NAME) {
-        return Ok(None);
-    }
-    let file = storage.open(NAME).map_err(io_error("open"))?;
+    let file = match storage.open(NAME) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(io_error("open"))?,
+    };
     let mut head = [0; HEAD];
     let read = read_full(&*file, &mut head, 0).map_err(io_error("read"))?;
     let head = Head::decode(&head[..read], ledger)?;
