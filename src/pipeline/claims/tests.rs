@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::*;
+use super::{attached::SWEEP_MIN, *};
 use crate::{
     ledger::{Outcome, Status},
     pipeline::ticket::Answer,
