@@ -103,3 +103,6 @@ impl Doors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

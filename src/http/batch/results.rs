@@ -2,7 +2,8 @@
 //!
 //! A result is held as the bytes that will be sent, about 60 for a processed
 //! order and [`RESULT_BYTES_MAX`] at most. Only lines that have no answer yet,
-//! and those behind them, stand in a list, with their tickets.
+//! and those behind them, stand in a list, with their tickets; a ticket holds
+//! an answer when there is one, and no order.
 
 use std::collections::VecDeque;
 
@@ -25,8 +26,6 @@ const _: () = assert!(
         + DETAIL_BYTES_MAX
         < RESULT_BYTES_MAX
 );
-/// Lines that may wait before those answered out of order are looked for.
-const SWEEP_MIN: usize = 1024;
 
 /// The results so far.
 pub(super) struct Results {
@@ -34,9 +33,6 @@ pub(super) struct Results {
     text: Vec<u8>,
     /// What comes after it: the first has no answer, as far as was looked.
     open: VecDeque<Open>,
-    /// How many may be open before those that have an answer let go of their
-    /// orders, which could else be kept by one slow order before them.
-    sweep_at: usize,
 }
 
 struct Open {
@@ -66,16 +62,12 @@ impl Results {
         Self {
             text: Vec::new(),
             open: VecDeque::new(),
-            sweep_at: SWEEP_MIN,
         }
     }
 
     /// Adds a line whose order is on its way.
     pub(super) fn wait(&mut self, line: u64, id: OrderId, ticket: Ticket) {
         self.push(line, id, State::Waiting(ticket));
-        if self.open.len() >= self.sweep_at {
-            self.sweep();
-        }
     }
 
     /// Adds a duplicate of a committed order.
@@ -138,20 +130,6 @@ impl Results {
                 open.state = State::Told;
             }
         }
-    }
-
-    /// Lets go of the orders that have an answer.
-    fn sweep(&mut self) {
-        for open in &mut self.open {
-            if let State::Waiting(ticket) = &open.state
-                && let Some(answer) = ticket.answer()
-            {
-                let duplicate = ticket.is_duplicate();
-                open.state = State::Answered { answer, duplicate };
-            }
-        }
-        // The next one when as many again have come: linear in the batch.
-        self.sweep_at = 2 * self.open.len().max(SWEEP_MIN);
     }
 
     /// The text, once all are final.
