@@ -5,7 +5,9 @@ mod harness;
 
 use std::{thread, time::Duration};
 
-use harness::{Client, PATIENCE, Reply, Service, get, on_both_engines, order, post, until};
+use harness::{
+    Client, Directory, PATIENCE, Reply, Service, get, on_both_engines, order, post, until,
+};
 use serde_json::{Value, json};
 
 on_both_engines!(
@@ -128,7 +130,8 @@ fn every_kind_of_line(engine: &str) {
     );
     assert_eq!(
         found[3],
-        json!({"line":6,"id":"bad","status":"duplicate","outcome":"failed","seq":2})
+        json!({"line":6,"id":"bad","status":"duplicate","outcome":"failed","seq":2,
+               "detail":"value must be above zero"})
     );
     assert_eq!(
         found[4],
@@ -827,6 +830,36 @@ mod native_only {
         until("one is taken", || service.figures().orders().0 == 1);
         let refused = Client::to(service.http).ask(batch("", &line("b")));
         assert_eq!(refused.problem(503)["type"], "/problems/body-memory");
+    }
+
+    #[test]
+    fn the_journal_keeps_why_orders_of_a_batch_failed() {
+        let directory = Directory::new();
+        let service = directory.start(&["--max-value", "1000"]);
+        // More than one read serves, processed ones among them, and not in their order when they
+        // are sent again.
+        let value = |n: usize| [1, -1, 2000][n % 3];
+        let line = |n: usize| format!("{{\"id\":\"f-{n}\",\"value\":{}}}\n", value(n));
+        let body: String = (0..6000).map(line).collect();
+        let first = results(&Client::to(service.http).ask(batch("", &body)));
+        assert_eq!(count(&first, "failed"), 4000);
+        drop(service); // killed
+        let service = directory.start(&[]);
+        let mut order: Vec<usize> = (0..6000).collect();
+        for n in (0..6000).step_by(97) {
+            order.swap(n, (n * 31) % 6000);
+        }
+        let body: String = order.iter().map(|&n| line(n)).collect();
+        for headers in ["", "Prefer: respond-async\r\n"] {
+            let again = results(&Client::to(service.http).ask(batch(headers, &body)));
+            assert_eq!(count(&again, "duplicate"), 6000);
+            for (&n, again) in order.iter().zip(&again) {
+                assert_eq!(again["seq"], first[n]["seq"]);
+                assert_eq!(again["outcome"], first[n]["status"]);
+                assert_eq!(again["detail"], first[n]["detail"], "{n}");
+            }
+        }
+        service.drain();
     }
 
     #[test]

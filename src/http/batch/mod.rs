@@ -21,6 +21,7 @@
 //! batch watches the pipeline's progress instead, once it has to wait.
 
 mod lines;
+mod reasons;
 mod results;
 
 use std::{
@@ -54,6 +55,9 @@ use crate::{
 /// Bytes of a body that are read at a time: enough to make a system call and
 /// the turn of the thread's other connections cheap beside the orders in it.
 pub const READ_BYTES: usize = 64 << 10;
+
+/// How long reasons of earlier failures are read after the last byte, at least.
+const READING: Duration = Duration::from_secs(1);
 
 const FULL: &str = "the queue is full; nothing was kept";
 
@@ -104,6 +108,8 @@ pub enum Fed {
 pub struct Finishing {
     batch: Batch,
     until: Instant,
+    /// When reading is over, too.
+    reading_until: Instant,
 }
 
 /// Why a batch was not begun: a reply, and what it counts as.
@@ -164,7 +170,7 @@ impl Batch {
         };
         Ok(Self {
             lines: Lines::new(limits.max_body),
-            results: Results::new(),
+            results: Results::new(service.admission.pipeline(), waker),
             line: 0,
             orders: 0,
             stuck: None,
@@ -230,8 +236,10 @@ impl Batch {
 
     /// Waits for outcomes, after [`end`](Self::end).
     pub fn finish(self) -> Finishing {
+        let now = Instant::now();
         Finishing {
-            until: Instant::now() + self.wait,
+            until: now + self.wait,
+            reading_until: now + self.wait.max(READING),
             batch: self,
         }
     }
@@ -350,9 +358,16 @@ impl Finishing {
                     return None;
                 }
                 results.tell_queued();
+                if now >= self.reading_until {
+                    results.stop_reading();
+                }
                 if !results.settle() {
-                    // Some ended this very moment: look again in another.
-                    self.until = now + Duration::from_millis(1);
+                    self.until = if results.is_reading() {
+                        self.reading_until
+                    } else {
+                        // Some ended this very moment: look again in another.
+                        now + Duration::from_millis(1)
+                    };
                     return None;
                 }
             }
