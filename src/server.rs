@@ -375,8 +375,10 @@ impl Server {
         if let Some(grpc) = &self.grpc {
             grpc.drain();
         }
-        // Those who wait for the feed have nothing to wait for any more.
+        // Those who wait for the feed have nothing to wait for any more, and
+        // batches whose lines are still coming have to come to their end.
         self.pipeline.progress.notify();
+        self.deadlines.wake_all();
         self.pipeline.doors.flush();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
@@ -394,8 +396,8 @@ impl Server {
         // before replies, which are on their way by themselves.
         let kept = self.keeper.finish(&self.pipeline, after_seq);
         let lost = kept.lost + missed.saturating_sub(kept.standing);
-        // Batches whose lines are still coming may come to their end, in the
-        // time that a drain has.
+        // Batches see to it themselves that the rest of their lines comes soon;
+        // only the other engine can't.
         wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
         self.replies_out(farewell);

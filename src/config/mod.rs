@@ -146,7 +146,8 @@ pub struct Config {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub head_timeout: Duration,
 
-    /// Time a request's body may take to arrive (1ms to 1h)
+    /// Time a request's body may take to arrive; a batch's is renewed by each --max-body bytes, up
+    /// to 20 times this for all of it (1ms to 1h)
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub body_timeout: Duration,
 

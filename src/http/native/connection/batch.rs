@@ -2,9 +2,11 @@
 //! thread's other connections have a turn after each [`READ_BYTES`]. While an
 //! order finds no room nothing is read, which holds the client up.
 //!
-//! `--body-timeout` bounds the waiting for the client, and each `--max-body`
-//! bytes of content renew it: a large body may take long, a client that
-//! trickles may not. The time without room doesn't count.
+//! `--body-timeout` bounds the waiting for the client. Each `--max-body` bytes
+//! of content renew it, so that a large body may take long and a client that
+//! trickles may not; and the whole may take [`BODY_TIMEOUTS`] of them, or a few
+//! clients could hold all places for hours. The time without room doesn't
+//! count. Once a drain begins, the rest has [`LAST_BYTES`] to come.
 
 use std::{
     mem,
@@ -15,15 +17,25 @@ use super::{
     super::super::batch::{self, Batch, Fed, Finishing, READ_BYTES},
     *,
 };
-use crate::http::routes::closed;
+use crate::http::Limits;
 
 /// A large reply is written in pieces of this size: each has the write timeout
 /// for itself, and the thread's other connections a turn after it.
 const WRITE_BYTES: usize = 256 << 10;
 
+/// How many times `--body-timeout` all of a batch may take to arrive.
+const BODY_TIMEOUTS: u32 = 20;
+/// How long a drain waits for the rest of a body: long enough for what is on
+/// its way, whose lines get a result each.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
 /// When the client is given up.
 struct Patience {
     until: Instant,
+    /// The latest that `until` may become.
+    end: Instant,
+    /// The end has been brought forward by a drain.
+    hurried: bool,
     timeout: Duration,
     /// Bytes that renew it, and those that have come since it was.
     price: usize,
@@ -31,11 +43,37 @@ struct Patience {
 }
 
 impl Patience {
+    fn new(limits: &Limits) -> Self {
+        let (now, timeout) = (Instant::now(), limits.body_timeout);
+        Self {
+            until: now + timeout,
+            end: now + timeout * BODY_TIMEOUTS,
+            hurried: false,
+            timeout,
+            price: limits.max_body,
+            paid: 0,
+        }
+    }
+
     fn came(&mut self, bytes: usize) {
         self.paid += bytes;
         if self.paid >= self.price {
             self.paid = 0;
-            self.until = Instant::now() + self.timeout;
+            self.until = self.end.min(Instant::now() + self.timeout);
+        }
+    }
+
+    /// So much time was not the client's.
+    fn pause(&mut self, time: Duration) {
+        self.until += time;
+        self.end += time;
+    }
+
+    fn hurry(&mut self) {
+        if !self.hurried {
+            self.hurried = true;
+            self.end = self.end.min(Instant::now() + LAST_BYTES);
+            self.until = self.until.min(self.end);
         }
     }
 }
@@ -96,13 +134,7 @@ impl Connection {
         let Ok(mut decoder) = BodyDecoder::new(framing, max) else {
             return Err(self.refuse_batch(Reason::TooLarge, &batch::too_large(&self.service)));
         };
-        let timeout = self.service.limits.body_timeout;
-        let mut patience = Patience {
-            until: Instant::now() + timeout,
-            timeout,
-            price: self.service.limits.max_body,
-            paid: 0,
-        };
+        let mut patience = Patience::new(&self.service.limits);
         loop {
             let run = match decoder.run(&input[self.start..]) {
                 Ok(run) => run,
@@ -129,7 +161,7 @@ impl Connection {
                 self.socket.give_way();
             }
             if self.start == input.len() {
-                self.read_batch(input, &patience)?;
+                self.read_batch(input, &mut patience)?;
             }
         }
         let fed = self.step(|service| batch.end(service))?;
@@ -166,7 +198,7 @@ impl Connection {
             self.turn = Turn::default();
         }
         if let Some(since) = since {
-            patience.until += since.elapsed();
+            patience.pause(since.elapsed());
         }
         Ok(())
     }
@@ -183,23 +215,37 @@ impl Connection {
     }
 
     /// Reads more of the body into the empty buffer.
-    fn read_batch(&mut self, input: &mut Vec<u8>, patience: &Patience) -> Result<(), Next> {
+    fn read_batch(&mut self, input: &mut Vec<u8>, patience: &mut Patience) -> Result<(), Next> {
         input.clear();
         self.start = 0;
         input.reserve(READ_BYTES);
         let service = &self.service;
-        if service.is_closing() {
-            return Err(self.drained());
-        }
-        match self
-            .socket
-            .read(input, patience.until, || !service.is_closing())
-        {
+        let gate = &service.admission.pipeline().gate;
+        let read = loop {
+            if service.is_closing() {
+                return Err(self.drained());
+            }
+            if gate.is_closed() {
+                patience.hurry();
+            }
+            let hurried = patience.hurried;
+            let look = || !service.is_closing() && (hurried || !gate.is_closed());
+            match self.socket.read(input, patience.until, look) {
+                Err(Ended::Woken) => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(()) => Ok(()),
-            Err(Ended::Woken) => Err(self.drained()),
-            Err(Ended::Timeout) => {
-                let detail = "the batch came too slowly: --max-body bytes of it within each \
-                    --body-timeout are the least; what was taken of it stands";
+            Err(Ended::Timeout) if patience.hurried => Err(self.drained()),
+            Err(Ended::Timeout | Ended::Woken) => {
+                let detail = if Instant::now() < patience.end {
+                    "the batch came too slowly: --max-body bytes of it within each \
+                    --body-timeout are the least; what was taken of it stands"
+                } else {
+                    "the batch took over 20 times --body-timeout to arrive; \
+                    what was taken of it stands"
+                };
                 let report = Problem::RequestTimeout.report(detail);
                 Err(self.refuse_body(Route::Submit, Reason::Timeout, report))
             }
@@ -215,9 +261,13 @@ impl Connection {
         }
     }
 
-    /// The drain is over and the body has not been.
+    /// The process is about to end, and the body has not.
     fn drained(&mut self) -> Next {
-        self.refuse_batch(Reason::Draining, &closed(State::Draining))
+        let report = Problem::Draining.report(
+            "this process is about to end; what was taken of the batch stands, \
+            and all of it may be sent again, to another",
+        );
+        self.refuse_batch(Reason::Draining, &report.retry_after(1).reply())
     }
 
     /// The last reply, to a batch that is not read (to its end).
