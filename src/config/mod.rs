@@ -134,7 +134,8 @@ pub struct Config {
     #[arg(long, value_name = "BATCHES", default_value = "16", value_parser = quantity::count(1..=1024, "batches"))]
     pub max_batches: usize,
 
-    /// Bytes of all bodies being read; at least --max-body
+    /// Bytes of all bodies being read, beside the buffers that connections have; at least --max-body.
+    /// HTTP and gRPC leave a quarter to each other
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = quantity::memory(64..=TIB))]
     pub body_bytes: usize,
 

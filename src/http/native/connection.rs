@@ -228,7 +228,8 @@ impl Connection {
         }
     }
 
-    /// Waits for the whole body; where it is, and the room that it holds.
+    /// Waits for the whole body; where it is, and the room that it holds: what
+    /// it takes beside the buffer that every connection has, as it comes.
     fn body(&mut self, head: &Head, route: Route) -> Result<(BodyPlace, Option<Room>), Next> {
         let max = self.service.limits.max_body;
         let announced = match head.body {
@@ -248,12 +249,7 @@ impl Connection {
         if head.body != BodyFraming::Chunked && have >= announced {
             return Ok((BodyPlace::Input(announced), None));
         }
-        let Some(room) = self.service.bodies.take(announced) else {
-            let report = Problem::BodyMemory
-                .report("all bodies being read are over their limit (--body-bytes)")
-                .retry_after(1);
-            return Err(self.refuse_body(route, Reason::Full, report));
-        };
+        let mut room = self.service.bodies.room();
         if head.expect_continue && have == 0 {
             self.output.extend_from_slice(CONTINUE);
         }
@@ -262,12 +258,15 @@ impl Connection {
         }
         let until = Instant::now() + self.service.limits.body_timeout;
         let body = match head.body {
-            BodyFraming::Chunked => self.chunked(head, route, until)?,
+            BodyFraming::Chunked => self.chunked(head, route, until, &mut room)?,
             _ => {
-                let end = head.len + announced;
-                while self.input.len() - self.start < end {
-                    let missing = end - (self.input.len() - self.start);
-                    self.fill_body(route, missing, until)?;
+                let mut have = have;
+                while have < announced {
+                    // As much again as has come: what is held was sent.
+                    let step = (announced - have).min(have.max(INPUT_BYTES));
+                    self.grow(route, &mut room, have + step)?;
+                    self.fill_body(route, step, until)?;
+                    have = self.input.len() - self.start - head.len;
                 }
                 BodyPlace::Input(announced)
             }
@@ -275,7 +274,24 @@ impl Connection {
         Ok((body, Some(room)))
     }
 
-    fn chunked(&mut self, head: &Head, route: Route, until: Instant) -> Result<BodyPlace, Next> {
+    /// Takes room for so much of a body.
+    fn grow(&mut self, route: Route, room: &mut Room, bytes: usize) -> Result<(), Next> {
+        if room.grow_to(bytes.saturating_sub(INPUT_BYTES)) {
+            return Ok(());
+        }
+        let report = Problem::BodyMemory
+            .report("all bodies being read are over their limit (--body-bytes)")
+            .retry_after(1);
+        Err(self.refuse_body(route, Reason::Full, report))
+    }
+
+    fn chunked(
+        &mut self,
+        head: &Head,
+        route: Route,
+        until: Instant,
+        room: &mut Room,
+    ) -> Result<BodyPlace, Next> {
         let max = self.service.limits.max_body as u64;
         let mut body = Vec::new();
         // Infallible: only a stated length can be over the limit at once.
@@ -292,6 +308,7 @@ impl Connection {
                     if decoded.done {
                         return Ok(BodyPlace::Own(body));
                     }
+                    self.grow(route, room, body.capacity().min(max as usize))?;
                 }
                 Err(error) => {
                     let reason = if error.status() == 413 {
