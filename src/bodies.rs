@@ -15,6 +15,10 @@ use std::sync::{
 
 use crossbeam_utils::CachePadded;
 
+/// Bytes of a body that fit a buffer which every connection has, and that doors
+/// which read bodies piece by piece take no room for.
+pub const FREE_BYTES: usize = 4 << 10;
+
 /// A door's account.
 #[derive(Debug)]
 pub struct Bodies {

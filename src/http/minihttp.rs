@@ -8,7 +8,7 @@
 //! can't do is listed in [`LIMITS`].
 
 use std::{
-    io::{self, BufRead, Read},
+    io::{self, BufRead},
     net::{SocketAddr, TcpListener},
     os::fd::{BorrowedFd, RawFd},
     sync::{
@@ -38,20 +38,29 @@ use super::{
     routes::{self, Handled, Port, Request, Wait},
 };
 use crate::{
+    bodies::{self, Bodies, FREE_BYTES},
     metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, Reason, Route},
     pipeline::{rate::RETRY_AFTER_MAX, ticket::Flush},
 };
 
 /// What this engine can't do, for the log and the docs.
-pub const LIMITS: &str = "no timeouts, at most 16 request headers, no 100-continue, no \
-    Connection: close, no Location header; a request that it can't parse ends the connection \
-    without a reply, and replies before it may be lost; for trusted networks only";
+pub const LIMITS: &str = "no timeouts (a batch that trickles keeps its place, and a drain waits \
+    for it), at most 16 request headers, no 100-continue, no Connection: close, no Location \
+    header; a request that it can't parse ends the connection without a reply, and replies before \
+    it may be lost; replies to requests that a client sends ahead without reading collect in \
+    memory without a bound, and each connection keeps a buffer of its largest reply; for trusted \
+    networks only";
 
 /// Connections on the admin port: scrapers, probes and a person.
 pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// Requests between two looks at whether the client takes its replies, which
 /// the crate would else collect without a bound.
 const LOOK_EVERY: u32 = 64;
+/// A reply of a batch that is larger is counted.
+const LARGE_REPLY: usize = 64 << 10;
+/// Bytes of such replies over all connections: the crate copies a reply into a
+/// buffer that it keeps at its largest as long as the connection lives.
+const LARGE_REPLIES_BYTES: usize = 64 << 20;
 
 /// The `Retry-After` lines there can be: the crate takes static text only.
 static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -102,6 +111,7 @@ pub fn start(
         deadlines,
         open: Arc::default(),
         ledger_line: Arc::default(),
+        replies: Bodies::new(LARGE_REPLIES_BYTES),
         connections_max,
     }
     .start(bound)?;
@@ -117,6 +127,8 @@ struct Engine {
     open: Arc<AtomicUsize>,
     /// The header line that names the ledger, once it was asked for.
     ledger_line: Arc<OnceLock<&'static str>>,
+    /// Room for the large replies of batches.
+    replies: Arc<Bodies>,
     connections_max: usize,
 }
 
@@ -133,6 +145,7 @@ impl HttpServiceFactory for Engine {
             open: self.open.clone(),
             ledger_line: self.ledger_line.clone(),
             page_room: None,
+            reply_room: self.replies.room(),
             socket: socket as RawFd,
             sleeper: None,
             requests: 0,
@@ -161,6 +174,8 @@ struct Connection {
     /// Room for the largest page so far: the crate copies a reply into a buffer
     /// that it keeps at its largest as long as the connection lives.
     page_room: Option<Room>,
+    /// The same for the replies of batches.
+    reply_room: bodies::Room,
     /// The socket, owned by the crate's loop, which outlives every call of us.
     socket: RawFd,
     /// Made on the first request, on the connection's own coroutine.
@@ -257,15 +272,12 @@ impl Connection {
         let content_type = content_type.map(str::to_owned);
         let prefer: Vec<String> = header(&request, "prefer").map(str::to_owned).collect();
         let accept: Vec<String> = header(&request, "accept").map(str::to_owned).collect();
-        let mut body = Vec::with_capacity(announced);
-        let whole = request.body().read_to_end(&mut body).is_ok() && body.len() == announced;
-        if !whole {
-            let detail = "the connection ended within the body";
-            return (
-                route,
-                self.end(route, Reason::Invalid, Problem::BodyCutShort, detail),
-            );
-        }
+        let (body, room) = match self.body(request, announced) {
+            Ok(body) => body,
+            Err((reason, problem, detail)) => {
+                return (route, self.end(route, reason, problem, detail));
+            }
+        };
         let request = Request {
             method,
             path,
@@ -277,7 +289,9 @@ impl Connection {
         };
         let sleeper = self.sleeper();
         let waker = Waker::from(sleeper.clone());
-        let reply = match routes::handle(&self.service, self.port, &request, &waker) {
+        let handled = routes::handle(&self.service, self.port, &request, &waker);
+        drop((body, room));
+        let reply = match handled {
             Handled::Reply(reply) => reply,
             Handled::Wait(wait) => self.wait(wait, sleeper),
         };
@@ -295,13 +309,49 @@ impl Connection {
         )
     }
 
+    /// Reads a body; it takes room as it comes. An error says what ends the
+    /// connection.
+    fn body(
+        &self,
+        request: MiniRequest<'_, '_, '_>,
+        announced: usize,
+    ) -> Result<(Vec<u8>, bodies::Room), (Reason, Problem, &'static str)> {
+        let mut room = self.service.bodies.room();
+        let (mut body, mut reader) = (Vec::new(), request.body());
+        while body.len() < announced {
+            let piece = reader.fill_buf().unwrap_or_default();
+            if piece.is_empty() {
+                let detail = "the connection ended within the body";
+                return Err((Reason::Invalid, Problem::BodyCutShort, detail));
+            }
+            if body.len() + piece.len() > body.capacity() {
+                let bytes = announced.min(2 * (body.len() + piece.len()));
+                if !room.grow_to(bytes.saturating_sub(FREE_BYTES)) {
+                    let detail = "all bodies being read are over their limit (--body-bytes)";
+                    // Dropping the reader reads on, to where the end is then.
+                    self.deafen();
+                    return Err((Reason::Full, Problem::BodyMemory, detail));
+                }
+                body.reserve_exact(bytes - body.len());
+            }
+            body.extend_from_slice(piece);
+            let bytes = piece.len();
+            reader.consume(bytes);
+        }
+        Ok((body, room))
+    }
+
     /// Refuses a request after which nothing on the connection can be trusted.
     fn end(&mut self, route: Route, reason: Reason, problem: Problem, detail: &str) -> Reply {
         if route == Route::Submit {
             self.service.admission.reject(reason);
         }
         self.hear_no_more();
-        problem.report(detail).reply()
+        let report = problem.report(detail);
+        match problem.status() {
+            503 => report.retry_after(1).reply(),
+            _ => report.reply(),
+        }
     }
 
     /// The same for a batch, whose body has not been read to its end.
@@ -313,6 +363,10 @@ impl Connection {
 
     fn hear_no_more(&mut self) {
         self.ended = true;
+        self.deafen();
+    }
+
+    fn deafen(&self) {
         self.with_socket(|socket| {
             // The crate closes the connection when it reads its end. An error
             // means that the peer has closed it already.
@@ -404,6 +458,17 @@ impl Connection {
     fn make_room(&mut self, reply: Reply) -> Reply {
         let bytes = match &reply.body {
             Body::Page(page) => page.as_slice().len(),
+            Body::Bytes(text) if text.len() > LARGE_REPLY && reply.content_type == Some(NDJSON) => {
+                self.requests = LOOK_EVERY; // look before the next request
+                let bytes = text.len().min(LARGE_REPLIES_BYTES);
+                if self.reply_room.grow_to(bytes) {
+                    return reply;
+                }
+                let detail = "the replies to batches on open connections take all the room there \
+                    is for them; what was taken of this one stands";
+                let report = Problem::TooManyBatches.report(detail);
+                return report.retry_after(1).reply();
+            }
             Body::Static(_) | Body::Bytes(_) => return reply,
         };
         let have = self.page_room.as_ref().map_or(0, Room::bytes);

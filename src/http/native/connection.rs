@@ -22,13 +22,13 @@ use super::{
     socket::{Ended, Socket},
 };
 use crate::{
-    bodies::Room,
+    bodies::{FREE_BYTES, Room},
     metrics::{Reason, Route},
     pipeline::gate::State,
 };
 
 /// What the input buffer starts with; enough for most requests.
-const INPUT_BYTES: usize = 4 << 10;
+const INPUT_BYTES: usize = FREE_BYTES;
 /// Buffers that grew past this are given back between requests.
 const KEPT_BYTES: usize = 32 << 10;
 /// Replies are sent once so much has come together, whatever else is waiting.
@@ -276,7 +276,7 @@ impl Connection {
 
     /// Takes room for so much of a body.
     fn grow(&mut self, route: Route, room: &mut Room, bytes: usize) -> Result<(), Next> {
-        if room.grow_to(bytes.saturating_sub(INPUT_BYTES)) {
+        if room.grow_to(bytes.saturating_sub(FREE_BYTES)) {
             return Ok(());
         }
         let report = Problem::BodyMemory
