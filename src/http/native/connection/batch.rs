@@ -1,82 +1,30 @@
 //! A batch on a connection: its body is handed on as it arrives, and the
 //! thread's other connections have a turn after each [`READ_BYTES`]. While an
 //! order finds no room nothing is read, which holds the client up.
-//!
-//! `--body-timeout` bounds the waiting for the client. Each `--max-body` bytes
-//! of content renew it, so that a large body may take long and a client that
-//! trickles may not; and the whole may take [`BODY_TIMEOUTS`] of them, or a few
-//! clients could hold all places for hours. The time without room doesn't
-//! count. Once a drain begins, the rest has [`LAST_BYTES`] to come.
 
 use std::{
     mem,
-    time::{Duration, Instant},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
 };
 
-use super::{
-    super::super::batch::{self, Batch, Fed, Finishing, READ_BYTES},
-    *,
+use super::{Connection, Next, Turn, output::OUTPUT_BYTES, patience::Patience};
+use crate::{
+    http::{
+        Service,
+        batch::{self, Batch, Fed, Finishing, READ_BYTES},
+        date::{DATE_LEN, write_date},
+        framing::{BodyDecoder, BodyFraming, Head},
+        native::socket::Ended,
+        problem::Problem,
+        reply::{CONTINUE, Framing, Reply},
+    },
+    metrics::{Reason, Route},
 };
-use crate::http::Limits;
 
 /// A large reply is written in pieces of this size: each has the write timeout
 /// for itself, and the thread's other connections a turn after it.
 const WRITE_BYTES: usize = 256 << 10;
-
-/// How many times `--body-timeout` all of a batch may take to arrive.
-const BODY_TIMEOUTS: u32 = 20;
-/// How long a drain waits for the rest of a body: long enough for what is on
-/// its way, whose lines get a result each.
-const LAST_BYTES: Duration = Duration::from_secs(1);
-
-/// When the client is given up.
-struct Patience {
-    until: Instant,
-    /// The latest that `until` may become.
-    end: Instant,
-    /// The end has been brought forward by a drain.
-    hurried: bool,
-    timeout: Duration,
-    /// Bytes that renew it, and those that have come since it was.
-    price: usize,
-    paid: usize,
-}
-
-impl Patience {
-    fn new(limits: &Limits) -> Self {
-        let (now, timeout) = (Instant::now(), limits.body_timeout);
-        Self {
-            until: now + timeout,
-            end: now + timeout * BODY_TIMEOUTS,
-            hurried: false,
-            timeout,
-            price: limits.max_body,
-            paid: 0,
-        }
-    }
-
-    fn came(&mut self, bytes: usize) {
-        self.paid += bytes;
-        if self.paid >= self.price {
-            self.paid = 0;
-            self.until = self.end.min(Instant::now() + self.timeout);
-        }
-    }
-
-    /// So much time was not the client's.
-    fn pause(&mut self, time: Duration) {
-        self.until += time;
-        self.end += time;
-    }
-
-    fn hurry(&mut self) {
-        if !self.hurried {
-            self.hurried = true;
-            self.end = self.end.min(Instant::now() + LAST_BYTES);
-            self.until = self.until.min(self.end);
-        }
-    }
-}
 
 impl Connection {
     /// Reads a batch, waits for its outcomes and sends them.
