@@ -27,6 +27,7 @@ use crate::{
     grpc,
     http::{
         Limits, Service,
+        batch::LAST_BYTES,
         deadline::Deadlines,
         dispatch::Dispatch,
         minihttp,
@@ -385,8 +386,13 @@ impl Server {
         // Those who wait for the feed have nothing to wait for any more, and
         // batches whose lines are still coming have to come to their end.
         self.pipeline.progress.notify();
-        self.deadlines.wake_all();
         self.pipeline.doors.flush();
+        if self.native.is_none() {
+            // The other engine's can't be asked to hurry: they are ended.
+            let last = Instant::now() + LAST_BYTES;
+            wait_for_none(&self.service.batches, last.min(deadline));
+        }
+        self.deadlines.wake_all();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
@@ -403,8 +409,7 @@ impl Server {
         // before replies, which are on their way by themselves.
         let kept = self.keeper.finish(&self.pipeline, after_seq);
         let lost = kept.lost + missed.saturating_sub(kept.standing);
-        // Batches see to it themselves that the rest of their lines comes soon;
-        // only the other engine can't.
+        // They have what they wait for, or it doesn't come any more.
         wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
         self.replies_out(farewell);

@@ -30,6 +30,9 @@ on_both_engines!(
     a_body_that_breaks_off,
     a_drain_in_the_middle,
     a_batch_during_a_drain_is_refused,
+    a_batch_may_not_be_slow_for_ever,
+    a_drain_ends_a_batch_that_does_not_end,
+    a_drain_ends_a_batch_that_trickles,
     random_batches,
 );
 
@@ -561,6 +564,66 @@ fn a_batch_during_a_drain_is_refused(engine: &str) {
     assert_eq!(service.wait(PATIENCE).code, Some(0));
 }
 
+fn a_batch_may_not_be_slow_for_ever(engine: &str) {
+    let service = Service::on(engine, &["--body-timeout", "250ms", "--max-body", "64"]);
+    let mut client = Client::to(service.http);
+    client.send(format!("{}Content-Length: 1000000\r\n\r\n", head()));
+    let start = Instant::now();
+    let piece = " ".repeat(63) + "\n";
+    // Each piece renews the time, and comes in good time.
+    while client.try_send(&piece).is_ok() && start.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(40)); // the client is slow: that is the case
+        if service.figures().rejected("timeout") == 1 {
+            break;
+        }
+    }
+    assert!(start.elapsed() >= Duration::from_secs(5), "{start:?}");
+    let problem = client.reply().problem(408);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("20 times --body-timeout"), "{detail}");
+    client.ends();
+}
+
+fn a_drain_ends_a_batch_that_does_not_end(engine: &str) {
+    // Long before its deadline.
+    let service = Service::on(engine, &["--drain-timeout", "10m", "--body-timeout", "10m"]);
+    let mut client = Client::to(service.http);
+    client.send(format!(
+        "{}Content-Length: 1000\r\n\r\n{}",
+        head(),
+        line("a")
+    ));
+    until("one is taken", || service.figures().orders().0 == 1);
+    service.terminate();
+    let problem = client.reply().problem(503);
+    assert_eq!(problem["type"], "/problems/draining");
+    assert_eq!(problem["retry_safe"], true);
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+fn a_drain_ends_a_batch_that_trickles(engine: &str) {
+    let service = slow(engine, "5s", &["--drain-timeout", "10m"]);
+    let mut client = Client::to(service.http);
+    client.send(format!(
+        "{}Content-Length: 100000\r\n\r\n{}",
+        head(),
+        line("a")
+    ));
+    until("one is taken", || service.figures().orders().0 == 1);
+    service.terminate();
+    until("told so", || {
+        thread::sleep(Duration::from_millis(20)); // the client is slow: that is the case
+        let _ = client.try_send(line("b")); // closed in the end
+        let counted = "http_requests{route=\"submit\",status=\"503\"}";
+        service.figures().count(counted) == 1
+    });
+    // The order that it holds goes on meanwhile.
+    assert_eq!(service.figures().inside(), 1);
+    assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
+    assert_eq!(service.wait(PATIENCE).code, Some(0));
+}
+
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 struct Random(u64);
 
@@ -765,27 +828,6 @@ mod native_only {
     }
 
     #[test]
-    fn a_batch_may_not_be_slow_for_ever() {
-        let service = Service::start(&["--body-timeout", "250ms", "--max-body", "64"]);
-        let mut client = Client::to(service.http);
-        client.send(format!("{}Content-Length: 1000000\r\n\r\n", head()));
-        let start = Instant::now();
-        let piece = " ".repeat(63) + "\n";
-        // Each piece renews the time, and comes in good time.
-        while client.try_send(&piece).is_ok() && start.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(40)); // the client is slow: that is the case
-            if service.figures().rejected("timeout") == 1 {
-                break;
-            }
-        }
-        assert!(start.elapsed() >= Duration::from_secs(5), "{start:?}");
-        let problem = client.reply().problem(408);
-        let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains("20 times --body-timeout"), "{detail}");
-        client.ends();
-    }
-
-    #[test]
     fn waiting_for_room_is_not_waiting_for_the_client() {
         let service = slow(
             "native",
@@ -813,48 +855,6 @@ mod native_only {
         });
         assert_eq!(figures.orders(), (50, 50, 0));
         service.drain();
-    }
-
-    #[test]
-    fn a_drain_ends_a_batch_that_does_not_end() {
-        // Long before its deadline.
-        let service = Service::start(&["--drain-timeout", "10m", "--body-timeout", "10m"]);
-        let mut client = Client::to(service.http);
-        client.send(format!(
-            "{}Content-Length: 1000\r\n\r\n{}",
-            head(),
-            line("a")
-        ));
-        until("one is taken", || service.figures().orders().0 == 1);
-        service.terminate();
-        let problem = client.reply().problem(503);
-        assert_eq!(problem["type"], "/problems/draining");
-        assert_eq!(problem["retry_safe"], true);
-        let ended = service.wait(PATIENCE);
-        assert_eq!(ended.code, Some(0), "{}", ended.log);
-    }
-
-    #[test]
-    fn a_drain_ends_a_batch_that_trickles() {
-        let service = slow("native", "5s", &["--drain-timeout", "10m"]);
-        let mut client = Client::to(service.http);
-        client.send(format!(
-            "{}Content-Length: 100000\r\n\r\n{}",
-            head(),
-            line("a")
-        ));
-        until("one is taken", || service.figures().orders().0 == 1);
-        service.terminate();
-        until("told so", || {
-            thread::sleep(Duration::from_millis(20)); // the client is slow: that is the case
-            let _ = client.try_send(line("b")); // closed in the end
-            let counted = "http_requests{route=\"submit\",status=\"503\"}";
-            service.figures().count(counted) == 1
-        });
-        // The order that it holds goes on meanwhile.
-        assert_eq!(service.figures().inside(), 1);
-        assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
-        assert_eq!(service.wait(PATIENCE).code, Some(0));
     }
 
     #[test]

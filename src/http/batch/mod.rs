@@ -56,6 +56,12 @@ use crate::{
 /// the turn of the thread's other connections cheap beside the orders in it.
 pub const READ_BYTES: usize = 64 << 10;
 
+/// How many times `--body-timeout` all of a batch may take to arrive.
+pub const BODY_TIMEOUTS: u32 = 20;
+/// How long a drain waits for the rest of a body: long enough for what is on
+/// its way, whose lines get a result each.
+pub const LAST_BYTES: Duration = Duration::from_secs(1);
+
 /// How long reasons of earlier failures are read after the last byte, at least.
 const READING: Duration = Duration::from_secs(1);
 
@@ -382,6 +388,22 @@ pub fn too_large(service: &Service) -> Reply {
     let max = service.limits.max_batch_body;
     let detail = format!("the batch is over the limit of {max} bytes (--max-batch-body)");
     Problem::BodyTooLarge.report(&detail).reply()
+}
+
+/// The refusal of a body that took longer than [`BODY_TIMEOUTS`].
+pub fn took_too_long() -> Reply {
+    let detail = format!(
+        "the batch took over {BODY_TIMEOUTS} times --body-timeout to arrive; \
+         what was taken of it stands"
+    );
+    Problem::RequestTimeout.report(&detail).reply()
+}
+
+/// The refusal of a body that has not ended [`LAST_BYTES`] into a drain.
+pub fn drained() -> Reply {
+    let detail = "this process is about to end; what was taken of the batch stands, and all of \
+        it may be sent again, to another";
+    Problem::Draining.report(detail).retry_after(1).reply()
 }
 
 /// The refusal of a body with [`Fed::TooManyLines`].

@@ -186,14 +186,12 @@ impl Connection {
         match read {
             Ok(()) => Ok(()),
             Err(Ended::Timeout) if patience.hurried => Err(self.drained()),
+            Err(Ended::Timeout | Ended::Woken) if Instant::now() >= patience.end => {
+                Err(self.refuse_batch(Reason::Timeout, &batch::took_too_long()))
+            }
             Err(Ended::Timeout | Ended::Woken) => {
-                let detail = if Instant::now() < patience.end {
-                    "the batch came too slowly: --max-body bytes of it within each \
-                    --body-timeout are the least; what was taken of it stands"
-                } else {
-                    "the batch took over 20 times --body-timeout to arrive; \
-                    what was taken of it stands"
-                };
+                let detail = "the batch came too slowly: --max-body bytes of it within each \
+                    --body-timeout are the least; what was taken of it stands";
                 let report = Problem::RequestTimeout.report(detail);
                 Err(self.refuse_body(Route::Submit, Reason::Timeout, report))
             }
@@ -211,11 +209,7 @@ impl Connection {
 
     /// The process is about to end, and the body has not.
     fn drained(&mut self) -> Next {
-        let report = Problem::Draining.report(
-            "this process is about to end; what was taken of the batch stands, \
-            and all of it may be sent again, to another",
-        );
-        self.refuse_batch(Reason::Draining, &report.retry_after(1).reply())
+        self.refuse_batch(Reason::Draining, &batch::drained())
     }
 
     /// The last reply, to a batch that is not read (to its end).

@@ -8,13 +8,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::http::Limits;
-
-/// How many times `--body-timeout` all of a batch may take to arrive.
-const BODY_TIMEOUTS: u32 = 20;
-/// How long a drain waits for the rest of a body: long enough for what is on
-/// its way, whose lines get a result each.
-const LAST_BYTES: Duration = Duration::from_secs(1);
+use crate::http::{
+    Limits,
+    batch::{BODY_TIMEOUTS, LAST_BYTES},
+};
 
 /// When the client is given up.
 pub(super) struct Patience {
