@@ -906,7 +906,12 @@ mod native_only {
             for (&n, again) in order.iter().zip(&again) {
                 assert_eq!(again["seq"], first[n]["seq"]);
                 assert_eq!(again["outcome"], first[n]["status"]);
-                assert_eq!(again["detail"], first[n]["detail"], "{n}");
+                // Whoever doesn't wait does without what is not read in a second.
+                let unread = !headers.is_empty() && again["detail"].is_null();
+                assert!(
+                    unread || again["detail"] == first[n]["detail"],
+                    "{n}: {again}"
+                );
             }
         }
         service.drain();
