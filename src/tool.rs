@@ -33,7 +33,7 @@ pub fn verify(dir: &Path) -> ExitCode {
         }
     });
     match verified {
-        Ok(verified) => written(print(dir, &verified)),
+        Ok(verified) => written(print(&verified)),
         Err(error) => failed(&error),
     }
 }
@@ -49,7 +49,7 @@ fn tell(progress: Progress, took: Duration) {
     eprintln!("{percent} % read, {records} outcomes, {rate:.0} MB/s");
 }
 
-fn print(dir: &Path, verified: &Verified) -> io::Result<()> {
+fn print(verified: &Verified) -> io::Result<()> {
     let Verified {
         ledger,
         segments,
@@ -63,6 +63,7 @@ fn print(dir: &Path, verified: &Verified) -> io::Result<()> {
         void_bytes,
         went_on,
         sealed,
+        kept,
     } = verified;
     let mut out = io::stdout().lock();
     writeln!(out, "ledger     {ledger}")?;
@@ -108,10 +109,11 @@ fn print(dir: &Path, verified: &Verified) -> io::Result<()> {
             "went on    a running service has written more meanwhile"
         )?;
     }
-    if dir.join("pending").exists() {
+    if let Some(kept) = kept {
         writeln!(
             out,
-            "pending    there are orders kept by a drain, not looked at here"
+            "pending    {kept} orders kept by a drain; those without an outcome are queued by the \
+             next start"
         )?;
     }
     writeln!(out, "whole")?;

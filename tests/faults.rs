@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{BASE_FLAGS, Client, Figures, Service, get, on_both_engines, order, post, until};
+use harness::{
+    BASE_FLAGS, Client, Directory, Figures, Service, get, on_both_engines, order, post, until,
+};
 use order_processor::{Config, Order, Processor, Server, Verdict, pipeline::Fault};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
@@ -223,6 +225,50 @@ fn a_worker_that_panics_ends_the_service_and_leaves_nobody_hanging() {
     server.abandon();
     let drained = server.drain(harness::PATIENCE);
     assert!(drained.in_time && drained.lost == 0, "{drained:?}");
+}
+
+/// Nobody asked for a drain, but what somebody was told is queued is kept.
+#[test]
+fn a_worker_that_panics_takes_no_promise_with_it() {
+    let directory = Directory::new();
+    let data = directory.0.to_str().unwrap();
+    let base = BASE_FLAGS.map(|flag| if flag == "memory" { "journal" } else { flag });
+    let flags = ["order-processor"].into_iter().chain(base);
+    let flags = flags.chain(["--data-dir", data]);
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "2")]).unwrap();
+    let (panic, told) = mpsc::channel();
+    let (fault, faults) = mpsc::channel();
+    let fault = std::sync::Mutex::new(fault);
+    let processor = Arc::new(Unsound(std::sync::Mutex::new(told)));
+    let on_fault = move |what| fault.lock().unwrap().send(what).unwrap();
+    let mut server = Server::start_with(&config, processor, on_fault).unwrap();
+    server.open().unwrap();
+    for number in 0..4 {
+        let body = format!(r#"{{"id":"o-{number}","value":1}}"#);
+        let reply = post(server.http(), "Prefer: respond-async\r\n", &body);
+        assert_eq!(reply.status, 202);
+    }
+    drop(panic);
+    for _ in 0..2 {
+        faults.recv_timeout(harness::PATIENCE).unwrap();
+    }
+    server.abandon();
+    let drained = server.drain(harness::PATIENCE); // lets go of the directory
+    assert_eq!(
+        (drained.kept, drained.lost),
+        (0, 0),
+        "they are kept already"
+    );
+
+    let service = directory.start(&[]);
+    for number in 0..4 {
+        let outcome = format!("/orders/o-{number}");
+        until("committed", || {
+            get(service.http, &outcome).json()["status"] == "processed"
+        });
+    }
+    assert_eq!(service.settled().orders(), (4, 4, 0));
+    service.drain();
 }
 
 /// Ids that leave the window sooner than a client may come back are told, once

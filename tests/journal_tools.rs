@@ -96,8 +96,46 @@ fn a_journal_is_verified_and_printed() {
     assert!(printed(&["--after", "20"], &directory).is_empty());
     assert!(printed(&["--limit", "0"], &directory).is_empty());
     assert_eq!(state(&directory), before, "nothing is changed");
-    std::fs::write(directory.0.join("pending"), "").unwrap();
-    assert!(verified(&directory).contains("pending"));
+}
+
+#[test]
+fn orders_kept_by_a_drain_are_verified() {
+    let directory = Directory::new();
+    let stuck = ["--processor", "simulate", "--simulate", "10m..10m"];
+    let service = directory.start(&[&stuck[..], &["--drain-timeout", "100ms"]].concat());
+    for number in 0..3 {
+        let body = format!(r#"{{"id":"kept-{number}","value":1}}"#);
+        let reply = post(service.http, "Prefer: respond-async\r\n", &body);
+        assert_eq!(reply.status, 202);
+    }
+    service.terminate();
+    let ended = service.wait(harness::PATIENCE);
+    assert_eq!(ended.code, Some(3), "{}", ended.log);
+    let before = state(&directory);
+    let found = verified(&directory);
+    assert!(found.contains("pending    3 orders kept"), "{found}");
+    assert!(found.contains("\nwhole\n"), "{found}");
+    assert_eq!(state(&directory), before, "nothing is changed");
+
+    let file = directory.0.join("pending");
+    let whole = std::fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (bytes, what) in [
+        (&flipped[..], "it is damaged"),
+        (&whole[..100], "it was cut or added to"),
+        (b"", "it was cut or added to"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let output = tool(&["verify"], &directory.0);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(output.stdout.is_empty() && told.contains(what), "{told}");
+        assert!(told.contains("pending holds orders"), "{told}");
+    }
+    std::fs::write(&file, whole).unwrap();
+    directory.start(&[]).drain();
+    assert!(!verified(&directory).contains("pending"));
 }
 
 #[test]

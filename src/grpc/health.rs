@@ -89,7 +89,8 @@ impl Watcher {
             biased;
             status = changed => Ok(status),
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
-                Err(Refusal::closed(State::Draining).status())
+                // A drain, or a ledger that has failed: the gate knows.
+                Err(Refusal::closed(pipeline.gate.state()).status())
             }
         }
     }

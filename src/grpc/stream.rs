@@ -6,7 +6,11 @@
 //! on. An order that finds no room in the queue
 //! is held, and nothing is read behind it.
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc, task::Waker, time::Duration};
+mod entry;
+mod intake;
+mod response;
+
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use futures_util::{Stream, stream};
 use tokio::{
@@ -15,28 +19,20 @@ use tokio::{
 };
 use tonic::{Status, Streaming};
 
+use self::{
+    entry::{Entry, Held, Waits},
+    response::{committed, queued},
+};
 use super::{
     Door, Phase, STREAM_BYTES, STREAM_WINDOW,
     body::Oversize,
-    proto::{
-        Order as OrderMessage, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse,
-    },
+    proto::{SubmitStreamRequest, SubmitStreamResponse},
     reading,
-    status::{Kind, Refusal},
-    submit::{MOMENT, decode, status_of, terms},
+    status::Refusal,
+    submit::MOMENT,
     wake::Sleeper,
 };
-use crate::{
-    admission::{Admission, Admitted, Offered, Rejection, Ticket},
-    ledger::{self, Outcome, Read},
-    metrics::Reason,
-    order::{ID_LEN_MAX, Order},
-    pipeline::{
-        gate::State,
-        progress::Watch,
-        ticket::{Answer, Promise},
-    },
-};
+use crate::{admission::Offered, pipeline::ticket::Answer};
 
 /// What a call answers with.
 pub(super) type Responses =
@@ -68,41 +64,6 @@ struct Submissions {
 enum End {
     Ok,
     With(Status),
-}
-
-/// A request without a response yet.
-struct Entry {
-    index: u64,
-    id: String,
-    /// Of the order, while a ticket holds it.
-    bytes: usize,
-    state: Waits,
-}
-
-/// What a request waits for.
-enum Waits {
-    /// Its turn.
-    Turn(SubmitStreamResponse),
-    /// Its order's outcome, or the end of its patience.
-    Outcome { ticket: Ticket, until: Instant },
-    /// Why it failed, the first time.
-    Reason {
-        outcome: Outcome,
-        read: Arc<Promise<Read>>,
-    },
-}
-
-/// An order that waits for room.
-struct Held {
-    index: u64,
-    id: String,
-    /// `None` once it was taken or refused.
-    order: Option<Order>,
-    bytes: usize,
-    wait: Duration,
-    until: Instant,
-    /// Wakes us when the pipeline moves.
-    watch: Option<Watch>,
 }
 
 /// What has happened.
@@ -234,117 +195,6 @@ impl Submissions {
         self.end.get_or_insert(end);
     }
 
-    /// Takes one request.
-    fn take(&mut self, request: SubmitStreamRequest) {
-        self.read += 1;
-        let index = self.read;
-        let SubmitStreamRequest {
-            order,
-            ack_mode,
-            wait,
-        } = request;
-        let id = shown(order.as_ref());
-        if self.oversize.was_dropped(index) {
-            self.door.admission.reject(Reason::TooLarge);
-            let limit = self.door.limits.message_max;
-            let refusal = Kind::TooLarge.because(format!(
-                "the request is over {limit} bytes and was not read"
-            ));
-            return self.answer(index, refusal.result(index, id));
-        }
-        let wait = match terms(&self.door, ack_mode, wait) {
-            Ok(wait) => wait,
-            Err(refusal) => return self.answer(index, refusal.result(index, id)),
-        };
-        match decode(&self.door.admission, order) {
-            Ok(order) => {
-                let mut first = Held {
-                    index,
-                    id,
-                    bytes: order.json().len(),
-                    order: Some(order),
-                    wait,
-                    until: Instant::now() + self.door.limits.ack_timeout,
-                    watch: None,
-                };
-                let waker = self.sleeper.waker();
-                match first.offer(&self.door.admission, &waker) {
-                    Some(offered) => self.settle(first, offered),
-                    None => self.held = Some(first),
-                }
-            }
-            Err(refusal) => self.answer(index, refusal.result(index, id)),
-        }
-    }
-
-    /// Notes what came of an order that was offered.
-    fn settle(&mut self, held: Held, offered: Offered) {
-        let Held {
-            index,
-            id,
-            bytes,
-            wait,
-            ..
-        } = held;
-        let state = match offered {
-            Offered::Admitted(Admitted::Waiting(ticket)) => Waits::Outcome {
-                ticket,
-                until: Instant::now() + wait,
-            },
-            Offered::Admitted(Admitted::Committed(outcome)) => {
-                if outcome.status == ledger::Status::Failed {
-                    let read = reading::begin(&self.door, outcome.seq, &self.sleeper);
-                    Waits::Reason { outcome, read }
-                } else {
-                    Waits::Turn(committed(index, &id, outcome, true))
-                }
-            }
-            Offered::Rejected(rejection) => {
-                if let Rejection::Closed(state @ (State::Draining | State::LedgerDown)) = rejection
-                {
-                    self.stop(End::With(Refusal::closed(state).status()));
-                }
-                let refusal = Refusal::rejected(&rejection);
-                Waits::Turn(refusal.result(index, id.clone()))
-            }
-            Offered::NoRoom(_) => unreachable!("it is held instead"),
-        };
-        let bytes = match &state {
-            Waits::Outcome { .. } => bytes,
-            Waits::Turn(_) | Waits::Reason { .. } => 0,
-        };
-        self.bytes += bytes;
-        self.entries.push_back(Entry {
-            index,
-            id,
-            bytes,
-            state,
-        });
-    }
-
-    /// Gives up on an order that found no room in time.
-    fn expire(&mut self) {
-        if let Some(Held {
-            index,
-            id,
-            order: Some(order),
-            ..
-        }) = self.held.take_if(|held| held.until <= Instant::now())
-        {
-            let rejection = self.door.admission.give_up(order);
-            self.answer(index, Refusal::rejected(&rejection).result(index, id));
-        }
-    }
-
-    fn answer(&mut self, index: u64, response: SubmitStreamResponse) {
-        self.entries.push_back(Entry {
-            index,
-            id: String::new(),
-            bytes: 0,
-            state: Waits::Turn(response),
-        });
-    }
-
     /// The response to the first request that has none, if it is there.
     fn answered(&mut self) -> Option<SubmitStreamResponse> {
         let pipeline = self.door.admission.pipeline();
@@ -377,81 +227,5 @@ impl Submissions {
         self.bytes -= front.bytes;
         self.entries.pop_front();
         Some(response)
-    }
-}
-
-impl Held {
-    /// Offers the order; `None` if there is no room.
-    fn offer(&mut self, admission: &Admission, waker: &Waker) -> Option<Offered> {
-        let waiting = (!self.wait.is_zero()).then_some(waker);
-        match admission.offer(self.order.take()?, waiting) {
-            Offered::NoRoom(order) => {
-                self.order = Some(order);
-                None
-            }
-            offered => Some(offered),
-        }
-    }
-}
-
-impl Entry {
-    /// When to look again at the latest; `None`: it wakes us by itself.
-    fn until(&self) -> Option<Instant> {
-        match &self.state {
-            Waits::Outcome { until, .. } => Some(*until),
-            Waits::Turn(_) | Waits::Reason { .. } => None,
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        match &self.state {
-            Waits::Turn(_) => true,
-            Waits::Outcome { ticket, .. } => ticket.answer().is_some(),
-            Waits::Reason { read, .. } => read.get().is_some(),
-        }
-    }
-}
-
-/// An id as it is repeated to its sender: not more of it than an id may be.
-fn shown(order: Option<&OrderMessage>) -> String {
-    match order {
-        Some(order) if order.id.len() <= ID_LEN_MAX => order.id.clone(),
-        _ => String::new(),
-    }
-}
-
-fn committed(index: u64, id: &str, outcome: Outcome, duplicate: bool) -> SubmitStreamResponse {
-    let result = match (duplicate, outcome.status) {
-        (true, _) => SubmitResult::Duplicate,
-        (false, ledger::Status::Processed) => SubmitResult::Processed,
-        (false, ledger::Status::Failed) => SubmitResult::Failed,
-    };
-    SubmitStreamResponse {
-        index,
-        id: id.to_owned(),
-        result: result.into(),
-        outcome: if duplicate {
-            status_of(outcome.status).into()
-        } else {
-            OrderStatus::Unspecified.into()
-        },
-        seq: outcome.seq,
-        detail: outcome.reason.as_deref().unwrap_or_default().to_owned(),
-        ..SubmitStreamResponse::default()
-    }
-}
-
-fn queued(index: u64, id: &str, duplicate: bool) -> SubmitStreamResponse {
-    let (result, outcome) = if duplicate {
-        (SubmitResult::Duplicate, OrderStatus::Queued)
-    } else {
-        (SubmitResult::Queued, OrderStatus::Unspecified)
-    };
-    SubmitStreamResponse {
-        index,
-        id: id.to_owned(),
-        result: result.into(),
-        outcome: outcome.into(),
-        ..SubmitStreamResponse::default()
     }
 }

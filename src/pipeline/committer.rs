@@ -8,7 +8,7 @@ use std::{sync::atomic::Ordering, time::Instant};
 
 use super::{
     Fault, Judged, Pipeline, cost,
-    gate::State,
+    gate::{Gate, State},
     processor::Verdict,
     reach::Reach,
     ticket::{Answer, Withdrawal},
@@ -51,7 +51,7 @@ pub(super) fn run(
             {
                 taken = true;
                 if dead {
-                    pipeline.withdraw(&judged.job, Withdrawal::Ledger);
+                    pipeline.withdraw(&judged.into_job(), Withdrawal::Ledger);
                 } else {
                     batch.extend(admit(pipeline, judged));
                 }
@@ -99,13 +99,13 @@ fn admit(pipeline: &Pipeline, judged: Judged) -> Option<Judged> {
             return None;
         }
         let why = Withdrawal::Retry(reason.clone());
-        pipeline.withdraw(&judged.job, why);
+        pipeline.withdraw(&judged.into_job(), why);
         return None;
     }
     // The claim decides between commit and drain deadline: past this line the
     // order can't be withdrawn, and a withdrawn one doesn't get past it.
     if !pipeline.claims.begin_commit(judged.job.claim) {
-        pipeline.withdraw(&judged.job, Withdrawal::Drain);
+        pipeline.withdraw(&judged.into_job(), Withdrawal::Drain);
         return None;
     }
     Some(judged)
@@ -118,52 +118,25 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
         return;
     }
     let now = Instant::now();
-    let metrics = &pipeline.metrics.ledger;
-    let (mut orders, mut bytes) = (0, 0);
+    let mut leaving = Leaving {
+        gate: &pipeline.gate,
+        orders: 0,
+        bytes: 0,
+    };
+    let mut settled_seq = None;
     for Receipt { item, fate } in receipts.drain(..) {
-        let job = &item.job;
-        orders += 1;
-        bytes += cost(&job.order);
-        let answer = match fate {
-            Fate::Committed { seq, at } => {
-                let status = item.status();
-                let content = job.order.content_hash();
-                let known = Known {
-                    seq,
-                    status,
-                    content,
-                };
-                pipeline.window.insert(job.order.id_hash(), known, at);
-                match status {
-                    Status::Processed => metrics.processed.inc(),
-                    Status::Failed => metrics.failed.inc(),
-                }
-                metrics
-                    .commit
-                    .record(now.saturating_duration_since(item.at));
-                metrics
-                    .total
-                    .record(now.saturating_duration_since(job.admitted));
-                Answer::Committed(Outcome {
-                    seq,
-                    status,
-                    reason: item.reason().cloned(),
-                })
-            }
-            Fate::AlreadyThere(outcome) => {
-                pipeline.metrics.admission.duplicate.inc();
-                Answer::Committed(outcome)
-            }
-            Fate::InDoubt => {
-                pipeline.metrics.withdrawn.inc(WithdrawReason::Ledger);
-                Answer::Withdrawn(Withdrawal::Ledger)
-            }
-        };
+        if let Fate::Committed { seq, .. } = fate {
+            settled_seq = Some(seq);
+        }
+        let answer = record(pipeline, &item, fate, now);
+        let job = item.into_job();
+        leaving.orders += 1;
+        leaving.bytes += cost(&job.order);
         let ended = pipeline.claims.finish(job.claim);
         match answer {
             Answer::Committed(_) if job.kept => pipeline.backlog.committed(),
             // The next start finds out whether it is there.
-            Answer::Withdrawn(_) if ended.told => pipeline.promise(job),
+            Answer::Withdrawn(_) if ended.told => pipeline.promise(&job),
             _ => {}
         }
         for waiter in ended.waiters {
@@ -171,8 +144,67 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
         }
         job.waiter.keep(answer);
     }
-    pipeline.rate.count(orders, now);
-    pipeline.gate.leave(orders, bytes);
+    if let Some(seq) = settled_seq {
+        // Pairs with the Acquire load in `settled_seq`.
+        pipeline.settled_seq.store(seq, Ordering::Release);
+    }
+    pipeline.rate.count(leaving.orders, now);
+}
+
+/// Enters an outcome into the window and the metrics, while its claim stands;
+/// answers what its submitter hears.
+fn record(pipeline: &Pipeline, item: &Judged, fate: Fate, now: Instant) -> Answer {
+    let job = &item.job;
+    let metrics = &pipeline.metrics.ledger;
+    match fate {
+        Fate::Committed { seq, at } => {
+            let status = item.status();
+            let content = job.order.content_hash();
+            let known = Known {
+                seq,
+                status,
+                content,
+            };
+            pipeline.window.insert(job.order.id_hash(), known, at);
+            match status {
+                Status::Processed => metrics.processed.inc(),
+                Status::Failed => metrics.failed.inc(),
+            }
+            metrics
+                .commit
+                .record(now.saturating_duration_since(item.at));
+            metrics
+                .total
+                .record(now.saturating_duration_since(job.admitted));
+            Answer::Committed(Outcome {
+                seq,
+                status,
+                reason: item.reason().cloned(),
+            })
+        }
+        Fate::AlreadyThere(outcome) => {
+            pipeline.metrics.admission.duplicate.inc();
+            Answer::Committed(outcome)
+        }
+        Fate::InDoubt => {
+            pipeline.metrics.withdrawn.inc(WithdrawReason::Ledger);
+            Answer::Withdrawn(Withdrawal::Ledger)
+        }
+    }
+}
+
+/// Orders that have ended, let out of the gate together: also if the one behind
+/// them panics.
+struct Leaving<'a> {
+    gate: &'a Gate,
+    orders: u64,
+    bytes: u64,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.gate.leave(self.orders, self.bytes);
+    }
 }
 
 fn fail(pipeline: &Pipeline, why: &LedgerFailed, on_fault: &dyn Fn(Fault)) {

@@ -35,10 +35,11 @@
 //! # Why none is both committed and kept
 //!
 //! An order is committed only if its claim goes from *queued* to *committing*,
-//! and kept only if it goes from *queued* to *withdrawn*. Two exceptions, both
-//! found out by the next start, which looks for kept orders in the journal: an
-//! order whose commit failed (it may be on disk all the same), and one that
-//! the ledger gave back.
+//! and kept only if it goes from *queued* to *withdrawn*. Three exceptions, all
+//! found out by the next start, which looks for kept orders in the journal
+//! behind [`settled_seq`](Pipeline::settled_seq): an order whose commit failed
+//! (it may be on disk all the same), one that the ledger gave back, and one that
+//! was with the committer when that panicked (see `wreck`).
 
 use std::{
     sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
@@ -98,7 +99,7 @@ impl Pipeline {
             }
         }
         while let Some(judged) = self.judged.pop() {
-            self.withdraw(&judged.job, Withdrawal::Drain);
+            self.withdraw(&judged.into_job(), Withdrawal::Drain);
         }
         self.room.notify(Haste::Now);
         self.progress.notify();

@@ -16,6 +16,7 @@ pub mod claims;
 mod committer;
 mod fence;
 pub mod gate;
+mod in_hand;
 pub mod processor;
 pub mod progress;
 pub mod rate;
@@ -30,7 +31,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
     thread::{self, JoinHandle},
@@ -45,6 +46,7 @@ use self::{
     backlog::Backlog,
     claims::{Claim, Claims},
     gate::Gate,
+    in_hand::InHand,
     processor::{Processor, Verdict},
     progress::{Progress, Watch},
     rate::Rate,
@@ -88,11 +90,16 @@ pub fn cost(order: &Order) -> u64 {
 
 /// An order with the processor's verdict.
 pub struct Judged {
-    job: Arc<InFlight>,
+    job: InHand,
     verdict: Verdict,
     at: Instant,
-    /// Whoever drops it must have answered; see `wreck`.
-    in_hand: bool,
+}
+
+impl Judged {
+    /// The order without its verdict, for the caller to end or pass on.
+    fn into_job(self) -> Arc<InFlight> {
+        self.job.let_go()
+    }
 }
 
 impl Item for Judged {
@@ -174,6 +181,9 @@ pub struct Pipeline {
     pub window: Window,
     /// Whether orders come in, and how much is inside.
     pub gate: Gate,
+    /// The last sequence up to which every outcome is known to those who wait.
+    /// Written by the committer.
+    settled_seq: AtomicU64,
     /// How fast orders get out. Written by the committer.
     pub rate: Rate,
     /// Who is woken behind a batch.
@@ -218,6 +228,7 @@ impl Pipeline {
             claims: Claims::new(in_flight),
             window: Window::new(settings.window),
             gate: Gate::new(settings.queue_bytes, in_flight as u64),
+            settled_seq: AtomicU64::new(0),
             rate: Rate::default(),
             doors: Doors::default(),
             progress: Progress::default(),
@@ -244,6 +255,8 @@ impl Pipeline {
         archive: Arc<dyn Archive>,
         on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
     ) -> io::Result<Threads> {
+        self.settled_seq
+            .store(archive.last_seq(), Ordering::Relaxed);
         assert!(self.archive.set(archive).is_ok(), "started once");
         let mut threads = Vec::with_capacity(plan.workers + 1);
         for me in 0..plan.workers {
@@ -300,6 +313,15 @@ impl Pipeline {
     /// Where outcomes are read; `None` until the ledger is open.
     pub fn archive(&self) -> Option<&Arc<dyn Archive>> {
         self.archive.get()
+    }
+
+    /// A sequence up to which the ledger has no outcome of any order that is
+    /// inside, or that was [promised](Self::promises) one: all up to it have
+    /// been made known. It may have some behind it, if the committer panicked or
+    /// the ledger doesn't answer.
+    pub fn settled_seq(&self) -> u64 {
+        // Pairs with the Release store in `publish`.
+        self.settled_seq.load(Ordering::Acquire)
     }
 
     /// Orders in the intake queue now.

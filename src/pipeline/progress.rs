@@ -23,7 +23,7 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-use super::Pipeline;
+use super::{Pipeline, ticket::wake};
 
 /// The list. As long as there are connections, streams and batches that wait.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Progress {
         self.listed.store(0, Ordering::Relaxed);
         drop(list);
         for (_, waker) in wakers {
-            waker.wake();
+            wake(&waker);
         }
     }
 

@@ -6,6 +6,7 @@
 //! the [`Doors`] that are flushed behind a batch.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock},
     task::Waker,
 };
@@ -70,8 +71,17 @@ impl<T> Promise<T> {
         if self.value.set(value).is_ok()
             && let Some(waker) = &self.waker
         {
-            waker.wake_by_ref();
+            wake(waker);
         }
+    }
+}
+
+/// Wakes whoever gave the waker, which may be anybody. One that panics is told
+/// of, and harms nobody else.
+pub(super) fn wake(waker: &Waker) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())) {
+        std::mem::forget(panic); // dropping it may panic again
+        tracing::error!("a waker panicked; whoever waits behind it may not hear of an answer");
     }
 }
 

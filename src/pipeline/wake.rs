@@ -36,6 +36,9 @@
 //!    and no longer when the nap is over; then it passes a fence and polls. A
 //!    producer that saw a napper and skipped has pushed before that poll, as
 //!    in point 2.
+//! 6. *A poll that panics.* What was announced for it is taken back on the way
+//!    out, and the wake-up that it swallowed, or had been woken by, is passed
+//!    on: what is left of the thread may come again, or another consumer.
 //!
 //! The models at the end of this file check this with `loom`.
 
@@ -94,6 +97,33 @@ pub struct Parking {
     idle: Idle,
 }
 
+/// A consumer on its way to an item. Dropped by a poll that panics (point 6).
+struct Turn<'a> {
+    parking: &'a Parking,
+    me: usize,
+    /// While it is announced: whether for a nap.
+    announced: Option<bool>,
+}
+
+impl Turn<'_> {
+    fn announce(&mut self, nap: bool) {
+        self.announced = Some(nap);
+        self.parking.announce(self.me, nap);
+    }
+
+    fn retract(&mut self) -> bool {
+        let nap = self.announced.take();
+        nap.is_some_and(|nap| self.parking.retract(self.me, nap))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.retract();
+        self.parking.notify(Haste::Now);
+    }
+}
+
 /// What became of a call to [`Parking::next`].
 pub struct Next<T> {
     /// What was found, or `None` if the queue is closed and empty.
@@ -110,6 +140,17 @@ pub enum Poll<T> {
     Empty,
     /// Nothing now, and nothing will come any more.
     Closed,
+}
+
+impl<T> Poll<T> {
+    /// The same look with another view of the item.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Poll<U> {
+        match self {
+            Self::Item(item, more) => Poll::Item(change(item), more),
+            Self::Empty => Poll::Empty,
+            Self::Closed => Poll::Closed,
+        }
+    }
 }
 
 impl Parking {
@@ -130,8 +171,25 @@ impl Parking {
     /// below the count given to [`Parking::new`]; always the same thread. `last`
     /// is how its last item was pushed, hence what to expect of the next.
     ///
-    /// `poll` is called often and must not block.
-    pub fn next<T>(&self, me: usize, last: Haste, mut poll: impl FnMut() -> Poll<T>) -> Next<T> {
+    /// `poll` is called often and must not block. Should it panic, the consumer
+    /// may call this again.
+    pub fn next<T>(&self, me: usize, last: Haste, poll: impl FnMut() -> Poll<T>) -> Next<T> {
+        let mut turn = Turn {
+            parking: self,
+            me,
+            announced: None,
+        };
+        let next = self.take_turn(&mut turn, last, poll);
+        std::mem::forget(turn); // dropped by a poll that panics only
+        next
+    }
+
+    fn take_turn<T>(
+        &self,
+        turn: &mut Turn<'_>,
+        last: Haste,
+        mut poll: impl FnMut() -> Poll<T>,
+    ) -> Next<T> {
         let mut naps = match last {
             Haste::Now => 0,
             Haste::CanWait => NAPS,
@@ -147,19 +205,16 @@ impl Parking {
             }
         };
         loop {
-            for turn in 0..self.turns() {
+            for look in 0..self.looks() {
                 match poll() {
                     Poll::Item(item, more) => return found(item, more, parks),
                     Poll::Closed => return Next { item: None, parks },
-                    Poll::Empty if turn < self.spins() => std::hint::spin_loop(),
+                    Poll::Empty if look < self.spins() => std::hint::spin_loop(),
                     Poll::Empty => yield_now(),
                 }
             }
             let nap = naps > 0;
-            if nap {
-                self.napping.fetch_add(1, Ordering::Relaxed); // point 5
-            }
-            self.announce(me);
+            turn.announce(nap);
             let polled = poll();
             match polled {
                 Poll::Empty if nap => {
@@ -168,23 +223,17 @@ impl Parking {
                 }
                 Poll::Empty => {
                     parks += 1;
-                    while self.announced(me) {
+                    while self.is_announced(turn.me) {
                         park();
                     }
-                    self.woken();
-                    continue;
                 }
                 Poll::Item(..) | Poll::Closed => {}
             }
-            if nap {
-                self.napping.fetch_sub(1, Ordering::Relaxed);
-            }
-            let swallowed = self.retract(me);
+            let woken = turn.retract();
             match polled {
-                Poll::Item(item, more) => return found(item, more || swallowed, parks), // point 4
+                Poll::Item(item, more) => return found(item, more || woken, parks), // point 4
                 Poll::Closed => return Next { item: None, parks },
-                // Before the next poll (point 5).
-                Poll::Empty => fence(Ordering::SeqCst),
+                Poll::Empty => {}
             }
         }
     }
@@ -193,8 +242,8 @@ impl Parking {
     /// called after a push. Answers whether it made the system call.
     pub fn notify(&self, haste: Haste) -> bool {
         loop {
-            // Pairs with the fences in `announce`, `woken` and `nap` (points 1,
-            // 2 and 5).
+            // Pairs with the fences in `announce` and `retract` (points 1, 2
+            // and 5).
             fence(Ordering::SeqCst);
             if self.waking.load(Ordering::Relaxed) || !self.anyone_asleep() {
                 return false;
@@ -232,7 +281,7 @@ impl Parking {
         }
     }
 
-    fn turns(&self) -> u32 {
+    fn looks(&self) -> u32 {
         if cfg!(orders_loom) {
             1
         } else {
@@ -240,7 +289,10 @@ impl Parking {
         }
     }
 
-    fn announce(&self, me: usize) {
+    fn announce(&self, me: usize, nap: bool) {
+        if nap {
+            self.napping.fetch_add(1, Ordering::Relaxed); // point 5
+        }
         self.threads[me].get_or_init(current);
         // Release: who takes the bit sees the thread handle written above
         // (pairs with the Acquire in `take_one`).
@@ -249,26 +301,26 @@ impl Parking {
         fence(Ordering::SeqCst);
     }
 
-    /// Takes the announcement back; answers whether a wake was swallowed.
-    fn retract(&self, me: usize) -> bool {
+    /// Takes the announcement back; answers whether somebody took it before, and
+    /// so woke this consumer or was about to.
+    fn retract(&self, me: usize, nap: bool) -> bool {
+        if nap {
+            self.napping.fetch_sub(1, Ordering::Relaxed);
+        }
         // Acquire pairs with the Release of whoever took the bit: its setting
         // of `waking` comes before our clearing of it.
         let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::AcqRel);
-        let swallowed = before & bit(me) == 0;
-        if swallowed {
-            self.woken();
+        let woken = before & bit(me) == 0;
+        if woken {
+            self.waking.store(false, Ordering::Relaxed);
         }
-        swallowed
-    }
-
-    fn woken(&self) {
-        self.waking.store(false, Ordering::Relaxed);
         // The next poll comes after this; pairs with the fence in `notify`
-        // (point 2).
+        // (points 2 and 5).
         fence(Ordering::SeqCst);
+        woken
     }
 
-    fn announced(&self, me: usize) -> bool {
+    fn is_announced(&self, me: usize) -> bool {
         // Acquire: what the waker did before it took the bit is seen after it
         // (pairs with the AcqRel in `take_one`).
         self.asleep[me / 64].load(Ordering::Acquire) & bit(me) != 0
@@ -303,6 +355,79 @@ impl Parking {
 
 fn bit(consumer: usize) -> u64 {
     1 << (consumer % 64)
+}
+
+#[cfg(all(test, not(orders_loom)))]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicBool as Flag, AtomicU64 as Count},
+        thread,
+    };
+
+    use super::*;
+
+    /// Whenever a poll panics, before or after the consumer has announced
+    /// itself, and whether it was woken or not: it is woken again.
+    #[test]
+    fn a_consumer_whose_poll_panicked_is_woken_again() {
+        for (haste, panics_at, pushed_before) in [Haste::Now, Haste::CanWait]
+            .into_iter()
+            .flat_map(|haste| (1..=4).map(move |at| (haste, at)))
+            .flat_map(|(haste, at)| [true, false].map(|pushed| (haste, at, pushed)))
+        {
+            let parking = Parking::new(1, Idle::Yield);
+            let (waiting, panicked) = (Count::new(0), Flag::new(false));
+            let push = || {
+                waiting.fetch_add(1, Ordering::SeqCst);
+                parking.notify(haste)
+            };
+            let take = || match waiting.load(Ordering::SeqCst) {
+                0 => Poll::Empty,
+                left => {
+                    waiting.fetch_sub(1, Ordering::SeqCst);
+                    Poll::Item((), left > 1)
+                }
+            };
+            thread::scope(|scope| {
+                let consumer = scope.spawn(|| {
+                    let mut polls = 0;
+                    let ended = catch_unwind(AssertUnwindSafe(|| {
+                        parking.next(0, Haste::CanWait, || {
+                            polls += 1;
+                            if polls == panics_at {
+                                if pushed_before {
+                                    push();
+                                }
+                                panic!("as the test asked for");
+                            }
+                            Poll::<()>::Empty
+                        })
+                    }));
+                    assert!(ended.is_err());
+                    panicked.store(true, Ordering::SeqCst);
+                    for _ in 0..1 + u64::from(pushed_before) {
+                        assert!(parking.next(0, Haste::Now, take).item.is_some());
+                    }
+                });
+                // The one that was pushed before is taken, and it sleeps.
+                while !panicked.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+                while !consumer.is_finished()
+                    && (waiting.load(Ordering::SeqCst) > 0 || !parking.anyone_asleep())
+                {
+                    thread::yield_now();
+                }
+                let case = (haste, panics_at, pushed_before);
+                let woke = push();
+                if !woke && !consumer.is_finished() {
+                    parking.notify_all(); // so that the test ends
+                    panic!("{case:?}: nobody was woken");
+                }
+            });
+        }
+    }
 }
 
 #[cfg(all(test, orders_loom))]

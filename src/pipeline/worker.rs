@@ -2,17 +2,18 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use core_affinity::CoreId;
 
 use super::{
-    InFlight, Judged, Pipeline, affinity,
+    Judged, Pipeline, affinity,
+    in_hand::InHand,
     processor::{Processor, Verdict},
     wake::{Haste, Poll},
 };
+use crate::order::Order;
 
 /// How long the committer may be left asleep while more orders are at hand and
 /// the processor is quick: one wake-up then serves all judged meanwhile.
@@ -33,43 +34,42 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
     let mut last = Haste::Now;
     loop {
         let next = pipeline.workers.next(me, last, || {
-            match pipeline.poll(&pipeline.intake) {
-                found @ Poll::Item(..) => found,
-                other => {
-                    // The queue is empty: pass on what is held before waiting.
-                    if let Some((_, haste)) = untold.take() {
-                        pipeline.committer.notify(haste);
-                    }
-                    other
-                }
+            let polled = pipeline.poll(&pipeline.intake).map(InHand::new);
+            // The queue is empty: pass on what is held before waiting.
+            if !matches!(polled, Poll::Item(..))
+                && let Some((_, haste)) = untold.take()
+            {
+                pipeline.committer.notify(haste);
             }
+            polled
         });
         metrics.parks.add(next.parks);
         metrics.wakes.add(next.parks);
-        let Some(job) = next.item else { return };
+        let Some(mut job) = next.item else { return };
         last = job.waiter.haste();
 
-        if !quick {
-            pipeline.hands[me].store(Some(job.clone()));
-        }
         let taken = Instant::now();
-        let verdict = judge(processor, &job);
+        let verdict = if quick {
+            judge(processor, &job.order)
+        } else {
+            // In one place at a time: in the cell, where the drain deadline finds
+            // it, or in hand.
+            let in_cell = job.let_go();
+            pipeline.hands[me].store(Some(in_cell.clone()));
+            let verdict = judge(processor, &in_cell.order);
+            let Some(taken_out) = pipeline.hands[me].take() else {
+                continue; // the deadline was faster, and has ended the order
+            };
+            job = InHand::new(taken_out);
+            verdict
+        };
         let at = Instant::now();
-        if !quick && pipeline.hands[me].take().is_none() {
-            continue; // the drain deadline was faster, and has ended the order
-        }
         metrics
             .queue
             .record(taken.saturating_duration_since(job.admitted));
         metrics.process.record(at - taken);
 
-        let judged = Judged {
-            job,
-            verdict,
-            at,
-            in_hand: true,
-        };
-        hand_on(pipeline, me, judged);
+        hand_on(pipeline, me, Judged { job, verdict, at });
         let (since, haste) = match untold {
             Some((since, Haste::Now)) => (since, Haste::Now),
             Some((since, Haste::CanWait)) => (since, last),
@@ -84,17 +84,17 @@ pub(super) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
 }
 
 /// Runs the processor; a panic in it is a failed order.
-fn judge(processor: &dyn Processor, job: &Arc<InFlight>) -> Verdict {
+fn judge(processor: &dyn Processor, order: &Order) -> Verdict {
     // The processor's own state is its own business: it may be poisoned, and
     // panic again, and that fails the next order only.
-    match catch_unwind(AssertUnwindSafe(|| processor.process(&job.order))) {
+    match catch_unwind(AssertUnwindSafe(|| processor.process(order))) {
         Ok(verdict) => verdict.bounded(),
         Err(panic) => {
             // Dropping what it panicked with may panic again; that is forgotten.
             if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
                 std::mem::forget(again);
             }
-            tracing::error!(id = %job.order.id(), "the processor panicked; the order has failed");
+            tracing::error!(id = %order.id(), "the processor panicked; the order has failed");
             Verdict::failed("the processor panicked")
         }
     }

@@ -140,8 +140,8 @@ impl Keeper {
     }
 
     /// The end of a drain: keeps what somebody was told is queued and what has
-    /// no outcome. None of it was committed up to sequence `after_seq`.
-    pub(super) fn finish(&mut self, pipeline: &Pipeline, after_seq: u64) -> Finished {
+    /// no outcome, or isn't known to have one.
+    pub(super) fn finish(&mut self, pipeline: &Pipeline) -> Finished {
         if let Some(feeder) = self.feeder.take() {
             feeder.stop();
         }
@@ -166,6 +166,9 @@ impl Keeper {
         if count == 0 {
             return finished;
         }
+        // None of it was committed up to here. Not the ledger's last sequence:
+        // if the committer has panicked, some up to that may be among these.
+        let after_seq = pipeline.settled_seq();
         let orders = promises
             .iter()
             .map(|job| Kept::new(job.accepted_at, &job.order));
@@ -186,3 +189,6 @@ impl Keeper {
         finished
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,6 @@
 //! The file `pending`: orders whose submitters were told that they are queued,
 //! and which a drain could not bring to an outcome in time.
 //!
-//! All numbers are little-endian.
-//!
-//! | offset | bytes | header |
-//! |---|---|---|
-//! | 0 | 8 | magic: `FF "ORDKEP" FE` |
-//! | 8 | 4 | version of the format: 1 |
-//! | 12 | 4 | zero |
-//! | 16 | 16 | the ledger's id |
-//! | 32 | 8 | the last durable sequence when it was written: no order in the file was committed up to it |
-//! | 40 | 8 | how many orders, one at least |
-//! | 48 | 8 | bytes in the file |
-//! | 56 | 4 | zero |
-//! | 60 | 4 | CRC-32C of the 60 bytes before |
-//!
-//! | offset | bytes | order: one after the other from 64 on |
-//! |---|---|---|
-//! | 0 | 8 | when it was admitted, in nanoseconds since the Unix epoch |
-//! | 8 | 4 | length of its JSON |
-//! | 12 | 1 | length of its id |
-//! | 13 | 3 | zero |
-//! | 16 | | the id, the JSON |
-//!
-//! The last 4 bytes are the CRC-32C of all before. Magic, version and the
-//! header's checksum keep their places for ever.
-//!
 //! # Its life
 //!
 //! It is written as `pending.new`, synced, renamed, and the name synced: there
@@ -36,6 +11,8 @@
 //! those that are not there; until the file is removed, no such segment is. So
 //! a kill at any moment neither loses one nor has one committed twice.
 
+mod file;
+
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -43,38 +20,20 @@ use std::{
     sync::Arc,
 };
 
-use crc32c::{crc32c, crc32c_append};
-
+pub(super) use self::file::{Left, NAME, NEW, load};
+use self::file::{ORDER_HEAD, refused};
 use super::{
     archive::Reader,
     catalogue::Catalogue,
     error::OpenError,
-    format::{u32_at, u64_at},
     lock::Lock,
-    storage::{File, Source, Storage, read_full, write_full},
+    storage::{Source, Storage},
 };
-use crate::{
-    ledger::LedgerId,
-    order::{ID_LEN_MAX, Order},
-};
+use crate::{ledger::LedgerId, order::Order};
 
-/// The file's name.
-pub(super) const NAME: &str = "pending";
-/// Its name until it is whole.
-pub(super) const NEW: &str = "pending.new";
-const MAGIC: [u8; 8] = *b"\xFFORDKEP\xFE";
-/// The version of the format that is written.
-const VERSION: u32 = 1;
-const HEAD: usize = 64;
-const ORDER_HEAD: usize = 16;
-const SUM: usize = 4;
-/// Bytes written in one go, but for a longer order.
-const WRITE_BYTES: usize = 1 << 20;
 /// What is read of the journal in one go.
 const READ_RECORDS: usize = 4096;
 const READ_BYTES: usize = 1 << 20;
-
-const _: () = assert!(ID_LEN_MAX <= u8::MAX as usize, "an id's length is one byte");
 
 /// An order that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +56,7 @@ impl<'a> Kept<'a> {
         }
     }
 
+    /// Bytes that it takes in the file.
     fn len(&self) -> usize {
         ORDER_HEAD + self.id.len() + self.order.len()
     }
@@ -124,6 +84,74 @@ impl KeepError {
     }
 }
 
+/// Whether a journal with the outcomes `oldest` to `last` is the one beside
+/// which orders were kept behind sequence `after_seq`.
+fn fits(after_seq: u64, oldest: u64, last: u64) -> Result<(), OpenError> {
+    if after_seq > last {
+        let what = format!(
+            "the journal ends at sequence {last}, though it reached {after_seq} when they were kept"
+        );
+        return Err(refused(what));
+    }
+    if oldest > after_seq + 1 {
+        let what = format!(
+            "the outcomes {} to {} are gone, among which theirs may have been",
+            after_seq + 1,
+            oldest - 1
+        );
+        return Err(refused(what));
+    }
+    Ok(())
+}
+
+/// Where each order stands, by its id.
+fn by_id<'a>(orders: &'a [Kept<'_>]) -> Result<HashMap<&'a str, usize>, OpenError> {
+    let mut by_id = HashMap::new();
+    for (at, kept) in orders.iter().enumerate() {
+        if by_id.insert(&*kept.id, at).is_some() {
+            return Err(refused(format!("the id {} is in it twice", kept.id)));
+        }
+    }
+    Ok(by_id)
+}
+
+/// A file that is whole, as somebody finds it who looks at it from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    after_seq: u64,
+    /// How many orders are in it.
+    pub(super) orders: u64,
+}
+
+/// Reads the file and checks all that can be checked without the journal.
+/// `None` if there is none.
+pub(super) fn look(source: &dyn Source, ledger: LedgerId) -> Result<Option<Look>, OpenError> {
+    let Some(Left { after_seq, orders }) = load(source, ledger)? else {
+        return Ok(None);
+    };
+    by_id(&orders)?;
+    let orders = orders.len() as u64;
+    Ok(Some(Look { after_seq, orders }))
+}
+
+impl Look {
+    /// Looks again, at a time when the outcomes `oldest` to `last` have been
+    /// found in the journal: does it fit to them, if it is still there? The
+    /// service may have removed it since, or put another one there.
+    pub(super) fn again(
+        self,
+        source: &dyn Source,
+        ledger: LedgerId,
+        (oldest, last): (u64, u64),
+    ) -> Result<Option<Self>, OpenError> {
+        let now = look(source, ledger)?;
+        if now == Some(self) {
+            fits(self.after_seq, oldest, last)?;
+        }
+        Ok(now)
+    }
+}
+
 /// Where orders are kept: the data directory, which stays locked as long as
 /// this lives.
 pub struct Pending {
@@ -131,141 +159,6 @@ pub struct Pending {
     pub(super) ledger: LedgerId,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) _lock: Option<Arc<Lock>>,
-}
-
-/// What stands in a file.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Left {
-    after_seq: u64,
-    orders: Vec<Kept<'static>>,
-}
-
-/// The header.
-struct Head {
-    ledger: LedgerId,
-    after_seq: u64,
-    count: u64,
-    len: u64,
-}
-
-fn refused(what: impl Into<String>) -> OpenError {
-    OpenError::Kept {
-        file: NAME,
-        what: what.into(),
-    }
-}
-
-fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| OpenError::Io {
-        file: NAME.to_owned(),
-        doing,
-        source,
-    }
-}
-
-/// What the directory's file holds, `None` without one.
-pub(super) fn load(storage: &dyn Source, ledger: LedgerId) -> Result<Option<Left>, OpenError> {
-    let names = storage.names().map_err(io_error("look for"))?;
-    if !names.iter().any(|name| name == NAME) {
-        return Ok(None);
-    }
-    let file = storage.open(NAME).map_err(io_error("open"))?;
-    let mut head = [0; HEAD];
-    let read = read_full(&*file, &mut head, 0).map_err(io_error("read"))?;
-    let head = Head::decode(&head[..read], ledger)?;
-    if file.len().map_err(io_error("measure"))? != head.len {
-        return Err(refused("it was cut or added to"));
-    }
-    let mut bytes = vec![0; head.len as usize];
-    let read = read_full(&*file, &mut bytes, 0).map_err(io_error("read"))?;
-    decode(&bytes[..read], ledger).map(Some)
-}
-
-fn decode(bytes: &[u8], ledger: LedgerId) -> Result<Left, OpenError> {
-    let head = Head::decode(bytes, ledger)?;
-    let damaged = || refused("it is damaged");
-    if bytes.len() as u64 != head.len || bytes.len() < HEAD + SUM {
-        return Err(refused("it was cut or added to"));
-    }
-    let (body, sum) = bytes.split_at(bytes.len() - SUM);
-    if crc32c(body) != u32_at(sum, 0) {
-        return Err(damaged());
-    }
-    let mut orders = Vec::new();
-    let mut rest = &body[HEAD..];
-    while !rest.is_empty() {
-        let (order, behind) = decode_order(rest).ok_or_else(damaged)?;
-        orders.push(order);
-        rest = behind;
-    }
-    if orders.len() as u64 != head.count {
-        return Err(damaged());
-    }
-    Ok(Left {
-        after_seq: head.after_seq,
-        orders,
-    })
-}
-
-fn decode_order(bytes: &[u8]) -> Option<(Kept<'static>, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(ORDER_HEAD)?;
-    let (id, rest) = rest.split_at_checked(head[12].into())?;
-    let (order, rest) = rest.split_at_checked(u32_at(head, 8) as usize)?;
-    let text = |bytes: &[u8]| Some(Cow::Owned(str::from_utf8(bytes).ok()?.to_owned()));
-    let kept = Kept {
-        accepted_at: u64_at(head, 0),
-        id: text(id)?,
-        order: text(order)?,
-    };
-    Some((kept, rest))
-}
-
-impl Head {
-    fn encode(&self) -> [u8; HEAD] {
-        let mut bytes = [0; HEAD];
-        bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        bytes[16..32].copy_from_slice(&self.ledger.0);
-        bytes[32..40].copy_from_slice(&self.after_seq.to_le_bytes());
-        bytes[40..48].copy_from_slice(&self.count.to_le_bytes());
-        bytes[48..56].copy_from_slice(&self.len.to_le_bytes());
-        let sum = crc32c(&bytes[..60]);
-        bytes[60..].copy_from_slice(&sum.to_le_bytes());
-        bytes
-    }
-
-    /// The header that `bytes` start with, of a file of this ledger.
-    fn decode(bytes: &[u8], ledger: LedgerId) -> Result<Self, OpenError> {
-        let bytes: &[u8; HEAD] = bytes
-            .first_chunk()
-            .ok_or_else(|| refused("it was cut or added to"))?;
-        if bytes[..8] != MAGIC || u32_at(bytes, 60) != crc32c(&bytes[..60]) {
-            return Err(refused("it is damaged"));
-        }
-        let version = u32_at(bytes, 8);
-        if version != VERSION {
-            return Err(OpenError::Version {
-                file: NAME.to_owned(),
-                version,
-                known: VERSION,
-            });
-        }
-        let mut id = [0; 16];
-        id.copy_from_slice(&bytes[16..32]);
-        if LedgerId(id) != ledger {
-            return Err(OpenError::Foreign {
-                file: NAME.to_owned(),
-                found: LedgerId(id),
-                expected: ledger,
-            });
-        }
-        Ok(Self {
-            ledger,
-            after_seq: u64_at(bytes, 32),
-            count: u64_at(bytes, 40),
-            len: u64_at(bytes, 48),
-        })
-    }
 }
 
 impl Pending {
@@ -291,27 +184,9 @@ impl Pending {
             return Ok(Vec::new());
         };
         let (oldest, last) = (self.catalogue.oldest_seq(), self.catalogue.last_seq());
-        if after_seq > last {
-            let what = format!(
-                "the journal ends at sequence {last}, though it reached {after_seq} when they were kept"
-            );
-            return Err(refused(what));
-        }
-        if oldest > after_seq + 1 {
-            let what = format!(
-                "the outcomes {} to {} are gone, among which theirs may have been",
-                after_seq + 1,
-                oldest - 1
-            );
-            return Err(refused(what));
-        }
+        fits(after_seq, oldest, last)?;
         self.catalogue.need_after(after_seq);
-        let mut open: HashMap<&str, usize> = HashMap::new();
-        for (at, kept) in orders.iter().enumerate() {
-            if open.insert(&kept.id, at).is_some() {
-                return Err(refused(format!("the id {} is in it twice", kept.id)));
-            }
-        }
+        let mut open = by_id(&orders)?;
         let mut seq = after_seq;
         while seq < last && !open.is_empty() {
             let records = journal
@@ -348,8 +223,7 @@ impl Pending {
     ) -> Result<(), KeepError> {
         let failed = |doing| KeepError::of(NEW, doing);
         let file = self.storage.create(NEW).map_err(failed("make"))?;
-        let written = self
-            .write(&*file, after_seq, orders)
+        let written = file::write(&*file, self.ledger, after_seq, orders)
             .map_err(failed("write"))
             .and_then(|()| file.sync().map_err(failed("sync")))
             .and_then(|()| self.storage.rename(NEW, NAME).map_err(failed("rename")));
@@ -388,55 +262,6 @@ impl Pending {
             after_seq.min(old_after_seq),
             old.iter().cloned().chain(orders),
         )
-    }
-
-    fn write<'a>(
-        &self,
-        file: &dyn File,
-        after_seq: u64,
-        orders: impl Iterator<Item = Kept<'a>> + Clone,
-    ) -> io::Result<()> {
-        let (mut count, mut len) = (0, HEAD + SUM);
-        for order in orders.clone() {
-            count += 1;
-            len += order.len();
-        }
-        let head = Head {
-            ledger: self.ledger,
-            after_seq,
-            count,
-            len: len as u64,
-        };
-        let mut buffer = head.encode().to_vec();
-        let (mut offset, mut sum) = (0, 0);
-        let mut flush = |buffer: &mut Vec<u8>, sum: &mut u32| {
-            write_full(file, buffer, offset)?;
-            *sum = crc32c_append(*sum, buffer);
-            offset += buffer.len() as u64;
-            buffer.clear();
-            io::Result::Ok(())
-        };
-        for Kept {
-            accepted_at,
-            id,
-            order,
-        } in orders
-        {
-            // The JSON of an order is shorter than a record, and an id than a byte.
-            buffer.extend_from_slice(&accepted_at.to_le_bytes());
-            buffer.extend_from_slice(&(order.len() as u32).to_le_bytes());
-            buffer.extend_from_slice(&[id.len() as u8, 0, 0, 0]);
-            buffer.extend_from_slice(id.as_bytes());
-            buffer.extend_from_slice(order.as_bytes());
-            if buffer.len() >= WRITE_BYTES {
-                flush(&mut buffer, &mut sum)?;
-            }
-        }
-        if !buffer.is_empty() {
-            flush(&mut buffer, &mut sum)?;
-        }
-        buffer.extend_from_slice(&sum.to_le_bytes());
-        flush(&mut buffer, &mut sum)
     }
 
     /// Keeps nothing any more: all that were kept have their outcome.

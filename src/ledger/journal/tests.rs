@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod inspect;
 mod kept;
+mod kept_looked_at;
 mod power;
 
 use std::sync::Arc;

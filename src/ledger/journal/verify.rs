@@ -6,7 +6,7 @@ use super::{
     Cut, Progress,
     error::OpenError,
     format::Position,
-    inspect,
+    inspect, pending,
     record::RecordView,
     storage::{ReadOnly, Source},
     walk::{Tail, Visitor, Walk},
@@ -42,10 +42,15 @@ pub struct Verified {
     /// The journal ends with a seal or is empty: its last process ended by
     /// itself, and no damage can pass for a batch that was being written.
     pub sealed: bool,
+    /// Orders kept by a drain, in a file that is whole. Some of them may have an
+    /// outcome by now.
+    pub kept: Option<u64>,
 }
 
 /// Reads every byte of the segments in `dir`, and checks all checksums, that
-/// headers and batches follow from one another, and that sequences have no gap.
+/// headers and batches follow from one another, and that sequences have no gap;
+/// then the orders that a drain has kept, if there are any: checksums, that each
+/// is there once, and that they belong to this journal.
 /// Changes nothing, and takes no lock: a service may run on the directory, and
 /// what it had committed when this began is checked. `progress` hears how it
 /// goes.
@@ -91,6 +96,8 @@ pub(super) fn run(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, OpenError> {
     let identity = inspect::identity(source, dir)?;
+    // Before the journal: which it can't be ahead of then.
+    let kept = pending::look(source, identity.ledger)?;
     let walk = Walk { source, identity };
     let listing = walk.settled_listing()?;
     let heads = &listing.heads;
@@ -138,12 +145,17 @@ pub(super) fn run(
     };
     let segments = heads.len() + listing.without.len() - removed;
     let [processed, failed] = count.outcomes;
+    let first_seq = count.first_seq.unwrap_or(last_seq + 1);
+    let kept = match kept {
+        Some(kept) => kept.again(source, identity.ledger, (first_seq, last_seq))?,
+        None => None,
+    };
     Ok(Verified {
         ledger: identity.ledger,
         segments,
         bytes: segments as u64 * segment_bytes,
         removed,
-        first_seq: count.first_seq.unwrap_or(last_seq + 1),
+        first_seq,
         last_seq,
         processed,
         failed,
@@ -154,5 +166,6 @@ pub(super) fn run(
         void_bytes,
         went_on: voids.is_none(),
         sealed: tail.is_none_or(|tail| tail.sealed),
+        kept: kept.map(|kept| kept.orders),
     })
 }

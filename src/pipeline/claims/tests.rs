@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::*;
+use super::{attached::SWEEP_MIN, *};
 use crate::{
     ledger::{Outcome, Status},
     pipeline::ticket::Answer,
@@ -147,6 +147,72 @@ fn what_is_left_is_sealed_and_counted() {
     assert!(claims.finish(told_early).told && !claims.finish(told_late).told);
     assert!(!claims.was_sealed(told_late));
     assert!(!claims.queued(claiming), "too late");
+    // One whose admission comes as late as that is told nothing.
+    let late = mine(&claims, 6);
+    assert!(!claims.was_withdrawn(late) && claims.queued(late));
+    assert!(!claims.tell_queued(late) && claims.was_sealed(late));
+}
+
+/// Orders go into a batch and come back while the seal goes round: whoever was
+/// told is counted, and nobody is told afterwards.
+#[test]
+fn what_moves_is_sealed_and_counted() {
+    const ROUNDS: usize = if cfg!(miri) { 10 } else { 2_000 };
+    let mut moved = 0;
+    for round in 0..ROUNDS {
+        let claims = Claims::new(16);
+        let moving = (0..8).map(|id| mine(&claims, id)).collect::<Vec<_>>();
+        for claim in &moving {
+            assert!(claims.queued(*claim) && claims.tell_queued(*claim));
+        }
+        let start = Barrier::new(2);
+        let (told, _) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..round % 8 {
+                    for claim in &moving {
+                        claims.begin_commit(*claim);
+                        claims.take_back(*claim);
+                    }
+                }
+                for claim in &moving {
+                    let _ = claims.begin_commit(*claim);
+                }
+            });
+            start.wait();
+            claims.seal()
+        });
+        assert_eq!(told, moving.len());
+        for claim in &moving {
+            assert!(!claims.tell_queued(*claim));
+            assert_ne!(claims.was_sealed(*claim), claims.was_withdrawn(*claim));
+            moved += usize::from(claims.was_sealed(*claim));
+        }
+    }
+    assert!(moved > 0);
+}
+
+#[test]
+fn a_claim_is_given_up_wherever_it_is() {
+    let claims = Claims::new(16);
+    let [claiming, queued, committing] = [1, 2, 3].map(|id| mine(&claims, id));
+    for claim in [queued, committing] {
+        assert!(claims.queued(claim) && claims.attach(claim, &waiter()));
+        assert!(claims.tell_queued(claim));
+    }
+    assert!(claims.begin_commit(committing));
+    for (claim, told, in_batch) in [
+        (claiming, false, false),
+        (queued, true, false),
+        (committing, true, true),
+    ] {
+        let (ended, was_committing) = claims.give_up(claim).expect("not before");
+        assert_eq!((ended.told, was_committing), (told, in_batch));
+        assert_eq!(ended.waiters.len(), usize::from(told));
+        // Of one that was in a batch nobody may say that it has no outcome.
+        assert_eq!(claims.was_withdrawn(claim), !in_batch);
+        assert!(claims.give_up(claim).is_none(), "only once");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Threads that panic, and what those inside hear.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, mpsc},
-    task::Waker,
+    task::{Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -10,11 +11,13 @@ use crate::{
     Order, Processor, Verdict,
     admission::{Admission, Admitted, Ticket},
     ledger::{Ledger, LedgerFailed, Receipt, memory},
+    metrics::WithdrawReason,
     order::HashKey,
     pipeline::{
-        Fault, Judged, Pipeline, Settings, Threads,
+        Fault, InFlight, Judged, Pipeline, Settings, Threads,
         affinity::Plan,
         gate::State,
+        in_hand::InHand,
         processor::Rules,
         ticket::{Answer, Withdrawal},
     },
@@ -28,28 +31,45 @@ struct Running {
     faults: mpsc::Receiver<Fault>,
 }
 
+fn plan(workers: usize) -> Plan {
+    Plan {
+        workers,
+        io_threads: 1,
+        worker_cores: vec![None; workers],
+        io_cores: vec![None],
+        spin: false,
+        why: String::new(),
+    }
+}
+
+fn pipeline(plan: &Plan) -> Arc<Pipeline> {
+    let pipeline = Pipeline::new(&Settings {
+        queue_orders: 64,
+        queue_bytes: 1 << 20,
+        window: 1000,
+        plan: plan.clone(),
+        window_reach: Duration::ZERO,
+    });
+    pipeline.doors.open(Vec::new());
+    pipeline
+}
+
+fn submit(admission: &Admission, id: &str, waker: &Waker) -> Ticket {
+    let json = format!(r#"{{"id":"{id}","value":1}}"#);
+    match admission.submit(json.as_bytes(), Some(waker)) {
+        Ok(Admitted::Waiting(ticket)) => ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
 impl Running {
     fn start(
         workers: usize,
         processor: impl Processor,
         ledger: impl FnOnce(memory::MemoryLedger<Judged>) -> Box<dyn Ledger<Judged>>,
     ) -> Self {
-        let plan = Plan {
-            workers,
-            io_threads: 1,
-            worker_cores: vec![None; workers],
-            io_cores: vec![None],
-            spin: false,
-            why: String::new(),
-        };
-        let pipeline = Pipeline::new(&Settings {
-            queue_orders: 64,
-            queue_bytes: 1 << 20,
-            window: 1000,
-            plan: plan.clone(),
-            window_reach: Duration::ZERO,
-        });
-        pipeline.doors.open(Vec::new());
+        let plan = plan(workers);
+        let pipeline = pipeline(&plan);
         let (memory, archive) = memory::open(1000);
         let (fault, faults) = mpsc::channel();
         let fault = Mutex::new(fault);
@@ -72,13 +92,7 @@ impl Running {
     }
 
     fn submit(&self, id: &str) -> Ticket {
-        let json = format!(r#"{{"id":"{id}","value":1}}"#);
-        let waker = Some(Waker::noop());
-        let admitted = self.admission.submit(json.as_bytes(), waker);
-        match admitted {
-            Ok(Admitted::Waiting(ticket)) => ticket,
-            _ => panic!("{id} was not taken"),
-        }
+        submit(&self.admission, id, Waker::noop())
     }
 
     /// All are answered, nothing stays inside, and the threads end.
@@ -104,6 +118,13 @@ impl Running {
         self.threads.join();
         answers
     }
+}
+
+fn ids(promises: &[Arc<InFlight>]) -> Vec<String> {
+    promises
+        .iter()
+        .map(|job| job.order.id().to_string())
+        .collect()
 }
 
 /// Panics at the first batch, when it is told that all orders are in.
@@ -136,11 +157,18 @@ fn a_ledger_that_panics_leaves_nobody_waiting() {
             [running.submit(&id), running.submit(&id)]
         })
         .collect();
+    // Some are told that they are queued, by either of the two.
+    for number in 0..20 {
+        assert!(number % 3 == 2 || tickets[2 * number + number % 2].tell_queued());
+    }
     explode.send(()).unwrap();
     let fault = running.faults.recv_timeout(PATIENCE).unwrap();
     assert_eq!(fault, Fault::Panic("committer".into()));
     let pipeline = running.admission.pipeline().clone();
     let answers = running.ends(&tickets);
+    let told: Vec<_> = (0..20).filter(|number| number % 3 != 2).collect();
+    let told: Vec<_> = told.iter().map(|number| format!("o-{number}")).collect();
+    assert_eq!(ids(&pipeline.promises()), told, "none is lost");
     let doubtful = answers.iter().filter(|why| **why == Withdrawal::Ledger);
     let doubtful = doubtful.count();
     assert!(
@@ -148,10 +176,21 @@ fn a_ledger_that_panics_leaves_nobody_waiting() {
         "one batch and its twins: {doubtful}"
     );
     assert_eq!(pipeline.metrics.admission.accepted.get(), 20);
-    let withdrawn = crate::metrics::WithdrawReason::ALL
+    let withdrawn = WithdrawReason::ALL
         .iter()
         .map(|reason| pipeline.metrics.withdrawn.get(*reason));
     assert_eq!(withdrawn.sum::<u64>(), 20);
+}
+
+/// Waits with each order until it is let go.
+struct Waiting(Mutex<mpsc::Receiver<()>>);
+
+impl Processor for Waiting {
+    fn process(&self, _: &Order) -> Verdict {
+        let told = self.0.lock().unwrap().recv();
+        assert!(told.is_err(), "let go by dropping");
+        Verdict::Processed
+    }
 }
 
 /// Panics outside of the work for an order.
@@ -190,4 +229,114 @@ fn workers_that_panic_leave_nobody_waiting() {
     );
     let answers = running.ends(&tickets);
     assert!(answers.iter().all(|why| *why == Withdrawal::Drain));
+}
+
+/// Wherever a thread is when it panics.
+#[test]
+fn what_a_thread_had_in_hand_is_told_and_kept() {
+    let pipeline = pipeline(&plan(1));
+    pipeline.gate.open();
+    let admission = Admission::new(pipeline.clone(), HashKey::random());
+    let tickets = ["a", "b", "c"].map(|id| submit(&admission, id, Waker::noop()));
+    assert!(tickets[0].tell_queued() && tickets[1].tell_queued());
+    let wrecked = pipeline.clone();
+    let thread = std::thread::spawn(move || {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let jobs = std::iter::from_fn(|| wrecked.intake.pop().map(InHand::new));
+            let _in_hand: Vec<InHand> = jobs.collect();
+            panic!("as the test asked for");
+        }));
+        assert!(panicked.is_err());
+        wrecked.end_dropped();
+        wrecked.end_dropped(); // each once
+    });
+    thread.join().unwrap();
+    for ticket in &tickets {
+        let drained = Answer::Withdrawn(Withdrawal::Drain);
+        assert_eq!(ticket.answer(), Some(drained));
+    }
+    assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
+    assert_eq!(ids(&pipeline.promises()), ["a", "b"]);
+    assert_eq!(pipeline.metrics.withdrawn.get(WithdrawReason::Drain), 3);
+}
+
+/// Panics when it hands its receipts out: two are with the committer then, and
+/// as many as there were in its own.
+struct Forgetful {
+    memory: memory::MemoryLedger<Judged>,
+    told: mpsc::Receiver<()>,
+}
+
+impl Ledger<Judged> for Forgetful {
+    fn room(&self) -> usize {
+        self.memory.room()
+    }
+    fn append(&mut self, batch: &mut Vec<Judged>) {
+        self.told.recv().unwrap();
+        self.memory.append(batch);
+    }
+    fn receipts(&mut self, done: &mut Vec<Receipt<Judged>>) -> Result<(), LedgerFailed> {
+        self.memory.receipts(done)?;
+        assert!(done.is_empty(), "as the test asked for");
+        Ok(())
+    }
+}
+
+/// What was committed and not yet made known isn't told as an outcome, and is
+/// kept with a sequence that lies before it.
+#[test]
+fn what_was_committed_and_not_made_known_is_in_doubt() {
+    let (explode, told) = mpsc::channel();
+    let running = Running::start(2, Rules::default(), |memory| {
+        Box::new(Forgetful { memory, told })
+    });
+    let tickets = ["a", "b"].map(|id| running.submit(id));
+    assert!(tickets.iter().all(Ticket::tell_queued));
+    explode.send(()).unwrap();
+    running.faults.recv_timeout(PATIENCE).unwrap();
+    let pipeline = running.admission.pipeline().clone();
+    let answers = running.ends(&tickets);
+    assert!(answers.contains(&Withdrawal::Ledger), "{answers:?}");
+    assert_eq!(ids(&pipeline.promises()), ["a", "b"]);
+    let archive = pipeline.archive().expect("it was started");
+    assert_ne!(archive.last_seq(), 0);
+    assert_eq!(pipeline.settled_seq(), 0);
+}
+
+/// A waker that panics.
+struct Rude;
+
+impl Wake for Rude {
+    fn wake(self: Arc<Self>) {
+        panic!("as the test asked for");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody_else() {
+    let (let_go, told) = mpsc::channel();
+    let running = Running::start(1, Waiting(Mutex::new(told)), |memory| Box::new(memory));
+    let rude = Waker::from(Arc::new(Rude));
+    let watch = running.admission.pipeline().watch(&rude);
+    let tickets = ["a", "b"]
+        .map(|id| [&rude, Waker::noop()].map(|waker| submit(&running.admission, id, waker)));
+    drop(let_go);
+    let deadline = Instant::now() + PATIENCE;
+    for ticket in tickets.iter().flatten() {
+        while ticket.answer().is_none() {
+            assert!(Instant::now() < deadline, "nobody answers");
+            std::thread::yield_now();
+        }
+        let answer = ticket.answer();
+        assert!(matches!(answer, Some(Answer::Committed(_))), "{answer:?}");
+    }
+    let pipeline = running.admission.pipeline();
+    pipeline.gate.close(State::Draining);
+    assert!(pipeline.gate.wait_empty(deadline), "nothing stays inside");
+    assert_eq!(pipeline.gate.bytes(), 0);
+    assert_eq!(pipeline.settled_seq(), 2);
+    drop(watch);
+    pipeline.close();
+    running.threads.join();
+    assert!(running.faults.try_recv().is_err(), "no thread has panicked");
 }

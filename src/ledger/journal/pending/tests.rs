@@ -1,6 +1,13 @@
 //! The format: every byte of it, and what is refused.
 
-use super::{super::tests::disk::Disk, *};
+use crc32c::crc32c;
+
+use super::{
+    super::tests::disk::Disk,
+    file::{SUM, WRITE_BYTES, decode},
+    *,
+};
+use crate::{ledger::journal::storage::Source, order::ID_LEN_MAX};
 
 const ID: LedgerId = LedgerId([7; 16]);
 

@@ -29,7 +29,7 @@ use crate::ledger::{Record, Status, journal::OpenError};
 
 const NOWHERE: &str = "nowhere";
 
-fn look(source: &dyn Source) -> Result<Verified, OpenError> {
+pub fn look(source: &dyn Source) -> Result<Verified, OpenError> {
     verify::run(source, Path::new(NOWHERE), &mut |_| {})
 }
 
@@ -44,9 +44,9 @@ fn all(source: &dyn Source, after: Option<u64>) -> Result<Vec<Record>, ReplayErr
 
 /// A directory in which something happens before each time that it is read.
 #[derive(Clone)]
-struct Meanwhile {
-    disk: Disk,
-    happens: Arc<dyn Fn() + Send + Sync>,
+pub struct Meanwhile {
+    pub disk: Disk,
+    pub happens: Arc<dyn Fn() + Send + Sync>,
 }
 
 struct MeanwhileFile(Meanwhile, Box<dyn File>);
@@ -99,6 +99,7 @@ fn a_whole_journal_is_summed_up() {
             void_bytes: 0,
             went_on: false,
             sealed,
+            kept: None,
         };
         assert_eq!(found, want);
         assert_eq!(all(&story.disk, None).unwrap(), story.records);

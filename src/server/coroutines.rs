@@ -1,0 +1,42 @@
+//! The coroutine scheduler, which belongs to the process.
+
+use std::{
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::{
+    http::native,
+    pipeline::affinity::{self, Plan},
+};
+
+/// Sets the coroutine scheduler up, once for the process; answers how many
+/// threads it has.
+pub(super) fn start_coroutines(plan: &Plan) -> io::Result<usize> {
+    static IO_THREADS: OnceLock<usize> = OnceLock::new();
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let io_threads = *IO_THREADS.get_or_init(|| {
+        // Our own plan says where threads run.
+        may::config().set_worker_pin(false);
+        may::config()
+            .set_workers(plan.io_threads)
+            .set_stack_size(native::stack_words())
+            // Stacks kept for reuse; more are mapped as connections come.
+            .set_pool_capacity(128);
+        plan.io_threads
+    });
+    if STARTED.fetch_add(1, Ordering::Relaxed) == 0 {
+        for (thread, core) in plan.io_cores.iter().enumerate() {
+            let Some(core) = *core else { continue };
+            may::go!(may::coroutine::Builder::new().id(thread), move || {
+                if let Err(why) = affinity::pin_current(core) {
+                    tracing::warn!(io_thread = thread, core = core.id, %why, "not pinned");
+                }
+            })?;
+        }
+    }
+    Ok(io_threads)
+}

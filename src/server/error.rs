@@ -1,0 +1,41 @@
+//! Why the service could not start.
+
+use std::{io, net::SocketAddr};
+
+use super::keep::KeptError;
+use crate::{ledger::journal::OpenError, pipeline::affinity::PlanError};
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The threads can't be placed as asked: bad usage.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// An address can't be bound.
+    #[error("can't listen on {flag} {address}: {source}")]
+    Bind {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The process may open too few descriptors to serve anybody.
+    #[error("the limit of open descriptors is {limit}; raise it (ulimit -n) to {needed} or more")]
+    Descriptors {
+        /// The limit.
+        limit: u64,
+        /// The least that will do.
+        needed: usize,
+    },
+    /// The ledger can't be opened.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    /// The orders that the last drain kept can't be taken up again.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// The system gives no thread, coroutine or descriptor.
+    #[error("can't start: {0}")]
+    System(#[from] io::Error),
+}

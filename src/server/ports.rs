@@ -1,0 +1,115 @@
+//! The ports, and how many connections they may have.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::StartError;
+use crate::{
+    config::{Config, HttpEngine},
+    http::native,
+};
+
+/// Descriptors that connections leave alone: the admin port accepts with them,
+/// and files are opened.
+const DESCRIPTORS_RESERVED: usize = 64;
+/// What the process itself has open: standard streams, poll lists, listeners.
+const DESCRIPTORS_OWN: usize = 32;
+
+/// The order port.
+pub(super) enum Bound {
+    Native(TcpListener),
+    /// The other engine binds by itself.
+    Later(SocketAddr),
+}
+
+/// Binds the order port.
+pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
+    match config.http_engine {
+        HttpEngine::MayMinihttp => Ok(Bound::Later(config.listen)),
+        HttpEngine::Native => {
+            listen(config.listen)
+                .map(Bound::Native)
+                .map_err(|source| StartError::Bind {
+                    flag: "--listen",
+                    address: config.listen,
+                    source,
+                })
+        }
+    }
+}
+
+/// Binds the gRPC port, if it is wanted.
+pub(super) fn bind_grpc(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.grpc_listen else {
+        return Ok(None);
+    };
+    let bound = listen(address).map_err(|source| StartError::Bind {
+        flag: "--grpc-listen",
+        address,
+        source,
+    })?;
+    Ok(Some(bound))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Socket, Type};
+    let domain = if address.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    // Past connections in TIME_WAIT don't keep a restart from binding.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    /// A burst of this many connections waits for the accept loop.
+    const BACKLOG: i32 = 4096;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Raises the soft descriptor limit as far as it goes, and says how many
+/// connections fit under it, on the order port and on the gRPC port, which gets
+/// a quarter of them at most.
+pub(super) fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, usize), StartError> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + native::REFUSING_MAX;
+    let room = current.map_or(usize::MAX, |current| {
+        usize::try_from(current)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(kept)
+    });
+    let grpc = wanted_grpc.min((room / 4).max(1));
+    let fits = wanted.min(room.saturating_sub(grpc));
+    if fits == 0 {
+        let limit = current.unwrap_or_default();
+        return Err(StartError::Descriptors {
+            limit,
+            needed: kept + 1 + wanted_grpc.min(1),
+        });
+    }
+    for (flag, wanted, fits) in [
+        ("--max-connections", wanted, fits),
+        ("--grpc-max-connections", wanted_grpc, grpc),
+    ] {
+        if fits < wanted {
+            tracing::warn!(
+                "{flag} {wanted} lowered to {fits}: the process may open {} descriptors",
+                current.unwrap_or_default()
+            );
+        }
+    }
+    Ok((fits, grpc))
+}
