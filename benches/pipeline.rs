@@ -36,14 +36,7 @@ fn order(number: u64, json: &mut Vec<u8>) {
 }
 
 fn started() -> Admission {
-    let plan = Plan {
-        workers: 1,
-        io_threads: 1,
-        worker_cores: vec![None],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    };
+    let plan = Plan::unpinned(1);
     let window = 100_000;
     let (ledger, archive) = memory::open(window);
     let settings = Settings {

@@ -115,15 +115,8 @@ fn a_full_queue_refuses_and_keeps_its_word(engine: &str) {
 
 /// One worker that never gets done while the test looks, and room for `more`.
 fn stuck(engine: &str, more: &[&str]) -> Service {
-    let flags = [
-        "--processor",
-        "simulate",
-        "--simulate",
-        "10m..10m",
-        "--workers",
-        "1",
-    ];
-    Service::on(engine, &[&flags[..], &["--ack", "queued"], more].concat())
+    let flags = [&["--ack", "queued"], more].concat();
+    Service::slow(engine, "1", "10m", &flags)
 }
 
 fn the_status_of_a_full_queue_can_be_chosen(engine: &str) {

@@ -82,16 +82,7 @@ fn count(results: &[Value], status: &str) -> usize {
 
 /// A service with one worker that takes so long for an order.
 fn slow(engine: &str, time: &str, flags: &[&str]) -> Service {
-    let simulate = format!("{time}..{time}");
-    let all = [
-        "--processor",
-        "simulate",
-        "--simulate",
-        &simulate,
-        "--workers",
-        "1",
-    ];
-    Service::on(engine, &[&all[..], flags].concat())
+    Service::slow(engine, "1", time, flags)
 }
 
 fn every_kind_of_line(engine: &str) {

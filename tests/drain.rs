@@ -20,29 +20,7 @@ on_both_engines!(
 
 /// A service that takes so long for an order, with these flags.
 fn slow(engine: &str, time: &str, flags: &[&str]) -> Service {
-    let simulate = format!("{time}..{time}");
-    let all = [
-        "--processor",
-        "simulate",
-        "--simulate",
-        &simulate,
-        "--workers",
-        "2",
-    ];
-    Service::on(engine, &[&all[..], flags].concat())
-}
-
-/// The number behind `name=` in the log's last line that has it.
-fn logged(log: &str, name: &str) -> u64 {
-    let name = format!("{name}=");
-    let found = log.lines().rev().find_map(|line| {
-        let rest = &line[line.find(&name)? + name.len()..];
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        rest[..end].parse().ok()
-    });
-    found.unwrap_or_else(|| panic!("{name} in {log}"))
+    Service::slow(engine, "2", time, flags)
 }
 
 fn an_idle_process_ends_at_once(engine: &str) {
@@ -54,9 +32,9 @@ fn an_idle_process_ends_at_once(engine: &str) {
         let ended = service.wait(PATIENCE);
         assert_eq!(ended.code, Some(0), "{}", ended.log);
         assert!(ended.log.contains("draining") && ended.log.contains("drained"));
-        assert_eq!(logged(&ended.log, "drained"), 0);
-        assert_eq!(logged(&ended.log, "kept"), 0);
-        logged(&ended.log, "took_ms");
+        assert_eq!(ended.logged("drained"), 0);
+        assert_eq!(ended.logged("kept"), 0);
+        ended.logged("took_ms");
         idle.ends();
     }
 }
@@ -152,7 +130,7 @@ fn those_who_wait_get_their_outcome(engine: &str) {
         client.ends();
     }
     let ended = service.wait(PATIENCE);
-    assert_eq!((ended.code, logged(&ended.log, "drained")), (Some(0), 4));
+    assert_eq!((ended.code, ended.logged("drained")), (Some(0), 4));
 }
 
 fn the_deadline_is_kept_and_the_lost_are_counted(engine: &str) {
@@ -181,7 +159,7 @@ fn the_deadline_is_kept_and_the_lost_are_counted(engine: &str) {
     }
     let ended = service.wait(Duration::from_secs(20));
     assert_eq!(ended.code, Some(3), "{}", ended.log);
-    assert_eq!(logged(&ended.log, "lost"), 7, "{}", ended.log);
+    assert_eq!(ended.logged("lost"), 7, "{}", ended.log);
 }
 
 fn a_second_signal_ends_it_at_once(engine: &str) {

@@ -3,12 +3,10 @@
 
 mod harness;
 
-use harness::{Client, Service, eventually, get, order, submit, until};
-use socket2::{Domain, Socket, Type};
+use harness::{Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
 const LATE: &str = "300ms";
-const PAGES: &str = "http_requests{route=\"page\",status=\"200\"}";
 
 /// Connections open on the order port. The scrape's own is one more; so may those of earlier
 /// scrapes be, for a moment.
@@ -91,27 +89,7 @@ fn a_connection_without_requests() {
 #[test]
 fn replies_that_nobody_takes() {
     let service = Service::start(&["--write-timeout", LATE]);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4 << 10).unwrap();
-    socket.connect(&service.http.into()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    // Far more than the system's buffers hold, and not one reply is read.
-    let requests = "GET / HTTP/1.1\r\nHost: o\r\n\r\n".repeat(1000);
-    let mut asked = requests.as_bytes();
-    until("given up", || {
-        if asked.is_empty() {
-            asked = requests.as_bytes();
-        }
-        let sent = socket.send(asked);
-        asked = &asked[sent.unwrap_or(0)..]; // full for now, or closed
-        let figures = service.figures();
-        figures.get("http_connections") == 1.0 && figures.count(PAGES) > 0
-    });
-    assert_eq!(
-        get(service.http, "/healthz").status,
-        200,
-        "others don't notice"
-    );
+    gives_up_on_who_never_reads(&service);
 }
 
 #[test]

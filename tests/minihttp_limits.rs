@@ -10,8 +10,7 @@ mod harness;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use harness::{Client, Service, eventually, get, order, submit, until};
-use socket2::{Domain, Socket, Type};
+use harness::{Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
 
@@ -281,26 +280,7 @@ fn adapter_closes_connections_past_the_limit() {
 #[test]
 fn adapter_ends_a_connection_that_takes_no_replies() {
     let service = service();
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4 << 10).unwrap();
-    socket.connect(&service.http.into()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let requests = "GET / HTTP/1.1\r\nHost: o\r\n\r\n".repeat(1000);
-    let mut asked = requests.as_bytes();
-    until("given up", || {
-        if asked.is_empty() {
-            asked = requests.as_bytes();
-        }
-        asked = &asked[socket.send(asked).unwrap_or(0)..]; // full for now, or closed
-        let figures = service.figures();
-        let pages = figures.count("http_requests{route=\"page\",status=\"200\"}");
-        figures.get("http_connections") == 1.0 && pages > 0
-    });
-    assert_eq!(
-        get(service.http, "/healthz").status,
-        200,
-        "others don't notice"
-    );
+    gives_up_on_who_never_reads(&service);
 }
 
 #[test]

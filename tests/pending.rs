@@ -44,28 +44,14 @@ fn holds(directory: &Directory, id: &str) -> bool {
     String::from_utf8_lossy(&bytes).contains(&format!(r#""id":"{id}""#))
 }
 
-/// The number behind `name=` in the log's last line that has it.
-#[track_caller]
-fn logged(log: &str, name: &str) -> u64 {
-    let name = format!("{name}=");
-    let found = log.lines().rev().find_map(|line| {
-        let rest = &line[line.find(&name)? + name.len()..];
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        rest[..end].parse().ok()
-    });
-    found.unwrap_or_else(|| panic!("{name} in {log}"))
-}
-
 /// SIGTERM, and the deadline passes.
 #[track_caller]
 fn late(service: Service, kept: u64) -> Ended {
     service.terminate();
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(3), "{}", ended.log);
-    assert_eq!(logged(&ended.log, "kept"), kept, "{}", ended.log);
-    assert_eq!(logged(&ended.log, "lost"), 0, "{}", ended.log);
+    assert_eq!(ended.logged("kept"), kept, "{}", ended.log);
+    assert_eq!(ended.logged("lost"), 0, "{}", ended.log);
     ended
 }
 
@@ -247,8 +233,8 @@ fn a_drain_in_time_finishes_what_was_kept() {
     let service = directory.start(&[&slow[..], &["--queue-capacity", "2"]].concat());
     assert!(file(&directory).exists());
     let ended = service.drain();
-    assert_eq!(logged(&ended.log, "kept"), 0);
-    assert!(logged(&ended.log, "drained") > 5, "{}", ended.log);
+    assert_eq!(ended.logged("kept"), 0);
+    assert!(ended.logged("drained") > 5, "{}", ended.log);
     assert!(!file(&directory).exists());
     let service = directory.start(&[]);
     one_outcome_each(&service, &ids);
@@ -301,8 +287,8 @@ fn whatever_ends_it_meanwhile_each_has_one_outcome() {
             let ended = service.wait(PATIENCE);
             drains += u32::from(ended.code == Some(3));
             assert!(matches!(ended.code, Some(0 | 3)), "{}", ended.log);
-            assert_eq!(logged(&ended.log, "kept") > 0, file(&directory).exists());
-            left -= logged(&ended.log, "drained").min(left);
+            assert_eq!(ended.logged("kept") > 0, file(&directory).exists());
+            left -= ended.logged("drained").min(left);
         }
         if left == 0 || some == 0 {
             break;
@@ -378,10 +364,7 @@ fn what_can_not_be_kept_is_said() {
         ended.log
     );
     // Those of the last time are still there.
-    assert_eq!(
-        (logged(&ended.log, "kept"), logged(&ended.log, "lost")),
-        (3, 2)
-    );
+    assert_eq!((ended.logged("kept"), ended.logged("lost")), (3, 2));
     assert_eq!(fs::read(file(&directory)).unwrap(), before);
     fs::remove_dir(directory.0.join("pending.new")).unwrap();
     let service = directory.start(&[]);
@@ -425,7 +408,7 @@ fn a_full_disk_is_said() {
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(4), "{}", ended.log);
     assert!(ended.log.contains("write pending.new"), "{}", ended.log);
-    assert_eq!(logged(&ended.log, "lost"), 1);
+    assert_eq!(ended.logged("lost"), 1);
 }
 
 /// The ledger has the orders, and no space for them: it gives them back.
@@ -466,7 +449,7 @@ fn what_the_ledger_does_not_give_back_is_said() {
     drop(hung); // a process isn't gone while one of its threads is traced
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(4), "{}", ended.log);
-    assert_eq!(logged(&ended.log, "lost"), 1, "{}", ended.log);
+    assert_eq!(ended.logged("lost"), 1, "{}", ended.log);
 }
 
 /// Submissions, some of them told, while the deadline passes: whoever was told
@@ -524,7 +507,7 @@ fn told_at_the_very_deadline() {
         };
         let service = directory.start(&[]);
         let kept = Figures::read(service.admin).orders().0;
-        assert_eq!(kept, logged(&ended.log, "kept"));
+        assert_eq!(kept, ended.logged("kept"));
         service.settled();
         for id in &with(202) {
             let found = get(service.http, &format!("/orders/{id}"));

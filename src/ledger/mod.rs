@@ -105,6 +105,19 @@ pub enum Fate {
         at: u64,
     },
     /// Somebody else had committed this id; that outcome stands.
+    ///
+    /// For a ledger that other processes write to. No ledger here is one, so
+    /// what follows is not settled, and must be with the first that is:
+    ///
+    /// - *Content.* The order that was there may be another one under the same
+    ///   id, and the ledger alone has both. It should say whether they are the
+    ///   same; if not, the submitter must hear of a conflict, not of an outcome.
+    /// - *The reply* should say that it is a duplicate, which the ticket of an
+    ///   order of one's own doesn't.
+    /// - *Counting.* The order was counted as accepted when it came, so it
+    ///   should leave by a count of its own beside those of the withdrawn:
+    ///   accepted = processed + failed + withdrawn + inside. Counted as a
+    ///   duplicate, as it is now, it is counted twice.
     AlreadyThere(Outcome),
     /// Not known: it may be there or not. Nobody may be told an outcome.
     InDoubt,

@@ -2,7 +2,8 @@
 //!
 //! It takes all that has been judged, hands it to the ledger as one batch, and
 //! passes the receipts on: window, metrics, claims, answers, those who watch
-//! for progress, and one flush of the doors a batch. What arrives during one commit is the next batch.
+//! for progress, and one flush of the doors a batch. What arrives during one
+//! commit is the next batch.
 
 use std::{sync::atomic::Ordering, time::Instant};
 
@@ -183,6 +184,7 @@ fn record(pipeline: &Pipeline, item: &Judged, fate: Fate, now: Instant) -> Answe
             })
         }
         Fate::AlreadyThere(outcome) => {
+            // Not settled, and not reached: see there.
             pipeline.metrics.admission.duplicate.inc();
             Answer::Committed(outcome)
         }

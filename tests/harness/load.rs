@@ -10,7 +10,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{Client, Reply, order};
+use socket2::{Domain, Socket, Type};
+
+use super::{Client, Reply, Service, get, order, until};
 
 /// Clients that submit orders one after the other until they are stopped or refused.
 pub struct Crowd {
@@ -81,4 +83,30 @@ pub fn python(script: &str, args: &[&str]) -> Output {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {errors}");
     output
+}
+
+/// Asks on a connection without an end and takes not one reply, until the
+/// service closes it.
+pub fn gives_up_on_who_never_reads(service: &Service) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    socket.connect(&service.http.into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    // Far more than the system's buffers hold.
+    let requests = "GET / HTTP/1.1\r\nHost: o\r\n\r\n".repeat(1000);
+    let mut asked = requests.as_bytes();
+    until("given up", || {
+        if asked.is_empty() {
+            asked = requests.as_bytes();
+        }
+        asked = &asked[socket.send(asked).unwrap_or(0)..]; // full for now, or closed
+        let figures = service.figures();
+        let pages = figures.count("http_requests{route=\"page\",status=\"200\"}");
+        figures.get("http_connections") == 1.0 && pages > 0
+    });
+    assert_eq!(
+        get(service.http, "/healthz").status,
+        200,
+        "others don't notice"
+    );
 }

@@ -35,7 +35,7 @@ pub use client::{Client, Reply, get, order, post, submit};
 pub use directory::Directory;
 pub use figures::Figures;
 pub use injected::Injected;
-pub use load::{Crowd, python};
+pub use load::{Crowd, gives_up_on_who_never_reads, python};
 pub use service::{BASE_FLAGS, Ended, Service};
 
 /// How long anything may take that should happen at once. Generous: the machine

@@ -47,6 +47,22 @@ pub struct Ended {
     pub log: String,
 }
 
+impl Ended {
+    /// The number behind `name=` in the log's last line that has it.
+    #[track_caller]
+    pub fn logged(&self, name: &str) -> u64 {
+        let name = format!("{name}=");
+        let found = self.log.lines().rev().find_map(|line| {
+            let rest = &line[line.find(&name)? + name.len()..];
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
+            rest[..end].parse().ok()
+        });
+        found.unwrap_or_else(|| panic!("{name} in {}", self.log))
+    }
+}
+
 impl Service {
     /// Starts it with these flags beside the base flags and waits until it is ready.
     #[track_caller]
@@ -75,6 +91,21 @@ impl Service {
         command.args(BASE_FLAGS).args(["--http-engine", engine]);
         command.args(flags);
         Self::launch(command)
+    }
+
+    /// The same with so many workers, which take so long for each order.
+    #[track_caller]
+    pub fn slow(engine: &str, workers: &str, time: &str, flags: &[&str]) -> Self {
+        let simulate = format!("{time}..{time}");
+        let slow = [
+            "--processor",
+            "simulate",
+            "--simulate",
+            &simulate,
+            "--workers",
+            workers,
+        ];
+        Self::on(engine, &[&slow[..], flags].concat())
     }
 
     /// The binary without flags, and without the variables of whoever runs the tests.

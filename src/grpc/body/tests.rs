@@ -27,14 +27,7 @@ fn rules(message_max: usize, bodies: &Arc<Bodies>) -> Arc<Rules> {
         queue_bytes: 1000,
         window: 1,
         window_reach: Duration::ZERO,
-        plan: Plan {
-            workers: 1,
-            io_threads: 1,
-            worker_cores: vec![None],
-            io_cores: vec![None],
-            spin: false,
-            why: String::new(),
-        },
+        plan: Plan::unpinned(1),
     });
     Arc::new(Rules {
         admission: Arc::new(Admission::new(pipeline, HashKey::from_bytes([1; 16]))),

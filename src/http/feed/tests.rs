@@ -63,20 +63,9 @@ fn pipeline() -> Arc<Pipeline> {
         queue_orders: 1,
         queue_bytes: 1 << 10,
         window: 1,
-        plan: plan(),
+        plan: Plan::unpinned(1),
         window_reach: Duration::ZERO,
     })
-}
-
-fn plan() -> Plan {
-    Plan {
-        workers: 1,
-        io_threads: 1,
-        worker_cores: vec![None],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    }
 }
 
 /// What reads pages.
@@ -268,7 +257,13 @@ fn open(service: &Service, failures: Vec<ReadError>) -> Threads {
     let (rules, ledger) = (Arc::new(Rules::default()), Box::new(ledger));
     let pipeline = service.admission.pipeline();
     pipeline
-        .start(&plan(), rules, ledger, Arc::new(archive), Arc::new(|_| ()))
+        .start(
+            &Plan::unpinned(1),
+            rules,
+            ledger,
+            Arc::new(archive),
+            Arc::new(|_| ()),
+        )
         .unwrap()
 }
 

@@ -61,6 +61,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// So many workers beside one I/O thread, none pinned or spinning: for
+    /// programs that build a [pipeline](super::super::Pipeline) of their own.
+    pub fn unpinned(workers: usize) -> Self {
+        Self {
+            workers,
+            io_threads: 1,
+            worker_cores: vec![None; workers],
+            io_cores: vec![None],
+            spin: false,
+            why: String::new(),
+        }
+    }
+
     /// Decides from what was asked for and what was found.
     ///
     /// # Errors

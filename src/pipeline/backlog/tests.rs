@@ -29,23 +29,12 @@ fn orders(count: u64) -> Vec<(u64, Order)> {
     (0..count).map(order).collect()
 }
 
-fn plan() -> Plan {
-    Plan {
-        workers: 2,
-        io_threads: 1,
-        worker_cores: vec![None; 2],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    }
-}
-
 fn pipeline(queue_orders: usize, queue_bytes: u64) -> Arc<Pipeline> {
     let settings = Settings {
         queue_orders,
         queue_bytes,
         window: 100_000,
-        plan: plan(),
+        plan: Plan::unpinned(2),
         window_reach: Duration::ZERO,
     };
     let pipeline = Pipeline::new(&settings);
@@ -58,7 +47,7 @@ fn finish(pipeline: &Arc<Pipeline>, processor: impl Processor) {
     let (memory, archive) = memory::open(100_000);
     let on_fault: Arc<dyn Fn(Fault) + Send + Sync> = Arc::new(|fault| panic!("{fault}"));
     let threads = pipeline.start(
-        &plan(),
+        &Plan::unpinned(2),
         Arc::new(processor),
         Box::new(memory),
         Arc::new(archive),

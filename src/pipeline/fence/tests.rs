@@ -24,19 +24,8 @@ use crate::{
     pipeline::{Judged, Settings},
 };
 
-fn plan(workers: usize) -> Plan {
-    Plan {
-        workers,
-        io_threads: 1,
-        worker_cores: vec![None; workers],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    }
-}
-
 fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Judged>>>) -> Admission {
-    let plan = plan(2);
+    let plan = Plan::unpinned(2);
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 256,
         queue_bytes: 1 << 20,
@@ -317,7 +306,7 @@ fn promises_outlive_a_ledger_that_fails() {
             quick: true,
             let_go: let_go.clone(),
         };
-        let plan = plan(2);
+        let plan = Plan::unpinned(2);
         let pipeline = Pipeline::new(&Settings {
             queue_orders: 16,
             queue_bytes: 1 << 20,

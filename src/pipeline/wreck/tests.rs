@@ -31,17 +31,6 @@ struct Running {
     faults: mpsc::Receiver<Fault>,
 }
 
-fn plan(workers: usize) -> Plan {
-    Plan {
-        workers,
-        io_threads: 1,
-        worker_cores: vec![None; workers],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    }
-}
-
 fn pipeline(plan: &Plan) -> Arc<Pipeline> {
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 64,
@@ -68,7 +57,7 @@ impl Running {
         processor: impl Processor,
         ledger: impl FnOnce(memory::MemoryLedger<Judged>) -> Box<dyn Ledger<Judged>>,
     ) -> Self {
-        let plan = plan(workers);
+        let plan = Plan::unpinned(workers);
         let pipeline = pipeline(&plan);
         let (memory, archive) = memory::open(1000);
         let (fault, faults) = mpsc::channel();
@@ -234,7 +223,7 @@ fn workers_that_panic_leave_nobody_waiting() {
 /// Wherever a thread is when it panics.
 #[test]
 fn what_a_thread_had_in_hand_is_told_and_kept() {
-    let pipeline = pipeline(&plan(1));
+    let pipeline = pipeline(&Plan::unpinned(1));
     pipeline.gate.open();
     let admission = Admission::new(pipeline.clone(), HashKey::random());
     let tickets = ["a", "b", "c"].map(|id| submit(&admission, id, Waker::noop()));

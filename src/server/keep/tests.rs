@@ -98,14 +98,7 @@ fn told_orders_survive(panics: Does) {
     let directory = Directory::new(&format!("{panics:?}"));
     let (opened, committed) = open(&directory.0);
     assert!(committed.is_empty() && opened.kept.is_empty());
-    let plan = Plan {
-        workers: 2,
-        io_threads: 1,
-        worker_cores: vec![None; 2],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    };
+    let plan = Plan::unpinned(2);
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 64,
         queue_bytes: 1 << 20,

@@ -1,0 +1,71 @@
+//! A poll that panics, in the wake protocol as it is.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool as Flag, AtomicU64 as Count},
+    thread,
+};
+
+use super::*;
+
+/// Whenever a poll panics, before or after the consumer has announced
+/// itself, and whether it was woken or not: it is woken again.
+#[test]
+fn a_consumer_whose_poll_panicked_is_woken_again() {
+    for (haste, panics_at, pushed_before) in [Haste::Now, Haste::CanWait]
+        .into_iter()
+        .flat_map(|haste| (1..=4).map(move |at| (haste, at)))
+        .flat_map(|(haste, at)| [true, false].map(|pushed| (haste, at, pushed)))
+    {
+        let parking = Parking::new(1, Idle::Yield);
+        let (waiting, panicked) = (Count::new(0), Flag::new(false));
+        let push = || {
+            waiting.fetch_add(1, Ordering::SeqCst);
+            parking.notify(haste)
+        };
+        let take = || match waiting.load(Ordering::SeqCst) {
+            0 => Poll::Empty,
+            left => {
+                waiting.fetch_sub(1, Ordering::SeqCst);
+                Poll::Item((), left > 1)
+            }
+        };
+        thread::scope(|scope| {
+            let consumer = scope.spawn(|| {
+                let mut polls = 0;
+                let ended = catch_unwind(AssertUnwindSafe(|| {
+                    parking.next(0, Haste::CanWait, || {
+                        polls += 1;
+                        if polls == panics_at {
+                            if pushed_before {
+                                push();
+                            }
+                            panic!("as the test asked for");
+                        }
+                        Poll::<()>::Empty
+                    })
+                }));
+                assert!(ended.is_err());
+                panicked.store(true, Ordering::SeqCst);
+                for _ in 0..1 + u64::from(pushed_before) {
+                    assert!(parking.next(0, Haste::Now, take).item.is_some());
+                }
+            });
+            // The one that was pushed before is taken, and it sleeps.
+            while !panicked.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            while !consumer.is_finished()
+                && (waiting.load(Ordering::SeqCst) > 0 || !parking.anyone_asleep())
+            {
+                thread::yield_now();
+            }
+            let case = (haste, panics_at, pushed_before);
+            let woke = push();
+            if !woke && !consumer.is_finished() {
+                parking.notify_all(); // so that the test ends
+                panic!("{case:?}: nobody was woken");
+            }
+        });
+    }
+}
