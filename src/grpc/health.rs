@@ -94,7 +94,7 @@ impl Watcher {
             biased;
             status = changed => Ok(status),
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
-                Err(Refusal::closed(State::Draining).status())
+                Err(Refusal::closed(pipeline.gate.state()).status())
             }
         }
     }
