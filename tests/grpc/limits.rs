@@ -183,21 +183,8 @@ fn a_message_that_stalls_is_ended_and_gives_its_room_back() {
     let service = Service::with_grpc(&flags);
     let mut stream = connect(&service);
     stream.write_all(PREFACE).unwrap();
-    // HEADERS with literal fields (RFC 7541 section 6.2.2), then the head of a message of
-    // 65,535 bytes and nothing more.
-    let mut block = vec![0x83, 0x86]; // POST, http
-    let mut field = |name: &str, value: &str| {
-        block.extend([0, name.len() as u8]);
-        block.extend(name.bytes());
-        block.push(value.len() as u8);
-        block.extend(value.bytes());
-    };
-    field(":path", "/orders.v1.OrderService/Submit");
-    field(":authority", "orders");
-    field("content-type", "application/grpc");
-    field("te", "trailers");
-    let mut frames = vec![0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1];
-    frames.extend(block);
+    // Then the head of a message of 65,535 bytes and nothing more.
+    let mut frames = opened("/orders.v1.OrderService/Submit");
     frames.extend([0, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff]);
     stream.write_all(&frames).unwrap();
     until("it was ended", || {
@@ -213,6 +200,62 @@ fn a_message_that_stalls_is_ended_and_gives_its_room_back() {
             "there is room again"
         );
     });
+}
+
+/// Reads a frame: its type and flags.
+fn frame(stream: &mut TcpStream) -> (u8, u8) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).expect("the connection lives");
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).expect("a whole frame");
+    (head[3], head[4])
+}
+
+/// A call that is opened as a frame: HEADERS with literal fields (RFC 7541 section 6.2.2), more to
+/// come.
+fn opened(path: &str) -> Vec<u8> {
+    let mut block = vec![0x83, 0x86]; // POST, http
+    let mut field = |name: &str, value: &str| {
+        block.extend([0, name.len() as u8]);
+        block.extend(name.bytes());
+        block.push(value.len() as u8);
+        block.extend(value.bytes());
+    };
+    field(":path", path);
+    field(":authority", "orders");
+    field("content-type", "application/grpc");
+    field("te", "trailers");
+    let mut frame = vec![0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1];
+    frame.extend(block);
+    frame
+}
+
+/// A call has one message to send, and no longer than that for it; a stream is as long as it is.
+#[test]
+fn a_call_whose_request_never_ends_is_ended() {
+    let service = Service::with_grpc(&["--body-timeout", "300ms"]);
+    let message = prost::Message::encode_to_vec(&request("w"));
+    let whole = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+    let mut message = vec![0, 0, whole.len() as u8, 0, 0, 0, 0, 0, 1];
+    message.extend(whole);
+    let follow = "/orders.v1.OrderService/Follow";
+    let watch = "/grpc.health.v1.Health/Watch";
+    let mut open = Vec::new();
+    for sent in [
+        opened("/orders.v1.OrderService/Submit"),
+        [opened("/orders.v1.OrderService/Submit"), message].concat(),
+        opened(follow),
+        opened(watch),
+    ] {
+        let mut stream = connect(&service);
+        stream.write_all(&[PREFACE, &sent].concat()).unwrap();
+        // Trailers: HEADERS with END_STREAM.
+        while frame(&mut stream) != (1, 5) {}
+        open.push(stream);
+    }
+    let figures = service.settled();
+    assert_eq!((figures.orders().0, figures.rejected("timeout")), (0, 2));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn told(report: &str, words: &str) -> u64 {
 
 #[test]
 fn h2load_breaks_nothing() {
-    const CALLS: u64 = 10_000;
+    const CALLS: u64 = 5_000;
     let directory = Directory::new();
     let service = directory.start_with_grpc(&[]);
     let body = std::env::temp_dir().join(format!("orders-h2load-{}", std::process::id()));
