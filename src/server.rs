@@ -558,7 +558,8 @@ fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, usize), Star
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + native::REFUSING_MAX;
+    let refusing = native::REFUSING_MAX + grpc::REFUSING_MAX * wanted_grpc.min(1);
+    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
     let room = current.map_or(usize::MAX, |current| {
         usize::try_from(current)
             .unwrap_or(usize::MAX)

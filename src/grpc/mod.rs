@@ -45,6 +45,8 @@ mod submit;
 mod switch;
 mod wake;
 
+pub(crate) use listener::REFUSING_MAX;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener},

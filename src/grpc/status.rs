@@ -63,7 +63,7 @@ refusals! {
     TooLarge ResourceExhausted "TOO_LARGE" false,
     /// All messages being read together are over their budget.
     BodyMemory ResourceExhausted "BODY_MEMORY" true,
-    /// A message did not arrive in time.
+    /// A message, or the end of a request, did not arrive in time.
     TooSlow DeadlineExceeded "TOO_SLOW" true,
     /// The ledger is being recovered.
     Recovering Unavailable "RECOVERING" true,

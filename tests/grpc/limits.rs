@@ -46,8 +46,20 @@ fn one_connection_too_many_is_turned_away() {
             .expect("SETTINGS of the server");
         assert_eq!(head[3], 4);
     }
-    let said = rest(&mut connect(&service));
-    assert!(said.ends_with(b"\x0btoo many connections"), "{said:?}");
+    for _ in 0..50 {
+        // With bytes that nobody reads: it is told all the same, and not reset.
+        let mut stream = connect(&service);
+        let sent = [PREFACE, &[0; 9].repeat(100)].concat();
+        stream.write_all(&sent).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).expect("a clean end");
+        assert!(said.ends_with(b"\x0btoo many connections"), "{said:?}");
+    }
+    // No more than a few wait for their end, and those not for long.
+    let silent: Vec<_> = (0..100).map(|_| connect(&service)).collect();
+    silent
+        .into_iter()
+        .for_each(|mut stream| drop(rest(&mut stream)));
     // A place that is given back is there for the next.
     drop(open);
     run(async {
