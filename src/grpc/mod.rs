@@ -9,6 +9,7 @@
 //! | [`proto`] | the messages, generated |
 //! | `listener` | accepting, the limit of connections, the preface's timeout |
 //! | `switch` | which service a request is for; what its body is held to |
+//! | `place` | how long a call counts |
 //! | `body` | limits and budget of messages, before they are decoded |
 //! | `submit`, `stream`, `reading`, `follow`, `health` | the calls |
 //! | `status` | what a refusal looks like |
@@ -16,7 +17,7 @@
 //!
 //! # Bounds
 //!
-//! Connections, streams a connection, bytes of a header list and of a message,
+//! Connections, streams a connection, calls ([`CALLS_MAX`]), bytes of a header list and of a message,
 //! all messages being received (`--body-bytes`, shared with HTTP), orders of a
 //! stream without a response ([`STREAM_WINDOW`], [`STREAM_BYTES`]), streams of each long-lived
 //! kind ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`], [`WATCHERS_MAX`],
@@ -37,6 +38,7 @@ mod body;
 mod follow;
 mod health;
 mod listener;
+mod place;
 pub mod proto;
 mod reading;
 mod status;
@@ -83,6 +85,9 @@ use crate::{
 
 /// The full name of the service.
 pub const SERVICE: &str = "orders.v1.OrderService";
+/// Calls of all kinds open at a time, over all connections, until their response
+/// is taken: connections times streams would be many more, at some 10 KB each.
+pub const CALLS_MAX: usize = 16_384;
 /// `SubmitStream` calls open at a time, over all connections.
 pub const SUBMIT_STREAMS_MAX: usize = 1024;
 /// `Follow` calls open at a time, over all connections: each holds a page of up
@@ -175,6 +180,7 @@ pub(crate) struct Door {
     limits: Limits,
     wakeups: Arc<Wakeups>,
     phase: watch::Sender<Phase>,
+    calls: Arc<Semaphore>,
     submit_streams: Arc<Semaphore>,
     followers: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
@@ -230,6 +236,7 @@ impl Running {
             limits: limits.clone(),
             wakeups: waiting.0,
             phase,
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
             submit_streams: Arc::new(Semaphore::new(SUBMIT_STREAMS_MAX)),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),

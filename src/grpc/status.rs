@@ -83,7 +83,7 @@ refusals! {
     OtherLedger FailedPrecondition "OTHER_LEDGER" false,
     /// The readers of the ledger have more to do than they take on.
     FeedBusy ResourceExhausted "FEED_BUSY" true,
-    /// As many streams of a kind as the server takes.
+    /// As many streams of a kind, or calls of all kinds, as the server takes.
     TooManyStreams ResourceExhausted "TOO_MANY_STREAMS" true,
 }
 

@@ -16,9 +16,11 @@ use super::{
     Calls, Door,
     body::{Metered, Oversize, Rules, TooLarge},
     health::Checks,
+    place::Placed,
     proto::{DESCRIPTORS, order_service_server::OrderServiceServer},
     status::Refusal,
 };
+use crate::metrics::Reason;
 
 const SUBMIT: &str = "/orders.v1.OrderService/Submit";
 const SUBMIT_STREAM: &str = "/orders.v1.OrderService/SubmitStream";
@@ -102,6 +104,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        let call = match self.door.place(&self.door.calls, "calls") {
+            Ok(place) => place,
+            Err(refusal) => {
+                if matches!(path, SUBMIT | SUBMIT_STREAM) {
+                    self.door.admission.reject(Reason::Full);
+                }
+                return refused(&refusal);
+            }
+        };
         *request.headers_mut() = read_of(request.headers());
         let service = request.uri().path().split('/').nth(1);
         let reflection = service.is_some_and(|name| name.starts_with("grpc.reflection."));
@@ -127,7 +139,7 @@ where
         let request =
             request.map(|body| Body::new(Metered::new(body, self.rules.clone(), too_large, place)));
         let service = request.uri().path().split('/').nth(1);
-        match service.unwrap_or_default() {
+        let response = match service.unwrap_or_default() {
             "orders.v1.OrderService" => self.orders.call(request),
             "grpc.health.v1.Health" => self.health.call(request),
             "grpc.reflection.v1.ServerReflection" => self.reflection.call(request),
@@ -136,6 +148,10 @@ where
                 let status = Status::unimplemented("no service has this name");
                 Ok(status.into_http())
             }),
-        }
+        };
+        Box::pin(async {
+            let response = response.await?;
+            Ok(response.map(|body| Body::new(Placed::new(body, call))))
+        })
     }
 }

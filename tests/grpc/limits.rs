@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use order_processor::grpc::{HEADER_LIST_MAX, proto::OrderStatus};
+use order_processor::grpc::{CALLS_MAX, HEADER_LIST_MAX, proto::OrderStatus};
 use tonic::{Code, Request};
 
 use crate::{
-    client::{client, one_of_many, request, run, submit},
+    client::{client, one_of_many, refused, request, retry_delay, run, submit},
     harness::{Crowd, PATIENCE, Service, until},
 };
 
@@ -253,10 +253,13 @@ fn a_call_whose_request_never_ends_is_ended() {
     message.extend(whole);
     let follow = "/orders.v1.OrderService/Follow";
     let watch = "/grpc.health.v1.Health/Watch";
+    let mut idle = connect(&service);
+    let stream = opened("/orders.v1.OrderService/SubmitStream");
+    idle.write_all(&[PREFACE, &stream].concat()).unwrap();
     let mut open = Vec::new();
     for sent in [
         opened("/orders.v1.OrderService/Submit"),
-        [opened("/orders.v1.OrderService/Submit"), message].concat(),
+        [opened("/orders.v1.OrderService/Submit"), message.clone()].concat(),
         opened(follow),
         opened(watch),
     ] {
@@ -268,6 +271,59 @@ fn a_call_whose_request_never_ends_is_ended() {
     }
     let figures = service.settled();
     assert_eq!((figures.orders().0, figures.rejected("timeout")), (0, 2));
+    // The stream was silent for longer than that.
+    idle.write_all(&message).unwrap();
+    while frame(&mut idle) != (0, 0) {}
+    assert_eq!(service.settled().orders().0, 1);
+}
+
+/// A call counts until its response is taken: here by windows that are never opened.
+#[test]
+fn one_call_too_many_over_all_connections_is_told_so() {
+    const STREAMS: usize = 4096;
+    let service = Service::with_grpc(&["--grpc-max-streams", "5000"]);
+    let message = prost::Message::encode_to_vec(&request("w"));
+    let whole = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+    let mut order = opened("/orders.v1.OrderService/Submit");
+    order.extend([0, 0, whole.len() as u8, 0, 1, 0, 0, 0, 1]);
+    order.extend(whole);
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0.
+    let no_window = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let block = order[2] as usize;
+    let open: Vec<TcpStream> = (0..CALLS_MAX / STREAMS)
+        .map(|_| {
+            let mut stream = connect(&service);
+            let mut sent = [PREFACE, no_window].concat();
+            for number in 0..STREAMS as u32 {
+                let id = (2 * number + 1).to_be_bytes();
+                order[5..9].copy_from_slice(&id);
+                order[9 + block + 5..9 + block + 9].copy_from_slice(&id);
+                sent.extend(&order);
+            }
+            stream.write_all(&sent).unwrap();
+            stream
+        })
+        .collect();
+    let known = || {
+        let figures = service.figures();
+        figures.orders().0 + figures.count("orders_duplicate") + figures.sum("orders_rejected")
+    };
+    until("all have their answer", || known() >= CALLS_MAX as u64);
+    run(async {
+        let mut client = client(&service).await;
+        let status = submit(&mut client, request("late")).await.unwrap_err();
+        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
+        assert_eq!(reason, "TOO_MANY_STREAMS");
+        retry_delay(&status);
+        assert_eq!(service.figures().rejected("full"), 1);
+        drop(open);
+        let again = async { while submit(&mut client, request("late")).await.is_err() {} };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (2, 2, 0));
 }
 
 #[test]
