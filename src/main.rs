@@ -189,8 +189,9 @@ fn report_panics_briefly() {
 
 /// Logs to standard error: what the service says from the level asked for, what
 /// its libraries say from `warn` (below it, they tell what only their authors
-/// can use), and all of it at `trace`. `may_minihttp` is left out before that:
-/// it calls it an error that a client closes its connection.
+/// can use), and all of it at `trace`. Two are left out before that:
+/// `may_minihttp` calls it an error that a client closes its connection, and `h2`
+/// warns of each frame that a client shouldn't have sent, as many as it likes.
 fn log(config: &Config) {
     let level = match config.log_level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -205,6 +206,7 @@ fn log(config: &Config) {
         Targets::new()
             .with_default(level.min(LevelFilter::WARN))
             .with_target("may_minihttp", LevelFilter::OFF)
+            .with_target("h2", LevelFilter::OFF)
             .with_target(env!("CARGO_CRATE_NAME"), level)
     };
     let lines = fmt::layer().with_writer(io::stderr);

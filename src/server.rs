@@ -280,6 +280,8 @@ impl Server {
         self.threads = Some(threads);
         self.keeper = Keeper::start(&self.pipeline, pending, on_fault)?;
         self.pipeline.gate.open();
+        // Those who wait for that hear of it now, not behind the first order.
+        self.pipeline.doors.flush();
         Ok(())
     }
 

@@ -4,47 +4,10 @@
 
 mod harness;
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
-use harness::{Client, Directory, Injected, Service, get, order, post, submit, until};
+use harness::{Client, Directory, Injected, Service, Small, get, order, post, submit, until};
 use serde_json::Value;
-
-/// A tmpfs of its own, unmounted in the end.
-struct Small(Directory);
-
-impl Small {
-    /// One of so many MiB; `None`, and why, if this process may not.
-    fn mount(mib: u32) -> Option<Self> {
-        let directory = Directory::new();
-        std::fs::create_dir(&directory.0).unwrap();
-        let size = format!("size={mib}m,mode=700");
-        let output = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "orders-test"])
-            .arg(&directory.0)
-            .output()
-            .expect("util-linux is there");
-        if output.status.success() {
-            return Some(Self(directory));
-        }
-        let why = String::from_utf8_lossy(&output.stderr);
-        eprintln!("skipped: can't mount a small file system: {}", why.trim());
-        None
-    }
-
-    fn resize(&self, mib: u32) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,size={mib}m")])
-            .arg(&self.0.0)
-            .status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0.0).status();
-    }
-}
 
 /// The tool's word for it.
 #[track_caller]
@@ -121,7 +84,7 @@ fn no_space_for_the_next_segment() {
     let Some(small) = Small::mount(100) else {
         return;
     };
-    let data = Directory(small.0.0.join("data"));
+    let data = small.directory();
     let service = data.start(&[]);
     let mut acknowledged = fill(&service);
     assert!(acknowledged.len() > 1000, "the first segment was used up");

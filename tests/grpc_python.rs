@@ -1,11 +1,12 @@
-//! The gRPC port with Python's grpcio, whose stubs come from the committed .proto: calls,
-//! reflection, health, and a restart in the middle of it all.
+//! The gRPC port with clients in Python: grpcio, whose stubs come from the committed .proto
+//! (calls, reflection, health, and a restart in the middle of it all), and one that speaks HTTP/2
+//! as nobody should.
 
 mod harness;
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -22,19 +23,26 @@ fn service(directory: &Directory, grpc: &str) -> Service {
     Service::launch_with(command, &["http", "admin", "grpc"])
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn python() -> PathBuf {
+    let python = root().join("target/test-python/bin/python");
+    assert!(python.exists(), "tests/run installs what this test needs");
+    python
+}
+
 #[test]
 fn a_python_client_survives_a_restart() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("target/test-python/bin/python");
-    assert!(python.exists(), "tests/run installs what this test needs");
     let directory = Directory::new();
     let mut running = service(&directory, "127.0.0.1:0");
     let address = running.grpc.expect("started with gRPC").to_string();
 
-    let mut client = Command::new(python)
-        .arg(root.join("tests/grpc_client.py"))
+    let mut client = Command::new(python())
+        .arg(root().join("tests/grpc_client.py"))
         .arg(&address)
-        .arg(root.join("proto"))
+        .arg(root().join("proto"))
         .stdout(Stdio::piped())
         .spawn()
         .expect("it exists, above");
@@ -58,4 +66,30 @@ fn a_python_client_survives_a_restart() {
     assert!(status.success() && done, "{status}");
     assert_eq!(drains, 1);
     running.drain();
+}
+
+/// RFC 9113 section by section, floods, and connections that stop in the middle.
+#[test]
+fn http2_that_breaks_the_rules_harms_nobody_else() {
+    let service = Service::with_grpc(&[
+        "--head-timeout",
+        "500ms",
+        "--grpc-keepalive-interval",
+        "1s",
+        "--grpc-keepalive-timeout",
+        "2s",
+    ]);
+    let address = service.grpc.expect("started with gRPC").to_string();
+    let output = Command::new(python())
+        .arg(root().join("tests/http2_conformance.py"))
+        .args([address, service.pid().to_string()])
+        .output()
+        .expect("it exists");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{said}");
+    let log = service.log();
+    assert!(log.lines().count() < 10, "a client fills the log: {log}");
+    service.settled();
+    service.drain();
 }

@@ -3,7 +3,9 @@
 
 mod harness;
 
-use harness::{Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until};
+use harness::{
+    Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until,
+};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
 const LATE: &str = "300ms";

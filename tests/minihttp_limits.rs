@@ -10,7 +10,9 @@ mod harness;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use harness::{Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until};
+use harness::{
+    Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until,
+};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
 

@@ -17,7 +17,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep},
+};
 use tonic::Status;
 
 use super::status::{Kind, Refusal};
@@ -63,10 +66,12 @@ pub(super) struct Rules {
 /// What a call does with a message over the limit.
 #[derive(Clone)]
 pub(super) enum TooLarge {
-    /// Ends.
+    /// Ends: a call with one message.
     Ends,
-    /// Ends, and counts a rejected order.
+    /// The same, and counts a rejected order.
     EndsCounted,
+    /// Ends: a stream.
+    EndsStream,
     /// Drops the message and goes on.
     Drops(Oversize),
 }
@@ -80,8 +85,11 @@ pub(super) struct Metered<B> {
     state: State,
     /// What the decoder is to see next.
     passed: VecDeque<Bytes>,
-    /// Runs while a message has begun and not ended.
+    /// Runs while a message has begun and not ended, and, for a call with one
+    /// message, until the request has.
     timeout: Option<Pin<Box<Sleep>>>,
+    /// A place among the streams of a kind, given back with the body.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 enum State {
@@ -97,7 +105,12 @@ enum State {
 }
 
 impl<B> Metered<B> {
-    pub(super) fn new(inner: B, rules: Arc<Rules>, too_large: TooLarge) -> Self {
+    pub(super) fn new(
+        inner: B,
+        rules: Arc<Rules>,
+        too_large: TooLarge,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         Self {
             inner,
             rules,
@@ -106,7 +119,13 @@ impl<B> Metered<B> {
             state: State::Head([0; HEAD], 0),
             passed: VecDeque::new(),
             timeout: None,
+            _place: place,
         }
+    }
+
+    /// Whether messages may come whenever the client likes.
+    fn is_stream(&self) -> bool {
+        matches!(self.too_large, TooLarge::Drops(_) | TooLarge::EndsStream)
     }
 
     /// Sorts out what the decoder is to see. Nearly always that is all, in one
@@ -200,19 +219,23 @@ impl<B> Metered<B> {
     fn end_message(&mut self) {
         if let State::Message(0, _) | State::Dropped(0) = self.state {
             self.state = State::Head([0; HEAD], 0);
-            self.timeout = None;
+            if self.is_stream() {
+                self.timeout = None;
+            }
         }
     }
 
     fn reject(&self, reason: Reason) {
-        if !matches!(self.too_large, TooLarge::Ends) {
+        if !matches!(self.too_large, TooLarge::Ends | TooLarge::EndsStream) {
             self.rules.admission.reject(reason);
         }
     }
 
-    /// Ends the call if a message has begun and taken too long.
+    /// Ends the call if what is awaited takes too long.
     fn late(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
-        if let State::Head(_, 0) = self.state {
+        if let State::Head(_, 0) = self.state
+            && self.is_stream()
+        {
             return Poll::Pending;
         }
         let allowed = self.rules.timeout;

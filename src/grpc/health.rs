@@ -4,7 +4,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, stream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::{Request, Response, Status};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
@@ -25,6 +25,8 @@ struct Watcher {
     /// Whether there is such a service.
     known: bool,
     told: Option<ServingStatus>,
+    /// Its place among the watchers.
+    _place: OwnedSemaphorePermit,
 }
 
 #[tonic::async_trait]
@@ -46,11 +48,13 @@ impl Health for Checks {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Watching>, Status> {
+        let place = self.0.place(&self.0.watchers, "watchers of health")?;
         let watcher = Watcher {
             door: self.0.clone(),
             phase: self.0.phase.subscribe(),
             known: is_known(&request.get_ref().service),
             told: None,
+            _place: place,
         };
         let watching = stream::unfold(Some(watcher), async |watcher| {
             let mut watcher = watcher?;
@@ -71,6 +75,7 @@ impl Watcher {
             phase,
             known,
             told,
+            ..
         } = self;
         let sleeper = door.wakeups.sleeper();
         let (pipeline, waker) = (door.admission.pipeline(), sleeper.waker());

@@ -2,6 +2,7 @@
 //! HTTP/2.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::Arc,
@@ -14,7 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, timeout},
 };
 use tonic::transport::server::Connected;
 
@@ -25,6 +26,12 @@ const PREFACE_BYTES: usize = 24 + 9;
 /// sections 6.5, 6.8 and 7): what a connection past the limit hears.
 const REFUSAL: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
     \0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0btoo many connections";
+/// Connections past the limit that are being told so; more are closed at once.
+pub(crate) const REFUSING_MAX: usize = 16;
+/// How long one of them may take to close, and bytes that are read of it
+/// meanwhile.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_BYTES: usize = 64 << 10;
 /// After an error that is the server's, such as no more descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,7 +57,9 @@ pub(super) fn accept(
     head_timeout: Duration,
 ) -> impl Stream<Item = io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(connections_max));
-    stream::unfold((listener, places), move |(listener, places)| async move {
+    let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
+    let state = (listener, places, refusing);
+    stream::unfold(state, move |(listener, places, refusing)| async move {
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -67,6 +76,9 @@ pub(super) fn accept(
             let Ok(place) = places.clone().try_acquire_owned() else {
                 // Fits into the buffer of a fresh socket, or is not heard.
                 let _ = stream.try_write(REFUSAL);
+                if let Ok(place) = refusing.clone().try_acquire_owned() {
+                    tokio::spawn(see_out(stream, place));
+                }
                 continue;
             };
             let connection = Connection {
@@ -77,9 +89,29 @@ pub(super) fn accept(
                 }),
                 _place: place,
             };
-            return Some((Ok(connection), (listener, places)));
+            return Some((Ok(connection), (listener, places, refusing)));
         }
     })
+}
+
+/// Takes in what a client sends that was refused, until it closes: a socket that
+/// is closed with bytes unread resets its connection, and what was said may be
+/// lost.
+async fn see_out(mut stream: TcpStream, _place: OwnedSemaphorePermit) {
+    let _ = poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await;
+    let mut bytes = [0; 1 << 10];
+    let unread = async {
+        let mut read = 0;
+        while read < FAREWELL_BYTES && stream.readable().await.is_ok() {
+            match stream.try_read(&mut bytes) {
+                Ok(0) => return,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    let _ = timeout(FAREWELL, unread).await; // in time or not: it is over
 }
 
 impl AsyncRead for Connection {

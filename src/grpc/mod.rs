@@ -9,6 +9,7 @@
 //! | [`proto`] | the messages, generated |
 //! | `listener` | accepting, the limit of connections, the preface's timeout |
 //! | `switch` | which service a request is for; what its body is held to |
+//! | `place` | how long a call counts |
 //! | `body` | limits and budget of messages, before they are decoded |
 //! | `submit`, `stream`, `reading`, `follow`, `health` | the calls |
 //! | `status` | what a refusal looks like |
@@ -16,10 +17,12 @@
 //!
 //! # Bounds
 //!
-//! Connections, streams a connection, bytes of a header list and of a message,
+//! Connections, streams a connection, calls ([`CALLS_MAX`]), bytes of a header list and of a message,
 //! all messages being received (`--body-bytes`, shared with HTTP), orders of a
 //! stream without a response ([`STREAM_WINDOW`], [`STREAM_BYTES`]), streams of each long-lived
-//! kind ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`]), a page a follower. HTTP/2
+//! kind ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`], [`WATCHERS_MAX`],
+//! [`REFLECTIONS_MAX`]), a page a follower, the time that a request takes, streams
+//! of a connection that break the rules ([`RESETS_MAX`]). HTTP/2
 //! pings end connections that don't answer, which one that never reads doesn't.
 //!
 //! # The end
@@ -35,6 +38,7 @@ mod body;
 mod follow;
 mod health;
 mod listener;
+mod place;
 pub mod proto;
 mod reading;
 mod status;
@@ -42,6 +46,8 @@ mod stream;
 mod submit;
 mod switch;
 mod wake;
+
+pub(crate) use listener::REFUSING_MAX;
 
 use std::{
     io,
@@ -79,11 +85,20 @@ use crate::{
 
 /// The full name of the service.
 pub const SERVICE: &str = "orders.v1.OrderService";
+/// Calls of all kinds open at a time, over all connections, until their response
+/// is taken: connections times streams would be many more, at some 10 KB each.
+pub const CALLS_MAX: usize = 16_384;
 /// `SubmitStream` calls open at a time, over all connections.
 pub const SUBMIT_STREAMS_MAX: usize = 1024;
 /// `Follow` calls open at a time, over all connections: each holds a page of up
 /// to 1 MiB.
 pub const FOLLOWERS_MAX: usize = 256;
+/// `grpc.health.v1.Health/Watch` calls open at a time, over all connections:
+/// several for each connection there may be by default.
+pub const WATCHERS_MAX: usize = 4096;
+/// Reflection calls open at a time, over all connections: each may hold a window
+/// of requests unread.
+pub const REFLECTIONS_MAX: usize = 64;
 /// Orders of one `SubmitStream` that may be without a response.
 pub const STREAM_WINDOW: usize = 1024;
 /// Bytes of such orders, past which nothing more is read of a stream either: they
@@ -100,6 +115,11 @@ const CONNECTION_BYTES: u32 = 4 << 20;
 /// Bytes of a request's header list, as HTTP/2 counts them (RFC 9113 section
 /// 6.5.2).
 pub const HEADER_LIST_MAX: u32 = 16 << 10;
+/// Streams of one connection that may end because the client broke the rules of
+/// HTTP/2, before the connection does. That a client could have the server reset
+/// streams without a limit was CVE-2025-8671; `tonic` leaves the limit out unless
+/// it is given.
+pub const RESETS_MAX: usize = 1024;
 /// What a message may have beside an order of `--max-body` bytes.
 const MESSAGE_OVERHEAD: usize = 1 << 10;
 
@@ -112,7 +132,8 @@ pub struct Limits {
     pub ack_timeout: Duration,
     /// Bytes of one message.
     pub message_max: usize,
-    /// From the first byte of a message to its last.
+    /// From the first byte of a message of a stream to its last; in other calls,
+    /// from the call's begin to the request's end.
     pub body_timeout: Duration,
     /// For a connection's preface to arrive.
     pub head_timeout: Duration,
@@ -159,8 +180,11 @@ pub(crate) struct Door {
     limits: Limits,
     wakeups: Arc<Wakeups>,
     phase: watch::Sender<Phase>,
+    calls: Arc<Semaphore>,
     submit_streams: Arc<Semaphore>,
     followers: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
+    reflections: Arc<Semaphore>,
 }
 
 /// The list of those who wait for the pipeline, made before it runs.
@@ -212,8 +236,11 @@ impl Running {
             limits: limits.clone(),
             wakeups: waiting.0,
             phase,
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
             submit_streams: Arc::new(Semaphore::new(SUBMIT_STREAMS_MAX)),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            reflections: Arc::new(Semaphore::new(REFLECTIONS_MAX)),
         });
         runtime.spawn(door.wakeups.clone().serve());
 
@@ -235,7 +262,8 @@ impl Running {
             .initial_connection_window_size(CONNECTION_BYTES)
             .http2_keepalive_interval(Some(limits.keepalive_interval))
             .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-            .http2_max_header_list_size(HEADER_LIST_MAX);
+            .http2_max_header_list_size(HEADER_LIST_MAX)
+            .http2_max_local_error_reset_streams(Some(RESETS_MAX));
         let (closing, closed) = mpsc::channel();
         runtime.spawn(async move {
             let drain = async {

@@ -16,7 +16,7 @@ use crate::{
     admission::Whereabouts,
     ledger::{Archive, Read, ReadError, Record},
     order::{self, OrderId},
-    pipeline::ticket::Promise,
+    pipeline::{gate::State, ticket::Promise},
 };
 
 /// Says what became of an order.
@@ -29,6 +29,8 @@ pub(super) async fn get_order(
             .because(format!("the id {invalid}"))
             .field("id")
     })?;
+    // Before the look: an outcome that is not found may only not be known yet.
+    let state = door.admission.pipeline().gate.state();
     let seq = match door.admission.find(&id) {
         Whereabouts::InFlight => {
             return Ok(GetOrderResponse {
@@ -37,6 +39,7 @@ pub(super) async fn get_order(
             });
         }
         Whereabouts::Committed(seq) => seq,
+        Whereabouts::Unknown if state == State::Recovering => return Err(Refusal::closed(state)),
         Whereabouts::Unknown => return Err(unknown(door)),
     };
     let sleeper = door.wakeups.sleeper();

@@ -63,7 +63,7 @@ refusals! {
     TooLarge ResourceExhausted "TOO_LARGE" false,
     /// All messages being read together are over their budget.
     BodyMemory ResourceExhausted "BODY_MEMORY" true,
-    /// A message did not arrive in time.
+    /// A message, or the end of a request, did not arrive in time.
     TooSlow DeadlineExceeded "TOO_SLOW" true,
     /// The ledger is being recovered.
     Recovering Unavailable "RECOVERING" true,
@@ -83,7 +83,7 @@ refusals! {
     OtherLedger FailedPrecondition "OTHER_LEDGER" false,
     /// The readers of the ledger have more to do than they take on.
     FeedBusy ResourceExhausted "FEED_BUSY" true,
-    /// As many streams of a kind as the server takes.
+    /// As many streams of a kind, or calls of all kinds, as the server takes.
     TooManyStreams ResourceExhausted "TOO_MANY_STREAMS" true,
 }
 

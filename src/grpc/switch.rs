@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tonic::{Status, body::Body, codegen::BoxFuture};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
@@ -16,11 +16,18 @@ use super::{
     Calls, Door,
     body::{Metered, Oversize, Rules, TooLarge},
     health::Checks,
+    place::Placed,
     proto::{DESCRIPTORS, order_service_server::OrderServiceServer},
+    status::Refusal,
 };
+use crate::metrics::Reason;
 
 const SUBMIT: &str = "/orders.v1.OrderService/Submit";
 const SUBMIT_STREAM: &str = "/orders.v1.OrderService/SubmitStream";
+/// What is read of a request's headers. The rest is let go before the call
+/// begins, which may last: a header list takes a multiple of the bytes that it
+/// is held to, and few bytes of the connection.
+const HEADERS_READ: [&str; 2] = ["grpc-encoding", "grpc-accept-encoding"];
 
 /// The services, by the first part of a path.
 pub(super) struct Switch<R: v1::ServerReflection, A: v1alpha::ServerReflection> {
@@ -30,6 +37,7 @@ pub(super) struct Switch<R: v1::ServerReflection, A: v1alpha::ServerReflection> 
     /// The same by its first name, which is all that some clients know.
     reflection_alpha: v1alpha::ServerReflectionServer<A>,
     rules: Arc<Rules>,
+    door: Arc<Door>,
 }
 
 /// All services of a door.
@@ -50,6 +58,7 @@ pub(super) fn services(
         reflection: reflection().build_v1().expect(COMPILED),
         reflection_alpha: reflection().build_v1alpha().expect(COMPILED),
         rules: Arc::new(rules),
+        door: door.clone(),
     }
 }
 
@@ -61,8 +70,24 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Clone for Switch<R, 
             reflection: self.reflection.clone(),
             reflection_alpha: self.reflection_alpha.clone(),
             rules: self.rules.clone(),
+            door: self.door.clone(),
         }
     }
+}
+
+/// A copy of the headers that are read, without what they came in.
+fn read_of(headers: &HeaderMap) -> HeaderMap {
+    let read = HEADERS_READ.into_iter().filter_map(|name| {
+        let value = headers.get(name)?.as_bytes();
+        let name = http::HeaderName::from_static(name);
+        Some((name, http::HeaderValue::from_bytes(value).ok()?))
+    });
+    read.collect()
+}
+
+fn refused(refusal: &Refusal) -> BoxFuture<Response<Body>, Infallible> {
+    let response = refusal.status().into_http();
+    Box::pin(async { Ok(response) })
 }
 
 impl<R, A> Service<Request<Body>> for Switch<R, A>
@@ -79,6 +104,28 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        let call = match self.door.place(&self.door.calls, "calls") {
+            Ok(place) => place,
+            Err(refusal) => {
+                if matches!(path, SUBMIT | SUBMIT_STREAM) {
+                    self.door.admission.reject(Reason::Full);
+                }
+                return refused(&refusal);
+            }
+        };
+        *request.headers_mut() = read_of(request.headers());
+        let service = request.uri().path().split('/').nth(1);
+        let reflection = service.is_some_and(|name| name.starts_with("grpc.reflection."));
+        let place = if reflection {
+            let places = &self.door.reflections;
+            match self.door.place(places, "reflection streams") {
+                Ok(place) => Some(place),
+                Err(refusal) => return refused(&refusal),
+            }
+        } else {
+            None
+        };
         let too_large = match request.uri().path() {
             SUBMIT => TooLarge::EndsCounted,
             SUBMIT_STREAM => {
@@ -86,12 +133,13 @@ where
                 request.extensions_mut().insert(oversize.clone());
                 TooLarge::Drops(oversize)
             }
+            _ if reflection => TooLarge::EndsStream,
             _ => TooLarge::Ends,
         };
         let request =
-            request.map(|body| Body::new(Metered::new(body, self.rules.clone(), too_large)));
+            request.map(|body| Body::new(Metered::new(body, self.rules.clone(), too_large, place)));
         let service = request.uri().path().split('/').nth(1);
-        match service.unwrap_or_default() {
+        let response = match service.unwrap_or_default() {
             "orders.v1.OrderService" => self.orders.call(request),
             "grpc.health.v1.Health" => self.health.call(request),
             "grpc.reflection.v1.ServerReflection" => self.reflection.call(request),
@@ -100,6 +148,10 @@ where
                 let status = Status::unimplemented("no service has this name");
                 Ok(status.into_http())
             }),
-        }
+        };
+        Box::pin(async {
+            let response = response.await?;
+            Ok(response.map(|body| Body::new(Placed::new(body, call))))
+        })
     }
 }

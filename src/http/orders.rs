@@ -12,14 +12,14 @@ use super::{
     feed::with_ledger_id,
     problem::Problem,
     reply::Reply,
-    routes::{Handled, Wait},
+    routes::{Handled, Wait, closed},
     submit::outcome_reply,
 };
 use crate::{
     admission::Whereabouts,
     ledger::{Outcome, Read, ReadError, Record, Status},
     order::OrderId,
-    pipeline::ticket::Promise,
+    pipeline::{gate::State, ticket::Promise},
 };
 
 /// An outcome being read from the archive.
@@ -41,6 +41,8 @@ pub fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
         let detail = "no order has such an id: ids are 1 to 64 of A-Z a-z 0-9 _ -";
         return Handled::Reply(Problem::UnknownOrder.report(detail).reply());
     };
+    // Before the look: an outcome that is not found may only not be known yet.
+    let state = service.admission.pipeline().gate.state();
     match service.admission.find(&id) {
         Whereabouts::InFlight => {
             let body = format!(r#"{{"id":"{id}","status":"queued"}}"#);
@@ -50,6 +52,7 @@ pub fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
         Whereabouts::Committed(seq) => {
             now_or_later(Lookup::start(service, seq, Wanted::Line, waker), service)
         }
+        Whereabouts::Unknown if state == State::Recovering => Handled::Reply(closed(state)),
         Whereabouts::Unknown => {
             let window = &service.admission.pipeline().window;
             let detail = match window.age() {

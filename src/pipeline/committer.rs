@@ -45,7 +45,9 @@ pub(super) fn run(
                     .for_each(|judged: Judged| pipeline.take_back(judged.into_job()));
             }
             let room = if dead { usize::MAX } else { ledger.room() };
-            pipeline.gate.shed(!dead && ledger.is_full());
+            if pipeline.gate.shed(!dead && ledger.is_full()) {
+                pipeline.doors.flush();
+            }
             let mut taken = false;
             while batch.len() < room
                 && let Some(judged) = pipeline.judged.pop()
@@ -211,5 +213,6 @@ impl Drop for Leaving<'_> {
 
 fn fail(pipeline: &Pipeline, why: &LedgerFailed, on_fault: &dyn Fn(Fault)) {
     pipeline.gate.close(State::LedgerDown);
+    pipeline.doors.flush();
     on_fault(Fault::Ledger(why.to_string()));
 }

@@ -167,7 +167,8 @@ impl Gate {
         }
     }
 
-    /// Opens the gate after recovery; it does not reopen.
+    /// Opens the gate after recovery; it does not reopen. Flush the doors after
+    /// this, for those who wait for it; also after [`close`](Self::close).
     pub fn open(&self) {
         let _ = self.state.compare_exchange(
             State::Recovering as u8,
@@ -189,12 +190,16 @@ impl Gate {
         matches!(self.state(), State::Draining | State::LedgerDown)
     }
 
-    /// Sheds orders while the ledger has no space. For the committer.
-    pub fn shed(&self, full: bool) {
-        if self.shedding.load(Ordering::Relaxed) != full {
+    /// Sheds orders while the ledger has no space; whether that is news, which the
+    /// doors are to be flushed for. For the committer.
+    #[must_use = "who waits for it sleeps until the doors are flushed"]
+    pub fn shed(&self, full: bool) -> bool {
+        let changes = self.shedding.load(Ordering::Relaxed) != full;
+        if changes {
             self.shedding.store(full, Ordering::Relaxed);
             self.changed.notify();
         }
+        changes
     }
 
     /// Parks the calling thread until nothing is inside or `deadline` has

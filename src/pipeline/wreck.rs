@@ -75,6 +75,7 @@ impl Pipeline {
     /// Nothing is let in any more.
     pub(super) fn wreck(&self) {
         self.gate.close(State::LedgerDown);
+        self.doors.flush();
     }
 }
 

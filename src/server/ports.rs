@@ -10,6 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::StartError;
 use crate::{
     config::{Config, HttpEngine},
+    grpc,
     http::native,
 };
 
@@ -85,7 +86,8 @@ pub(super) fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, u
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + native::REFUSING_MAX;
+    let refusing = native::REFUSING_MAX + grpc::REFUSING_MAX * wanted_grpc.min(1);
+    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
     let room = current.map_or(usize::MAX, |current| {
         usize::try_from(current)
             .unwrap_or(usize::MAX)

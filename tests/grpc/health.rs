@@ -1,5 +1,6 @@
 //! `grpc.health.v1` and reflection.
 
+use order_processor::grpc::{REFLECTIONS_MAX, WATCHERS_MAX};
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -10,7 +11,7 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    client::{channel, client, refused, request, run, submit},
+    client::{channel, client, refused, request, retry_delay, run, submit},
     harness::{PATIENCE, Service, until},
 };
 
@@ -105,4 +106,65 @@ fn reflection_lists_the_services_and_describes_them() {
         };
         assert!(!files.file_descriptor_proto.is_empty());
     });
+}
+
+#[test]
+fn one_watcher_too_many_is_told_so() {
+    let service = Service::with_grpc(&["--grpc-max-streams", "5000"]);
+    run(async {
+        let mut health = HealthClient::new(channel(&service).await);
+        let mut watching = Vec::new();
+        for _ in 0..WATCHERS_MAX {
+            watching.push(health.watch(of("")).await.unwrap().into_inner());
+        }
+        let status = health.watch(of("")).await.unwrap_err();
+        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
+        assert_eq!(reason, "TOO_MANY_STREAMS");
+        retry_delay(&status);
+        // Those who only look, and orders, go on.
+        assert!(health.check(of("")).await.is_ok());
+        let mut orders = client(&service).await;
+        assert!(submit(&mut orders, request("a")).await.is_ok());
+        // A place that is given back is there for the next.
+        watching.pop();
+        let again = async { while health.watch(of("")).await.is_err() {} };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+    service.drain();
+}
+
+#[test]
+fn one_reflection_stream_too_many_is_told_so() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut reflection = ServerReflectionClient::new(channel(&service).await);
+        let mut open = Vec::new();
+        // A stream that asks for nothing, until the sender is dropped.
+        let idle = || {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel::<ServerReflectionRequest>(1);
+            let requests = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+            (sender, requests)
+        };
+        for _ in 0..REFLECTIONS_MAX {
+            let (sender, requests) = idle();
+            let replies = reflection.server_reflection_info(requests).await;
+            open.push((sender, replies.unwrap().into_inner()));
+        }
+        let (_sender, requests) = idle();
+        let status = reflection
+            .server_reflection_info(requests)
+            .await
+            .unwrap_err();
+        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
+        assert_eq!(reason, "TOO_MANY_STREAMS");
+        retry_delay(&status);
+        open.pop();
+        let again = async { while reflection.server_reflection_info(idle().1).await.is_err() {} };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+    service.drain();
 }

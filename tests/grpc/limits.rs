@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use order_processor::grpc::{HEADER_LIST_MAX, proto::OrderStatus};
+use order_processor::grpc::{CALLS_MAX, HEADER_LIST_MAX, proto::OrderStatus};
 use tonic::{Code, Request};
 
 use crate::{
-    client::{client, one_of_many, request, run, submit},
+    client::{client, one_of_many, refused, request, retry_delay, run, submit},
     harness::{self, Crowd, PATIENCE, Service, until},
 };
 
@@ -46,8 +46,20 @@ fn one_connection_too_many_is_turned_away() {
             .expect("SETTINGS of the server");
         assert_eq!(head[3], 4);
     }
-    let said = rest(&mut connect(&service));
-    assert!(said.ends_with(b"\x0btoo many connections"), "{said:?}");
+    for _ in 0..50 {
+        // With bytes that nobody reads: it is told all the same, and not reset.
+        let mut stream = connect(&service);
+        let sent = [PREFACE, &[0; 9].repeat(100)].concat();
+        stream.write_all(&sent).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).expect("a clean end");
+        assert!(said.ends_with(b"\x0btoo many connections"), "{said:?}");
+    }
+    // No more than a few wait for their end, and those not for long.
+    let silent: Vec<_> = (0..100).map(|_| connect(&service)).collect();
+    silent
+        .into_iter()
+        .for_each(|mut stream| drop(rest(&mut stream)));
     // A place that is given back is there for the next.
     drop(open);
     run(async {
@@ -183,21 +195,8 @@ fn a_message_that_stalls_is_ended_and_gives_its_room_back() {
     let service = Service::with_grpc(&flags);
     let mut stream = connect(&service);
     stream.write_all(PREFACE).unwrap();
-    // HEADERS with literal fields (RFC 7541 section 6.2.2), then the head of a message of
-    // 65,535 bytes and nothing more.
-    let mut block = vec![0x83, 0x86]; // POST, http
-    let mut field = |name: &str, value: &str| {
-        block.extend([0, name.len() as u8]);
-        block.extend(name.bytes());
-        block.push(value.len() as u8);
-        block.extend(value.bytes());
-    };
-    field(":path", "/orders.v1.OrderService/Submit");
-    field(":authority", "orders");
-    field("content-type", "application/grpc");
-    field("te", "trailers");
-    let mut frames = vec![0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1];
-    frames.extend(block);
+    // Then the head of a message of 65,535 bytes and nothing more.
+    let mut frames = opened("/orders.v1.OrderService/Submit");
     frames.extend([0, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff]);
     stream.write_all(&frames).unwrap();
     until("it was ended", || {
@@ -213,6 +212,118 @@ fn a_message_that_stalls_is_ended_and_gives_its_room_back() {
             "there is room again"
         );
     });
+}
+
+/// Reads a frame: its type and flags.
+fn frame(stream: &mut TcpStream) -> (u8, u8) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).expect("the connection lives");
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).expect("a whole frame");
+    (head[3], head[4])
+}
+
+/// A call that is opened as a frame: HEADERS with literal fields (RFC 7541 section 6.2.2), more to
+/// come.
+fn opened(path: &str) -> Vec<u8> {
+    let mut block = vec![0x83, 0x86]; // POST, http
+    let mut field = |name: &str, value: &str| {
+        block.extend([0, name.len() as u8]);
+        block.extend(name.bytes());
+        block.push(value.len() as u8);
+        block.extend(value.bytes());
+    };
+    field(":path", path);
+    field(":authority", "orders");
+    field("content-type", "application/grpc");
+    field("te", "trailers");
+    let mut frame = vec![0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1];
+    frame.extend(block);
+    frame
+}
+
+/// A call has one message to send, and no longer than that for it; a stream is as long as it is.
+#[test]
+fn a_call_whose_request_never_ends_is_ended() {
+    let service = Service::with_grpc(&["--body-timeout", "300ms"]);
+    let message = prost::Message::encode_to_vec(&request("w"));
+    let whole = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+    let mut message = vec![0, 0, whole.len() as u8, 0, 0, 0, 0, 0, 1];
+    message.extend(whole);
+    let follow = "/orders.v1.OrderService/Follow";
+    let watch = "/grpc.health.v1.Health/Watch";
+    let mut idle = connect(&service);
+    let stream = opened("/orders.v1.OrderService/SubmitStream");
+    idle.write_all(&[PREFACE, &stream].concat()).unwrap();
+    let mut open = Vec::new();
+    for sent in [
+        opened("/orders.v1.OrderService/Submit"),
+        [opened("/orders.v1.OrderService/Submit"), message.clone()].concat(),
+        opened(follow),
+        opened(watch),
+    ] {
+        let mut stream = connect(&service);
+        stream.write_all(&[PREFACE, &sent].concat()).unwrap();
+        // Trailers: HEADERS with END_STREAM.
+        while frame(&mut stream) != (1, 5) {}
+        open.push(stream);
+    }
+    let figures = service.settled();
+    assert_eq!((figures.orders().0, figures.rejected("timeout")), (0, 2));
+    // The stream was silent for longer than that.
+    idle.write_all(&message).unwrap();
+    while frame(&mut idle) != (0, 0) {}
+    assert_eq!(service.settled().orders().0, 1);
+}
+
+/// A call counts until its response is taken: here by windows that are never opened.
+#[test]
+fn one_call_too_many_over_all_connections_is_told_so() {
+    const STREAMS: usize = 4096;
+    let service = Service::with_grpc(&["--grpc-max-streams", "5000"]);
+    let message = prost::Message::encode_to_vec(&request("w"));
+    let whole = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+    let mut order = opened("/orders.v1.OrderService/Submit");
+    order.extend([0, 0, whole.len() as u8, 0, 1, 0, 0, 0, 1]);
+    order.extend(whole);
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0.
+    let no_window = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let block = order[2] as usize;
+    let open: Vec<TcpStream> = (0..CALLS_MAX / STREAMS)
+        .map(|_| {
+            let mut stream = connect(&service);
+            let mut sent = [PREFACE, no_window].concat();
+            for number in 0..STREAMS as u32 {
+                let id = (2 * number + 1).to_be_bytes();
+                order[5..9].copy_from_slice(&id);
+                order[9 + block + 5..9 + block + 9].copy_from_slice(&id);
+                sent.extend(&order);
+            }
+            stream.write_all(&sent).unwrap();
+            stream
+        })
+        .collect();
+    let known = || {
+        let figures = service.figures();
+        figures.orders().0 + figures.count("orders_duplicate") + figures.sum("orders_rejected")
+    };
+    until("all have their answer", || known() >= CALLS_MAX as u64);
+    run(async {
+        let mut client = client(&service).await;
+        let status = submit(&mut client, request("late")).await.unwrap_err();
+        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
+        assert_eq!(reason, "TOO_MANY_STREAMS");
+        retry_delay(&status);
+        assert_eq!(service.figures().rejected("full"), 1);
+        drop(open);
+        let again = async { while submit(&mut client, request("late")).await.is_err() {} };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (2, 2, 0));
 }
 
 #[test]

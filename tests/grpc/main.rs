@@ -4,8 +4,10 @@
 mod harness;
 
 mod client;
+mod faults;
 mod follow;
 mod health;
 mod limits;
+mod load;
 mod stream;
 mod submit;

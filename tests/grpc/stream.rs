@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use order_processor::grpc::{
-    STREAM_BYTES, STREAM_WINDOW as WINDOW,
+    STREAM_BYTES, STREAM_WINDOW as WINDOW, SUBMIT_STREAMS_MAX,
     proto::{AckMode, Order, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse},
 };
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use tokio_stream::{StreamExt, iter};
 use tonic::{Code, Status, Streaming};
 
 use crate::{
-    client::{client, one_of_many, order, refused, request, run, submit},
+    client::{client, one_of_many, order, refused, request, retry_delay, run, submit},
     harness::{PATIENCE, Service, until},
 };
 
@@ -468,4 +468,41 @@ fn at_the_deadline_those_in_the_stream_are_rejected() {
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(3), "{}", ended.log);
     assert!(ended.log.contains("lost=0"), "{}", ended.log);
+}
+
+#[test]
+fn one_stream_too_many_is_told_so() {
+    let service = Service::with_grpc(&["--grpc-max-streams", "2000"]);
+    run(async {
+        let mut client = client(&service).await;
+        let open = async |client: &mut crate::client::Client| {
+            let (sender, mut receiver) = mpsc::channel::<SubmitStreamRequest>(1);
+            let requests = async_stream(move |cx| receiver.poll_recv(cx));
+            let responses = client.submit_stream(requests).await?;
+            Ok::<_, Status>((sender, responses.into_inner()))
+        };
+        let mut streams = Vec::new();
+        for _ in 0..SUBMIT_STREAMS_MAX {
+            streams.push(open(&mut client).await.unwrap());
+        }
+        let status = open(&mut client).await.unwrap_err();
+        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
+        assert_eq!(reason, "TOO_MANY_STREAMS");
+        retry_delay(&status);
+        assert_eq!(service.figures().rejected("full"), 1);
+        // Single orders go on, and so do the streams there are.
+        submit(&mut client, request("a")).await.unwrap();
+        for (sender, responses) in streams.iter_mut().take(3) {
+            sender.send(one_of_many("a")).await.unwrap();
+            let response = responses.message().await.unwrap().unwrap();
+            assert_eq!(response.result(), SubmitResult::Duplicate);
+        }
+        // A place that is given back is there for the next.
+        streams.pop();
+        let again = async { while open(&mut client).await.is_err() {} };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
+    service.settled();
 }

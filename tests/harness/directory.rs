@@ -22,9 +22,13 @@ impl Directory {
 
     /// The service with these flags and its journal here.
     pub fn command(&self, flags: &[&str]) -> Command {
+        self.command_on("off", flags)
+    }
+
+    fn command_on(&self, grpc: &str, flags: &[&str]) -> Command {
         let mut command = Service::command();
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--grpc-listen", "off"]);
+        command.args(["--grpc-listen", grpc]);
         command.args(["--ledger", "journal", "--data-dir"]);
         command.arg(&self.0).args(flags);
         command
@@ -34,6 +38,13 @@ impl Directory {
     #[track_caller]
     pub fn start(&self, flags: &[&str]) -> Service {
         Service::launch(self.command(flags))
+    }
+
+    /// The same with a gRPC port.
+    #[track_caller]
+    pub fn start_with_grpc(&self, flags: &[&str]) -> Service {
+        let command = self.command_on("127.0.0.1:0", flags);
+        Service::launch_with(command, &["http", "admin", "grpc"])
     }
 }
 

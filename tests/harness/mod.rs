@@ -5,10 +5,10 @@
 //! |---|---|
 //! | `mod.rs` | waiting for a condition, tests on both engines |
 //! | `service.rs` | the process: started, watched, ended |
-//! | `directory.rs` | a data directory |
 //! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
 //! | `directory.rs` | a data directory, and services with a journal in it |
 //! | `injected.rs` | strace, doing something to a service's system calls |
+//! | `small.rs` | a file system that is soon full |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
 //! | `load.rs` | the same from many clients at once |
 
@@ -25,6 +25,7 @@ mod figures;
 mod injected;
 mod load;
 mod service;
+mod small;
 
 use std::{
     thread,
@@ -37,6 +38,7 @@ pub use figures::Figures;
 pub use injected::Injected;
 pub use load::{Crowd, gives_up_on_who_never_reads, python};
 pub use service::{BASE_FLAGS, Ended, Service};
+pub use small::Small;
 
 /// How long anything may take that should happen at once. Generous: the machine
 /// may be busy, and a test that passes never waits for it.

@@ -52,7 +52,7 @@ fn seen(
     too_large: TooLarge,
 ) -> Result<Vec<u8>, Status> {
     let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
-    let mut body = Metered::new(Pieces(pieces), rules.clone(), too_large);
+    let mut body = Metered::new(Pieces(pieces), rules.clone(), too_large, None);
     let mut seen = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -74,7 +74,7 @@ fn seen(
 fn an_empty_message_is_over_with_its_head() {
     let pieces = Pieces([Bytes::from(framed(0))].into_iter().collect());
     let rules = rules(100, &Bodies::new(1000));
-    let mut body = Metered::new(pieces, rules, TooLarge::EndsCounted);
+    let mut body = Metered::new(pieces, rules, TooLarge::EndsCounted, None);
     let mut cx = Context::from_waker(Waker::noop());
     let frame = Pin::new(&mut body).poll_frame(&mut cx);
     assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
