@@ -73,18 +73,14 @@ pub enum Admitted {
     Committed(Outcome),
 }
 
-/// What a submitter holds while its order is in flight.
+/// What a submitter holds while its order is in flight. Not the order: that is
+/// let go with its outcome, however long its submitter keeps the ticket.
 pub struct Ticket {
     pipeline: Arc<Pipeline>,
     claim: Claim,
-    held: Held,
-}
-
-enum Held {
-    /// This submission's own order.
-    Own(Arc<InFlight>),
-    /// A place behind somebody else's.
-    Behind(Arc<Waiter>),
+    waiter: Arc<Waiter>,
+    /// It waits behind somebody else's order.
+    duplicate: bool,
 }
 
 /// The door to the pipeline.
@@ -240,8 +236,12 @@ impl Admission {
                     let waiter = Arc::new(Waiter::new(waker.cloned()));
                     if self.pipeline.claims.attach(claim, &waiter) {
                         self.pipeline.metrics.admission.duplicate.inc();
-                        let held = Held::Behind(waiter);
-                        return Offered::Admitted(Admitted::Waiting(self.ticket(claim, held)));
+                        return Offered::Admitted(Admitted::Waiting(Ticket {
+                            pipeline: self.pipeline.clone(),
+                            claim,
+                            waiter,
+                            duplicate: true,
+                        }));
                     }
                     // It ended meanwhile: the next look meets what came of it.
                 }
@@ -262,25 +262,28 @@ impl Admission {
             self.release(claim);
             return self.committed(known, content);
         }
+        let waiter = Arc::new(Waiter::new(waker.cloned()));
         let job = Arc::new(InFlight {
             order,
             claim,
-            waiter: Waiter::new(waker.cloned()),
+            waiter: waiter.clone(),
             accepted_at: clock::unix_nanos(),
             admitted: Instant::now(),
             kept: false,
         });
-        let ticket = self.ticket(claim, Held::Own(job.clone()));
         if let Err(job) = self.pipeline.push(job) {
             self.release(claim);
-            drop(ticket);
-            // Nobody else has it: the claim led nobody to it.
-            let job = Arc::into_inner(job).expect("the queue gave it back, the ticket is gone");
+            let job = Arc::into_inner(job).expect("the queue gave it back, nobody else had it");
             return Offered::NoRoom(job.order);
         }
         self.pipeline.metrics.admission.accepted.inc();
         std::mem::forget(entered); // whoever ends the order lets it out
-        Offered::Admitted(Admitted::Waiting(ticket))
+        Offered::Admitted(Admitted::Waiting(Ticket {
+            pipeline: self.pipeline.clone(),
+            claim,
+            waiter,
+            duplicate: false,
+        }))
     }
 
     /// Looks an order up by its id.
@@ -313,14 +316,6 @@ impl Admission {
             status: known.status,
             reason: None,
         }))
-    }
-
-    fn ticket(&self, claim: Claim, held: Held) -> Ticket {
-        Ticket {
-            pipeline: self.pipeline.clone(),
-            claim,
-            held,
-        }
     }
 
     /// Gives a claim back whose order never got into the queue. Nobody waits for
@@ -367,11 +362,7 @@ impl Ticket {
     /// The answer, once it is there. There always is one when the drain is
     /// over.
     pub fn answer(&self) -> Option<Answer> {
-        let waiter = match &self.held {
-            Held::Own(job) => &job.waiter,
-            Held::Behind(waiter) => waiter,
-        };
-        let answer = waiter.get().cloned();
+        let answer = self.waiter.get().cloned();
         // At the deadline an order may still be with a worker that is not
         // waited for; nobody else will say that it was withdrawn.
         if answer.is_none() && self.pipeline.is_fenced() {
@@ -390,7 +381,7 @@ impl Ticket {
 
     /// Whether this is a duplicate that waits for somebody else's order.
     pub fn is_duplicate(&self) -> bool {
-        matches!(self.held, Held::Behind(_))
+        self.duplicate
     }
 
     /// Stops waiting because the client is told "queued". `false` if the order

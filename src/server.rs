@@ -147,9 +147,15 @@ impl Server {
         pipeline.doors.open(vec![dispatch.clone(), waiting.door()]);
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
-        let bodies = Bodies::new(config.body_bytes);
+        let (bodies, grpc_bodies) = match grpc_port {
+            None => (Bodies::new(config.body_bytes), None),
+            Some(_) => {
+                let [http, grpc] = Bodies::shared(config.body_bytes, config.max_body);
+                (http, Some(grpc))
+            }
+        };
         let observer = Observer::start(&pipeline)?;
-        let service = Service::new(admission.clone(), limits, bodies.clone(), observer);
+        let service = Service::new(admission.clone(), limits, bodies, observer);
 
         let http = |address, source| StartError::Bind {
             flag: "--listen",
@@ -201,7 +207,8 @@ impl Server {
             ),
         };
         let grpc = grpc_port
-            .map(|listener| {
+            .zip(grpc_bodies)
+            .map(|(listener, bodies)| {
                 let threads = plan.io_threads;
                 grpc::Running::start(listener, grpc_limits, admission, bodies, waiting, threads)
             })

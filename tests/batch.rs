@@ -3,9 +3,14 @@
 
 mod harness;
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use harness::{Client, PATIENCE, Reply, Service, get, on_both_engines, order, post, until};
+use harness::{
+    Client, Directory, PATIENCE, Reply, Service, get, on_both_engines, order, post, until,
+};
 use serde_json::{Value, json};
 
 on_both_engines!(
@@ -25,6 +30,9 @@ on_both_engines!(
     a_body_that_breaks_off,
     a_drain_in_the_middle,
     a_batch_during_a_drain_is_refused,
+    a_batch_may_not_be_slow_for_ever,
+    a_drain_ends_a_batch_that_does_not_end,
+    a_drain_ends_a_batch_that_trickles,
     random_batches,
 );
 
@@ -119,7 +127,8 @@ fn every_kind_of_line(engine: &str) {
     );
     assert_eq!(
         found[3],
-        json!({"line":6,"id":"bad","status":"duplicate","outcome":"failed","seq":2})
+        json!({"line":6,"id":"bad","status":"duplicate","outcome":"failed","seq":2,
+               "detail":"value must be above zero"})
     );
     assert_eq!(
         found[4],
@@ -546,6 +555,66 @@ fn a_batch_during_a_drain_is_refused(engine: &str) {
     assert_eq!(service.wait(PATIENCE).code, Some(0));
 }
 
+fn a_batch_may_not_be_slow_for_ever(engine: &str) {
+    let service = Service::on(engine, &["--body-timeout", "250ms", "--max-body", "64"]);
+    let mut client = Client::to(service.http);
+    client.send(format!("{}Content-Length: 1000000\r\n\r\n", head()));
+    let start = Instant::now();
+    let piece = " ".repeat(63) + "\n";
+    // Each piece renews the time, and comes in good time.
+    while client.try_send(&piece).is_ok() && start.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(40)); // the client is slow: that is the case
+        if service.figures().rejected("timeout") == 1 {
+            break;
+        }
+    }
+    assert!(start.elapsed() >= Duration::from_secs(5), "{start:?}");
+    let problem = client.reply().problem(408);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("20 times --body-timeout"), "{detail}");
+    client.ends();
+}
+
+fn a_drain_ends_a_batch_that_does_not_end(engine: &str) {
+    // Long before its deadline.
+    let service = Service::on(engine, &["--drain-timeout", "10m", "--body-timeout", "10m"]);
+    let mut client = Client::to(service.http);
+    client.send(format!(
+        "{}Content-Length: 1000\r\n\r\n{}",
+        head(),
+        line("a")
+    ));
+    until("one is taken", || service.figures().orders().0 == 1);
+    service.terminate();
+    let problem = client.reply().problem(503);
+    assert_eq!(problem["type"], "/problems/draining");
+    assert_eq!(problem["retry_safe"], true);
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+fn a_drain_ends_a_batch_that_trickles(engine: &str) {
+    let service = slow(engine, "5s", &["--drain-timeout", "10m"]);
+    let mut client = Client::to(service.http);
+    client.send(format!(
+        "{}Content-Length: 100000\r\n\r\n{}",
+        head(),
+        line("a")
+    ));
+    until("one is taken", || service.figures().orders().0 == 1);
+    service.terminate();
+    until("told so", || {
+        thread::sleep(Duration::from_millis(20)); // the client is slow: that is the case
+        let _ = client.try_send(line("b")); // closed in the end
+        let counted = "http_requests{route=\"submit\",status=\"503\"}";
+        service.figures().count(counted) == 1
+    });
+    // The order that it holds goes on meanwhile.
+    assert_eq!(service.figures().inside(), 1);
+    assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
+    assert_eq!(service.wait(PATIENCE).code, Some(0));
+}
+
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 struct Random(u64);
 
@@ -780,22 +849,6 @@ mod native_only {
     }
 
     #[test]
-    fn a_drain_ends_a_batch_that_does_not_end() {
-        let service = Service::start(&["--drain-timeout", "1s"]);
-        let mut client = Client::to(service.http);
-        client.send(format!(
-            "{}Content-Length: 1000\r\n\r\n{}",
-            head(),
-            line("a")
-        ));
-        until("one is taken", || service.figures().orders().0 == 1);
-        service.terminate();
-        assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
-        let ended = service.wait(PATIENCE);
-        assert_eq!(ended.code, Some(0), "{}", ended.log);
-    }
-
-    #[test]
     fn a_large_reply_arrives_whole() {
         let service = Service::start(&["--max-batch-orders", "50000"]);
         let mut client = Client::to(service.http);
@@ -818,6 +871,41 @@ mod native_only {
         until("one is taken", || service.figures().orders().0 == 1);
         let refused = Client::to(service.http).ask(batch("", &line("b")));
         assert_eq!(refused.problem(503)["type"], "/problems/body-memory");
+    }
+
+    #[test]
+    fn the_journal_keeps_why_orders_of_a_batch_failed() {
+        let directory = Directory::new();
+        let service = directory.start(&["--max-value", "1000"]);
+        // More than one read serves, processed ones among them, and not in their order when they
+        // are sent again.
+        let value = |n: usize| [1, -1, 2000][n % 3];
+        let line = |n: usize| format!("{{\"id\":\"f-{n}\",\"value\":{}}}\n", value(n));
+        let body: String = (0..6000).map(line).collect();
+        let first = results(&Client::to(service.http).ask(batch("", &body)));
+        assert_eq!(count(&first, "failed"), 4000);
+        drop(service); // killed
+        let service = directory.start(&[]);
+        let mut order: Vec<usize> = (0..6000).collect();
+        for n in (0..6000).step_by(97) {
+            order.swap(n, (n * 31) % 6000);
+        }
+        let body: String = order.iter().map(|&n| line(n)).collect();
+        for headers in ["", "Prefer: respond-async\r\n"] {
+            let again = results(&Client::to(service.http).ask(batch(headers, &body)));
+            assert_eq!(count(&again, "duplicate"), 6000);
+            for (&n, again) in order.iter().zip(&again) {
+                assert_eq!(again["seq"], first[n]["seq"]);
+                assert_eq!(again["outcome"], first[n]["status"]);
+                // Whoever doesn't wait does without what is not read in a second.
+                let unread = !headers.is_empty() && again["detail"].is_null();
+                assert!(
+                    unread || again["detail"] == first[n]["detail"],
+                    "{n}: {again}"
+                );
+            }
+        }
+        service.drain();
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod harness;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use harness::{Client, Service, get, gives_up_on_who_never_reads, order, submit, until};
+use harness::{
+    Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until,
+};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
 
@@ -281,6 +283,76 @@ fn adapter_closes_connections_past_the_limit() {
 fn adapter_ends_a_connection_that_takes_no_replies() {
     let service = service();
     gives_up_on_who_never_reads(&service);
+}
+
+#[test]
+fn adapter_counts_the_bodies_that_it_reads() {
+    let flags = ["--max-body", "64KiB", "--body-bytes", "128KiB"];
+    let service = Service::on("may_minihttp", &flags);
+    let large = |id: &str| {
+        let padding = "x".repeat(60_000);
+        submit("", &format!(r#"{{"id":"{id}","value":1,"x":"{padding}"}}"#))
+    };
+    let mut holders: Vec<Client> = (0..2).map(|_| Client::to(service.http)).collect();
+    for (n, holder) in holders.iter_mut().enumerate() {
+        holder.send(&large(&format!("holder-{n}"))[..50_000]);
+    }
+    let refused = eventually("no room for a third", || {
+        let mut third = Client::to(service.http);
+        let _ = third.try_send(large("probe")); // it may be refused before its end
+        let reply = third.reply();
+        let taken = matches!(reply.status, 200 | 201);
+        (!taken).then_some((reply, third))
+    });
+    let (reply, mut third) = refused;
+    assert_eq!(reply.problem(503)["type"], "/problems/body-memory");
+    reply.retry_after();
+    third.ends();
+    // Those who announce one, and send small ones, take none.
+    let mut announces = Client::to(service.http);
+    announces.send("POST /submit HTTP/1.1\r\nHost: o\r\nContent-Length: 65536\r\n\r\n");
+    assert_eq!(Client::to(service.http).ask(order("small")).status, 201);
+    for (n, holder) in holders.iter_mut().enumerate() {
+        holder.send(&large(&format!("holder-{n}"))[50_000..]);
+        assert_eq!(holder.reply().status, 201);
+    }
+    let mut again = Client::to(service.http);
+    assert_eq!(again.ask(large("again")).status, 201, "the room came back");
+    assert!(service.settled().rejected("full") >= 1);
+}
+
+/// The engine keeps a buffer of the largest reply for as long as a connection lives.
+#[test]
+fn adapter_counts_the_large_replies_of_batches() {
+    let service = service();
+    // A result for each line: about 8 MB of them.
+    let body = "x\n".repeat(100_000);
+    let length = body.len();
+    let request = format!(
+        "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: application/x-ndjson\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut client = Client::to(service.http);
+        let reply = client.ask(&request);
+        if reply.status != 200 {
+            break reply;
+        }
+        assert!(reply.body.len() > 4 << 20);
+        open.push(client);
+        assert!(open.len() < 16, "64 MiB are all there is");
+    };
+    assert!(open.len() > 4);
+    let problem = refused.problem(503);
+    assert_eq!(problem["type"], "/problems/too-many-batches");
+    assert_eq!(problem["retry_safe"], true);
+    // Who has a buffer may use it again, and gives it back with the connection.
+    assert_eq!(open[0].ask(&request).status, 200);
+    open.truncate(2);
+    until("room again", || {
+        Client::to(service.http).ask(&request).status == 200
+    });
 }
 
 #[test]

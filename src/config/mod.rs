@@ -134,7 +134,8 @@ pub struct Config {
     #[arg(long, value_name = "BATCHES", default_value = "16", value_parser = quantity::count(1..=1024, "batches"))]
     pub max_batches: usize,
 
-    /// Bytes of all bodies being read; at least --max-body
+    /// Bytes of all bodies being read, beside the buffers that connections have; at least --max-body.
+    /// HTTP and gRPC leave a quarter to each other
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = quantity::memory(64..=TIB))]
     pub body_bytes: usize,
 
@@ -146,7 +147,8 @@ pub struct Config {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub head_timeout: Duration,
 
-    /// Time a request's body may take to arrive (1ms to 1h)
+    /// Time a request's body may take to arrive; a batch's is renewed by each --max-body bytes, up
+    /// to 20 times this for all of it (1ms to 1h)
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub body_timeout: Duration,
 

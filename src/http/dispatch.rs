@@ -25,7 +25,7 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -43,6 +43,7 @@ use may::{
 use rustix::{
     event::{EventfdFlags, eventfd},
     io::fcntl_dupfd_cloexec,
+    net::{Shutdown, shutdown},
 };
 
 use crate::pipeline::ticket::Flush;
@@ -53,6 +54,9 @@ enum How {
     Io(WaitIoWaker),
     /// In `coroutine::park_timeout`.
     Park(Coroutine),
+    /// In a read of somebody else's code, which only its socket can end: this
+    /// is another descriptor of that.
+    Read(OwnedFd),
 }
 
 /// A coroutine that waits for an answer or for its socket.
@@ -98,6 +102,16 @@ impl Dispatch {
     /// A sleeper that parks, on the I/O thread of a socket with this descriptor.
     pub fn parked_sleeper(&self, socket: RawFd, coroutine: Coroutine) -> Arc<Sleeper> {
         self.sleeper(socket, How::Park(coroutine))
+    }
+
+    /// A sleeper that reads from a socket in code that is not ours. Waking it
+    /// shuts the receiving side down, for good: what has come is still read.
+    ///
+    /// # Errors
+    /// When there is no descriptor left.
+    pub fn reading_sleeper(&self, socket: BorrowedFd<'_>) -> io::Result<Arc<Sleeper>> {
+        let own = fcntl_dupfd_cloexec(socket, 0)?;
+        Ok(self.sleeper(socket.as_raw_fd(), How::Read(own)))
     }
 
     fn sleeper(&self, socket: RawFd, how: How) -> Arc<Sleeper> {
@@ -170,6 +184,8 @@ impl Lane {
             match &sleeper.how {
                 How::Io(waker) => waker.wakeup(),
                 How::Park(coroutine) => coroutine.unpark(),
+                // An error means that the peer has closed it already.
+                How::Read(socket) => drop(shutdown(socket, Shutdown::Read)),
             }
         }
         if !self.list.is_empty() {

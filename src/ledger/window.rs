@@ -1,18 +1,27 @@
 //! The dedupe window: the ids of the last N outcomes, and what came of them.
 //!
-//! One writer (the committer), any number of readers, no lock, no growth: two
+//! One writer (the committer), any number of readers, no lock, no growth: three
 //! arrays of fixed size. Entries stand in a ring in the order of commit, so
 //! that the newest overwrites the oldest and nothing is ever searched for to
-//! be evicted. Each bucket of the hash table names its newest entry, and each
-//! entry the next older one of its bucket.
+//! be evicted. Each bucket of the hash table links to its newest entry, and
+//! each entry to the next older one of its bucket.
+//!
+//! # A link says whom it leads to
+//!
+//! The window is far larger than a processor's caches, and nearly every id that
+//! is looked up is not in it: what a look-up costs is the memory it touches. So
+//! a link carries, beside the entry's place, the bits of its id that are left
+//! over, and links stand apart from the entries: an entry is read only when
+//! those bits are the ones looked for.
 //!
 //! # Why nothing is unlinked
 //!
-//! A chain's entries get older from link to link. When the ring overwrites an
-//! entry, it was the oldest of all, hence the last of its chain; the link to
-//! it now leads to an entry that is *newer* than the one it comes from, which
-//! tells a reader that the chain has ended. Links always lead to something
-//! older or end there, so a walk ends, too.
+//! A chain's entries get older from link to link, and an entry's age follows
+//! from its place in the ring. When the ring overwrites an entry, it was the
+//! oldest of all, hence the last of its chain. A link to it now leads either to
+//! an entry that is *newer* than the one it comes from, which ends the walk, or
+//! on into another bucket's chain, where the walk finds nothing, since whole ids
+//! are compared. As it only ever goes to something older, it ends.
 //!
 //! # How a reader knows that it read one entry and not two halves
 //!
@@ -24,7 +33,8 @@
 //!
 //! # Size
 //!
-//! 44 bytes an entry and 4 for each two entries: 46 bytes an id.
+//! 40 bytes an entry, a link for each, and a bucket, which is a link, for each:
+//! 48 bytes an id.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
@@ -63,11 +73,13 @@ pub struct Known {
 /// committer); everything else is for all.
 pub struct Window {
     entries: Box<[Entry]>,
-    /// The next older entry of the same bucket. Apart from the entries, so
-    /// that neither is padded.
+    /// Links from each entry to the next older one of its bucket.
     older: Box<[AtomicU32]>,
-    /// The newest entry of each bucket.
+    /// Links to the newest entry of each bucket.
     newest: Box<[AtomicU32]>,
+    /// The bits of a link that are the entry's place plus one, so that zeroed
+    /// memory leads nowhere. The rest are the lowest of the id's in their place.
+    place: u32,
     /// Entries ever inserted.
     inserted: AtomicU64,
     /// When (Unix nanoseconds) every so many entries came.
@@ -88,7 +100,8 @@ impl Window {
             // Fresh zero pages, which take no memory until they are written to.
             entries: zeroed_slice_box(ids),
             older: zeroed_slice_box(ids),
-            newest: zeroed_slice_box(ids.div_ceil(2)),
+            newest: zeroed_slice_box(ids),
+            place: u32::MAX >> (ids as u32).leading_zeros(),
             inserted: AtomicU64::new(0),
             notes: zeroed_slice_box(NOTES as usize),
         }
@@ -113,55 +126,67 @@ impl Window {
         store(&entry.id, id);
         store(&entry.content, known.content);
         let bucket = &self.newest[self.bucket(id)];
-        // Positions are stored plus one, so that zeroed memory means "none".
         self.older[index].store(bucket.load(Ordering::Relaxed), Ordering::Relaxed);
         let failed = u64::from(known.status == Status::Failed);
         // Publishes the words (pairs with the Acquire load in `get`).
         entry
             .seq_status
             .store(known.seq << 1 | failed, Ordering::Release);
-        // Publishes the entry (pairs with the Acquire load in `get`).
-        bucket.store(index as u32 + 1, Ordering::Release);
         let step = capacity.div_ceil(NOTES);
         if count.is_multiple_of(step) {
             self.notes[(count / step % NOTES) as usize].store(at, Ordering::Relaxed);
         }
+        // Before the link: who follows it reckons ages with this entry in.
         self.inserted.store(count + 1, Ordering::Release);
+        // Publishes the entry (pairs with the Acquire load in `get`).
+        bucket.store(self.tag(id) | (index as u32 + 1), Ordering::Release);
     }
 
     /// Looks an id up.
     pub fn get(&self, id: u128) -> Option<Known> {
-        // Acquire pairs with the Release stores in `insert`.
-        let mut position = self.newest[self.bucket(id)].load(Ordering::Acquire);
-        let mut newer = u64::MAX;
-        while position != 0 {
-            let index = position as usize - 1;
-            let entry = &self.entries[index];
-            let seen = entry.seq_status.load(Ordering::Acquire);
-            if seen == 0 || seen >> 1 >= newer {
+        let tag = self.tag(id);
+        // Acquire pairs with the Release stores in `insert`, here and below.
+        let mut link = self.newest[self.bucket(id)].load(Ordering::Acquire);
+        if link == 0 {
+            return None;
+        }
+        // Not zero: a link was there.
+        let newest = (self.inserted.load(Ordering::Acquire) - 1) % self.entries.len() as u64;
+        let mut youngest = 0;
+        while link != 0 {
+            let index = (link & self.place) as usize - 1;
+            let age = self.age_at(index, newest as usize);
+            if age < youngest {
                 return None; // overwritten: the chain ends before it
             }
-            let same = load(&entry.id) == id;
-            let content = load(&entry.content);
-            position = self.older[index].load(Ordering::Relaxed);
-            // Pairs with the Release fence in `insert`.
-            fence(Ordering::Acquire);
-            if entry.seq_status.load(Ordering::Relaxed) != seen {
-                return None;
+            youngest = age + 1;
+            if link & !self.place == tag {
+                let entry = &self.entries[index];
+                let seen = entry.seq_status.load(Ordering::Acquire);
+                let same = load(&entry.id) == id;
+                let content = load(&entry.content);
+                // Pairs with the Release fence in `insert`.
+                fence(Ordering::Acquire);
+                if seen == 0 || entry.seq_status.load(Ordering::Relaxed) != seen {
+                    return None; // overwritten this very moment
+                }
+                if same {
+                    let status = if seen & 1 == 1 {
+                        Status::Failed
+                    } else {
+                        Status::Processed
+                    };
+                    return Some(Known {
+                        seq: seen >> 1,
+                        status,
+                        content,
+                    });
+                }
             }
-            newer = seen >> 1;
-            if same {
-                let status = if seen & 1 == 1 {
-                    Status::Failed
-                } else {
-                    Status::Processed
-                };
-                return Some(Known {
-                    seq: newer,
-                    status,
-                    content,
-                });
-            }
+            // Relaxed: what an older entry holds was there before the bucket's
+            // link was, and who finds another's by a stale link reads its
+            // sequence first.
+            link = self.older[index].load(Ordering::Relaxed);
         }
         None
     }
@@ -179,6 +204,21 @@ impl Window {
         Some(Duration::from_nanos(
             clock::unix_nanos().saturating_sub(then),
         ))
+    }
+
+    /// How many entries are newer than the one at `index`, where the newest of
+    /// all stands at `newest`.
+    fn age_at(&self, index: usize, newest: usize) -> usize {
+        if index <= newest {
+            newest - index
+        } else {
+            newest + self.entries.len() - index
+        }
+    }
+
+    /// What a link to an entry with this id carries beside its place.
+    fn tag(&self, id: u128) -> u32 {
+        id as u32 & !self.place
     }
 
     fn bucket(&self, id: u128) -> usize {
@@ -253,12 +293,15 @@ mod tests {
 
     #[test]
     fn one_bucket_for_all_is_slow_but_right() {
-        let window = Window::new(50);
-        for seq in 1..=200 {
-            window.insert(u128::from(seq), known(seq), 0); // high half 0
+        // With links that tell the ids apart, and with links that don't.
+        for id in [|seq: u64| u128::from(seq), |seq| u128::from(seq) << 32] {
+            let window = Window::new(50);
+            for seq in 1..=200 {
+                window.insert(id(seq), known(seq), 0); // high half 0
+            }
+            assert!((151..=200).all(|n| window.get(id(n)) == Some(known(n))));
+            assert!((1..=150_u64).all(|n| window.get(id(n)).is_none()));
         }
-        assert!((151..=200).all(|n| window.get(u128::from(n)) == Some(known(n))));
-        assert!((1..=150_u64).all(|n| window.get(u128::from(n)).is_none()));
     }
 
     #[test]
@@ -278,12 +321,12 @@ mod tests {
     }
 
     #[test]
-    fn takes_46_bytes_an_id() {
+    fn takes_48_bytes_an_id() {
         let window = Window::new(100_000);
         let bytes = size_of_val(&*window.entries)
             + size_of_val(&*window.older)
             + size_of_val(&*window.newest);
-        assert!(bytes <= 46 * 100_000, "{bytes}");
+        assert!(bytes <= 48 * 100_000, "{bytes}");
     }
 
     /// Readers beside the writer: what they find is whole and true, and what
@@ -294,14 +337,15 @@ mod tests {
         let total: u64 = if cfg!(miri) { 2_000 } else { 500_000 };
         let window = Window::new(CAPACITY as usize);
         let done = AtomicBool::new(false);
+        let entered = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for reader in 0..2_u64 {
-                let (window, done) = (&window, &done);
+                let (window, done, entered) = (&window, &done, &entered);
                 scope.spawn(move || {
                     let (mut turn, mut hits) = (reader, 0_u64);
                     while !done.load(Ordering::Relaxed) || hits == 0 {
                         turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        let newest = window.inserted.load(Ordering::Acquire);
+                        let newest = entered.load(Ordering::Acquire);
                         let seq = newest
                             .saturating_sub(turn >> 33 & (CAPACITY * 2 - 1))
                             .max(1);
@@ -311,7 +355,7 @@ mod tests {
                             hits += 1;
                         }
                         // Not overwritten by the time the look-up had ended?
-                        let after = window.inserted.load(Ordering::Acquire);
+                        let after = entered.load(Ordering::Acquire);
                         if seq <= newest && seq + CAPACITY > after + 1 {
                             assert!(found.is_some(), "{seq} at {newest}..{after}");
                         }
@@ -320,6 +364,7 @@ mod tests {
             }
             for seq in 1..=total {
                 window.insert(hash(seq), known(seq), 0);
+                entered.store(seq, Ordering::Release);
             }
             done.store(true, Ordering::Relaxed);
         });

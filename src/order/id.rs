@@ -9,6 +9,18 @@ use thiserror::Error;
 /// Most characters (here also bytes) in an [`OrderId`].
 pub const ID_LEN_MAX: usize = 64;
 
+/// Which bytes an id is made of.
+const ALPHABET: [bool; 256] = {
+    let mut alphabet = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let allowed = byte as u8;
+        alphabet[byte] = allowed.is_ascii_alphanumeric() || allowed == b'_' || allowed == b'-';
+        byte += 1;
+    }
+    alphabet
+};
+
 /// An order's id: 1 to [`ID_LEN_MAX`] characters of `A-Z a-z 0-9 _ -`.
 ///
 /// ```
@@ -56,9 +68,13 @@ impl OrderId {
         if text.is_empty() {
             return Err(InvalidId::Empty);
         }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if let Some((offset, character)) = text.char_indices().find(|&(_, c)| !allowed(c)) {
-            return Err(InvalidId::Character { character, offset });
+        let allowed = |byte: u8| ALPHABET[usize::from(byte)];
+        if let Some(offset) = text.bytes().position(|byte| !allowed(byte)) {
+            let character = text[offset..].chars().next();
+            return Err(InvalidId::Character {
+                character: character.expect("what is before it is ASCII, and a byte is there"),
+                offset,
+            });
         }
         let len = text.len();
         if len > ID_LEN_MAX {

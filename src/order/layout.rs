@@ -4,10 +4,13 @@
 //!
 //! It relies on `serde_json` having read the same text before: the grammar holds, brackets match
 //! and strings end. On other text it may judge wrongly, but it still ends and doesn't panic. It is
-//! a loop over bytes with a small array for the open brackets, so its stack use is fixed.
+//! a loop over bytes with a short list of the open brackets, so its stack use is fixed. Most values
+//! are numbers and short strings; they are looked at once and copied whole.
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+use memchr::{memchr, memchr2};
 
 use super::hash::HashKey;
 use super::invalid::{Invalid, Position};
@@ -23,24 +26,24 @@ pub(super) struct Layout<'a> {
     text: &'a str,
     stripped: String,
     names: Names,
-    /// The objects (`Some`) and arrays (`None`) that are open, `depth` of them.
-    open: [Option<Scope>; DEPTH_MAX],
-    depth: usize,
+    /// The order's own members.
+    order: Scope,
+    /// The objects (`Some`) and arrays (`None`) that are open inside it, up to [`DEPTH_MAX`] with
+    /// it. Flat orders have none, and it allocates nothing.
+    inner: Vec<Option<Scope>>,
 }
 
 impl<'a> Layout<'a> {
     /// Starts with the order itself open and `stripped` as the text so far.
     pub(super) fn new(text: &'a str, key: &'a HashKey, stripped: String) -> Self {
         let mut names = Names::default();
-        let mut open = [None; DEPTH_MAX];
-        open[0] = Some(names.open());
         Self {
             key,
             text,
             stripped,
+            order: names.open(),
             names,
-            open,
-            depth: 1,
+            inner: Vec::new(),
         }
     }
 
@@ -57,19 +60,26 @@ impl<'a> Layout<'a> {
     /// Notes a name of the innermost open object, given by its hash and, for errors, by how it is
     /// spelled and where.
     pub(super) fn name(&mut self, hash: u128, spelled: &str, at: usize) -> Result<(), Invalid> {
-        let Some(Some(scope)) = self.open[..self.depth].last_mut() else {
-            return Ok(());
+        let scope = match self.inner.last_mut() {
+            None => &mut self.order,
+            Some(Some(scope)) => scope,
+            Some(None) => return Ok(()),
         };
         if self.names.insert(scope, hash) {
             Ok(())
         } else {
-            Err(Invalid::duplicate(spelled, self.depth, self.position(at)))
+            let depth = 1 + self.inner.len();
+            Err(Invalid::duplicate(spelled, depth, self.position(at)))
         }
     }
 
     /// Checks the value at `range` and appends it without white space.
     pub(super) fn value(&mut self, range: Range<usize>) -> Result<(), Invalid> {
         let text = self.text;
+        if is_plain(&text.as_bytes()[range.clone()]) {
+            self.stripped.push_str(&text[range]);
+            return Ok(());
+        }
         let bytes = &text.as_bytes()[..range.end];
         let mut at = range.start;
         let mut copied = at;
@@ -90,23 +100,22 @@ impl<'a> Layout<'a> {
                     continue;
                 }
                 b'{' | b'[' => {
-                    if self.depth == DEPTH_MAX {
+                    if 1 + self.inner.len() == DEPTH_MAX {
                         return Err(Invalid::TooDeep {
                             at: self.position(at),
                         });
                     }
                     name_next = byte == b'{';
-                    self.open[self.depth] = name_next.then(|| self.names.open());
-                    self.depth += 1;
+                    let scope = name_next.then(|| self.names.open());
+                    self.inner.push(scope);
                 }
-                b'}' | b']' if self.depth > 1 => {
-                    self.depth -= 1;
-                    if let Some(scope) = self.open[self.depth] {
+                b'}' | b']' => {
+                    if let Some(Some(scope)) = self.inner.pop() {
                         self.names.close(scope);
                     }
                     name_next = false;
                 }
-                b',' => name_next = self.open[self.depth - 1].is_some(),
+                b',' => name_next = matches!(self.inner.last(), Some(Some(_))),
                 b' ' | b'\t' | b'\n' | b'\r' => {
                     self.stripped.push_str(&text[copied..at]);
                     copied = at + 1;
@@ -124,13 +133,23 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// Whether a value is itself without white space and has no rule of ours to keep: a string without
+/// an escape, a number, `true`, `false`, `null`.
+fn is_plain(value: &[u8]) -> bool {
+    match value {
+        [b'{' | b'[', ..] => false,
+        [b'"', string @ ..] => memchr(b'\\', string).is_none(),
+        _ => true,
+    }
+}
+
 /// The text that a JSON string stands for.
 ///
 /// # Errors
 /// Not a string: [`Invalid::Syntax`].
 pub(super) fn unquote(raw: &str) -> Result<Cow<'_, str>, Invalid> {
     match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
+        Some(plain) if memchr(b'\\', plain.as_bytes()).is_none() => Ok(Cow::Borrowed(plain)),
         _ => Ok(Cow::Owned(serde_json::from_str(raw)?)),
     }
 }
@@ -139,10 +158,11 @@ pub(super) fn unquote(raw: &str) -> Result<Cow<'_, str>, Invalid> {
 /// an escaped half of a surrogate pair.
 fn string_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start + 1;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => return Ok(at + 1),
-            b'\\' if bytes.get(at + 1) == Some(&b'u') => match hex(bytes, at) {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        match bytes.get(at + 1) {
+            _ if bytes[at] == b'"' => return Ok(at + 1),
+            Some(b'u') => match hex(bytes, at) {
                 Some(0xD800..=0xDBFF) => match hex(bytes, at + 6) {
                     Some(0xDC00..=0xDFFF) => at += 12,
                     _ => return Err(at),
@@ -150,8 +170,7 @@ fn string_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
                 Some(0xDC00..=0xDFFF) => return Err(at),
                 _ => at += 6,
             },
-            b'\\' => at += 2,
-            _ => at += 1,
+            _ => at += 2,
         }
     }
     Ok(bytes.len())

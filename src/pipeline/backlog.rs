@@ -175,7 +175,7 @@ impl Pipeline {
             self.backlog.put(Arc::new(InFlight {
                 order,
                 claim,
-                waiter: Waiter::new(None),
+                waiter: Arc::new(Waiter::new(None)),
                 accepted_at,
                 admitted,
                 kept: true,

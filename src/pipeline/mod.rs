@@ -73,8 +73,8 @@ pub struct InFlight {
     pub order: Order,
     /// The claim on its id.
     pub claim: Claim,
-    /// Who submitted it waits here.
-    pub waiter: Waiter,
+    /// Who submitted it waits here, and keeps this without the order.
+    pub waiter: Arc<Waiter>,
     /// When it was admitted, in nanoseconds since the Unix epoch.
     pub accepted_at: u64,
     /// When it was admitted, to measure from.

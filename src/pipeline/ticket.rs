@@ -113,3 +113,6 @@ impl Doors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::Server;
-use crate::pipeline::gate::State;
+use crate::{http::batch::LAST_BYTES, pipeline::gate::State};
 
 /// How long a drain waits, past its deadline, for what the ledger has in hand:
 /// a commit takes milliseconds, and a slow disk some hundred of them.
@@ -53,9 +53,16 @@ impl Server {
         if let Some(grpc) = &self.grpc {
             grpc.drain();
         }
-        // Those who wait for the feed have nothing to wait for any more.
+        // Those who wait for the feed have nothing to wait for any more, and
+        // batches whose lines are still coming have to come to their end.
         self.pipeline.progress.notify();
         self.pipeline.doors.flush();
+        if self.native.is_none() {
+            // The other engine's can't be asked to hurry: they are ended.
+            let last = Instant::now() + LAST_BYTES;
+            wait_for_none(&self.service.batches, last.min(deadline));
+        }
+        self.deadlines.wake_all();
         let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
@@ -70,8 +77,7 @@ impl Server {
         // before replies, which are on their way by themselves.
         let kept = self.keeper.finish(&self.pipeline);
         let lost = kept.lost + missed.saturating_sub(kept.standing);
-        // Batches whose lines are still coming may come to their end, in the
-        // time that a drain has.
+        // They have what they wait for, or it doesn't come any more.
         wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
         self.replies_out(farewell);

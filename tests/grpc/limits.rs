@@ -12,7 +12,7 @@ use tonic::{Code, Request};
 
 use crate::{
     client::{client, one_of_many, request, run, submit},
-    harness::{Crowd, PATIENCE, Service, until},
+    harness::{self, Crowd, PATIENCE, Service, until},
 };
 
 /// What a client sends first: preface and an empty SETTINGS frame.
@@ -285,4 +285,32 @@ fn without_the_port_there_is_no_runtime() {
     };
     assert_eq!(threads(&Service::start(&[])), 0);
     assert!(threads(&Service::with_grpc(&[])) > 0);
+}
+
+/// Bodies that HTTP clients don't finish take most of the budget, and leave messages room.
+#[test]
+fn one_door_leaves_body_bytes_to_the_other() {
+    let service = Service::with_grpc(&["--max-body", "64KiB", "--body-bytes", "512KiB"]);
+    let body = |id: &str| {
+        let note = "x".repeat(60_000);
+        format!(r#"{{"id":"{id}","value":1,"note":"{note}"}}"#)
+    };
+    let mut holders = Vec::new();
+    until("HTTP is out of room", || {
+        let whole = harness::submit("", &body(&format!("h-{}", holders.len())));
+        let mut holder = harness::Client::to(service.http);
+        let _ = holder.try_send(&whole[..whole.len() - 1]); // it may be refused by then
+        holders.push(holder);
+        let full = "http_requests{route=\"submit\",status=\"503\"}";
+        service.figures().count(full) > 0
+    });
+    run(async {
+        let mut client = client(&service).await;
+        let mut large = request("large");
+        let order = large.order.as_mut().expect("made with one");
+        order.attributes_json = format!(r#"{{"note":"{}"}}"#, "x".repeat(60_000));
+        let response = submit(&mut client, large).await.expect("its share is free");
+        assert_eq!(response.status(), OrderStatus::Processed);
+    });
+    drop(holders);
 }

@@ -21,6 +21,7 @@
 //! batch watches the pipeline's progress instead, once it has to wait.
 
 mod lines;
+mod reasons;
 mod results;
 
 use std::{
@@ -54,6 +55,15 @@ use crate::{
 /// Bytes of a body that are read at a time: enough to make a system call and
 /// the turn of the thread's other connections cheap beside the orders in it.
 pub const READ_BYTES: usize = 64 << 10;
+
+/// How many times `--body-timeout` all of a batch may take to arrive.
+pub const BODY_TIMEOUTS: u32 = 20;
+/// How long a drain waits for the rest of a body: long enough for what is on
+/// its way, whose lines get a result each.
+pub const LAST_BYTES: Duration = Duration::from_secs(1);
+
+/// How long reasons of earlier failures are read after the last byte, at least.
+const READING: Duration = Duration::from_secs(1);
 
 const FULL: &str = "the queue is full; nothing was kept";
 
@@ -104,6 +114,8 @@ pub enum Fed {
 pub struct Finishing {
     batch: Batch,
     until: Instant,
+    /// When reading is over, too.
+    reading_until: Instant,
 }
 
 /// Why a batch was not begun: a reply, and what it counts as.
@@ -164,7 +176,7 @@ impl Batch {
         };
         Ok(Self {
             lines: Lines::new(limits.max_body),
-            results: Results::new(),
+            results: Results::new(service.admission.pipeline(), waker),
             line: 0,
             orders: 0,
             stuck: None,
@@ -230,8 +242,10 @@ impl Batch {
 
     /// Waits for outcomes, after [`end`](Self::end).
     pub fn finish(self) -> Finishing {
+        let now = Instant::now();
         Finishing {
-            until: Instant::now() + self.wait,
+            until: now + self.wait,
+            reading_until: now + self.wait.max(READING),
             batch: self,
         }
     }
@@ -350,9 +364,16 @@ impl Finishing {
                     return None;
                 }
                 results.tell_queued();
+                if now >= self.reading_until {
+                    results.stop_reading();
+                }
                 if !results.settle() {
-                    // Some ended this very moment: look again in another.
-                    self.until = now + Duration::from_millis(1);
+                    self.until = if results.is_reading() {
+                        self.reading_until
+                    } else {
+                        // Some ended this very moment: look again in another.
+                        now + Duration::from_millis(1)
+                    };
                     return None;
                 }
             }
@@ -367,6 +388,22 @@ pub fn too_large(service: &Service) -> Reply {
     let max = service.limits.max_batch_body;
     let detail = format!("the batch is over the limit of {max} bytes (--max-batch-body)");
     Problem::BodyTooLarge.report(&detail).reply()
+}
+
+/// The refusal of a body that took longer than [`BODY_TIMEOUTS`].
+pub fn took_too_long() -> Reply {
+    let detail = format!(
+        "the batch took over {BODY_TIMEOUTS} times --body-timeout to arrive; \
+         what was taken of it stands"
+    );
+    Problem::RequestTimeout.report(&detail).reply()
+}
+
+/// The refusal of a body that has not ended [`LAST_BYTES`] into a drain.
+pub fn drained() -> Reply {
+    let detail = "this process is about to end; what was taken of the batch stands, and all of \
+        it may be sent again, to another";
+    Problem::Draining.report(detail).retry_after(1).reply()
 }
 
 /// The refusal of a body with [`Fed::TooManyLines`].

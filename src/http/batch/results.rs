@@ -2,15 +2,20 @@
 //!
 //! A result is held as the bytes that will be sent, about 60 for a processed
 //! order and [`RESULT_BYTES_MAX`] at most. Only lines that have no answer yet,
-//! and those behind them, stand in a list, with their tickets.
+//! and those behind them, stand in a list, with their tickets; a ticket holds
+//! an answer when there is one, and no order.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range, sync::Arc, task::Waker};
 
+use super::reasons::{Reason, Reasons, STRETCH};
 use crate::{
     admission::Ticket,
     ledger::{Outcome, Status},
     order::{ID_LEN_MAX, OrderId},
-    pipeline::ticket::{Answer, Withdrawal},
+    pipeline::{
+        Pipeline,
+        ticket::{Answer, Withdrawal},
+    },
 };
 
 /// What a `detail` takes at most, escapes and quotes included; longer ones are
@@ -25,8 +30,6 @@ const _: () = assert!(
         + DETAIL_BYTES_MAX
         < RESULT_BYTES_MAX
 );
-/// Lines that may wait before those answered out of order are looked for.
-const SWEEP_MIN: usize = 1024;
 
 /// The results so far.
 pub(super) struct Results {
@@ -34,9 +37,8 @@ pub(super) struct Results {
     text: Vec<u8>,
     /// What comes after it: the first has no answer, as far as was looked.
     open: VecDeque<Open>,
-    /// How many may be open before those that have an answer let go of their
-    /// orders, which could else be kept by one slow order before them.
-    sweep_at: usize,
+    /// Why orders failed that failed before.
+    reasons: Reasons,
 }
 
 struct Open {
@@ -47,7 +49,8 @@ struct Open {
 
 enum State {
     Waiting(Ticket),
-    Answered { answer: Answer, duplicate: bool },
+    /// A duplicate of a committed order. Why that failed, if it did, is read.
+    Known(Outcome),
     Told,
     Written(Box<[u8]>),
 }
@@ -62,30 +65,25 @@ pub(super) struct Verdict<'a> {
 }
 
 impl Results {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pipeline: &Arc<Pipeline>, waker: &Waker) -> Self {
         Self {
             text: Vec::new(),
             open: VecDeque::new(),
-            sweep_at: SWEEP_MIN,
+            reasons: Reasons::new(pipeline, waker),
         }
     }
 
     /// Adds a line whose order is on its way.
     pub(super) fn wait(&mut self, line: u64, id: OrderId, ticket: Ticket) {
         self.push(line, id, State::Waiting(ticket));
-        if self.open.len() >= self.sweep_at {
-            self.sweep();
-        }
     }
 
     /// Adds a duplicate of a committed order.
     pub(super) fn committed(&mut self, line: u64, id: OrderId, outcome: Outcome) {
-        let answer = Answer::Committed(outcome);
-        if self.open.is_empty() {
-            return answered(&mut self.text, line, &id, &answer, true);
+        if self.open.is_empty() && outcome.status == Status::Processed {
+            return committed(&mut self.text, line, &id, &outcome, true);
         }
-        let duplicate = true;
-        self.push(line, id, State::Answered { answer, duplicate });
+        self.push(line, id, State::Known(outcome));
     }
 
     /// Adds a line that is invalid, rejected or in conflict.
@@ -107,7 +105,7 @@ impl Results {
     /// Writes what is final, as far as the first line that is not; whether all
     /// are.
     pub(super) fn settle(&mut self) -> bool {
-        while let Some(Open { line, id, state }) = self.open.front() {
+        while let Some(Open { line, id, state }) = self.open.front_mut() {
             match state {
                 State::Waiting(ticket) => match ticket.answer() {
                     Some(answer) => {
@@ -116,8 +114,19 @@ impl Results {
                     }
                     None => return false,
                 },
-                State::Answered { answer, duplicate } => {
-                    answered(&mut self.text, *line, id, answer, *duplicate);
+                State::Known(outcome) => {
+                    if outcome.status == Status::Failed {
+                        match self.reasons.of(outcome.seq) {
+                            Reason::Known(reason) => outcome.reason = reason,
+                            Reason::Coming => return false,
+                            Reason::Unread => {
+                                let first = outcome.seq;
+                                self.reasons.read(self.stretch(first));
+                                continue; // it may be at hand
+                            }
+                        }
+                    }
+                    committed(&mut self.text, *line, id, outcome, true);
                 }
                 State::Told => queued(&mut self.text, *line, id),
                 State::Written(text) => self.text.extend_from_slice(text),
@@ -125,6 +134,29 @@ impl Results {
             self.open.pop_front();
         }
         true
+    }
+
+    /// The sequences to read from `first` on: as far as lines soon to come ask
+    /// for them.
+    fn stretch(&self, first: u64) -> Range<u64> {
+        let seqs = first..first + STRETCH;
+        let soon = self.open.iter().take(STRETCH as usize);
+        let wanted = soon.filter_map(|open| match &open.state {
+            State::Known(outcome) if outcome.status == Status::Failed => Some(outcome.seq),
+            _ => None,
+        });
+        let last = wanted.filter(|seq| seqs.contains(seq)).max();
+        first..last.unwrap_or(first) + 1
+    }
+
+    /// Whether a line waits for no more than the reason of its failure.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reasons.is_reading()
+    }
+
+    /// Reads no more reasons: what is not known by now is left out.
+    pub(super) fn stop_reading(&mut self) {
+        self.reasons.stop();
     }
 
     /// Tells every line that still waits that it is queued. Those that ended
@@ -138,20 +170,6 @@ impl Results {
                 open.state = State::Told;
             }
         }
-    }
-
-    /// Lets go of the orders that have an answer.
-    fn sweep(&mut self) {
-        for open in &mut self.open {
-            if let State::Waiting(ticket) = &open.state
-                && let Some(answer) = ticket.answer()
-            {
-                let duplicate = ticket.is_duplicate();
-                open.state = State::Answered { answer, duplicate };
-            }
-        }
-        // The next one when as many again have come: linear in the batch.
-        self.sweep_at = 2 * self.open.len().max(SWEEP_MIN);
     }
 
     /// The text, once all are final.
@@ -170,34 +188,35 @@ impl Verdict<'_> {
 }
 
 fn answered(out: &mut Vec<u8>, line: u64, id: &OrderId, answer: &Answer, duplicate: bool) {
-    let why: &str = match answer {
-        Answer::Committed(outcome) => {
-            if duplicate {
-                begin(out, line, Some(id), "duplicate");
-                out.extend_from_slice(b",\"outcome\":\"");
-                out.extend_from_slice(outcome.status.as_str().as_bytes());
-                out.push(b'"');
-            } else {
-                begin(out, line, Some(id), outcome.status.as_str());
-            }
-            out.extend_from_slice(b",\"seq\":");
-            number(out, outcome.seq);
-            match (outcome.status, &outcome.reason) {
-                (Status::Failed, Some(reason)) => reason,
-                _ => "",
-            }
-        }
-        Answer::Withdrawn(why) => {
-            begin(out, line, Some(id), "rejected");
-            match why {
-                Withdrawal::Retry(reason) => reason,
-                Withdrawal::Drain => "the process ended before the order had an outcome",
-                Withdrawal::Ledger => "the ledger failed; whether it holds the order is not known",
-            }
-        }
+    let why = match answer {
+        Answer::Committed(outcome) => return committed(out, line, id, outcome, duplicate),
+        Answer::Withdrawn(why) => why,
     };
-    if !why.is_empty() {
-        detail(out, why);
+    begin(out, line, Some(id), "rejected");
+    detail(
+        out,
+        match why {
+            Withdrawal::Retry(reason) => reason,
+            Withdrawal::Drain => "the process ended before the order had an outcome",
+            Withdrawal::Ledger => "the ledger failed; whether it holds the order is not known",
+        },
+    );
+    out.extend_from_slice(b"}\n");
+}
+
+fn committed(out: &mut Vec<u8>, line: u64, id: &OrderId, outcome: &Outcome, duplicate: bool) {
+    if duplicate {
+        begin(out, line, Some(id), "duplicate");
+        out.extend_from_slice(b",\"outcome\":\"");
+        out.extend_from_slice(outcome.status.as_str().as_bytes());
+        out.push(b'"');
+    } else {
+        begin(out, line, Some(id), outcome.status.as_str());
+    }
+    out.extend_from_slice(b",\"seq\":");
+    number(out, outcome.seq);
+    if let (Status::Failed, Some(reason)) = (outcome.status, &outcome.reason) {
+        detail(out, reason);
     }
     out.extend_from_slice(b"}\n");
 }

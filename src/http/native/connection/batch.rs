@@ -1,44 +1,30 @@
 //! A batch on a connection: its body is handed on as it arrives, and the
 //! thread's other connections have a turn after each [`READ_BYTES`]. While an
 //! order finds no room nothing is read, which holds the client up.
-//!
-//! `--body-timeout` bounds the waiting for the client, and each `--max-body`
-//! bytes of content renew it: a large body may take long, a client that
-//! trickles may not. The time without room doesn't count.
 
 use std::{
     mem,
-    time::{Duration, Instant},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
 };
 
-use super::{
-    super::super::batch::{self, Batch, Fed, Finishing, READ_BYTES},
-    *,
+use super::{Connection, Next, Turn, output::OUTPUT_BYTES, patience::Patience};
+use crate::{
+    http::{
+        Service,
+        batch::{self, Batch, Fed, Finishing, READ_BYTES},
+        date::{DATE_LEN, write_date},
+        framing::{BodyDecoder, BodyFraming, Head},
+        native::socket::Ended,
+        problem::Problem,
+        reply::{CONTINUE, Framing, Reply},
+    },
+    metrics::{Reason, Route},
 };
-use crate::http::routes::closed;
 
 /// A large reply is written in pieces of this size: each has the write timeout
 /// for itself, and the thread's other connections a turn after it.
 const WRITE_BYTES: usize = 256 << 10;
-
-/// When the client is given up.
-struct Patience {
-    until: Instant,
-    timeout: Duration,
-    /// Bytes that renew it, and those that have come since it was.
-    price: usize,
-    paid: usize,
-}
-
-impl Patience {
-    fn came(&mut self, bytes: usize) {
-        self.paid += bytes;
-        if self.paid >= self.price {
-            self.paid = 0;
-            self.until = Instant::now() + self.timeout;
-        }
-    }
-}
 
 impl Connection {
     /// Reads a batch, waits for its outcomes and sends them.
@@ -96,13 +82,7 @@ impl Connection {
         let Ok(mut decoder) = BodyDecoder::new(framing, max) else {
             return Err(self.refuse_batch(Reason::TooLarge, &batch::too_large(&self.service)));
         };
-        let timeout = self.service.limits.body_timeout;
-        let mut patience = Patience {
-            until: Instant::now() + timeout,
-            timeout,
-            price: self.service.limits.max_body,
-            paid: 0,
-        };
+        let mut patience = Patience::new(&self.service.limits);
         loop {
             let run = match decoder.run(&input[self.start..]) {
                 Ok(run) => run,
@@ -129,7 +109,7 @@ impl Connection {
                 self.socket.give_way();
             }
             if self.start == input.len() {
-                self.read_batch(input, &patience)?;
+                self.read_batch(input, &mut patience)?;
             }
         }
         let fed = self.step(|service| batch.end(service))?;
@@ -166,7 +146,7 @@ impl Connection {
             self.turn = Turn::default();
         }
         if let Some(since) = since {
-            patience.until += since.elapsed();
+            patience.pause(since.elapsed());
         }
         Ok(())
     }
@@ -183,21 +163,33 @@ impl Connection {
     }
 
     /// Reads more of the body into the empty buffer.
-    fn read_batch(&mut self, input: &mut Vec<u8>, patience: &Patience) -> Result<(), Next> {
+    fn read_batch(&mut self, input: &mut Vec<u8>, patience: &mut Patience) -> Result<(), Next> {
         input.clear();
         self.start = 0;
         input.reserve(READ_BYTES);
         let service = &self.service;
-        if service.is_closing() {
-            return Err(self.drained());
-        }
-        match self
-            .socket
-            .read(input, patience.until, || !service.is_closing())
-        {
+        let gate = &service.admission.pipeline().gate;
+        let read = loop {
+            if service.is_closing() {
+                return Err(self.drained());
+            }
+            if gate.is_closed() {
+                patience.hurry();
+            }
+            let hurried = patience.hurried;
+            let look = || !service.is_closing() && (hurried || !gate.is_closed());
+            match self.socket.read(input, patience.until, look) {
+                Err(Ended::Woken) => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(()) => Ok(()),
-            Err(Ended::Woken) => Err(self.drained()),
-            Err(Ended::Timeout) => {
+            Err(Ended::Timeout) if patience.hurried => Err(self.drained()),
+            Err(Ended::Timeout | Ended::Woken) if Instant::now() >= patience.end => {
+                Err(self.refuse_batch(Reason::Timeout, &batch::took_too_long()))
+            }
+            Err(Ended::Timeout | Ended::Woken) => {
                 let detail = "the batch came too slowly: --max-body bytes of it within each \
                     --body-timeout are the least; what was taken of it stands";
                 let report = Problem::RequestTimeout.report(detail);
@@ -215,9 +207,9 @@ impl Connection {
         }
     }
 
-    /// The drain is over and the body has not been.
+    /// The process is about to end, and the body has not.
     fn drained(&mut self) -> Next {
-        self.refuse_batch(Reason::Draining, &closed(State::Draining))
+        self.refuse_batch(Reason::Draining, &batch::drained())
     }
 
     /// The last reply, to a batch that is not read (to its end).

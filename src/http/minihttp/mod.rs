@@ -1,0 +1,137 @@
+//! The adapter from `may_minihttp` to the routes: the admin port, and the order
+//! port under `--http-engine may_minihttp`.
+//!
+//! The crate frames requests itself, and less strictly than an open port
+//! needs. What can be checked before a body is read is refused here; a request
+//! whose end can't be trusted ends the connection (the crate closes it once it
+//! reads the end of the stream, so its receiving side is shut down). What it
+//! can't do is listed in [`LIMITS`].
+
+mod batch;
+mod connection;
+mod request;
+mod response;
+mod socket;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    os::fd::RawFd,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use may_minihttp::HttpServiceFactory;
+use rustix::net::{Shutdown, shutdown, sockopt::set_tcp_nodelay};
+use socket2::{Domain, Socket, Type};
+
+use self::{connection::Connection, response::LARGE_REPLIES_BYTES};
+use super::{Service, deadline::Deadlines, dispatch::Dispatch, routes::Port};
+use crate::bodies::Bodies;
+
+/// What this engine can't do, for the log and the docs.
+pub const LIMITS: &str = "no timeouts but one for all of a batch's body, at most 16 request headers, no 100-continue, no Connection: close, no Location \
+    header; a request that it can't parse ends the connection without a reply, and replies before \
+    it may be lost; replies to requests that a client sends ahead without reading collect in \
+    memory without a bound, and each connection keeps a buffer of its largest reply; for trusted \
+    networks only";
+
+/// Connections on the admin port: scrapers, probes and a person.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+
+/// Starts the engine on `address`; answers with the address bound.
+///
+/// The crate binds by itself, with `SO_REUSEPORT`, so that a port in use would
+/// go unnoticed and port 0 unknown. The port is therefore held by a socket
+/// that doesn't listen until the crate has bound it, too.
+///
+/// # Errors
+/// When the port is in use or can't be bound.
+pub fn start(
+    address: SocketAddr,
+    port: Port,
+    service: Arc<Service>,
+    dispatch: Arc<Dispatch>,
+    deadlines: Arc<Deadlines>,
+) -> io::Result<SocketAddr> {
+    if address.port() != 0 {
+        // Fails if anybody listens there.
+        drop(TcpListener::bind(address)?);
+    }
+    let domain = if address.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
+    let holder = Socket::new(domain, Type::STREAM, None)?;
+    holder.set_reuse_address(true)?;
+    holder.set_reuse_port(true)?;
+    holder.bind(&address.into())?;
+    let bound = holder
+        .local_addr()?
+        .as_socket()
+        .expect("an IP socket has an IP address");
+    let connections_max = match port {
+        Port::Admin => ADMIN_CONNECTIONS_MAX,
+        Port::Orders => service.limits.max_connections,
+    };
+    Engine {
+        port,
+        service,
+        dispatch,
+        deadlines,
+        open: Arc::default(),
+        ledger_line: Arc::default(),
+        replies: Bodies::new(LARGE_REPLIES_BYTES),
+        connections_max,
+    }
+    .start(bound)?;
+    Ok(bound)
+}
+
+struct Engine {
+    port: Port,
+    service: Arc<Service>,
+    dispatch: Arc<Dispatch>,
+    deadlines: Arc<Deadlines>,
+    /// Connections open now.
+    open: Arc<AtomicUsize>,
+    /// The header line that names the ledger, once it was asked for.
+    ledger_line: Arc<OnceLock<&'static str>>,
+    /// Room for the large replies of batches.
+    replies: Arc<Bodies>,
+    connections_max: usize,
+}
+
+impl HttpServiceFactory for Engine {
+    type Service = Connection;
+
+    fn new_service(&self, socket: usize) -> Connection {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection {
+            port: self.port,
+            service: self.service.clone(),
+            dispatch: self.dispatch.clone(),
+            deadlines: self.deadlines.clone(),
+            open: self.open.clone(),
+            ledger_line: self.ledger_line.clone(),
+            page_room: None,
+            reply_room: self.replies.room(),
+            socket: socket as RawFd,
+            sleeper: None,
+            requests: 0,
+            ended: before >= self.connections_max,
+        };
+        connection.service.metrics().http.connections.inc();
+        connection.with_socket(|socket| {
+            // As on the other engine; a broken socket says so by itself.
+            let _ = set_tcp_nodelay(socket, true);
+            if connection.ended {
+                let _ = shutdown(socket, Shutdown::Both);
+            }
+        });
+        connection
+    }
+}

@@ -1,0 +1,151 @@
+//! Replies as the crate takes them: header lines that are static text, and a
+//! body that it copies.
+
+use std::sync::{LazyLock, OnceLock};
+
+use may_minihttp::Response;
+
+use super::{
+    super::{
+        feed::{self, Room},
+        problem::Problem,
+        reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase},
+    },
+    connection::Connection,
+    socket::LOOK_EVERY,
+};
+use crate::{
+    metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE},
+    pipeline::rate::RETRY_AFTER_MAX,
+};
+
+/// A reply of a batch that is larger is counted.
+const LARGE_REPLY: usize = 64 << 10;
+/// Bytes of such replies over all connections: the crate copies a reply into a
+/// buffer that it keeps at its largest as long as the connection lives.
+pub(super) const LARGE_REPLIES_BYTES: usize = 64 << 20;
+
+/// The `Retry-After` lines there can be: the crate takes static text only.
+static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let line = |seconds| &*format!("Retry-After: {seconds}").leak(); // once, 60 of them
+    (1..=RETRY_AFTER_MAX).map(line).collect()
+});
+
+impl Connection {
+    /// Takes room for a page's copy, or says that there is none.
+    pub(super) fn make_room(&mut self, reply: Reply) -> Reply {
+        let bytes = match &reply.body {
+            Body::Page(page) => page.as_slice().len(),
+            Body::Bytes(text) if text.len() > LARGE_REPLY && reply.content_type == Some(NDJSON) => {
+                self.requests = LOOK_EVERY; // look before the next request
+                let bytes = text.len().min(LARGE_REPLIES_BYTES);
+                if self.reply_room.grow_to(bytes) {
+                    return reply;
+                }
+                let detail = "the replies to batches on open connections take all the room there \
+                    is for them; what was taken of this one stands";
+                let report = Problem::TooManyBatches.report(detail);
+                return report.retry_after(1).reply();
+            }
+            Body::Static(_) | Body::Bytes(_) => return reply,
+        };
+        let have = self.page_room.as_ref().map_or(0, Room::bytes);
+        if bytes > 0 {
+            self.requests = LOOK_EVERY; // look before the next request
+        }
+        if bytes <= have {
+            return reply;
+        }
+        match self.service.pages.room(bytes - have) {
+            Some(more) => {
+                match &mut self.page_room {
+                    Some(room) => room.join(more),
+                    None => self.page_room = Some(more),
+                }
+                reply
+            }
+            None => feed::busy("the pages of open connections take all the room there is for them"),
+        }
+    }
+}
+
+pub(super) fn write(
+    reply: Reply,
+    response: &mut Response<'_>,
+    ledger_line: &OnceLock<&'static str>,
+) {
+    response.status_code(reply.status.into(), reason_phrase(reply.status));
+    if let Some(content_type) = reply.content_type {
+        response.header(content_type_line(content_type));
+    }
+    if let Some(seconds) = reply.retry_after {
+        response.header(RETRY_AFTER[(seconds.clamp(1, RETRY_AFTER_MAX) - 1) as usize]);
+    }
+    match reply.allow {
+        Some("POST") => drop(response.header("Allow: POST")),
+        Some(_) => drop(response.header("Allow: GET, HEAD")),
+        None => {}
+    }
+    for (name, value) in &reply.extra {
+        match *name {
+            "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
+            "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
+            "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
+            // A service has one ledger, so that one line is leaked.
+            feed::LEDGER_ID => {
+                response.header(ledger_line.get_or_init(|| format!("{name}: {value}").leak()));
+            }
+            other => debug_assert!(false, "a header that this engine can't send: {other}"),
+        }
+    }
+    match reply.body {
+        Body::Static(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => response.body(text),
+            Err(_) => response.body_vec(bytes.to_vec()),
+        },
+        Body::Bytes(bytes) => response.body_vec(bytes),
+        Body::Page(page) => response.body_vec(page.as_slice().to_vec()),
+    }
+}
+
+/// [`PAGE_POLICY`](crate::http::routes::PAGE_POLICY) as a line.
+const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+
+/// The crate takes static header lines only.
+fn content_type_line(content_type: &str) -> &'static str {
+    match content_type {
+        JSON => "Content-Type: application/json",
+        NDJSON => "Content-Type: application/x-ndjson",
+        PROBLEM_JSON => "Content-Type: application/problem+json",
+        CLASSIC_CONTENT_TYPE => "Content-Type: text/plain; version=0.0.4; charset=utf-8",
+        OPENMETRICS_CONTENT_TYPE => {
+            "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8"
+        }
+        _ => "Content-Type: text/html; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::routes, *};
+
+    #[test]
+    fn static_lines_say_what_the_routes_say() {
+        let (name, value) = POLICY_LINE.split_once(": ").unwrap();
+        assert_eq!(
+            (name, value),
+            ("Content-Security-Policy", routes::PAGE_POLICY)
+        );
+        for content_type in [
+            JSON,
+            NDJSON,
+            PROBLEM_JSON,
+            CLASSIC_CONTENT_TYPE,
+            OPENMETRICS_CONTENT_TYPE,
+        ] {
+            let line = content_type_line(content_type);
+            assert_eq!(line.strip_prefix("Content-Type: "), Some(content_type));
+        }
+        assert_eq!(RETRY_AFTER[59], "Retry-After: 60");
+    }
+}
