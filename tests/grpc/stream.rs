@@ -365,7 +365,7 @@ fn a_client_that_never_reads_is_held_back_and_its_memory_is_bounded() {
             }
         };
         // Until both windows of flow control are full.
-        let fed = tokio::time::timeout(Duration::from_secs(20), async {
+        let fed = tokio::time::timeout(3 * PATIENCE, async {
             tokio::pin!(fed);
             let mut last = 0;
             loop {
