@@ -14,7 +14,7 @@ use crate::{
     clock,
     ledger::{Outcome, window::Known},
     metrics::Reason,
-    order::{HashKey, Invalid, Order, OrderId, decode},
+    order::{HashKey, Invalid, Order, OrderId, decode_telling},
     pipeline::{
         InFlight, Pipeline,
         claims::{Claim, Claimed},
@@ -156,7 +156,7 @@ impl Admission {
     /// # Errors
     /// [`Rejection::Invalid`], counted.
     pub fn decode(&self, json: &[u8]) -> Result<Order, Rejection> {
-        decode(json, &self.key).map_err(|invalid| {
+        decode_telling(json, &self.key, &|id| self.id_read(id)).map_err(|invalid| {
             self.reject(Reason::Invalid);
             Rejection::Invalid(invalid)
         })
@@ -173,10 +173,20 @@ impl Admission {
         value: &str,
         other_members_json: Option<&str>,
     ) -> Result<Order, Rejection> {
-        Order::from_parts(id, value, other_members_json, &self.key).map_err(|invalid| {
-            self.reject(Reason::Invalid);
-            Rejection::Invalid(invalid)
-        })
+        let id_read = |id| self.id_read(id);
+        Order::from_parts_telling(id, value, other_members_json, &self.key, &id_read).map_err(
+            |invalid| {
+                self.reject(Reason::Invalid);
+                Rejection::Invalid(invalid)
+            },
+        )
+    }
+
+    /// While the rest of an order is decoded, what its claim will look at comes
+    /// closer.
+    fn id_read(&self, id: u128) {
+        self.pipeline.claims.prefetch(id);
+        self.pipeline.window.prefetch(id);
     }
 
     /// Submits a decoded order; else as [`submit`](Self::submit).

@@ -38,6 +38,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod order;
 pub mod pipeline;
+mod prefetch;
 pub mod server;
 mod sync;
 

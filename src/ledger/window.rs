@@ -44,7 +44,7 @@ use std::{
 use bytemuck::{Zeroable, allocation::zeroed_slice_box};
 
 use super::Status;
-use crate::clock;
+use crate::{clock, prefetch::prefetch};
 
 /// How finely the window's age is known: a note every so many entries.
 const NOTES: u64 = 1024;
@@ -140,6 +140,11 @@ impl Window {
         self.inserted.store(count + 1, Ordering::Release);
         // Publishes the entry (pairs with the Acquire load in `get`).
         bucket.store(self.tag(id) | (index as u32 + 1), Ordering::Release);
+    }
+
+    /// Has what a look-up of this id reads first brought into the cache.
+    pub fn prefetch(&self, id: u128) {
+        prefetch(&self.newest[self.bucket(id)]);
     }
 
     /// Looks an id up.

@@ -20,13 +20,16 @@ use super::layout::{Layout, unquote};
 
 /// What is known of an order while its members are read.
 pub(super) struct Members<'a> {
-    pub(super) id: Option<OrderId>,
+    /// The id and its hash.
+    pub(super) id: Option<(OrderId, u128)>,
     pub(super) value: Option<Decimal>,
     /// The sum of the hashes of the members but `id` and `value`.
     pub(super) others: u128,
     layout: Layout<'a>,
     text: &'a str,
     key: &'a HashKey,
+    /// Told the id's hash as soon as it is read.
+    id_read: &'a dyn Fn(u128),
     /// Why reading stopped; `serde_json`'s error type has no room for it.
     invalid: Option<Invalid>,
 }
@@ -34,7 +37,12 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Nothing known yet, to be read from `text`; `stripped` is empty or begins an order's JSON
     /// with an open brace and members.
-    pub(super) fn new(text: &'a str, key: &'a HashKey, stripped: String) -> Self {
+    pub(super) fn new(
+        text: &'a str,
+        key: &'a HashKey,
+        stripped: String,
+        id_read: &'a dyn Fn(u128),
+    ) -> Self {
         Self {
             id: None,
             value: None,
@@ -42,8 +50,16 @@ impl<'a> Members<'a> {
             layout: Layout::new(text, key, stripped),
             text,
             key,
+            id_read,
             invalid: None,
         }
+    }
+
+    /// Takes note of the id.
+    pub(super) fn identify(&mut self, id: OrderId) {
+        let hash = self.key.id(&id);
+        (self.id_read)(hash);
+        self.id = Some((id, hash));
     }
 
     /// Reads all members of the object that the text is.
@@ -98,7 +114,7 @@ impl<'a> Members<'a> {
             }
             "id" => {
                 self.layout.value(value_range)?;
-                self.id = Some(read_id(value)?);
+                self.identify(read_id(value)?);
                 Ok(())
             }
             "value" => {

@@ -98,6 +98,17 @@ impl Order {
         other_members_json: Option<&str>,
         key: &HashKey,
     ) -> Result<Self, Invalid> {
+        Self::from_parts_telling(id, value, other_members_json, key, &|_| ())
+    }
+
+    /// As [`from_parts`](Self::from_parts), with `id_read` as in [`decode_telling`].
+    pub(crate) fn from_parts_telling(
+        id: &str,
+        value: &str,
+        other_members_json: Option<&str>,
+        key: &HashKey,
+        id_read: &dyn Fn(u128),
+    ) -> Result<Self, Invalid> {
         let id = OrderId::parse(id)?;
         let decimal = decimal::parse(value)?;
         let others = other_members_json.unwrap_or("{}");
@@ -111,20 +122,20 @@ impl Order {
         json.push_str(r#"","value":"#);
         json.push_str(value);
 
-        let mut members = Members::new(others, key, json);
-        members.id = Some(id);
+        let mut members = Members::new(others, key, json, id_read);
+        members.identify(id);
         members.value = Some(decimal);
         members.read()?;
         Self::from_members(members, key)
     }
 
     fn from_members(members: Members<'_>, key: &HashKey) -> Result<Self, Invalid> {
-        let id = members.id.ok_or(Invalid::Missing { field: "id" })?;
+        let (id, id_hash) = members.id.ok_or(Invalid::Missing { field: "id" })?;
         let value = members.value.ok_or(Invalid::Missing { field: "value" })?;
         Ok(Self {
             id,
             value,
-            id_hash: key.id(&id),
+            id_hash,
             content_hash: members.others.wrapping_add(key.value(value)),
             json: members.into_json(),
         })
@@ -161,10 +172,20 @@ impl fmt::Debug for Order {
 /// # Errors
 /// [`Invalid`] is one reason, where there are several; members are judged as they come.
 pub fn decode(body: &[u8], key: &HashKey) -> Result<Order, Invalid> {
+    decode_telling(body, key, &|_| ())
+}
+
+/// As [`decode`]; `id_read` is called with the id's hash when the id has been
+/// read, whatever comes of the rest.
+pub(crate) fn decode_telling(
+    body: &[u8],
+    key: &HashKey,
+    id_read: &dyn Fn(u128),
+) -> Result<Order, Invalid> {
     let text = str::from_utf8(body).map_err(|error| Invalid::Utf8 {
         at: Position::of(body, error.valid_up_to()),
     })?;
-    let mut members = Members::new(text, key, String::with_capacity(text.len()));
+    let mut members = Members::new(text, key, String::with_capacity(text.len()), id_read);
     members.read()?;
     Order::from_members(members, key)
 }

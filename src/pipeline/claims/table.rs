@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use bytemuck::Zeroable;
 
 use super::{Claim, Claims};
+use crate::prefetch::prefetch;
 
 /// Slots in a bucket.
 pub const WAYS: usize = 16;
@@ -56,6 +57,14 @@ pub(super) struct Bucket {
 }
 
 impl Claims {
+    /// Has what a claim of this id reads and writes brought into the cache.
+    pub fn prefetch(&self, id: u128) {
+        let bucket = &self.buckets[self.bucket(id)];
+        prefetch(&bucket.states[0]);
+        prefetch(&bucket.states[WAYS / 2]); // the other line
+        prefetch(&bucket.slots[0]); // nearly always the one to be taken
+    }
+
     fn bucket(&self, id: u128) -> usize {
         ((id >> 64) as u64 & self.mask) as usize
     }
