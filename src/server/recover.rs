@@ -15,7 +15,7 @@ use crate::{
         memory,
         window::Known,
     },
-    order::{HashKey, decode},
+    order::{HashKey, decode_telling},
     pipeline::{Judged, Pipeline},
 };
 
@@ -84,12 +84,13 @@ impl Which {
                 };
                 let mut told = Instant::now();
                 let mut unreadable = 0_u64;
+                let id_read = |id| pipeline.window.prefetch(id);
                 let opened = journal::open(
                     dir,
                     options,
                     wake,
                     &mut |progress| tell(progress, &mut told),
-                    &mut |record| match decode(record.order.as_bytes(), key) {
+                    &mut |record| match decode_telling(record.order.as_bytes(), key, &id_read) {
                         Ok(order) => {
                             let known = Known {
                                 seq: record.seq,
