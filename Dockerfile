@@ -30,9 +30,8 @@ RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
         /manifest/Cargo.toml > Cargo.toml \
     && cp /manifest/Cargo.lock . \
     && mkdir src \
-    && echo 'fn main() {}' > build.rs \
-    && echo '//! Nothing yet.' | tee src/lib.rs > src/main.rs \
-    && echo 'fn main() {}' >> src/main.rs \
+    && echo '//! Nothing yet.' | tee src/lib.rs src/main.rs > build.rs \
+    && echo 'fn main() {}' | tee -a src/main.rs >> build.rs \
     && cargo build --release --locked \
     && cargo clean --release --locked -p order-processor \
     && rm -r src
