@@ -12,7 +12,10 @@ use std::{
 use harness::{
     BASE_FLAGS, Client, Directory, Figures, Service, get, on_both_engines, order, post, until,
 };
-use order_processor::{Config, Order, Processor, Server, Verdict, pipeline::Fault};
+use order_processor::{
+    Config, Order, Processor, Server, Verdict,
+    pipeline::{Fault, gate::State},
+};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
 
@@ -268,6 +271,61 @@ fn a_worker_that_panics_takes_no_promise_with_it() {
         });
     }
     assert_eq!(service.settled().orders(), (4, 4, 0));
+    service.drain();
+}
+
+/// Is done with no order before it is let go, and says that it is quick.
+struct Held(std::sync::Mutex<mpsc::Receiver<()>>);
+
+impl Processor for Held {
+    fn process(&self, _: &Order) -> Verdict {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        assert!(told.is_err(), "let go by dropping");
+        Verdict::Processed
+    }
+    fn is_quick(&self) -> bool {
+        true
+    }
+}
+
+/// A fault finds orders between two places, too: they are waited for.
+#[test]
+fn a_fault_takes_no_promise_with_it_that_is_on_its_way() {
+    let directory = Directory::new();
+    let data = directory.0.to_str().unwrap();
+    let base = BASE_FLAGS.map(|flag| if flag == "memory" { "journal" } else { flag });
+    let flags = ["order-processor"].into_iter().chain(base);
+    let flags = flags.chain(["--data-dir", data]);
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let (held, told) = mpsc::channel();
+    let processor = Arc::new(Held(std::sync::Mutex::new(told)));
+    let mut server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
+    server.open().unwrap();
+    let pipeline = server.pipeline().clone();
+    for number in 0..3 {
+        let body = format!(r#"{{"id":"o-{number}","value":1}}"#);
+        let reply = post(server.http(), "Prefer: respond-async\r\n", &body);
+        assert_eq!(reply.status, 202);
+    }
+    until("the worker has one", || pipeline.depth() == 2);
+    pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            until("given up", || pipeline.is_fenced());
+            thread::sleep(Duration::from_millis(50)); // how long it is on its way
+            drop(held);
+        });
+        server.abandon();
+    });
+    server.drain(harness::PATIENCE); // lets go of the directory
+
+    let service = directory.start(&[]);
+    for number in 0..3 {
+        let outcome = format!("/orders/o-{number}");
+        until("committed", || {
+            get(service.http, &outcome).json()["status"] == "processed"
+        });
+    }
     service.drain();
 }
 

@@ -9,8 +9,10 @@ use std::{
 use super::Server;
 use crate::{http::batch::LAST_BYTES, pipeline::gate::State};
 
-/// How long a drain waits, past its deadline, for what the ledger has in hand:
-/// a commit takes milliseconds, and a slow disk some hundred of them.
+/// How long a drain waits, past its deadline, for what the ledger has in hand: a
+/// commit takes milliseconds, and a slow disk some hundred of them. After a
+/// fault likewise, and for the thread that broke: it reports that before it has
+/// ended what it held.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 /// How long replies may take to get out once the last order has its outcome.
 /// They go to sockets that are open: whose buffers are full by then is not
@@ -107,16 +109,17 @@ impl Server {
         }
     }
 
-    /// After a fault: gives those who wait the time to hear that it is over, a
-    /// second at most, and keeps what somebody was told is queued for the next
-    /// start as far as it can be had. The process should end then.
+    /// After a fault: waits for what is between two places or with the ledger,
+    /// two seconds at most, keeps what somebody was told is queued for the next
+    /// start as far as it can be had, and gives those who wait a second to hear
+    /// that it is over. The process should end then.
     pub fn abandon(&mut self) {
         if let Some(native) = &self.native {
             native.stop();
         }
         // The gate is closed. Those who wait, for orders or for the feed, have
         // nothing to wait for any more.
-        let missed = self.pipeline.fence(Duration::ZERO);
+        let missed = self.pipeline.fence(LAST_COMMIT);
         self.deadlines.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
