@@ -373,11 +373,12 @@ impl Pipeline {
     /// Withdraws an order that no batch holds: answers all who wait for it and
     /// lets it out. For orders that were counted as accepted.
     fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
+        // Its client can't hear of a passing trouble any more when the process is
+        // about to end; the next one tries again. Looked up before the id is
+        // free: who claims that behind a promise must find the gate closed.
+        let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
         if let Some(ended) = self.claims.withdraw(job.claim) {
             // Before it leaves the gate: who finds that empty finds it here.
-            // Its client can't hear of a passing trouble any more when the
-            // process is about to end; the next one tries again.
-            let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
             if ended.told && !retry {
                 self.promise(job);
             }

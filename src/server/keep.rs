@@ -1,6 +1,6 @@
 //! Orders that a drain keeps on disk, and that the next start takes up again.
 
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc};
 
 use crate::{
     ledger::journal::{Kept, Pending},
@@ -145,11 +145,14 @@ impl Keeper {
         if let Some(feeder) = self.feeder.take() {
             feeder.stop();
         }
-        let promises = pipeline.promises();
-        let count = promises.len();
+        let mut promises = pipeline.promises();
         // Kept before, and not to be had now: with a ledger that doesn't come
         // back. They stand in the file, and must go on to.
         let taken_out = promises.iter().filter(|job| job.kept).count();
+        // No id is promised twice; but a file that said so would be refused.
+        let mut ids = HashSet::new();
+        promises.retain(|job| ids.insert(*job.order.id()));
+        let count = promises.len();
         let standing = pipeline.backlog.open().saturating_sub(taken_out);
         let Some(pending) = &self.pending else {
             return Finished {

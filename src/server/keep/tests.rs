@@ -16,7 +16,10 @@ use crate::{
         Ledger, LedgerFailed, Receipt,
         journal::{self, JournalLedger, Options},
     },
-    pipeline::{Judged, Settings, affinity::Plan, gate::State, processor::Rules},
+    pipeline::{
+        InFlight, Judged, Settings, affinity::Plan, claims::Claimed, cost, gate::State,
+        processor::Rules, ticket::Waiter,
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -167,4 +170,60 @@ fn a_panic_before_a_commit_loses_nothing() {
 #[test]
 fn a_panic_after_a_commit_loses_nothing_and_doubles_nothing() {
     told_orders_survive(Does::PanicAfter);
+}
+
+/// A pipeline that only takes orders in, and a keeper.
+fn taking(opened: journal::Journal<Judged>) -> (Arc<Pipeline>, Keeper) {
+    let pipeline = Pipeline::new(&Settings {
+        queue_orders: 64,
+        queue_bytes: 1 << 20,
+        window: 1000,
+        plan: Plan::unpinned(1),
+        window_reach: Duration::ZERO,
+    });
+    pipeline.doors.open(Vec::new());
+    pipeline.gate.open();
+    let on_fault: Arc<dyn Fn(Fault) + Send + Sync> = Arc::new(|fault| panic!("{fault}"));
+    let keeper = Keeper::start(&pipeline, Some(opened.pending), &on_fault).unwrap();
+    (pipeline, keeper)
+}
+
+/// Pushes an order past admission, tells of it, and takes it out.
+fn promise(pipeline: &Pipeline, id: &str) {
+    let json = format!(r#"{{"id":"{id}","value":1}}"#);
+    let order = decode(json.as_bytes(), &HashKey::from_bytes([1; 16])).unwrap();
+    let Claimed::Mine(claim) = pipeline.claims.claim(order.id_hash(), order.content_hash()) else {
+        panic!("{id} is taken");
+    };
+    pipeline.gate.enter(cost(&order)).unwrap();
+    let job = InFlight {
+        order,
+        claim,
+        waiter: Arc::new(Waiter::new(None)),
+        accepted_at: 1,
+        admitted: Instant::now(),
+        kept: false,
+    };
+    assert!(pipeline.push(Arc::new(job)).is_ok());
+    assert!(pipeline.claims.tell_queued(claim));
+    assert_eq!(pipeline.fence(Duration::ZERO), 0);
+}
+
+fn kept_in(directory: &Directory) -> Vec<String> {
+    let (opened, _) = open(&directory.0);
+    opened.kept.iter().map(|kept| kept.id.to_string()).collect()
+}
+
+/// A start would refuse a file with an id in it twice.
+#[test]
+fn an_id_is_kept_once() {
+    let directory = Directory::new("once");
+    let (pipeline, mut keeper) = taking(open(&directory.0).0);
+    for id in ["a", "b", "a"] {
+        promise(&pipeline, id);
+    }
+    let finished = keeper.finish(&pipeline);
+    assert_eq!((finished.kept, finished.lost), (2, 0));
+    drop((pipeline, keeper));
+    assert_eq!(kept_in(&directory), ["a", "b"]);
 }
