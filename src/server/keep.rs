@@ -50,6 +50,9 @@ pub enum KeptError {
 #[derive(Default)]
 pub(super) struct Keeper {
     pending: Option<Arc<Pending>>,
+    /// This process has written the file: it stands, and is added to from then
+    /// on.
+    written: bool,
     /// Runs while kept orders have no outcome.
     feeder: Option<Feeder>,
 }
@@ -135,6 +138,7 @@ impl Keeper {
         }
         Ok(Self {
             pending: Some(pending),
+            written: false,
             feeder,
         })
     }
@@ -175,11 +179,12 @@ impl Keeper {
         let orders = promises
             .iter()
             .map(|job| Kept::new(job.accepted_at, &job.order));
-        let kept = if standing > 0 {
+        let kept = if standing > 0 || self.written {
             pending.keep_too(after_seq, orders)
         } else {
             pending.keep(after_seq, orders)
         };
+        self.written |= kept.is_ok();
         if let Err(error) = kept {
             // The file of the last drain still stands.
             finished.kept = taken_out;

@@ -227,3 +227,17 @@ fn an_id_is_kept_once() {
     drop((pipeline, keeper));
     assert_eq!(kept_in(&directory), ["a", "b"]);
 }
+
+/// After a fault, and in the drain behind it.
+#[test]
+fn what_is_kept_twice_stands_together() {
+    let directory = Directory::new("together");
+    let (pipeline, mut keeper) = taking(open(&directory.0).0);
+    promise(&pipeline, "a");
+    assert_eq!(keeper.finish(&pipeline).kept, 1);
+    promise(&pipeline, "b");
+    assert_eq!(keeper.finish(&pipeline).kept, 1);
+    assert_eq!(keeper.finish(&pipeline).kept, 0);
+    drop((pipeline, keeper));
+    assert_eq!(kept_in(&directory), ["a", "b"]);
+}
