@@ -40,7 +40,7 @@ fn an_id_that_was_promised_is_not_taken_again() {
         other => panic!("{other:?}"),
     }
     assert_eq!((pipeline.depth(), pipeline.gate.orders()), (0, 0));
-    assert_eq!(pipeline.promises().len(), 1);
+    assert_eq!(pipeline.promises().0.len(), 1);
     assert_eq!(pipeline.metrics.admission.accepted.get(), 1);
     let draining = Reason::Draining;
     assert_eq!(pipeline.metrics.admission.rejected.get(draining), 1);

@@ -77,8 +77,7 @@ impl Server {
         }
         // Before the committer ends, and with it the hold on the directory; and
         // before replies, which are on their way by themselves.
-        let kept = self.keeper.finish(&self.pipeline);
-        let lost = kept.lost + missed.saturating_sub(kept.standing);
+        let kept = self.keeper.finish(&self.pipeline, missed);
         // They have what they wait for, or it doesn't come any more.
         wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
@@ -102,8 +101,8 @@ impl Server {
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
             kept: kept.kept + kept.standing,
-            lost,
-            keeping_failed: kept.can_keep && lost > 0,
+            lost: kept.lost,
+            keeping_failed: kept.can_keep && kept.lost > 0,
             in_time,
             took: start.elapsed(),
         }
@@ -125,9 +124,8 @@ impl Server {
             grpc.drain();
             grpc.over();
         }
-        let kept = self.keeper.finish(&self.pipeline);
-        let lost = kept.lost + missed.saturating_sub(kept.standing);
-        let kept = kept.kept + kept.standing;
+        let finished = self.keeper.finish(&self.pipeline, missed);
+        let (kept, lost) = (finished.kept + finished.standing, finished.lost);
         if kept + lost > 0 {
             tracing::error!(kept, lost, "orders were told queued and have no outcome");
         }

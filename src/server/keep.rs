@@ -145,11 +145,12 @@ impl Keeper {
 
     /// The end of a drain: keeps what somebody was told is queued and what has
     /// no outcome, or isn't known to have one.
-    pub(super) fn finish(&mut self, pipeline: &Pipeline) -> Finished {
+    /// `missed` of those were given up by the deadline.
+    pub(super) fn finish(&mut self, pipeline: &Pipeline, missed: usize) -> Finished {
         if let Some(feeder) = self.feeder.take() {
             feeder.stop();
         }
-        let mut promises = pipeline.promises();
+        let (mut promises, with_ledger) = pipeline.promises();
         // Kept before, and not to be had now: with a ledger that doesn't come
         // back. They stand in the file, and must go on to.
         let taken_out = promises.iter().filter(|job| job.kept).count();
@@ -158,9 +159,10 @@ impl Keeper {
         promises.retain(|job| ids.insert(*job.order.id()));
         let count = promises.len();
         let standing = pipeline.backlog.open().saturating_sub(taken_out);
+        let missed = (missed + with_ledger).saturating_sub(standing);
         let Some(pending) = &self.pending else {
             return Finished {
-                lost: count,
+                lost: count + missed,
                 ..Finished::default()
             };
         };
@@ -168,7 +170,7 @@ impl Keeper {
             kept: count,
             can_keep: true,
             standing,
-            ..Finished::default()
+            lost: missed,
         };
         if count == 0 {
             return finished;
@@ -188,10 +190,10 @@ impl Keeper {
         if let Err(error) = kept {
             // The file of the last drain still stands.
             finished.kept = taken_out;
-            finished.lost = count - finished.kept;
+            let lost = count.saturating_sub(taken_out);
+            finished.lost += lost;
             tracing::error!(
-                "{error}: {} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to",
-                finished.lost
+                "{error}: {lost} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to"
             );
         }
         finished

@@ -157,7 +157,7 @@ fn a_ledger_that_panics_leaves_nobody_waiting() {
     let answers = running.ends(&tickets);
     let told: Vec<_> = (0..20).filter(|number| number % 3 != 2).collect();
     let told: Vec<_> = told.iter().map(|number| format!("o-{number}")).collect();
-    assert_eq!(ids(&pipeline.promises()), told, "none is lost");
+    assert_eq!(ids(&pipeline.promises().0), told, "none is lost");
     let doubtful = answers.iter().filter(|why| **why == Withdrawal::Ledger);
     let doubtful = doubtful.count();
     assert!(
@@ -245,7 +245,7 @@ fn what_a_thread_had_in_hand_is_told_and_kept() {
         assert_eq!(ticket.answer(), Some(drained));
     }
     assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
-    assert_eq!(ids(&pipeline.promises()), ["a", "b"]);
+    assert_eq!(ids(&pipeline.promises().0), ["a", "b"]);
     assert_eq!(pipeline.metrics.withdrawn.get(WithdrawReason::Drain), 3);
 }
 
@@ -286,7 +286,7 @@ fn what_was_committed_and_not_made_known_is_in_doubt() {
     let pipeline = running.admission.pipeline().clone();
     let answers = running.ends(&tickets);
     assert!(answers.contains(&Withdrawal::Ledger), "{answers:?}");
-    assert_eq!(ids(&pipeline.promises()), ["a", "b"]);
+    assert_eq!(ids(&pipeline.promises().0), ["a", "b"]);
     let archive = pipeline.archive().expect("it was started");
     assert_ne!(archive.last_seq(), 0);
     assert_eq!(pipeline.settled_seq(), 0);

@@ -143,7 +143,7 @@ fn told_orders_survive(panics: Does) {
     }
     assert!(pipeline.gate.wait_empty(Instant::now() + PATIENCE));
     assert_eq!(faults.recv().unwrap(), Fault::Panic("committer".into()));
-    let finished = keeper.finish(&pipeline);
+    let finished = keeper.finish(&pipeline, 0);
     let outcomes = pipeline.metrics.ledger.outcomes() as usize;
     assert!((1..=3).contains(&outcomes), "one batch: {outcomes}");
     assert_eq!((finished.kept, finished.lost), (ids.len() - outcomes, 0));
@@ -222,7 +222,7 @@ fn an_id_is_kept_once() {
     for id in ["a", "b", "a"] {
         promise(&pipeline, id);
     }
-    let finished = keeper.finish(&pipeline);
+    let finished = keeper.finish(&pipeline, 0);
     assert_eq!((finished.kept, finished.lost), (2, 0));
     drop((pipeline, keeper));
     assert_eq!(kept_in(&directory), ["a", "b"]);
@@ -234,10 +234,10 @@ fn what_is_kept_twice_stands_together() {
     let directory = Directory::new("together");
     let (pipeline, mut keeper) = taking(open(&directory.0).0);
     promise(&pipeline, "a");
-    assert_eq!(keeper.finish(&pipeline).kept, 1);
+    assert_eq!(keeper.finish(&pipeline, 0).kept, 1);
     promise(&pipeline, "b");
-    assert_eq!(keeper.finish(&pipeline).kept, 1);
-    assert_eq!(keeper.finish(&pipeline).kept, 0);
+    assert_eq!(keeper.finish(&pipeline, 0).kept, 1);
+    assert_eq!(keeper.finish(&pipeline, 0).kept, 0);
     drop((pipeline, keeper));
     assert_eq!(kept_in(&directory), ["a", "b"]);
 }
