@@ -14,6 +14,7 @@ use harness::{
 };
 use order_processor::{
     Config, Order, Processor, Server, Verdict,
+    http::batch::LAST_BYTES,
     pipeline::{Fault, gate::State},
 };
 
@@ -327,6 +328,30 @@ fn a_fault_takes_no_promise_with_it_that_is_on_its_way() {
         });
     }
     service.drain();
+}
+
+/// The process ends soon after a fault: who sends a batch hears of it before
+/// that, however slowly it comes.
+#[test]
+fn a_fault_is_told_to_a_batch_at_once() {
+    let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let mut server = Server::start(&config, |fault| panic!("{fault}")).unwrap();
+    server.open().unwrap();
+    let mut client = Client::to(server.http());
+    let head = "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/x-ndjson\r\n";
+    client.send(format!("{head}Content-Length: 1000\r\n\r\n"));
+    client.send("{\"id\":\"a\",\"value\":1}\n{\"id\"");
+    let pipeline = server.pipeline();
+    until("one is in", || pipeline.metrics.ledger.outcomes() == 1);
+    pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
+    let start = Instant::now();
+    server.abandon();
+    let took = start.elapsed();
+    assert!(took < LAST_BYTES, "{took:?}: waited for the rest of it");
+    client.reply().problem(503);
+    client.ends();
+    server.drain(harness::PATIENCE);
 }
 
 /// Ids that leave the window sooner than a client may come back are told, once

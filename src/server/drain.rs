@@ -48,6 +48,7 @@ impl Server {
     pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;
+        let before = self.pipeline.metrics.ledger.outcomes();
         self.pipeline.gate.close(State::Draining);
         if let Some(native) = &self.native {
             native.stop();
@@ -65,7 +66,6 @@ impl Server {
             wait_for_none(&self.service.batches, last.min(deadline));
         }
         self.deadlines.wake_all();
-        let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
         if !in_time {
@@ -119,6 +119,9 @@ impl Server {
         // The gate is closed. Those who wait, for orders or for the feed, have
         // nothing to wait for any more.
         let missed = self.pipeline.fence(LAST_COMMIT);
+        // A batch whose lines are still coming is told so now, and not cut when
+        // the process ends.
+        self.service.closing.store(true, Ordering::Release);
         self.deadlines.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
