@@ -360,8 +360,11 @@ mod tests {
                             hits += 1;
                         }
                         // Not overwritten by the time the look-up had ended?
+                        // Two may be seen that `entered` doesn't tell of yet: one,
+                        // and the zero of the next, which nothing keeps behind
+                        // the number of the first.
                         let after = entered.load(Ordering::Acquire);
-                        if seq <= newest && seq + CAPACITY > after + 1 {
+                        if seq <= newest && seq + CAPACITY > after + 2 {
                             assert!(found.is_some(), "{seq} at {newest}..{after}");
                         }
                     }
