@@ -29,7 +29,7 @@ pub(super) fn run(
     let mut batch = Vec::new();
     let mut receipts = Vec::new();
     let mut back = Vec::new();
-    // Why the ledger can't go on, once it can't.
+    // Whether the ledger has failed: it is not asked any more.
     let mut dead = false;
     let mut last = Haste::Now;
     let mut reach = Reach::new(pipeline.window_reach);

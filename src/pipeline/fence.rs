@@ -124,7 +124,8 @@ impl Pipeline {
 
     /// Sets an order aside that somebody was told is queued, and that gets no
     /// outcome in this process. As many as can be inside: this happens when
-    /// the gate is closed only, at the deadline or after the ledger has failed.
+    /// the gate is closed only, at the deadline or after the ledger has failed
+    /// or a thread has panicked.
     pub(super) fn promise(&self, job: &Arc<InFlight>) {
         self.promised().push(job.clone());
     }
