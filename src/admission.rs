@@ -223,18 +223,17 @@ impl Admission {
         match self.pipeline.gate.enter(bytes) {
             Ok(()) => {}
             Err(Refused::Bytes | Refused::Orders) => return Offered::NoRoom(order),
-            Err(Refused::Closed(state)) => {
-                self.reject(match state {
-                    State::LedgerDown | State::LedgerFull => Reason::Ledger,
-                    _ => Reason::Draining,
-                });
-                return Offered::Rejected(Rejection::Closed(state));
-            }
+            Err(Refused::Closed(state)) => return Offered::Rejected(self.closed(state)),
         }
         let entered = Entered {
             pipeline: &self.pipeline,
             bytes,
         };
+        self.admit_entered(order, waker, entered)
+    }
+
+    /// The way of an order that the gate has let in.
+    fn admit_entered(&self, order: Order, waker: Option<&Waker>, entered: Entered<'_>) -> Offered {
         let (id, content) = (order.id_hash(), order.content_hash());
         let claim = loop {
             match self.pipeline.claims.claim(id, content) {
@@ -271,6 +270,14 @@ impl Admission {
         if let Some(known) = self.pipeline.window.get(id) {
             self.release(claim);
             return self.committed(known, content);
+        }
+        // An order with this id may have been taken out to be kept since the gate
+        // let us in. That happens behind a closed gate only; it freed its slot
+        // with Release, and our claim has read that slot with Acquire: so we find
+        // the gate closed, too.
+        if self.pipeline.gate.is_closed() {
+            self.release(claim);
+            return Offered::Rejected(self.closed(self.pipeline.gate.state()));
         }
         let waiter = Arc::new(Waiter::new(waker.cloned()));
         let job = Arc::new(InFlight {
@@ -339,6 +346,14 @@ impl Admission {
         self.reject(Reason::Full);
         let retry_after = self.pipeline.rate.retry_after(self.pipeline.depth());
         Rejection::Full { retry_after }
+    }
+
+    fn closed(&self, state: State) -> Rejection {
+        self.reject(match state {
+            State::LedgerDown | State::LedgerFull => Reason::Ledger,
+            _ => Reason::Draining,
+        });
+        Rejection::Closed(state)
     }
 
     fn conflict(&self, committed: bool) -> Rejection {
@@ -410,3 +425,6 @@ impl std::fmt::Debug for Ticket {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

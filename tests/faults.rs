@@ -12,7 +12,11 @@ use std::{
 use harness::{
     BASE_FLAGS, Client, Directory, Figures, Service, get, on_both_engines, order, post, until,
 };
-use order_processor::{Config, Order, Processor, Server, Verdict, pipeline::Fault};
+use order_processor::{
+    Config, Order, Processor, Server, Verdict,
+    http::batch::LAST_BYTES,
+    pipeline::{Fault, gate::State},
+};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
 
@@ -269,6 +273,85 @@ fn a_worker_that_panics_takes_no_promise_with_it() {
     }
     assert_eq!(service.settled().orders(), (4, 4, 0));
     service.drain();
+}
+
+/// Is done with no order before it is let go, and says that it is quick.
+struct Held(std::sync::Mutex<mpsc::Receiver<()>>);
+
+impl Processor for Held {
+    fn process(&self, _: &Order) -> Verdict {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        assert!(told.is_err(), "let go by dropping");
+        Verdict::Processed
+    }
+    fn is_quick(&self) -> bool {
+        true
+    }
+}
+
+/// A fault finds orders between two places, too: they are waited for.
+#[test]
+fn a_fault_takes_no_promise_with_it_that_is_on_its_way() {
+    let directory = Directory::new();
+    let data = directory.0.to_str().unwrap();
+    let base = BASE_FLAGS.map(|flag| if flag == "memory" { "journal" } else { flag });
+    let flags = ["order-processor"].into_iter().chain(base);
+    let flags = flags.chain(["--data-dir", data]);
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let (held, told) = mpsc::channel();
+    let processor = Arc::new(Held(std::sync::Mutex::new(told)));
+    let mut server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
+    server.open().unwrap();
+    let pipeline = server.pipeline().clone();
+    for number in 0..3 {
+        let body = format!(r#"{{"id":"o-{number}","value":1}}"#);
+        let reply = post(server.http(), "Prefer: respond-async\r\n", &body);
+        assert_eq!(reply.status, 202);
+    }
+    until("the worker has one", || pipeline.depth() == 2);
+    pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            until("given up", || pipeline.is_fenced());
+            thread::sleep(Duration::from_millis(50)); // how long it is on its way
+            drop(held);
+        });
+        server.abandon();
+    });
+    server.drain(harness::PATIENCE); // lets go of the directory
+
+    let service = directory.start(&[]);
+    for number in 0..3 {
+        let outcome = format!("/orders/o-{number}");
+        until("committed", || {
+            get(service.http, &outcome).json()["status"] == "processed"
+        });
+    }
+    service.drain();
+}
+
+/// The process ends soon after a fault: who sends a batch hears of it before
+/// that, however slowly it comes.
+#[test]
+fn a_fault_is_told_to_a_batch_at_once() {
+    let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
+    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let mut server = Server::start(&config, |fault| panic!("{fault}")).unwrap();
+    server.open().unwrap();
+    let mut client = Client::to(server.http());
+    let head = "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/x-ndjson\r\n";
+    client.send(format!("{head}Content-Length: 1000\r\n\r\n"));
+    client.send("{\"id\":\"a\",\"value\":1}\n{\"id\"");
+    let pipeline = server.pipeline();
+    until("one is in", || pipeline.metrics.ledger.outcomes() == 1);
+    pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
+    let start = Instant::now();
+    server.abandon();
+    let took = start.elapsed();
+    assert!(took < LAST_BYTES, "{took:?}: waited for the rest of it");
+    client.reply().problem(503);
+    client.ends();
+    server.drain(harness::PATIENCE);
 }
 
 /// Ids that leave the window sooner than a client may come back are told, once

@@ -29,7 +29,7 @@ pub(super) fn run(
     let mut batch = Vec::new();
     let mut receipts = Vec::new();
     let mut back = Vec::new();
-    // Why the ledger can't go on, once it can't.
+    // Whether the ledger has failed: it is not asked any more.
     let mut dead = false;
     let mut last = Haste::Now;
     let mut reach = Reach::new(pipeline.window_reach);
@@ -135,12 +135,13 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
         let job = item.into_job();
         leaving.orders += 1;
         leaving.bytes += cost(&job.order);
-        let ended = pipeline.claims.finish(job.claim);
-        match answer {
-            Answer::Committed(_) if job.kept => pipeline.backlog.committed(),
+        let ended = match answer {
+            Answer::Committed(_) => pipeline.claims.finish(job.claim),
             // The next start finds out whether it is there.
-            Answer::Withdrawn(_) if ended.told => pipeline.promise(&job),
-            _ => {}
+            Answer::Withdrawn(_) => pipeline.end_in_doubt(&job),
+        };
+        if job.kept && matches!(answer, Answer::Committed(_)) {
+            pipeline.backlog.committed();
         }
         for waiter in ended.waiters {
             waiter.keep(answer.clone());

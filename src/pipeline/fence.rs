@@ -48,6 +48,7 @@ use std::{
 
 use super::{
     InFlight, Pipeline,
+    claims::Ended,
     ticket::{Answer, Withdrawal},
     wake::Haste,
 };
@@ -61,7 +62,9 @@ impl Pipeline {
     /// is among [`promises`](Self::promises) then.
     ///
     /// It waits up to `patience` for what is with the ledger or with a quick
-    /// processor, and says how many of those told could not be had.
+    /// processor. What is still between two places then, or with such a
+    /// processor, is given up: it says how many of those told were. What the
+    /// ledger still has may come back; see [`promises`](Self::promises).
     pub fn fence(&self, patience: Duration) -> usize {
         let end = Instant::now() + patience;
         self.fenced.store(true, Ordering::SeqCst);
@@ -121,17 +124,35 @@ impl Pipeline {
 
     /// Sets an order aside that somebody was told is queued, and that gets no
     /// outcome in this process. As many as can be inside: this happens when
-    /// the gate is closed only, at the deadline or after the ledger has failed.
+    /// the gate is closed only, at the deadline or after the ledger has failed
+    /// or a thread has panicked.
     pub(super) fn promise(&self, job: &Arc<InFlight>) {
         self.promised().push(job.clone());
     }
 
+    /// Ends the claim of an order that the ledger left in doubt, and sets it
+    /// aside if somebody was told that it is queued.
+    pub(super) fn end_in_doubt(&self, job: &Arc<InFlight>) -> Ended {
+        // Both under the lock, for `promises`.
+        let mut promised = self.promised();
+        let ended = self.claims.finish(job.claim);
+        if ended.told {
+            promised.push(job.clone());
+        }
+        ended
+    }
+
     /// Takes the orders that somebody was told are queued and that were taken
-    /// out without an outcome, in the order of their admission.
-    pub fn promises(&self) -> Vec<Arc<InFlight>> {
-        let mut promises = std::mem::take(&mut *self.promised());
+    /// out without an outcome, in the order of their admission; and counts
+    /// those told that the ledger still has after the deadline's patience.
+    pub fn promises(&self) -> (Vec<Arc<InFlight>>, usize) {
+        let mut promised = self.promised();
+        // At one moment: what comes back in doubt is in one of the two.
+        let with_ledger = self.claims.sealed_told();
+        let mut promises = std::mem::take(&mut *promised);
+        drop(promised);
         promises.sort_by_key(|job| job.accepted_at);
-        promises
+        (promises, with_ledger)
     }
 
     fn promised(&self) -> MutexGuard<'_, Vec<Arc<InFlight>>> {

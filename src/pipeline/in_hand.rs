@@ -1,4 +1,4 @@
-//! An order that a thread of the pipeline has in hand, so that a panic of that
+//! An order that a worker or the committer has in hand, so that a panic of that
 //! thread doesn't lose it.
 //!
 //! Whoever takes an order out of a place ends it or puts it into the next one.

@@ -8,7 +8,8 @@
 //!
 //! Nothing here locks on an order's way; both queues are of fixed size. Who
 //! ends an order answers its waiters, ends its claim and lets it out of the
-//! gate: the committer, or [`Pipeline::fence`] at the drain deadline.
+//! gate: the committer, [`Pipeline::fence`] at the drain deadline, or what is
+//! left of a thread that has panicked.
 
 pub mod affinity;
 pub mod backlog;
@@ -239,8 +240,8 @@ impl Pipeline {
     }
 
     /// Starts the workers and the committer, which owns `ledger`; `archive` is
-    /// its read side. `on_fault` is called at most once for each thread, from
-    /// that thread.
+    /// its read side. `on_fault` is called by the thread that breaks, once; by
+    /// the committer once more if it panics after its ledger has failed.
     ///
     /// # Errors
     /// When the system gives no more threads.
@@ -373,11 +374,12 @@ impl Pipeline {
     /// Withdraws an order that no batch holds: answers all who wait for it and
     /// lets it out. For orders that were counted as accepted.
     fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
+        // Its client can't hear of a passing trouble any more when the process is
+        // about to end; the next one tries again. Looked up before the id is
+        // free: who claims that behind a promise must find the gate closed.
+        let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
         if let Some(ended) = self.claims.withdraw(job.claim) {
             // Before it leaves the gate: who finds that empty finds it here.
-            // Its client can't hear of a passing trouble any more when the
-            // process is about to end; the next one tries again.
-            let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
             if ended.told && !retry {
                 self.promise(job);
             }

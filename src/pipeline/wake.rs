@@ -340,7 +340,7 @@ impl Parking {
             while mask != 0 {
                 let lowest = mask & mask.wrapping_neg();
                 // Acquire pairs with the Release in `announce`, Release with
-                // the Acquire in `announced`.
+                // the Acquire in `is_announced`.
                 let before = word.fetch_and(!lowest, Ordering::AcqRel);
                 if before & lowest != 0 {
                     let consumer = index * 64 + lowest.trailing_zeros() as usize;

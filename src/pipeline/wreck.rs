@@ -23,6 +23,8 @@ impl Pipeline {
             self.withdraw(&job, Withdrawal::Drain);
         }
         self.end_dropped();
+        // It may have judged orders before, and have told the committer later.
+        self.committer.notify(Haste::Now);
         loop {
             let next = self
                 .workers
@@ -37,6 +39,8 @@ impl Pipeline {
     /// For the committer: turns away what is judged.
     pub(super) fn wrecked_committer(&self) {
         self.end_dropped();
+        // It may have made room before, and have told no worker that waits for it.
+        self.room.notify(Haste::Now);
         loop {
             let next = self
                 .committer

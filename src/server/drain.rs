@@ -9,8 +9,10 @@ use std::{
 use super::Server;
 use crate::{http::batch::LAST_BYTES, pipeline::gate::State};
 
-/// How long a drain waits, past its deadline, for what the ledger has in hand:
-/// a commit takes milliseconds, and a slow disk some hundred of them.
+/// How long a drain waits, past its deadline, for what the ledger has in hand: a
+/// commit takes milliseconds, and a slow disk some hundred of them. After a
+/// fault likewise, and for the thread that broke: it reports that before it has
+/// ended what it held.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 /// How long replies may take to get out once the last order has its outcome.
 /// They go to sockets that are open: whose buffers are full by then is not
@@ -46,6 +48,7 @@ impl Server {
     pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;
+        let before = self.pipeline.metrics.ledger.outcomes();
         self.pipeline.gate.close(State::Draining);
         if let Some(native) = &self.native {
             native.stop();
@@ -63,7 +66,6 @@ impl Server {
             wait_for_none(&self.service.batches, last.min(deadline));
         }
         self.deadlines.wake_all();
-        let before = self.pipeline.metrics.ledger.outcomes();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
         if !in_time {
@@ -75,8 +77,7 @@ impl Server {
         }
         // Before the committer ends, and with it the hold on the directory; and
         // before replies, which are on their way by themselves.
-        let kept = self.keeper.finish(&self.pipeline);
-        let lost = kept.lost + missed.saturating_sub(kept.standing);
+        let kept = self.keeper.finish(&self.pipeline, missed);
         // They have what they wait for, or it doesn't come any more.
         wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
@@ -100,31 +101,34 @@ impl Server {
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
             kept: kept.kept + kept.standing,
-            lost,
-            keeping_failed: kept.can_keep && lost > 0,
+            lost: kept.lost,
+            keeping_failed: kept.can_keep && kept.lost > 0,
             in_time,
             took: start.elapsed(),
         }
     }
 
-    /// After a fault: gives those who wait the time to hear that it is over, a
-    /// second at most, and keeps what somebody was told is queued for the next
-    /// start as far as it can be had. The process should end then.
+    /// After a fault: waits for what is between two places or with the ledger,
+    /// two seconds at most, keeps what somebody was told is queued for the next
+    /// start as far as it can be had, and gives those who wait a second to hear
+    /// that it is over. The process should end then.
     pub fn abandon(&mut self) {
         if let Some(native) = &self.native {
             native.stop();
         }
         // The gate is closed. Those who wait, for orders or for the feed, have
         // nothing to wait for any more.
-        let missed = self.pipeline.fence(Duration::ZERO);
+        let missed = self.pipeline.fence(LAST_COMMIT);
+        // A batch whose lines are still coming is told so now, and not cut when
+        // the process ends.
+        self.service.closing.store(true, Ordering::Release);
         self.deadlines.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
             grpc.over();
         }
-        let kept = self.keeper.finish(&self.pipeline);
-        let lost = kept.lost + missed.saturating_sub(kept.standing);
-        let kept = kept.kept + kept.standing;
+        let finished = self.keeper.finish(&self.pipeline, missed);
+        let (kept, lost) = (finished.kept + finished.standing, finished.lost);
         if kept + lost > 0 {
             tracing::error!(kept, lost, "orders were told queued and have no outcome");
         }

@@ -1,6 +1,6 @@
 //! Orders that a drain keeps on disk, and that the next start takes up again.
 
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc};
 
 use crate::{
     ledger::journal::{Kept, Pending},
@@ -50,6 +50,9 @@ pub enum KeptError {
 #[derive(Default)]
 pub(super) struct Keeper {
     pending: Option<Arc<Pending>>,
+    /// This process has written the file: it stands, and is added to from then
+    /// on.
+    written: bool,
     /// Runs while kept orders have no outcome.
     feeder: Option<Feeder>,
 }
@@ -135,25 +138,31 @@ impl Keeper {
         }
         Ok(Self {
             pending: Some(pending),
+            written: false,
             feeder,
         })
     }
 
     /// The end of a drain: keeps what somebody was told is queued and what has
     /// no outcome, or isn't known to have one.
-    pub(super) fn finish(&mut self, pipeline: &Pipeline) -> Finished {
+    /// `missed` of those were given up by the deadline.
+    pub(super) fn finish(&mut self, pipeline: &Pipeline, missed: usize) -> Finished {
         if let Some(feeder) = self.feeder.take() {
             feeder.stop();
         }
-        let promises = pipeline.promises();
-        let count = promises.len();
+        let (mut promises, with_ledger) = pipeline.promises();
         // Kept before, and not to be had now: with a ledger that doesn't come
         // back. They stand in the file, and must go on to.
         let taken_out = promises.iter().filter(|job| job.kept).count();
+        // No id is promised twice; but a file that said so would be refused.
+        let mut ids = HashSet::new();
+        promises.retain(|job| ids.insert(*job.order.id()));
+        let count = promises.len();
         let standing = pipeline.backlog.open().saturating_sub(taken_out);
+        let missed = (missed + with_ledger).saturating_sub(standing);
         let Some(pending) = &self.pending else {
             return Finished {
-                lost: count,
+                lost: count + missed,
                 ..Finished::default()
             };
         };
@@ -161,7 +170,7 @@ impl Keeper {
             kept: count,
             can_keep: true,
             standing,
-            ..Finished::default()
+            lost: missed,
         };
         if count == 0 {
             return finished;
@@ -172,18 +181,19 @@ impl Keeper {
         let orders = promises
             .iter()
             .map(|job| Kept::new(job.accepted_at, &job.order));
-        let kept = if standing > 0 {
+        let kept = if standing > 0 || self.written {
             pending.keep_too(after_seq, orders)
         } else {
             pending.keep(after_seq, orders)
         };
+        self.written |= kept.is_ok();
         if let Err(error) = kept {
             // The file of the last drain still stands.
             finished.kept = taken_out;
-            finished.lost = count - finished.kept;
+            let lost = count.saturating_sub(taken_out);
+            finished.lost += lost;
             tracing::error!(
-                "{error}: {} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to",
-                finished.lost
+                "{error}: {lost} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to"
             );
         }
         finished

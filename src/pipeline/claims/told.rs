@@ -43,10 +43,10 @@ impl Claims {
     }
 
     /// Gives up what is left at the end of a drain: withdraws every order that
-    /// is not in a batch, has nobody told any more of the others, nor of any
-    /// that is claimed from now on, and counts those of both that somebody was
-    /// told were queued. After admission has closed. The waiters are returned,
-    /// to be told.
+    /// is not in a batch, and counts those of them that somebody was told were
+    /// queued; of the [others](Self::sealed_told), and of any that is claimed
+    /// from now on, nobody is told any more. After admission has closed. The
+    /// waiters are returned, to be told.
     pub fn seal(&self) -> (usize, Vec<Arc<Waiter>>) {
         let mut told = 0;
         let mut waiters = Vec::new();
@@ -67,11 +67,28 @@ impl Claims {
                 _ => None,
             });
             let Some(before) = before else { continue }; // it has ended
-            told += usize::from(before & TOLD != 0);
             if before & phase::MASK != phase::COMMITTING {
+                told += usize::from(before & TOLD != 0);
                 waiters.append(&mut self.release(claim, WITHDRAWN).waiters);
             }
         }
         (told, waiters)
+    }
+
+    /// How many that somebody was told were queued have no end yet, of those
+    /// that [`seal`](Self::seal) left in a batch.
+    pub fn sealed_told(&self) -> usize {
+        // SeqCst, with the store in `seal`: nothing to look for before.
+        if !self.sealed.load(Ordering::SeqCst) {
+            return 0;
+        }
+        let states = self.buckets.iter().flat_map(|bucket| &bucket.states);
+        let left = states.filter(|state| {
+            // Acquire: pairs with the release of one that has ended, whose order
+            // has its outcome, or is promised to the next process.
+            let state = state.load(Ordering::Acquire);
+            state & phase::MASK != phase::FREE && state & SEALED != 0 && state & TOLD != 0
+        });
+        left.count()
     }
 }

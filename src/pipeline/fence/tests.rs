@@ -13,7 +13,7 @@ use super::{
     super::{
         affinity::Plan,
         gate::State,
-        processor::{Processor, Verdict},
+        processor::{Processor, Rules, Verdict},
     },
     *,
 };
@@ -134,7 +134,7 @@ fn whoever_is_told_is_promised_or_committed() {
         });
         assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
         let (told, refused) = (told.into_inner().unwrap(), refused.into_inner().unwrap());
-        let kept = ids(&pipeline.promises());
+        let kept = ids(&pipeline.promises().0);
         promised += kept.len();
         for id in &kept {
             assert!(told.contains(id), "{id} is kept and nobody was told");
@@ -223,7 +223,7 @@ fn a_worker_that_hangs_is_not_waited_for() {
     let start = Instant::now();
     assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
     assert!(start.elapsed() < Duration::from_secs(30));
-    let kept = ids(&pipeline.promises());
+    let kept = ids(&pipeline.promises().0);
     let expected: BTreeSet<_> = (0..4).map(|number| format!("o-{number}")).collect();
     assert_eq!(kept, expected);
     // It comes back, and what it says makes no difference any more.
@@ -247,7 +247,7 @@ fn a_quick_one_that_hangs_is_counted() {
     let pipeline = admission.pipeline();
     pipeline.gate.close(State::Draining);
     assert_eq!(pipeline.fence(Duration::from_millis(20)), 2);
-    assert_eq!(ids(&pipeline.promises()).len(), 2);
+    assert_eq!(ids(&pipeline.promises().0).len(), 2);
     let_go.store(true, Ordering::SeqCst);
     assert!(
         pipeline
@@ -255,6 +255,64 @@ fn a_quick_one_that_hangs_is_counted() {
             .wait_empty(Instant::now() + Duration::from_secs(60))
     );
     assert_eq!(pipeline.metrics.ledger.outcomes(), 0, "too late");
+    pipeline.close();
+}
+
+/// A ledger that takes its time.
+struct Late {
+    memory: memory::MemoryLedger<Judged>,
+    has_some: Arc<AtomicBool>,
+    let_go: Arc<AtomicBool>,
+}
+
+impl Ledger<Judged> for Late {
+    fn room(&self) -> usize {
+        self.memory.room()
+    }
+    fn append(&mut self, batch: &mut Vec<Judged>) {
+        self.has_some.store(true, Ordering::SeqCst);
+        while !self.let_go.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        self.memory.append(batch);
+    }
+    fn receipts(&mut self, done: &mut Vec<Receipt<Judged>>) -> Result<(), LedgerFailed> {
+        self.memory.receipts(done)
+    }
+}
+
+#[test]
+fn what_the_ledger_has_is_counted_until_it_comes_back() {
+    let (has_some, let_go) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+    let late = Late {
+        memory: memory::open(16).0,
+        has_some: has_some.clone(),
+        let_go: let_go.clone(),
+    };
+    let admission = started(Rules::default(), Some(Box::new(late)));
+    for number in 0..5 {
+        match admission.submit(&json(&format!("o-{number}")), None) {
+            Ok(Admitted::Waiting(ticket)) => assert!(ticket.tell_queued()),
+            other => panic!("{other:?}"),
+        }
+    }
+    while !has_some.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    let pipeline = admission.pipeline();
+    pipeline.gate.close(State::Draining);
+    assert_eq!(pipeline.fence(Duration::from_millis(20)), 0);
+    let (promises, with_ledger) = pipeline.promises();
+    assert!(with_ledger > 0);
+    assert_eq!(promises.len() + with_ledger, 5);
+    let_go.store(true, Ordering::SeqCst);
+    assert!(
+        pipeline
+            .gate
+            .wait_empty(Instant::now() + Duration::from_secs(60))
+    );
+    assert_eq!(pipeline.metrics.ledger.outcomes(), with_ledger as u64);
+    assert_eq!(pipeline.promises().1, 0, "it has its outcome");
     pipeline.close();
 }
 
@@ -335,8 +393,8 @@ fn promises_outlive_a_ledger_that_fails() {
             .gate
             .wait_empty(Instant::now() + Duration::from_secs(60));
         assert!(empty);
-        assert_eq!(ids(&pipeline.promises()).len(), 4);
-        assert!(pipeline.promises().is_empty(), "taken once");
+        assert_eq!(ids(&pipeline.promises().0).len(), 4);
+        assert!(pipeline.promises().0.is_empty(), "taken once");
         pipeline.close();
     }
 }

@@ -46,14 +46,7 @@ impl Ledger<Judged> for Noting {
 /// must not stay with them: they are out of the queue's budget by then.
 #[test]
 fn a_ticket_holds_no_order_once_it_has_an_answer() {
-    let plan = Plan {
-        workers: 1,
-        io_threads: 1,
-        worker_cores: vec![None],
-        io_cores: vec![None],
-        spin: false,
-        why: String::new(),
-    };
+    let plan = Plan::unpinned(1);
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 64,
         queue_bytes: 1 << 20,

@@ -4,6 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool as Flag, AtomicU64 as Count},
     thread,
+    time::Instant,
 };
 
 use super::*;
@@ -62,9 +63,14 @@ fn a_consumer_whose_poll_panicked_is_woken_again() {
             }
             let case = (haste, panics_at, pushed_before);
             let woke = push();
-            if !woke && !consumer.is_finished() {
-                parking.notify_all(); // so that the test ends
-                panic!("{case:?}: nobody was woken");
+            // It may be found by a consumer that was about to sleep.
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !woke && waiting.load(Ordering::SeqCst) > 0 {
+                if Instant::now() >= deadline {
+                    parking.notify_all(); // so that the test ends
+                    panic!("{case:?}: nobody was woken");
+                }
+                thread::yield_now();
             }
         });
     }

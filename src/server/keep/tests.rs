@@ -16,7 +16,10 @@ use crate::{
         Ledger, LedgerFailed, Receipt,
         journal::{self, JournalLedger, Options},
     },
-    pipeline::{Judged, Settings, affinity::Plan, gate::State, processor::Rules},
+    pipeline::{
+        InFlight, Judged, Settings, affinity::Plan, claims::Claimed, cost, gate::State,
+        processor::Rules, ticket::Waiter,
+    },
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,7 +143,7 @@ fn told_orders_survive(panics: Does) {
     }
     assert!(pipeline.gate.wait_empty(Instant::now() + PATIENCE));
     assert_eq!(faults.recv().unwrap(), Fault::Panic("committer".into()));
-    let finished = keeper.finish(&pipeline);
+    let finished = keeper.finish(&pipeline, 0);
     let outcomes = pipeline.metrics.ledger.outcomes() as usize;
     assert!((1..=3).contains(&outcomes), "one batch: {outcomes}");
     assert_eq!((finished.kept, finished.lost), (ids.len() - outcomes, 0));
@@ -167,4 +170,74 @@ fn a_panic_before_a_commit_loses_nothing() {
 #[test]
 fn a_panic_after_a_commit_loses_nothing_and_doubles_nothing() {
     told_orders_survive(Does::PanicAfter);
+}
+
+/// A pipeline that only takes orders in, and a keeper.
+fn taking(opened: journal::Journal<Judged>) -> (Arc<Pipeline>, Keeper) {
+    let pipeline = Pipeline::new(&Settings {
+        queue_orders: 64,
+        queue_bytes: 1 << 20,
+        window: 1000,
+        plan: Plan::unpinned(1),
+        window_reach: Duration::ZERO,
+    });
+    pipeline.doors.open(Vec::new());
+    pipeline.gate.open();
+    let on_fault: Arc<dyn Fn(Fault) + Send + Sync> = Arc::new(|fault| panic!("{fault}"));
+    let keeper = Keeper::start(&pipeline, Some(opened.pending), &on_fault).unwrap();
+    (pipeline, keeper)
+}
+
+/// Pushes an order past admission, tells of it, and takes it out.
+fn promise(pipeline: &Pipeline, id: &str) {
+    let json = format!(r#"{{"id":"{id}","value":1}}"#);
+    let order = decode(json.as_bytes(), &HashKey::from_bytes([1; 16])).unwrap();
+    let Claimed::Mine(claim) = pipeline.claims.claim(order.id_hash(), order.content_hash()) else {
+        panic!("{id} is taken");
+    };
+    pipeline.gate.enter(cost(&order)).unwrap();
+    let job = InFlight {
+        order,
+        claim,
+        waiter: Arc::new(Waiter::new(None)),
+        accepted_at: 1,
+        admitted: Instant::now(),
+        kept: false,
+    };
+    assert!(pipeline.push(Arc::new(job)).is_ok());
+    assert!(pipeline.claims.tell_queued(claim));
+    assert_eq!(pipeline.fence(Duration::ZERO), 0);
+}
+
+fn kept_in(directory: &Directory) -> Vec<String> {
+    let (opened, _) = open(&directory.0);
+    opened.kept.iter().map(|kept| kept.id.to_string()).collect()
+}
+
+/// A start would refuse a file with an id in it twice.
+#[test]
+fn an_id_is_kept_once() {
+    let directory = Directory::new("once");
+    let (pipeline, mut keeper) = taking(open(&directory.0).0);
+    for id in ["a", "b", "a"] {
+        promise(&pipeline, id);
+    }
+    let finished = keeper.finish(&pipeline, 0);
+    assert_eq!((finished.kept, finished.lost), (2, 0));
+    drop((pipeline, keeper));
+    assert_eq!(kept_in(&directory), ["a", "b"]);
+}
+
+/// After a fault, and in the drain behind it.
+#[test]
+fn what_is_kept_twice_stands_together() {
+    let directory = Directory::new("together");
+    let (pipeline, mut keeper) = taking(open(&directory.0).0);
+    promise(&pipeline, "a");
+    assert_eq!(keeper.finish(&pipeline, 0).kept, 1);
+    promise(&pipeline, "b");
+    assert_eq!(keeper.finish(&pipeline, 0).kept, 1);
+    assert_eq!(keeper.finish(&pipeline, 0).kept, 0);
+    drop((pipeline, keeper));
+    assert_eq!(kept_in(&directory), ["a", "b"]);
 }

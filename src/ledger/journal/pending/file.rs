@@ -8,7 +8,7 @@
 //! | 8 | 4 | version of the format: 1 |
 //! | 12 | 4 | zero |
 //! | 16 | 16 | the ledger's id |
-//! | 32 | 8 | the last durable sequence when it was written: no order in the file was committed up to it |
+//! | 32 | 8 | the last sequence whose outcome had been made known when it was written (`Pipeline::settled_seq`): no order in the file was committed up to it |
 //! | 40 | 8 | how many orders, one at least |
 //! | 48 | 8 | bytes in the file |
 //! | 56 | 4 | zero |

@@ -1,0 +1,47 @@
+//! Admissions that the end of the service overtakes.
+
+use super::*;
+use crate::pipeline::{Settings, affinity::Plan};
+
+fn order(admission: &Admission, id: &str) -> Order {
+    let json = format!(r#"{{"id":"{id}","value":1}}"#);
+    admission.decode(json.as_bytes()).unwrap()
+}
+
+/// An order is promised to the next process while another with its id stands
+/// between the gate and its claim: that one isn't let in any more.
+#[test]
+fn an_id_that_was_promised_is_not_taken_again() {
+    let pipeline = Pipeline::new(&Settings {
+        queue_orders: 16,
+        queue_bytes: 1 << 20,
+        window: 16,
+        plan: Plan::unpinned(1),
+        window_reach: Duration::ZERO,
+    });
+    pipeline.doors.open(Vec::new());
+    pipeline.gate.open();
+    let admission = Admission::new(pipeline.clone(), HashKey::random());
+    match admission.admit(order(&admission, "a"), None) {
+        Ok(Admitted::Waiting(ticket)) => assert!(ticket.tell_queued()),
+        other => panic!("{other:?}"),
+    }
+    let late = order(&admission, "a");
+    let bytes = cost(&late);
+    pipeline.gate.enter(bytes).unwrap();
+    let entered = Entered {
+        pipeline: &pipeline,
+        bytes,
+    };
+    pipeline.gate.close(State::Draining);
+    assert_eq!(pipeline.fence(Duration::ZERO), 0);
+    match admission.admit_entered(late, None, entered) {
+        Offered::Rejected(Rejection::Closed(State::Draining)) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((pipeline.depth(), pipeline.gate.orders()), (0, 0));
+    assert_eq!(pipeline.promises().0.len(), 1);
+    assert_eq!(pipeline.metrics.admission.accepted.get(), 1);
+    let draining = Reason::Draining;
+    assert_eq!(pipeline.metrics.admission.rejected.get(draining), 1);
+}
