@@ -291,6 +291,12 @@ fn one_call_too_many_over_all_connections_is_told_so() {
     holds_all_places(0);
 }
 
+/// Nor does one that takes a byte of it.
+#[test]
+fn a_response_that_is_begun_counts_to_its_end() {
+    holds_all_places(1);
+}
+
 /// Calls with windows of so many bytes, as many as there may be.
 fn holds_all_places(window: u8) {
     const STREAMS: usize = 4096;
