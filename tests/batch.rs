@@ -4,7 +4,7 @@
 mod harness;
 
 use std::{
-    io::Write,
+    io::{Read, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +17,7 @@ use harness::{
     Client, Directory, PATIENCE, Reply, Service, get, on_both_engines, order, post, until,
 };
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 on_both_engines!(
     every_kind_of_line,
@@ -906,6 +907,45 @@ mod native_only {
         assert_eq!(count(&found, "processed"), 50_000);
         assert_eq!(client.reply().status, 201);
         assert_eq!(service.settled().orders(), (50_001, 50_001, 0));
+    }
+
+    const MANY: [&str; 2] = ["--max-batch-orders", "300000"];
+    /// Bytes of the reply to so many invalid orders, at least.
+    const REPLY_MIN: usize = 20 << 20;
+
+    /// A batch whose reply is far larger than what sockets hold, sent by a client that takes
+    /// little at a time; and the reply's first byte.
+    fn large_reply(service: &Service) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.connect(&service.http.into()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = batch("Connection: close\r\n", &"{}\n".repeat(300_000));
+        (&socket).write_all(request.as_bytes()).unwrap();
+        assert_eq!((&socket).read(&mut [0]).expect("a reply"), 1);
+        socket
+    }
+
+    #[test]
+    fn a_reply_may_not_be_taken_slowly_for_ever() {
+        const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
+        let service = Service::start(&["--write-timeout", "200ms", MANY[0], MANY[1]]);
+        let mut slow = large_reply(&service);
+        let (mut taken, mut piece) = (0, vec![0; 128 << 10]);
+        // In good time for each piece; all of it would take much longer than that.
+        while slow.read_exact(&mut piece).is_ok() {
+            taken += piece.len();
+            thread::sleep(WRITE_TIMEOUT / 3); // the client is slow: that is the case
+        }
+        assert!(taken < REPLY_MIN, "{taken}");
+    }
+
+    #[test]
+    fn a_drain_waits_for_no_reply_that_nobody_takes() {
+        let patient = ["--write-timeout", "10m", "--drain-timeout", "10m"];
+        let service = Service::start(&[&patient[..], &MANY].concat());
+        let _open = large_reply(&service);
+        service.drain();
     }
 
     #[test]
