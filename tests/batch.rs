@@ -948,6 +948,41 @@ mod native_only {
         service.drain();
     }
 
+    /// Sends blank lines without an end, faster than they are read.
+    fn pours(service: &Service) -> Client {
+        let mut client = Client::to(service.http);
+        client.send(format!("{}Content-Length: 60000000000\r\n\r\n", head()));
+        let mut stream = client.stream.try_clone().expect("a descriptor");
+        thread::spawn(move || {
+            let piece = vec![b'\n'; 1 << 20];
+            while stream.write_all(&piece).is_ok() {}
+        });
+        client
+    }
+
+    const LARGE: [&str; 2] = ["--max-batch-body", "64GiB"];
+
+    #[test]
+    fn a_batch_that_never_pauses_may_not_be_long_for_ever() {
+        let quick = ["--max-body", "64", "--body-timeout", "200ms"];
+        let service = Service::start(&[&LARGE[..], &quick].concat());
+        let problem = pours(&service).reply().problem(408);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("20 times --body-timeout"), "{detail}");
+    }
+
+    #[test]
+    fn a_drain_ends_a_batch_that_never_pauses() {
+        let service = Service::start(&[&LARGE[..], &["--drain-timeout", "10m"]].concat());
+        let mut client = pours(&service);
+        until("it is being read", || {
+            service.figures().get("http_connections") > 1.0
+        });
+        service.terminate();
+        assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
+        assert_eq!(service.wait(PATIENCE).code, Some(0));
+    }
+
     #[test]
     fn buffers_count_as_bodies() {
         let service = Service::start(&["--body-bytes", "200KiB"]);

@@ -177,7 +177,11 @@ impl Connection {
             if gate.is_closed() {
                 patience.hurry();
             }
-            let hurried = patience.hurried;
+            // A client may always have more here: it is out of time all the same.
+            let (hurried, now) = (patience.hurried, Instant::now());
+            if now >= patience.end || hurried && now >= patience.until {
+                break Err(Ended::Timeout);
+            }
             let look = || !service.is_closing() && (hurried || !gate.is_closed());
             match self.socket.read(input, patience.until, look) {
                 Err(Ended::Woken) => {}
