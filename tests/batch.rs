@@ -4,6 +4,11 @@
 mod harness;
 
 use std::{
+    io::{Read, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +17,7 @@ use harness::{
     Client, Directory, PATIENCE, Reply, Service, get, on_both_engines, order, post, until,
 };
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 on_both_engines!(
     every_kind_of_line,
@@ -504,18 +510,9 @@ fn a_body_that_breaks_off(engine: &str) {
 }
 
 fn a_drain_in_the_middle(engine: &str) {
-    let service = slow(engine, "50ms", &["--drain-timeout", "20s"]);
-    let body = lines("a", 3) + &lines("b", 2);
-    let first = lines("a", 3).len();
-    let request = batch("", &body);
-    let (before, after) = request.split_at(request.len() - body.len() + first);
-    let mut client = Client::to(service.http);
-    client.send(before);
-    until("three are admitted", || service.figures().orders().0 == 3);
-    service.terminate();
-    until("draining", || get(service.admin, "/readyz").status == 503);
-    client.send(after);
-    let reply = client.reply();
+    let (service, reply) = (0..5)
+        .find_map(|_| ends_in_a_drain(engine))
+        .expect("one that sent in good time");
     let found = results(&reply);
     assert_eq!(
         statuses(&found),
@@ -539,6 +536,32 @@ fn a_drain_in_the_middle(engine: &str) {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
 }
 
+/// The reply to a batch whose last lines come in a drain; `None` if it was not
+/// waited for, and this client was itself held up for much of the time it had.
+fn ends_in_a_drain(engine: &str) -> Option<(Service, Reply)> {
+    let service = slow(engine, "50ms", &["--drain-timeout", "20s"]);
+    let body = lines("a", 3) + &lines("b", 2);
+    let first = lines("a", 3).len();
+    let request = batch("", &body);
+    let (before, after) = request.split_at(request.len() - body.len() + first);
+    let mut client = Client::to(service.http);
+    client.send(before);
+    until("three are admitted", || service.figures().orders().0 == 3);
+    let start = Instant::now();
+    service.terminate();
+    until("draining", || get(service.admin, "/readyz").status == 503);
+    let sent = client.try_send(after);
+    let late = start.elapsed() > Duration::from_millis(500); // of one second
+    match client.try_reply() {
+        Some(reply) if reply.status == 503 && late => None,
+        None if late => None,
+        reply => {
+            sent.expect("sent");
+            Some((service, reply.expect("a reply before the end")))
+        }
+    }
+}
+
 fn a_batch_during_a_drain_is_refused(engine: &str) {
     let service = slow(engine, "500ms", &["--drain-timeout", "20s"]);
     let mut waiting = Client::to(service.http);
@@ -558,11 +581,11 @@ fn a_batch_during_a_drain_is_refused(engine: &str) {
 fn a_batch_may_not_be_slow_for_ever(engine: &str) {
     const BODY_TIMEOUT: Duration = Duration::from_millis(400);
     let service = Service::on(engine, &["--body-timeout", "400ms", "--max-body", "64"]);
-    // A client that was itself held up longer than a piece may take shows nothing.
-    let (slow, mut client) = (0..5)
+    // One that was ended before its time shows nothing if its client was itself
+    // held up for about as long as a piece may take.
+    let (slow, _, mut client) = (0..5)
         .map(|timed_out| trickle(&service, timed_out))
-        .find(|(longest, _)| *longest < BODY_TIMEOUT / 2)
-        .map(|(_, (taken, client))| (taken, client))
+        .find(|(slow, longest, _)| *slow >= 20 * BODY_TIMEOUT || *longest < BODY_TIMEOUT / 2)
         .expect("one that sent in good time");
     assert!(slow >= 20 * BODY_TIMEOUT, "{slow:?}");
     let problem = client.reply().problem(408);
@@ -572,23 +595,33 @@ fn a_batch_may_not_be_slow_for_ever(engine: &str) {
 }
 
 /// Sends a batch whose pieces each renew the time, and come in good time, until
-/// one more is counted as timed out. The longest time between two, and how long
-/// it took.
-fn trickle(service: &Service, timed_out: u64) -> (Duration, (Duration, Client)) {
+/// one more is counted as timed out. How long that took, and the longest time
+/// between two pieces.
+fn trickle(service: &Service, timed_out: u64) -> (Duration, Duration, Client) {
+    let start = Instant::now();
     let mut client = Client::to(service.http);
     client.send(format!("{}Content-Length: 1000000\r\n\r\n", head()));
-    let start = Instant::now();
-    let (mut last, mut longest) = (start, Duration::ZERO);
-    let piece = " ".repeat(63) + "\n";
-    while client.try_send(&piece).is_ok() && start.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(40)); // the client is slow: that is the case
-        if service.figures().rejected("timeout") > timed_out {
-            break;
+    let mut stream = client.stream.try_clone().expect("a descriptor");
+    let over = Arc::new(AtomicBool::new(false));
+    let sender = thread::spawn({
+        let over = over.clone();
+        move || {
+            let (mut last, mut longest) = (start, Duration::ZERO);
+            let piece = " ".repeat(63) + "\n";
+            while !over.load(Ordering::Relaxed) && stream.write_all(piece.as_bytes()).is_ok() {
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+                thread::sleep(Duration::from_millis(40)); // the client is slow: that is the case
+            }
+            longest
         }
-        longest = longest.max(last.elapsed());
-        last = Instant::now();
-    }
-    (longest, (start.elapsed(), client))
+    });
+    until("it is given up", || {
+        service.figures().rejected("timeout") > timed_out
+    });
+    let taken = start.elapsed();
+    over.store(true, Ordering::Relaxed);
+    (taken, sender.join().expect("it only sends"), client)
 }
 
 fn a_drain_ends_a_batch_that_does_not_end(engine: &str) {
@@ -625,10 +658,11 @@ fn a_drain_ends_a_batch_that_trickles(engine: &str) {
         let counted = "http_requests{route=\"submit\",status=\"503\"}";
         service.figures().count(counted) == 1
     });
-    // The order that it holds goes on meanwhile.
-    assert_eq!(service.figures().inside(), 1);
     assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
-    assert_eq!(service.wait(PATIENCE).code, Some(0));
+    // The order that it held has gone on meanwhile.
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert_eq!(ended.logged("drained"), 1, "{}", ended.log);
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
@@ -873,6 +907,80 @@ mod native_only {
         assert_eq!(count(&found, "processed"), 50_000);
         assert_eq!(client.reply().status, 201);
         assert_eq!(service.settled().orders(), (50_001, 50_001, 0));
+    }
+
+    const MANY: [&str; 2] = ["--max-batch-orders", "300000"];
+    /// Bytes of the reply to so many invalid orders, at least.
+    const REPLY_MIN: usize = 20 << 20;
+
+    /// A batch whose reply is far larger than what sockets hold, sent by a client that takes
+    /// little at a time; and the reply's first byte.
+    fn large_reply(service: &Service) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.connect(&service.http.into()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = batch("Connection: close\r\n", &"{}\n".repeat(300_000));
+        (&socket).write_all(request.as_bytes()).unwrap();
+        assert_eq!((&socket).read(&mut [0]).expect("a reply"), 1);
+        socket
+    }
+
+    #[test]
+    fn a_reply_may_not_be_taken_slowly_for_ever() {
+        const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
+        let service = Service::start(&["--write-timeout", "200ms", MANY[0], MANY[1]]);
+        let mut slow = large_reply(&service);
+        let (mut taken, mut piece) = (0, vec![0; 128 << 10]);
+        // In good time for each piece; all of it would take much longer than that.
+        while slow.read_exact(&mut piece).is_ok() {
+            taken += piece.len();
+            thread::sleep(WRITE_TIMEOUT / 3); // the client is slow: that is the case
+        }
+        assert!(taken < REPLY_MIN, "{taken}");
+    }
+
+    #[test]
+    fn a_drain_waits_for_no_reply_that_nobody_takes() {
+        let patient = ["--write-timeout", "10m", "--drain-timeout", "10m"];
+        let service = Service::start(&[&patient[..], &MANY].concat());
+        let _open = large_reply(&service);
+        service.drain();
+    }
+
+    /// Sends blank lines without an end, faster than they are read.
+    fn pours(service: &Service) -> Client {
+        let mut client = Client::to(service.http);
+        client.send(format!("{}Content-Length: 60000000000\r\n\r\n", head()));
+        let mut stream = client.stream.try_clone().expect("a descriptor");
+        thread::spawn(move || {
+            let piece = vec![b'\n'; 1 << 20];
+            while stream.write_all(&piece).is_ok() {}
+        });
+        client
+    }
+
+    const LARGE: [&str; 2] = ["--max-batch-body", "64GiB"];
+
+    #[test]
+    fn a_batch_that_never_pauses_may_not_be_long_for_ever() {
+        let quick = ["--max-body", "64", "--body-timeout", "200ms"];
+        let service = Service::start(&[&LARGE[..], &quick].concat());
+        let problem = pours(&service).reply().problem(408);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("20 times --body-timeout"), "{detail}");
+    }
+
+    #[test]
+    fn a_drain_ends_a_batch_that_never_pauses() {
+        let service = Service::start(&[&LARGE[..], &["--drain-timeout", "10m"]].concat());
+        let mut client = pours(&service);
+        until("it is being read", || {
+            service.figures().get("http_connections") > 1.0
+        });
+        service.terminate();
+        assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
+        assert_eq!(service.wait(PATIENCE).code, Some(0));
     }
 
     #[test]

@@ -68,21 +68,33 @@ fn a_python_client_survives_a_restart() {
     running.drain();
 }
 
-/// RFC 9113 section by section, floods, and connections that stop in the middle.
+/// RFC 9113 section by section, and connections that stop in the middle.
 #[test]
 fn http2_that_breaks_the_rules_harms_nobody_else() {
-    let service = Service::with_grpc(&[
+    let impatient = [
         "--head-timeout",
         "500ms",
         "--grpc-keepalive-interval",
         "1s",
         "--grpc-keepalive-timeout",
         "2s",
-    ]);
+    ];
+    conformance(&impatient, &[]);
+}
+
+/// The same for attacks by many frames. Their clients are too busy to answer pings.
+#[test]
+fn http2_floods_harm_nobody_else() {
+    conformance(&["--grpc-keepalive-interval", "10m"], &["floods"]);
+}
+
+fn conformance(flags: &[&str], part: &[&str]) {
+    let service = Service::with_grpc(flags);
     let address = service.grpc.expect("started with gRPC").to_string();
     let output = Command::new(python())
         .arg(root().join("tests/http2_conformance.py"))
         .args([address, service.pid().to_string()])
+        .args(part)
         .output()
         .expect("it exists");
     let said = [output.stdout, output.stderr].concat();

@@ -4,10 +4,15 @@
 //! flow control that it never opens, and answer pings meanwhile. Nobody is asked
 //! for the next frame then, so no timeout here could end it; so calls are
 //! counted until their response is out.
+//!
+//! The body alone doesn't know when that is: `h2` takes a whole frame as soon as
+//! the window has a byte, keeps what exceeds it, and is done with the body. So
+//! the bytes themselves hold the place, too.
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -17,14 +22,26 @@ use tokio::sync::OwnedSemaphorePermit;
 /// A body with a place.
 pub(super) struct Placed<B> {
     inner: B,
-    _place: OwnedSemaphorePermit,
+    place: Arc<OwnedSemaphorePermit>,
+}
+
+/// Bytes with a place.
+struct Held {
+    bytes: Bytes,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl<B> Placed<B> {
     pub(super) fn new(inner: B, place: OwnedSemaphorePermit) -> Self {
         Self {
             inner,
-            _place: place,
+            place: Arc::new(place),
         }
     }
 }
@@ -37,7 +54,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let held = |bytes| {
+            Bytes::from_owner(Held {
+                bytes,
+                _place: self.place.clone(),
+            })
+        };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(held))))
     }
 
     fn is_end_stream(&self) -> bool {

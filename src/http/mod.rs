@@ -116,9 +116,11 @@ pub struct Service {
     pub executing: CachePadded<AtomicUsize>,
     /// Room for the bodies being read, shared with the other doors.
     pub bodies: Arc<Bodies>,
-    /// Batches between their head and the last byte of their reply. The drain
+    /// Batches between their head and the first byte of their reply. The drain
     /// waits for them.
     pub batches: CachePadded<AtomicUsize>,
+    /// The same to the last byte: those that hold a place.
+    batch_places: CachePadded<AtomicUsize>,
     /// Set when connections should end as soon as nothing runs on them.
     pub closing: AtomicBool,
 }
@@ -139,6 +141,7 @@ impl Service {
             executing: CachePadded::default(),
             bodies,
             batches: CachePadded::default(),
+            batch_places: CachePadded::default(),
             closing: AtomicBool::new(false),
         })
     }
@@ -155,8 +158,12 @@ impl Service {
 
     /// Takes one of the places for batches; `None` if there is none.
     fn batch_slot(self: &Arc<Self>) -> Option<BatchSlot> {
-        let before = self.batches.fetch_add(1, Ordering::SeqCst);
-        let slot = BatchSlot(self.clone());
+        self.batches.fetch_add(1, Ordering::SeqCst);
+        let before = self.batch_places.fetch_add(1, Ordering::Relaxed);
+        let slot = BatchSlot {
+            service: self.clone(),
+            answered: false,
+        };
         (before < self.limits.max_batches).then_some(slot)
     }
 
@@ -168,11 +175,26 @@ impl Service {
 }
 
 /// A place for a batch, given back on drop.
-struct BatchSlot(Arc<Service>);
+struct BatchSlot {
+    service: Arc<Service>,
+    answered: bool,
+}
+
+impl BatchSlot {
+    /// The reply is there: it goes out like any other reply, and the drain gives
+    /// it no more time.
+    fn answered(&mut self) {
+        if !self.answered {
+            self.answered = true;
+            self.service.batches.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
 
 impl Drop for BatchSlot {
     fn drop(&mut self) {
-        self.0.batches.fetch_sub(1, Ordering::SeqCst);
+        self.answered();
+        self.service.batch_places.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

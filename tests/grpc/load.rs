@@ -152,7 +152,7 @@ fn clients_that_vanish_leave_the_books_in_order() {
 /// An order admitted just before its call is cancelled has one outcome.
 #[test]
 fn a_call_cancelled_while_its_order_waits_takes_nothing_back() {
-    let slow = ["--processor", "simulate", "--simulate", "300ms..300ms"];
+    let slow = ["--processor", "simulate", "--simulate", "5s..5s"];
     let service = Service::with_grpc(&[&slow[..], &["--workers", "1"]].concat());
     run(async {
         let mut client = client(&service).await;
@@ -160,7 +160,7 @@ fn a_call_cancelled_while_its_order_waits_takes_nothing_back() {
             let mut client = client.clone();
             async move { submit(&mut client, request("c")).await }
         });
-        harness::until("inside", || service.figures().inside() == 1);
+        harness::until("admitted", || service.figures().orders().0 == 1);
         call.abort();
         assert!(call.await.unwrap_err().is_cancelled());
         let mut other = request("c");

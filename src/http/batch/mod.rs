@@ -56,7 +56,8 @@ use crate::{
 /// the turn of the thread's other connections cheap beside the orders in it.
 pub const READ_BYTES: usize = 64 << 10;
 
-/// How many times `--body-timeout` all of a batch may take to arrive.
+/// How many times `--body-timeout` all of a batch may take to arrive, and how
+/// many times `--write-timeout` its reply to be taken.
 pub const BODY_TIMEOUTS: u32 = 20;
 /// How long a drain waits for the rest of a body: long enough for what is on
 /// its way, whose lines get a result each.
@@ -88,7 +89,7 @@ pub struct Batch {
     wait: Duration,
     waker: Waker,
     watch: Option<Watch>,
-    _slot: BatchSlot,
+    slot: BatchSlot,
     _room: Room,
 }
 
@@ -184,7 +185,7 @@ impl Batch {
             wait: wait_of(service, prefer).0,
             waker: waker.clone(),
             watch: None,
-            _slot: slot,
+            slot,
             _room: room,
         })
     }
@@ -379,7 +380,9 @@ impl Finishing {
             }
         }
         *watch = None;
-        Some(Reply::bytes(200, NDJSON, results.take()))
+        let reply = Reply::bytes(200, NDJSON, results.take());
+        self.batch.slot.answered();
+        Some(reply)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Connection, Next, Turn, output::OUTPUT_BYTES, patience::Patience};
 use crate::{
     http::{
         Service,
-        batch::{self, Batch, Fed, Finishing, READ_BYTES},
+        batch::{self, BODY_TIMEOUTS, Batch, Fed, Finishing, READ_BYTES},
         date::{DATE_LEN, write_date},
         framing::{BodyDecoder, BodyFraming, Head},
         native::socket::Ended,
@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// A large reply is written in pieces of this size: each has the write timeout
-/// for itself, and the thread's other connections a turn after it.
+/// for itself, within [`BODY_TIMEOUTS`] of them for all, and the thread's other
+/// connections a turn after it.
 const WRITE_BYTES: usize = 256 << 10;
 
 impl Connection {
@@ -176,7 +177,11 @@ impl Connection {
             if gate.is_closed() {
                 patience.hurry();
             }
-            let hurried = patience.hurried;
+            // A client may always have more here: it is out of time all the same.
+            let (hurried, now) = (patience.hurried, Instant::now());
+            if now >= patience.end || hurried && now >= patience.until {
+                break Err(Ended::Timeout);
+            }
             let look = || !service.is_closing() && (hurried || !gate.is_closed());
             match self.socket.read(input, patience.until, look) {
                 Err(Ended::Woken) => {}
@@ -247,8 +252,10 @@ impl Connection {
             return false;
         }
         let timeout = self.service.limits.write_timeout;
+        let end = Instant::now() + timeout * BODY_TIMEOUTS;
         for piece in body.chunks(WRITE_BYTES) {
-            if self.socket.write(piece, timeout).is_err() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.socket.write(piece, timeout.min(left)).is_err() {
                 self.broken = true;
                 return false;
             }
