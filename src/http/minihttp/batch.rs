@@ -42,7 +42,8 @@ impl EndOfBody {
 }
 
 impl Connection {
-    /// The same for a batch, whose body has not been read to its end.
+    /// Refuses a batch, counted, whose body has not been read to its end: what
+    /// comes of it is no request, so nothing more is heard on the connection.
     fn cut_off(&mut self, reason: Reason, reply: Reply) -> Reply {
         self.service.admission.reject(reason);
         self.hear_no_more();
