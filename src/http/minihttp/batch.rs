@@ -135,9 +135,10 @@ impl Connection {
     fn end_of_body(&self) -> Option<EndOfBody> {
         let timeout = self.service.limits.body_timeout * BODY_TIMEOUTS;
         let mut sleeper = None;
-        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket).ok());
+        let now = Instant::now();
+        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket, now).ok());
         Some(EndOfBody {
-            at: Instant::now() + timeout,
+            at: now + timeout,
             sleeper: sleeper?,
             seat: None,
         })
