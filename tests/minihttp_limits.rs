@@ -355,6 +355,26 @@ fn adapter_counts_the_large_replies_of_batches() {
     });
 }
 
+/// Idle clients can't hold the room for those buffers.
+#[test]
+fn adapter_ends_a_connection_that_is_idle_after_a_large_reply() {
+    let service = Service::on("may_minihttp", &["--idle-timeout", "3s"]);
+    let body = "x\n".repeat(100_000);
+    let batch = |body: &str| {
+        format!(
+            "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: application/x-ndjson\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut small = Client::to(service.http);
+    assert_eq!(small.ask(batch("x\n")).status, 200);
+    let mut large = Client::to(service.http);
+    assert!(large.ask(batch(&body)).body.len() > 4 << 20);
+    large.ends();
+    assert!(stays_open(&mut small), "it holds no room");
+}
+
 #[test]
 fn adapter_keeps_replies_in_order_and_requests_whole() {
     let service = service();

@@ -135,7 +135,7 @@ pub struct Config {
     pub max_batches: usize,
 
     /// Bytes of all bodies being read, beside the buffers that connections have; at least --max-body.
-    /// HTTP and gRPC leave a quarter to each other
+    /// HTTP and gRPC leave a quarter to each other, as far as one body fits
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = quantity::memory(64..=TIB))]
     pub body_bytes: usize,
 

@@ -88,6 +88,10 @@ pub(super) struct Metered<B> {
     /// Runs while a message has begun and not ended, and, for a call with one
     /// message, until the request has.
     timeout: Option<Pin<Box<Sleep>>>,
+    /// The client has said that nothing comes behind what is here.
+    ended: bool,
+    /// For a call with one message, which is held until the request ends.
+    room: Option<Room>,
     /// A place among the streams of a kind, given back with the body.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -119,6 +123,8 @@ impl<B> Metered<B> {
             state: State::Head([0; HEAD], 0),
             passed: VecDeque::new(),
             timeout: None,
+            ended: false,
+            room: None,
             _place: place,
         }
     }
@@ -199,7 +205,7 @@ impl<B> Metered<B> {
             self.reject(Reason::TooLarge);
             return Err(Kind::TooLarge.because(format!("the message is over {limit} bytes")));
         }
-        if bytes <= here {
+        if bytes <= here && (self.ended || self.is_stream()) {
             // Nothing is waited for: it takes no room, as over HTTP.
             self.state = State::Message(bytes, None);
             return Ok(true);
@@ -212,7 +218,12 @@ impl<B> Metered<B> {
                 .because("too much is being received at once")
                 .retry_after(1));
         };
-        self.state = State::Message(bytes, Some(room));
+        self.state = if self.is_stream() {
+            State::Message(bytes, Some(room))
+        } else {
+            self.room = Some(room);
+            State::Message(bytes, None)
+        };
         Ok(true)
     }
 
@@ -242,7 +253,12 @@ impl<B> Metered<B> {
         let timeout = self.timeout.get_or_insert_with(|| Box::pin(sleep(allowed)));
         ready!(timeout.as_mut().poll(cx));
         self.reject(Reason::Timeout);
-        Poll::Ready(Kind::TooSlow.because(format!("a message took over {allowed:?} to arrive")))
+        let what = if self.is_stream() {
+            "a message"
+        } else {
+            "the request"
+        };
+        Poll::Ready(Kind::TooSlow.because(format!("{what} took over {allowed:?} to arrive")))
     }
 }
 
@@ -271,6 +287,7 @@ where
             };
             match frame.into_data() {
                 Ok(bytes) => {
+                    self.ended = self.inner.is_end_stream();
                     if let Err(refusal) = self.sort(&bytes) {
                         return Poll::Ready(Some(Err(refusal.status())));
                     }

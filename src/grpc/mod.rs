@@ -17,13 +17,14 @@
 //!
 //! # Bounds
 //!
-//! Connections, streams a connection, calls ([`CALLS_MAX`]), bytes of a header list and of a message,
-//! all messages being received (`--body-bytes`, shared with HTTP), orders of a
-//! stream without a response ([`STREAM_WINDOW`], [`STREAM_BYTES`]), streams of each long-lived
-//! kind ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`], [`WATCHERS_MAX`],
-//! [`REFLECTIONS_MAX`]), a page a follower, the time that a request takes, streams
-//! of a connection that break the rules ([`RESETS_MAX`]). HTTP/2
-//! pings end connections that don't answer, which one that never reads doesn't.
+//! Connections, streams a connection, calls ([`CALLS_MAX`], [`CHECKS_MAX`]),
+//! bytes of a header list and of a message, all messages being received
+//! (`--body-bytes`, shared with HTTP), orders of a stream without a response
+//! ([`STREAM_WINDOW`], [`STREAM_BYTES`]), streams of each long-lived kind
+//! ([`SUBMIT_STREAMS_MAX`], [`FOLLOWERS_MAX`], [`WATCHERS_MAX`],
+//! [`REFLECTIONS_MAX`]), a page a follower, the time that a request takes,
+//! streams of a connection that break the rules ([`RESETS_MAX`]). HTTP/2 pings
+//! end connections that don't answer, which one that never reads doesn't.
 //!
 //! # The end
 //!
@@ -88,6 +89,9 @@ pub const SERVICE: &str = "orders.v1.OrderService";
 /// Calls of all kinds open at a time, over all connections, until their response
 /// is taken: connections times streams would be many more, at some 10 KB each.
 pub const CALLS_MAX: usize = 16_384;
+/// `grpc.health.v1.Health/Check` calls open at a time, over all connections,
+/// which are not among those: probes are few, and answered at once.
+pub const CHECKS_MAX: usize = 256;
 /// `SubmitStream` calls open at a time, over all connections.
 pub const SUBMIT_STREAMS_MAX: usize = 1024;
 /// `Follow` calls open at a time, over all connections: each holds a page of up
@@ -181,6 +185,7 @@ pub(crate) struct Door {
     wakeups: Arc<Wakeups>,
     phase: watch::Sender<Phase>,
     calls: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
     submit_streams: Arc<Semaphore>,
     followers: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
@@ -237,6 +242,7 @@ impl Running {
             wakeups: waiting.0,
             phase,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             submit_streams: Arc::new(Semaphore::new(SUBMIT_STREAMS_MAX)),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),

@@ -24,6 +24,7 @@ use crate::metrics::Reason;
 
 const SUBMIT: &str = "/orders.v1.OrderService/Submit";
 const SUBMIT_STREAM: &str = "/orders.v1.OrderService/SubmitStream";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// What is read of a request's headers. The rest is let go before the call
 /// begins, which may last: a header list takes a multiple of the bytes that it
 /// is held to, and few bytes of the connection.
@@ -105,7 +106,13 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let call = match self.door.place(&self.door.calls, "calls") {
+        // Probes go on whatever clients do, or a full server would be restarted.
+        let (places, what) = if path == CHECK {
+            (&self.door.checks, "checks of health")
+        } else {
+            (&self.door.calls, "calls")
+        };
+        let call = match self.door.place(places, what) {
             Ok(place) => place,
             Err(refusal) => {
                 if matches!(path, SUBMIT | SUBMIT_STREAM) {

@@ -31,6 +31,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Wake,
+    time::Instant,
 };
 
 use crossbeam_queue::SegQueue;
@@ -55,8 +56,8 @@ enum How {
     /// In `coroutine::park_timeout`.
     Park(Coroutine),
     /// In a read of somebody else's code, which only its socket can end: this
-    /// is another descriptor of that.
-    Read(OwnedFd),
+    /// is another descriptor of that. Not before this time.
+    Read(OwnedFd, Instant),
 }
 
 /// A coroutine that waits for an answer or for its socket.
@@ -106,12 +107,17 @@ impl Dispatch {
 
     /// A sleeper that reads from a socket in code that is not ours. Waking it
     /// shuts the receiving side down, for good: what has come is still read.
+    /// Before this time waking it does nothing.
     ///
     /// # Errors
     /// When there is no descriptor left.
-    pub fn reading_sleeper(&self, socket: BorrowedFd<'_>) -> io::Result<Arc<Sleeper>> {
+    pub fn reading_sleeper(
+        &self,
+        socket: BorrowedFd<'_>,
+        from: Instant,
+    ) -> io::Result<Arc<Sleeper>> {
         let own = fcntl_dupfd_cloexec(socket, 0)?;
-        Ok(self.sleeper(socket.as_raw_fd(), How::Read(own)))
+        Ok(self.sleeper(socket.as_raw_fd(), How::Read(own, from)))
     }
 
     fn sleeper(&self, socket: RawFd, how: How) -> Arc<Sleeper> {
@@ -185,7 +191,10 @@ impl Lane {
                 How::Io(waker) => waker.wakeup(),
                 How::Park(coroutine) => coroutine.unpark(),
                 // An error means that the peer has closed it already.
-                How::Read(socket) => drop(shutdown(socket, Shutdown::Read)),
+                How::Read(socket, from) if Instant::now() >= *from => {
+                    let _ = shutdown(socket, Shutdown::Read);
+                }
+                How::Read(..) => {}
             }
         }
         if !self.list.is_empty() {

@@ -7,11 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use order_processor::grpc::{CALLS_MAX, HEADER_LIST_MAX, proto::OrderStatus};
+use order_processor::grpc::{CALLS_MAX, CHECKS_MAX, HEADER_LIST_MAX, proto::OrderStatus};
 use tonic::{Code, Request};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::{
-    client::{client, one_of_many, refused, request, retry_delay, run, submit},
+    client::{channel, client, one_of_many, refused, request, retry_delay, run, submit},
     harness::{self, Crowd, PATIENCE, Service, until},
 };
 
@@ -347,6 +350,10 @@ fn holds_all_places(window: u8) {
         assert_eq!(reason, "TOO_MANY_STREAMS");
         retry_delay(&status);
         assert_eq!(service.figures().rejected("full"), 1);
+        // A probe is not an order.
+        let mut health = HealthClient::new(channel(&service).await);
+        let healthy = health.check(HealthCheckRequest::default()).await;
+        assert_eq!(healthy.unwrap().get_ref().status(), ServingStatus::Serving);
         drop(open);
         let again = async { while submit(&mut client, request("late")).await.is_err() {} };
         tokio::time::timeout(PATIENCE, again)
@@ -355,6 +362,45 @@ fn holds_all_places(window: u8) {
     });
     let figures = service.settled();
     assert_eq!(figures.orders(), (2, 2, 0));
+}
+
+#[test]
+fn one_check_of_health_too_many_is_told_so() {
+    let service = Service::with_grpc(&["--grpc-keepalive-interval", "10m"]);
+    let mut stream = connect(&service);
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0.
+    let no_window = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    let mut sent = [PREFACE, &no_window].concat();
+    let mut check = opened("/grpc.health.v1.Health/Check");
+    // An empty message, and the end.
+    check.extend([0, 0, 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
+    let data = check.len() - 14;
+    for number in 0..CHECKS_MAX as u32 {
+        let id = (2 * number + 1).to_be_bytes();
+        check[5..9].copy_from_slice(&id);
+        check[data + 5..data + 9].copy_from_slice(&id);
+        sent.extend(&check);
+    }
+    stream.write_all(&sent).unwrap();
+    // Each has its HEADERS.
+    let mut begun = 0;
+    while begun < CHECKS_MAX {
+        begun += usize::from(frame(&mut stream) == (1, 4));
+    }
+    run(async {
+        let mut health = HealthClient::new(channel(&service).await);
+        let status = health.check(HealthCheckRequest::default()).await;
+        let (reason, _) = refused(&status.unwrap_err(), Code::ResourceExhausted, true);
+        assert_eq!(reason, "TOO_MANY_STREAMS");
+        // Orders have their own places.
+        let mut client = client(&service).await;
+        assert!(submit(&mut client, request("a")).await.is_ok());
+        drop(stream);
+        let again = async { while health.check(HealthCheckRequest::default()).await.is_err() {} };
+        tokio::time::timeout(PATIENCE, again)
+            .await
+            .expect("a place is free");
+    });
 }
 
 #[test]

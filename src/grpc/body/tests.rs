@@ -6,8 +6,8 @@ use crate::{
     pipeline::{Pipeline, Settings, affinity::Plan},
 };
 
-/// A body that comes in these pieces.
-struct Pieces(VecDeque<Bytes>);
+/// A body that comes in these pieces, and whether the last one says that it is.
+struct Pieces(VecDeque<Bytes>, bool);
 
 impl Body for Pieces {
     type Data = Bytes;
@@ -18,6 +18,10 @@ impl Body for Pieces {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.1 && self.0.is_empty()
     }
 }
 
@@ -52,7 +56,7 @@ fn seen(
     too_large: TooLarge,
 ) -> Result<Vec<u8>, Status> {
     let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
-    let mut body = Metered::new(Pieces(pieces), rules.clone(), too_large, None);
+    let mut body = Metered::new(Pieces(pieces, false), rules.clone(), too_large, None);
     let mut seen = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -72,7 +76,7 @@ fn seen(
 /// Or the rest of a stream would be late.
 #[test]
 fn an_empty_message_is_over_with_its_head() {
-    let pieces = Pieces([Bytes::from(framed(0))].into_iter().collect());
+    let pieces = Pieces([Bytes::from(framed(0))].into(), false);
     let rules = rules(100, &Bodies::new(1000));
     let mut body = Metered::new(pieces, rules, TooLarge::EndsCounted, None);
     let mut cx = Context::from_waker(Waker::noop());
@@ -120,6 +124,28 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
     let metrics = &rules.admission.pipeline().metrics;
     assert_eq!(metrics.admission.rejected.get(Reason::TooLarge), 199);
     assert!(bodies.take(1000).is_some(), "all room was given back");
+}
+
+/// Nobody may hold one for nothing by leaving its call open.
+#[test]
+fn a_message_whose_call_goes_on_takes_room_to_its_end() {
+    let bodies = Bodies::new(100);
+    let rules = rules(100, &bodies);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut first = |ended, too_large| {
+        let pieces = Pieces([Bytes::from(framed(60))].into(), ended);
+        let mut body = Metered::new(pieces, rules.clone(), too_large, None);
+        let frame = Pin::new(&mut body).poll_frame(&mut cx);
+        (body, matches!(frame, Poll::Ready(Some(Ok(_)))))
+    };
+    let (open, passed) = first(false, TooLarge::EndsCounted);
+    assert!(passed && bodies.take(41).is_none() && bodies.take(40).is_some());
+    assert!(!first(false, TooLarge::Ends).1, "no room for another");
+    // One that is over, or of a stream, is read at once.
+    assert!(first(true, TooLarge::Ends).1);
+    assert!(first(false, TooLarge::EndsStream).1);
+    drop(open);
+    assert!(bodies.take(100).is_some());
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl EndOfBody {
 }
 
 impl Connection {
-    /// The same for a batch, whose body has not been read to its end.
+    /// Refuses a batch, counted, whose body has not been read to its end: what
+    /// comes of it is no request, so nothing more is heard on the connection.
     fn cut_off(&mut self, reason: Reason, reply: Reply) -> Reply {
         self.service.admission.reject(reason);
         self.hear_no_more();
@@ -134,9 +135,10 @@ impl Connection {
     fn end_of_body(&self) -> Option<EndOfBody> {
         let timeout = self.service.limits.body_timeout * BODY_TIMEOUTS;
         let mut sleeper = None;
-        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket).ok());
+        let now = Instant::now();
+        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket, now).ok());
         Some(EndOfBody {
-            at: Instant::now() + timeout,
+            at: now + timeout,
             sleeper: sleeper?,
             seat: None,
         })

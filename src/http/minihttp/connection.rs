@@ -17,7 +17,7 @@ use super::{
     super::{
         Service,
         batch::is_batch,
-        deadline::Deadlines,
+        deadline::{Deadlines, Taken},
         dispatch::{Dispatch, Sleeper},
         feed::Room,
         framing::Method,
@@ -46,6 +46,9 @@ pub(super) struct Connection {
     pub(super) page_room: Option<Room>,
     /// The same for the replies of batches.
     pub(super) reply_room: bodies::Room,
+    /// Taken after such a reply, until the next request: ends the connection,
+    /// or that room would be held for as long as an idle client likes.
+    pub(super) farewell: Option<Taken>,
     /// The socket, owned by the crate's loop, which outlives every call of us.
     pub(super) socket: RawFd,
     /// Made on the first request, on the connection's own coroutine.
@@ -69,6 +72,7 @@ impl HttpService for Connection {
         request: MiniRequest<'_, '_, '_>,
         response: &mut Response<'_>,
     ) -> io::Result<()> {
+        self.farewell = None; // a connection has one seat
         let (route, reply) = self.answer(request);
         let reply = self.make_room(reply);
         self.service.metrics().http.request(route, reply.status);

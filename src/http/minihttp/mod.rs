@@ -32,11 +32,12 @@ use super::{Service, deadline::Deadlines, dispatch::Dispatch, routes::Port};
 use crate::bodies::Bodies;
 
 /// What this engine can't do, for the log and the docs.
-pub const LIMITS: &str = "no timeouts but one for all of a batch's body, at most 16 request headers, no 100-continue, no Connection: close, no Location \
-    header; a request that it can't parse ends the connection without a reply, and replies before \
-    it may be lost; replies to requests that a client sends ahead without reading collect in \
-    memory without a bound, and each connection keeps a buffer of its largest reply; for trusted \
-    networks only";
+pub const LIMITS: &str = "no timeouts but one for all of a batch's body and one for a \
+    connection that is idle after a large reply, at most 16 request headers, no 100-continue, no \
+    Connection: close, no Location header; a request that it can't parse ends the connection \
+    without a reply, and replies before it may be lost; replies to requests that a client sends \
+    ahead without reading collect in memory without a bound, and each connection keeps a buffer \
+    of its largest reply; for trusted networks only";
 
 /// Connections on the admin port: scrapers, probes and a person.
 pub const ADMIN_CONNECTIONS_MAX: usize = 32;
@@ -119,6 +120,7 @@ impl HttpServiceFactory for Engine {
             ledger_line: self.ledger_line.clone(),
             page_room: None,
             reply_room: self.replies.room(),
+            farewell: None,
             socket: socket as RawFd,
             sleeper: None,
             requests: 0,

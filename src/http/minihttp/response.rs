@@ -1,7 +1,10 @@
 //! Replies as the crate takes them: header lines that are static text, and a
 //! body that it copies.
 
-use std::sync::{LazyLock, OnceLock};
+use std::{
+    sync::{LazyLock, OnceLock},
+    time::Instant,
+};
 
 use may_minihttp::Response;
 
@@ -40,6 +43,7 @@ impl Connection {
                 self.requests = LOOK_EVERY; // look before the next request
                 let bytes = text.len().min(LARGE_REPLIES_BYTES);
                 if self.reply_room.grow_to(bytes) {
+                    self.end_if_idle();
                     return reply;
                 }
                 let detail = "the replies to batches on open connections take all the room there \
@@ -65,6 +69,24 @@ impl Connection {
                 reply
             }
             None => feed::busy("the pages of open connections take all the room there is for them"),
+        }
+    }
+}
+
+impl Connection {
+    /// Ends the connection after the idle timeout, unless a request comes first.
+    /// Ending it at once would cut the reply off: the crate drops what it has not
+    /// written when it reads the end of what is sent.
+    fn end_if_idle(&mut self) {
+        let mut sleeper = None;
+        let (now, timeout) = (Instant::now(), self.service.limits.idle_timeout);
+        // Not by a drain, which wakes all: the reply may be on its way.
+        let from = now + timeout / 2;
+        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket, from).ok());
+        // Without a descriptor or a seat it lives as long as its client likes.
+        self.farewell = sleeper.and_then(|sleeper| self.deadlines.take(sleeper));
+        if let Some(seat) = &self.farewell {
+            seat.arm(now + timeout);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     metrics::{Reason, Route},
 };
 
-/// A body, and the room that it takes while it is being read.
+/// Where a body is.
 pub(super) enum BodyPlace {
     /// In the input buffer, behind the head.
     Input(usize),
