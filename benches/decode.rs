@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use order_processor::order::{HashKey, Order, decode};
+use order_processor::internals::{HashKey, Order, decode};
 
 const SMALL: &str = r#"{"id":"ord-001","value":100.50}"#;
 

@@ -3,29 +3,23 @@
 //! zeroes and calls fdatasync, and does nothing else. The ratio is what counts:
 //! the times are the disk's.
 
-use std::{
-    fs,
-    hint::black_box,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::fs;
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use order_processor::{
-    ledger::{
-        Archive, Item, Ledger, Status,
-        journal::{self, Options, SEGMENT_BYTES},
-    },
-    order::{HashKey, Order, decode},
-};
+use order_processor::internals::journal::{Options, SEGMENT_BYTES};
+use order_processor::internals::{Archive, Item, Ledger, Status, journal};
+use order_processor::internals::{HashKey, Order, decode};
 
 const BATCHES: [usize; 3] = [1, 64, 1024];
 
-struct Judged(Order);
+struct Evaluated(Order);
 
-impl Item for Judged {
+impl Item for Evaluated {
     fn order(&self) -> &Order {
         &self.0
     }
@@ -40,13 +34,13 @@ impl Item for Judged {
     }
 }
 
-fn orders(count: usize) -> Vec<Judged> {
+fn orders(count: usize) -> Vec<Evaluated> {
     let key = HashKey::from_bytes([7; 16]);
     let order = |n: usize| {
         let json = format!(
             r#"{{"id":"order-{n:08}","value":100.50,"side":"buy","symbol":"ACME","account":"a-{n:06}"}}"#
         );
-        Judged(decode(json.as_bytes(), &key).expect("a valid order"))
+        Evaluated(decode(json.as_bytes(), &key).expect("a valid order"))
     };
     (0..count).map(order).collect()
 }
@@ -70,9 +64,9 @@ impl Drop for Scratch {
 }
 
 /// Bytes of a batch on disk: a head, and each record's head and texts.
-fn frame_bytes(orders: &[Judged]) -> usize {
-    let record = |judged: &Judged| {
-        let texts = judged.0.id().as_bytes().len() + judged.0.json().len();
+fn frame_bytes(orders: &[Evaluated]) -> usize {
+    let record = |evaluated: &Evaluated| {
+        let texts = evaluated.0.id().as_bytes().len() + evaluated.0.json().len();
         (36 + texts).next_multiple_of(8)
     };
     64 + orders.iter().map(record).sum::<usize>()

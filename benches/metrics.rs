@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use order_processor::metrics::{
+use order_processor::internals::{
     Gauges, Histogram, Metrics, OwnedCounter, ProcessMetrics, Route, ShardedCounter, classic,
     openmetrics, stats_json,
 };

@@ -3,29 +3,24 @@
 //! `base` is the harness itself: ids made, nothing submitted. Each bench checks
 //! that it did what it times.
 
-use std::{
-    hint::black_box,
-    io::Write,
-    sync::{Arc, atomic::AtomicUsize, atomic::Ordering},
-    thread,
-    time::Duration,
-};
+use std::hint::black_box;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_queue::ArrayQueue;
-use order_processor::{
-    admission::{Admission, Admitted},
-    ledger::memory,
-    order::HashKey,
-    pipeline::{
-        Pipeline, Settings,
-        affinity::Plan,
-        claims::{Claimed, Claims},
-        processor::Rules,
-        ticket::Answer,
-        wake::{Haste, Idle, Parking, Poll},
-    },
-};
+use order_processor::internals::Answer;
+use order_processor::internals::HashKey;
+use order_processor::internals::Plan;
+use order_processor::internals::Rules;
+use order_processor::internals::open_memory;
+use order_processor::internals::{Admission, Admitted};
+use order_processor::internals::{Claimed, Claims};
+use order_processor::internals::{Idle, Parking, Poll, Urgency};
+use order_processor::internals::{Pipeline, Settings};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -38,7 +33,7 @@ fn order(number: u64, json: &mut Vec<u8>) {
 fn started() -> Admission {
     let plan = Plan::unpinned(1);
     let window = 100_000;
-    let (ledger, archive) = memory::open(window);
+    let (ledger, archive) = open_memory(window);
     let settings = Settings {
         queue_orders: 4096,
         queue_bytes: 64 << 20,
@@ -47,7 +42,7 @@ fn started() -> Admission {
         window_reach: WAIT,
     };
     let pipeline = Pipeline::new(&settings);
-    pipeline.doors.open(Vec::new());
+    pipeline.wake_queues.open(Vec::new());
     pipeline
         .start(
             &plan,
@@ -104,7 +99,7 @@ fn wake_up(c: &mut Criterion) {
         }
         fn give(&self, item: u64) {
             self.queue.push(item).expect("one at a time");
-            self.parking.notify(Haste::Now);
+            self.parking.notify(Urgency::Now);
         }
         fn take(&self) -> u64 {
             let poll = || {
@@ -113,7 +108,7 @@ fn wake_up(c: &mut Criterion) {
                     .map_or(Poll::Empty, |item| Poll::Item(item, false))
             };
             self.parking
-                .next(0, Haste::Now, poll)
+                .next(0, Urgency::Now, poll)
                 .item
                 .expect("never closed")
         }

@@ -7,10 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use order_processor::ledger::{
-    Status,
-    window::{Known, Window},
-};
+use order_processor::internals::Status;
+use order_processor::internals::{Known, Window};
 
 /// The default of `--dedupe-window`; a debug build only shows that the bench runs.
 const IDS: u64 = if cfg!(debug_assertions) {

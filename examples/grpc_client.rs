@@ -10,20 +10,16 @@
 //! What matters in it: what has no response when a stream breaks is sent again under the same
 //! ids, and a follower goes on after the last sequence it has seen, of the same ledger.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    error::Error,
-    process,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, process};
 
-use order_processor::grpc::proto::{
-    FollowRequest, Order, SubmitResult, SubmitStreamRequest,
-    order_service_client::OrderServiceClient,
-};
+use order_processor::grpc::proto::order_service_client::OrderServiceClient;
+use order_processor::grpc::proto::{FollowRequest, Order, SubmitResult, SubmitStreamRequest};
 use tokio::time::sleep;
-use tonic::{Code, Status, transport::Channel};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 type Client = OrderServiceClient<Channel>;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;

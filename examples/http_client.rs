@@ -10,14 +10,11 @@
 //! a 503, or after a connection that broke, can't make two of it; and a reader of the feed keeps
 //! the last sequence it has seen, and goes on from there.
 
-use std::{
-    env,
-    error::Error,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    process, thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, process, thread};
 
 use serde_json::Value;
 

@@ -8,18 +8,14 @@
 //!
 //! It takes the same flags as the service itself.
 
-use std::{
-    collections::HashMap,
-    process::ExitCode,
-    sync::{Arc, Mutex, PoisonError, mpsc},
-};
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use order_processor::{Config, Order, Processor, Server, Verdict};
 use rust_decimal::Decimal;
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// What each account has spent, by order, since an order may be processed more
 /// than once: a second time must not count twice.

@@ -7,42 +7,81 @@
 //!                                  claim the id    full: 503        spin-park   full: wait       batch, publish, wake
 //! ```
 //!
-//! The rooms, in the order in which an order passes them:
+//! A program that brings its own [`Processor`] starts a [`Server`] with it; see `examples/`.
 //!
-//! | room | what it is for |
+//! # Layers
+//!
+//! Uppermost first. A layer imports from layers below it, never from one above, and no two files
+//! import each other; `tests/layers.rs` reads this table and fails on an arrow back up or a circle.
+//!
+//! | layer | what it is for |
 //! |---|---|
-//! | [`config`] | the command line and the environment, checked whole before anything starts |
-//! | [`order`] | an order: decoded, validated, hashed; pure |
-//! | [`http`] | the order port and the admin port |
-//! | [`grpc`] | the gRPC port |
-//! | [`bodies`] | room for what is being received, over all doors |
-//! | [`admission`] | the one door to the pipeline: claim the id, push, or say why not |
-//! | [`pipeline`] | queue, workers, committer, claims, tickets |
-//! | [`ledger`] | where outcomes become final and are read again |
-//! | [`metrics`] | counters, histograms, and their exposition |
-//! | [`server`] | all of it put together, and its drain |
-//!
-//! Arrows go one way: doors know admission, admission knows the pipeline, the
-//! pipeline knows the ledger's trait, and nobody below knows a door.
-//!
-//! A program that brings its own [`Processor`] starts a [`server::Server`] with
-//! it; see `examples/`.
+//! | `server` | the service put together: start, drain, pending orders |
+//! | `http` | front end: the order port and the admin port |
+//! | `grpc` | front end: the gRPC port |
+//! | `admission` | the one way in: decode, claim the id, push, or say why not |
+//! | `pipeline` | intake queue, workers, commit queue, committer |
+//! | `dedupe` | where an id is met again: claims in flight, window of outcomes |
+//! | `ledger` | where outcomes become final and are read again |
+//! | `metrics` | counters, histograms, and their exposition |
+//! | `order` | bytes to a validated, hashed order; pure |
+//! | `sync` | parking, oneshots, lists of wakers, memory budgets |
+//! | `cpu` | cores, quota, thread placement |
+//! | `config` | the command line and the environment, checked before anything starts |
+//! | `clock` | wall time |
 
-pub mod admission;
-pub mod bodies;
+mod admission;
 mod clock;
 pub mod config;
+mod cpu;
+mod dedupe;
 pub mod grpc;
-pub mod http;
-pub mod ledger;
-pub mod metrics;
-pub mod order;
-pub mod pipeline;
-mod prefetch;
-pub mod server;
+mod http;
+mod ledger;
+mod metrics;
+mod order;
+mod pipeline;
+mod server;
 mod sync;
 
 pub use config::Config;
 pub use order::Order;
+pub use pipeline::Fault;
 pub use pipeline::processor::{Processor, Verdict};
-pub use server::Server;
+pub use server::{Drained, Server, StartError};
+
+/// What the benches, the tests and the journal's command-line tools of this package reach into.
+/// No part of the public API: anything here may change in any release.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::admission::{Admission, Admitted};
+    pub use crate::cpu::plan::Plan;
+    pub use crate::dedupe::claims::{Claimed, Claims};
+    pub use crate::dedupe::window::{Known, Window};
+    pub use crate::grpc::{
+        CALLS_MAX, CHECKS_MAX, FOLLOWERS_MAX, HEADER_LIST_MAX, REFLECTIONS_MAX, STREAM_BYTES,
+        STREAM_WINDOW, SUBMIT_STREAMS_MAX, WATCHERS_MAX,
+    };
+    pub use crate::http::api::batch::LAST_BYTES;
+    pub use crate::http::api::orders::line;
+    pub use crate::http::minihttp::LIMITS;
+    pub use crate::ledger::memory::open as open_memory;
+    pub use crate::ledger::{Archive, Item, Ledger, Status};
+    pub use crate::metrics::{
+        Gauges, Histogram, Metrics, OwnedCounter, ProcessMetrics, Route, ShardedCounter, classic,
+        openmetrics, stats_json,
+    };
+    pub use crate::order::{HashKey, Order, decode};
+    pub use crate::pipeline::answer::Answer;
+    pub use crate::pipeline::gate::State;
+    pub use crate::pipeline::processor::Rules;
+    pub use crate::pipeline::{Pipeline, Settings};
+    pub use crate::sync::parking::{Idle, Parking, Poll, Urgency};
+
+    /// The journal's command-line tools, and what the bench opens.
+    pub mod journal {
+        pub use crate::ledger::journal::{
+            Options, Progress, ReplayError, SEGMENT_BYTES, Verified, open, replay, verify,
+        };
+    }
+}

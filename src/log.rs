@@ -2,24 +2,19 @@
 
 use std::{io, panic};
 
-use order_processor::{
-    Config,
-    config::{LogFormat, LogLevel},
-};
-use tracing_subscriber::{
-    Layer as _,
-    filter::{LevelFilter, Targets},
-    fmt,
-    layer::SubscriberExt as _,
-    util::SubscriberInitExt as _,
-};
+use order_processor::Config;
+use order_processor::config::{LogFormat, LogLevel};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 /// Logs to standard error: what the service says from the level asked for, what
 /// its libraries say from `warn` (below it, they tell what only their authors
 /// can use), and all of it at `trace`. Two are left out before that:
 /// `may_minihttp` calls it an error that a client closes its connection, and `h2`
 /// warns of each frame that a client shouldn't have sent, as many as it likes.
-pub fn start(config: &Config) {
+pub(crate) fn start(config: &Config) {
     let level = match config.log_level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -48,7 +43,7 @@ pub fn start(config: &Config) {
 
 /// A backtrace takes more stack than a coroutine has: panics on one are told in
 /// a line. They are caught, and fail one request.
-pub fn tell_panics_briefly() {
+pub(crate) fn tell_panics_briefly() {
     let whole = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if may::coroutine::is_coroutine() {

@@ -3,33 +3,25 @@
 mod log;
 mod tool;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    sync::mpsc,
-    thread,
-};
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::{io, thread};
 
-use order_processor::{
-    Server,
-    config::Command,
-    pipeline::Fault,
-    server::{Drained, StartError},
-};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
+use order_processor::config::Command;
+use order_processor::{Drained, Fault, Server, StartError};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit codes, part of the contract.
 mod exit {
-    pub const FAILED: u8 = 1;
-    pub const USAGE: u8 = 2;
-    pub const DEADLINE: u8 = 3;
-    pub const LEDGER: u8 = 4;
+    pub(crate) const FAILED: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
+    pub(crate) const DEADLINE: u8 = 3;
+    pub(crate) const LEDGER: u8 = 4;
 }
 
 /// What ends the process.

@@ -1,18 +1,16 @@
 //! `journal verify` and `journal cat`: a journal looked at by a person.
 
-use std::{
-    io::{self, BufWriter, ErrorKind, Write},
-    ops::ControlFlow,
-    path::Path,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::io;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use order_processor::{
-    config::Cat,
-    http::orders::line,
-    ledger::journal::{self, Progress, Verified},
-};
+use order_processor::config::Cat;
+use order_processor::internals::journal;
+use order_processor::internals::journal::{Progress, Verified};
+use order_processor::internals::line;
 
 use crate::exit;
 
@@ -22,7 +20,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 const WRITE_BYTES: usize = 256 << 10;
 
 /// Says on standard output whether the journal in `dir` is whole.
-pub fn verify(dir: &Path) -> ExitCode {
+pub(crate) fn verify(dir: &Path) -> ExitCode {
     let start = Instant::now();
     let mut told = start;
     let verified = journal::verify(dir, &mut |progress| {
@@ -121,7 +119,7 @@ fn print(verified: &Verified) -> io::Result<()> {
 }
 
 /// Prints outcomes as lines of JSON.
-pub fn cat(cat: &Cat) -> ExitCode {
+pub(crate) fn cat(cat: &Cat) -> ExitCode {
     let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
     let mut result = Ok(());
     let mut left = cat.limit.unwrap_or(u64::MAX);

@@ -3,15 +3,11 @@
 
 mod harness;
 
-use std::{
-    io::{Read, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness::{
     Client, Directory, PATIENCE, Reply, Service, get, on_both_engines, order, post, until,

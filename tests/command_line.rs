@@ -2,11 +2,9 @@
 
 mod harness;
 
-use std::{
-    io::{BufRead, BufReader},
-    net::TcpListener,
-    process::{Output, Stdio},
-};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Output, Stdio};
 
 use harness::{BASE_FLAGS, Service, get, on_both_engines, post};
 

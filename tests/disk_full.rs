@@ -4,7 +4,8 @@
 
 mod harness;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use harness::{Client, Directory, Injected, Service, Small, get, order, post, submit, until};
 use serde_json::Value;
@@ -71,7 +72,7 @@ fn fill(service: &Service) -> BTreeMap<u64, String> {
         let reply = client.ask(submit("Prefer: wait=2\r\n", &body));
         match reply.status {
             201 => acknowledged.insert(reply.json()["seq"].as_u64().unwrap(), id),
-            // Taken, and waiting for space; or there was none by then.
+            // TimerSlot, and waiting for space; or there was none by then.
             202 | 503 => return acknowledged,
             _ => panic!("{reply:?}"),
         };

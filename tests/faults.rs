@@ -3,20 +3,16 @@
 
 mod harness;
 
-use std::{
-    sync::{Arc, PoisonError, mpsc},
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness::{
     BASE_FLAGS, Client, Directory, Figures, Service, get, on_both_engines, order, post, until,
 };
-use order_processor::{
-    Config, Order, Processor, Server, Verdict,
-    http::batch::LAST_BYTES,
-    pipeline::{Fault, gate::State},
-};
+use order_processor::internals::LAST_BYTES;
+use order_processor::internals::State;
+use order_processor::{Config, Fault, Order, Processor, Server, Verdict};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
 
@@ -312,7 +308,7 @@ fn a_fault_takes_no_promise_with_it_that_is_on_its_way() {
     pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
     thread::scope(|scope| {
         scope.spawn(|| {
-            until("given up", || pipeline.is_fenced());
+            until("given up", || pipeline.is_force_draining());
             thread::sleep(Duration::from_millis(50)); // how long it is on its way
             drop(held);
         });

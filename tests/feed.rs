@@ -3,13 +3,11 @@
 
 mod harness;
 
-use std::{
-    net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness::{
     Client, Crowd, PATIENCE, Reply, Service, get, on_both_engines, order, post, submit, until,

@@ -3,11 +3,9 @@
 
 mod harness;
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    net::SocketAddr,
-    thread,
-};
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::thread;
 
 use harness::{Client, Service, get, on_both_engines, order, post, submit};
 

@@ -2,7 +2,8 @@
 
 mod harness;
 
-use std::{thread, time::Duration};
+use std::thread;
+use std::time::Duration;
 
 use harness::{Client, Service, on_both_engines, order, until};
 

@@ -5,11 +5,9 @@
 
 mod harness;
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use harness::{
     Client, Crowd, Directory, Injected, PATIENCE, Service, get, order, post, submit, until,

@@ -2,15 +2,13 @@
 
 mod harness;
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{BufRead, BufReader},
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    process::{Output, Stdio},
-    time::SystemTime,
-};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::SystemTime;
 
 use harness::{Client, Crowd, Directory, Service, get, order, post, until};
 use rustix::process::Signal;

@@ -40,7 +40,7 @@ fn it_says_at_start_what_it_lacks() {
         .lines()
         .find(|line| line.contains("served by may_minihttp"));
     let line = line.expect("a warning");
-    assert!(line.contains("WARN") && line.contains(order_processor::http::minihttp::LIMITS));
+    assert!(line.contains("WARN") && line.contains(order_processor::internals::LIMITS));
     assert!(!Service::start(&[]).drain().log.contains("may_minihttp"));
 }
 

@@ -4,12 +4,10 @@
 
 mod harness;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use harness::{
     Client, Directory, Ended, Figures, PATIENCE, Service, eventually, get, order, post, submit,

@@ -1,7 +1,9 @@
 //! Admissions that the end of the service overtakes.
 
+use crate::cpu::plan::Plan;
+use crate::pipeline::Settings;
+
 use super::*;
-use crate::pipeline::{Settings, affinity::Plan};
 
 fn order(admission: &Admission, id: &str) -> Order {
     let json = format!(r#"{{"id":"{id}","value":1}}"#);
@@ -19,11 +21,11 @@ fn an_id_that_was_promised_is_not_taken_again() {
         plan: Plan::unpinned(1),
         window_reach: Duration::ZERO,
     });
-    pipeline.doors.open(Vec::new());
+    pipeline.wake_queues.open(Vec::new());
     pipeline.gate.open();
     let admission = Admission::new(pipeline.clone(), HashKey::random());
     match admission.admit(order(&admission, "a"), None) {
-        Ok(Admitted::Waiting(ticket)) => assert!(ticket.tell_queued()),
+        Ok(Admitted::Waiting(ticket)) => assert!(ticket.ack_queued()),
         other => panic!("{other:?}"),
     }
     let late = order(&admission, "a");

@@ -42,7 +42,7 @@ pub enum Pin {
     /// No thread is pinned, and none spins.
     Off,
     /// Workers take these cores in turn: at least one, none twice, each below
-    /// [`CORE_ID_END`](super::value::CORE_ID_END).
+    /// [`CORE_ID_END`](crate::config::value::CORE_ID_END).
     Cores(Vec<usize>),
 }
 

@@ -3,15 +3,13 @@
 //! `journal` is told by the first word, so that the service's flags and the
 //! tools' don't meet.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use super::{
-    Config,
-    usage::{Given, UsageError, one_line},
-    value,
-};
+use crate::config::usage::{Given, UsageError, one_line};
+use crate::config::{Config, value};
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq)]

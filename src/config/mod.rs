@@ -29,12 +29,13 @@ use std::time::Duration;
 use clap::Args;
 use rust_decimal::Decimal;
 
-pub use choice::{
+use crate::config::quantity::{GIB, HOUR, MIB, MILLISECOND, TIB};
+
+pub use self::choice::{
     Ack, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
 };
-pub use command::{Cat, Command};
-use quantity::{GIB, HOUR, MIB, MILLISECOND, TIB};
-pub use usage::UsageError;
+pub use self::command::{Cat, Command};
+pub use self::usage::UsageError;
 
 /// What `--max-body` may be, in bytes.
 const MAX_BODY: RangeInclusive<u64> = 64..=16 * MIB;

@@ -10,10 +10,9 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::Config;
-use super::not_yet::{NOT_YET, NotYet};
-use super::relations;
-use super::usage::{Given, UsageError, one_line};
+use crate::config::not_yet::{NOT_YET, NotYet};
+use crate::config::usage::{Given, UsageError, one_line};
+use crate::config::{Config, relations};
 
 impl Config {
     /// Parses and checks a command line (its first word is the program) with the variables of this

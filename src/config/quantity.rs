@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::value::BadValue;
+use crate::config::value::BadValue;
 
 /// Bytes in a KiB.
 pub const KIB: u64 = 1 << 10;

@@ -3,12 +3,10 @@
 //! Sizes nest: one order's body fits the budget of all bodies being read, and of all orders inside,
 //! or it could never be taken however idle the service is; and it fits a record of the journal.
 
-use super::quantity::show_bytes;
-use super::{Ack, Config, Ledger, MAX_BODY};
-use crate::{
-    ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX},
-    pipeline::processor::REASON_BYTES_MAX,
-};
+use crate::config::quantity::show_bytes;
+use crate::config::{Ack, Config, Ledger, MAX_BODY};
+use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
+use crate::pipeline::processor::REASON_BYTES_MAX;
 
 // The longest body that can be allowed is an order that the journal can hold, whatever the verdict
 // says of it: what was let in must not fail for its length.

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use super::parse::{command, parse, variable};
+use crate::config::parse::{command, parse, variable};
+
 use super::*;
 
 /// Parses flags alone.

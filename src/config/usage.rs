@@ -1,11 +1,10 @@
 //! Bad usage, told in one line that names the flag or the variable and its value.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Why there is no [`Config`](super::Config): the command line asks for a text, or is wrong.
+/// Why there is no [`Config`](crate::config::Config): the command line asks for a text, or is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// `--help` or `--version`: not a failure, the text goes to standard output.

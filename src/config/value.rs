@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use rust_decimal::Decimal;
 
-use super::choice::{Ledger, Pin, Simulate};
-use super::quantity::{HOUR, any_time, show_time};
+use crate::config::choice::{Ledger, Pin, Simulate};
+use crate::config::quantity::{HOUR, any_time, show_time};
 
 /// Core ids lie below this: the size of the kernel's fixed CPU set (`CPU_SETSIZE`, CPU_SET(3)).
 pub const CORE_ID_END: usize = 1024;

@@ -4,29 +4,25 @@
 //! end, the stream watches the pipeline's progress. A follower that doesn't
 //! read holds one page, and slows nobody.
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::sleep,
-};
-use tonic::{Response, Status, metadata::MetadataValue};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::sleep;
+use tonic::metadata::MetadataValue;
+use tonic::{Response, Status};
 
-use super::{
-    Door, Phase,
-    proto::{FollowRequest, FollowResponse},
-    reading,
-    status::{Kind, Refusal},
-    wake::Sleeper,
-};
-use crate::{
-    ledger::{Archive, ReadError, ReadRange, Record},
-    pipeline::{
-        gate::State,
-        ticket::{Flush, Promise},
-    },
-};
+use crate::grpc::proto::{FollowRequest, FollowResponse};
+use crate::grpc::status::{Kind, Refusal};
+use crate::grpc::task_waker::TaskWaker;
+use crate::grpc::{Door, Phase, lookup};
+use crate::ledger::{Archive, ReadError, ReadRange, Record};
+use crate::pipeline::gate::State;
+use crate::sync::oneshot::Oneshot;
+use crate::sync::wake_queue::WakeQueue;
 
 /// Metadata of the response: which ledger the sequences belong to.
 const LEDGER_ID: &str = "orders-ledger-id";
@@ -44,7 +40,7 @@ pub(super) type Outcomes = Pin<Box<dyn Stream<Item = Result<FollowResponse, Stat
 struct Follower {
     door: Arc<Door>,
     archive: Arc<dyn Archive>,
-    sleeper: Arc<Sleeper>,
+    task_waker: Arc<TaskWaker>,
     phase: watch::Receiver<Phase>,
     page: VecDeque<Arc<Record>>,
     /// The last sequence in the page or before it.
@@ -81,7 +77,7 @@ pub(super) fn serve(
     }
     let follower = Follower {
         archive,
-        sleeper: door.wakeups.sleeper(),
+        task_waker: door.wakeups.task_waker(),
         phase: door.phase.subscribe(),
         page: VecDeque::new(),
         after,
@@ -111,7 +107,7 @@ impl Follower {
         loop {
             if let Some(record) = self.page.pop_front() {
                 return Ok(FollowResponse {
-                    record: Some(reading::message(&record)),
+                    record: Some(lookup::message(&record)),
                 });
             }
             // Before the look at the end: what was committed until then is sent.
@@ -135,17 +131,17 @@ impl Follower {
         let Self {
             door,
             archive,
-            sleeper,
+            task_waker,
             phase,
             after,
             ..
         } = self;
         let pipeline = door.admission.pipeline();
-        let waker = sleeper.waker();
+        let waker = task_waker.waker();
         let mut watch = None;
         tokio::select! {
             biased;
-            () = sleeper.until(|| {
+            () = task_waker.until(|| {
                 // Watched first, looked then: it may move in between.
                 watch = Some(pipeline.watch(&waker));
                 (archive.last_seq() > *after).then_some(())
@@ -171,7 +167,7 @@ impl Follower {
     }
 
     async fn page(&self) -> ReadRange {
-        let promise = Arc::new(Promise::new(Some(self.sleeper.waker())));
+        let promise = Arc::new(Oneshot::new(Some(self.task_waker.waker())));
         let (reply, wakeups) = (promise.clone(), self.door.wakeups.clone());
         self.archive.read_range(
             self.after,
@@ -182,6 +178,6 @@ impl Follower {
                 wakeups.flush();
             }),
         );
-        self.sleeper.until(|| promise.get().cloned()).await
+        self.task_waker.until(|| promise.get().cloned()).await
     }
 }

@@ -1,17 +1,18 @@
 //! `grpc.health.v1`: the same readiness as `/readyz`, for the server as a whole
 //! and for the one service there is.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tonic::{Request, Response, Status};
-use tonic_health::pb::{
-    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
-    health_server::Health,
-};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::Health;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::{Door, Phase, SERVICE, status::Kind, status::Refusal};
+use crate::grpc::status::{Kind, Refusal};
+use crate::grpc::{Door, Phase, SERVICE};
 use crate::pipeline::gate::State;
 
 /// The health service.
@@ -77,10 +78,10 @@ impl Watcher {
             told,
             ..
         } = self;
-        let sleeper = door.wakeups.sleeper();
-        let (pipeline, waker) = (door.admission.pipeline(), sleeper.waker());
+        let task_waker = door.wakeups.task_waker();
+        let (pipeline, waker) = (door.admission.pipeline(), task_waker.waker());
         let mut watch = None;
-        let changed = sleeper.until(|| {
+        let changed = task_waker.until(|| {
             // Watched first, looked then: it may change in between.
             watch = Some(pipeline.watch_gate(&waker));
             let status = if *known {

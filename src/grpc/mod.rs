@@ -39,50 +39,40 @@ mod body;
 mod follow;
 mod health;
 mod listener;
-mod place;
+mod lookup;
+mod permit;
 pub mod proto;
-mod reading;
+mod router;
 mod status;
 mod stream;
 mod submit;
-mod switch;
-mod wake;
+mod task_waker;
 
-pub(crate) use listener::REFUSING_MAX;
+pub(crate) use self::listener::REFUSING_MAX;
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
-    time::{Duration, Instant},
-};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
-use tokio::{
-    runtime::Runtime,
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-};
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Request, Response, Status, Streaming, transport};
 
-use self::{
-    body::{Oversize, Rules},
-    proto::{
-        FollowRequest, GetOrderRequest, GetOrderResponse, SubmitRequest, SubmitResponse,
-        SubmitStreamRequest, order_service_server::OrderService,
-    },
-    status::{Kind, Refusal},
-    wake::Wakeups,
+use crate::admission::Admission;
+use crate::config::{Ack, Config};
+use crate::grpc::body::{Oversize, Rules};
+use crate::grpc::proto::order_service_server::OrderService;
+use crate::grpc::proto::{
+    FollowRequest, GetOrderRequest, GetOrderResponse, SubmitRequest, SubmitResponse,
+    SubmitStreamRequest,
 };
-use crate::{
-    admission::Admission,
-    bodies::Bodies,
-    config::{Ack, Config},
-    metrics::Reason,
-    pipeline::ticket::Flush,
-};
+use crate::grpc::status::{Kind, Refusal};
+use crate::grpc::task_waker::Wakeups;
+use crate::metrics::Reason;
+use crate::sync::memory_budget::MemoryBudget;
+use crate::sync::wake_queue::WakeQueue;
 
 /// The full name of the service.
 pub const SERVICE: &str = "orders.v1.OrderService";
@@ -198,7 +188,7 @@ pub struct Waiting(Arc<Wakeups>);
 
 impl Waiting {
     /// What the pipeline flushes behind a batch.
-    pub fn door(&self) -> Arc<dyn Flush> {
+    pub fn door(&self) -> Arc<dyn WakeQueue> {
         self.0.clone()
     }
 }
@@ -207,7 +197,7 @@ impl Waiting {
 pub struct Running {
     door: Arc<Door>,
     address: SocketAddr,
-    /// Taken by the end.
+    /// TimerSlot by the end.
     runtime: Option<Runtime>,
     /// Hears when all connections have closed.
     closed: mpsc::Receiver<()>,
@@ -222,7 +212,7 @@ impl Running {
         listener: TcpListener,
         limits: Limits,
         admission: Arc<Admission>,
-        bodies: Arc<Bodies>,
+        bodies: Arc<MemoryBudget>,
         waiting: Waiting,
         threads: usize,
     ) -> io::Result<Self> {
@@ -256,7 +246,7 @@ impl Running {
             timeout: limits.body_timeout,
             bodies,
         };
-        let switch = switch::services(&door, rules);
+        let switch = router::services(&door, rules);
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
@@ -303,7 +293,7 @@ impl Running {
     }
 
     /// Has all calls look again that wait for an order or for the feed. The gate
-    /// must be empty, or the pipeline fenced.
+    /// must be empty, or the pipeline force_draining.
     pub fn over(&self) {
         self.door.phase.send_replace(Phase::Over);
     }
@@ -374,7 +364,7 @@ impl OrderService for Calls {
         &self,
         request: Request<GetOrderRequest>,
     ) -> Result<Response<GetOrderResponse>, Status> {
-        let response = reading::get_order(&self.0, request.into_inner()).await?;
+        let response = lookup::get_order(&self.0, request.into_inner()).await?;
         Ok(Response::new(response))
     }
 

@@ -5,18 +5,19 @@
 //! never changes its meaning, and `retry_safe` in its metadata. `RetryInfo` and
 //! `BadRequest` come with it where they say more.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::proto::{SubmitResult, SubmitStreamResponse};
-use crate::{
-    admission::Rejection,
-    ledger::ReadError,
-    order::Invalid,
-    pipeline::{Pipeline, gate::State, ticket::Withdrawal},
-};
+use crate::admission::Rejection;
+use crate::grpc::proto::{SubmitResult, SubmitStreamResponse};
+use crate::ledger::ReadError;
+use crate::order::Invalid;
+use crate::pipeline::Pipeline;
+use crate::pipeline::answer::Withdrawal;
+use crate::pipeline::gate::State;
 
 /// `ErrorInfo.domain`.
 pub(super) const DOMAIN: &str = "orders.v1";

@@ -1,24 +1,22 @@
 //! `Submit`: one order.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    Door, Phase,
-    proto::{AckMode, Order as OrderMessage, OrderStatus, SubmitRequest, SubmitResponse},
-    reading,
-    status::{Kind, Refusal},
-    wake::Sleeper,
+use crate::admission::{Admission, Admitted, Ticket};
+use crate::config::Ack;
+use crate::grpc::proto::{
+    AckMode, Order as OrderMessage, OrderStatus, SubmitRequest, SubmitResponse,
 };
-use crate::{
-    admission::{Admission, Admitted, Ticket},
-    config::Ack,
-    ledger::{Outcome, Status},
-    metrics::Reason,
-    order::Order,
-    pipeline::ticket::Answer,
-};
+use crate::grpc::status::{Kind, Refusal};
+use crate::grpc::task_waker::TaskWaker;
+use crate::grpc::{Door, Phase, lookup};
+use crate::ledger::{Outcome, Status};
+use crate::metrics::Reason;
+use crate::order::Order;
+use crate::pipeline::answer::Answer;
 
 /// How soon to look again for an answer that is about to be there, and that
 /// nobody may be going to wake us for.
@@ -34,20 +32,20 @@ pub(super) async fn submit(door: &Door, request: SubmitRequest) -> Result<Submit
     let wait = terms(door, ack_mode, wait)?;
     let order = decode(&door.admission, order)?;
     let id = *order.id();
-    let sleeper = door.wakeups.sleeper();
-    let waker = sleeper.waker();
+    let task_waker = door.wakeups.task_waker();
+    let waker = task_waker.waker();
     let waiting = (!wait.is_zero()).then_some(&waker);
     let (outcome, duplicate) = match door.admission.admit(order, waiting) {
         Err(rejection) => return Err(Refusal::rejected(&rejection)),
         Ok(Admitted::Committed(mut outcome)) => {
             if outcome.status == Status::Failed {
-                outcome.reason = reading::reason(door, outcome.seq, &sleeper).await;
+                outcome.reason = lookup::reason(door, outcome.seq, &task_waker).await;
             }
             (Some(outcome), true)
         }
         Ok(Admitted::Waiting(ticket)) => {
             let until = Instant::now() + wait;
-            let outcome = match answer(door, &ticket, &sleeper, until).await {
+            let outcome = match answer(door, &ticket, &task_waker, until).await {
                 Some(Answer::Committed(outcome)) => Some(outcome),
                 Some(Answer::Withdrawn(why)) => {
                     return Err(Refusal::withdrawn(door.admission.pipeline(), &why));
@@ -127,7 +125,7 @@ pub(super) fn decode(
 async fn answer(
     door: &Door,
     ticket: &Ticket,
-    sleeper: &Arc<Sleeper>,
+    task_waker: &Arc<TaskWaker>,
     mut until: Instant,
 ) -> Option<Answer> {
     let mut phase = door.phase.subscribe();
@@ -138,14 +136,14 @@ async fn answer(
             return Some(answer);
         }
         if Instant::now() >= until {
-            if ticket.tell_queued() {
+            if ticket.ack_queued() {
                 return None;
             }
             until = Instant::now() + MOMENT;
         }
         tokio::select! {
             biased;
-            answer = sleeper.until(|| ticket.answer()) => return Some(answer),
+            answer = task_waker.until(|| ticket.answer()) => return Some(answer),
             () = sleep_until(until) => {}
             _ = phase.wait_for(|phase| *phase == Phase::Over), if !over => over = true,
         }

@@ -1,9 +1,7 @@
 //! Which ledger a sequence belongs to.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 /// Tells one ledger from all others: sequences of two can't be compared. A
 /// journal keeps it with its files, the memory ledger makes one a start.

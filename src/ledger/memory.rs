@@ -6,19 +6,15 @@
 //! the newest chunk without a lock; the list of chunks is locked only to add
 //! one, by the writer, and to copy a pointer out, by a reader.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{
-    Archive, Fate, Item, Ledger, LedgerFailed, LedgerId, Outcome, Read, ReadError, ReadRange,
-    Receipt, Record,
-};
 use crate::clock;
+use crate::ledger::{
+    Archive, CommitResult, Item, Ledger, LedgerFailed, LedgerId, Outcome, Read, ReadError,
+    ReadRange, Receipt, Record,
+};
 
 /// Outcomes in a chunk.
 const CHUNK: u64 = 1024;
@@ -132,7 +128,7 @@ impl<T: Item> Ledger<T> for MemoryLedger<T> {
             });
             self.done.push(Receipt {
                 item,
-                fate: Fate::Committed { seq, at },
+                result: CommitResult::Committed { seq, at },
             });
         }
         // Pairs with the Acquire load in `last_seq`.
@@ -210,11 +206,10 @@ impl MemoryArchive {
 
 #[cfg(test)]
 mod tests {
+    use crate::ledger::Status;
+    use crate::order::{HashKey, Order, decode};
+
     use super::*;
-    use crate::{
-        ledger::Status,
-        order::{HashKey, Order, decode},
-    };
 
     struct Plain(Order, Status);
 
@@ -245,8 +240,8 @@ mod tests {
         let mut done = Vec::new();
         ledger.receipts(&mut done).unwrap();
         done.iter()
-            .map(|receipt| match receipt.fate {
-                Fate::Committed { seq, .. } => seq,
+            .map(|receipt| match receipt.result {
+                CommitResult::Committed { seq, .. } => seq,
                 ref other => panic!("{other:?}"),
             })
             .collect()

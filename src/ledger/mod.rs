@@ -9,15 +9,14 @@
 //! reader blocks a coroutine and none slows the writer.
 
 mod id;
-pub mod journal;
-pub mod memory;
-pub mod window;
+pub(crate) mod journal;
+pub(crate) mod memory;
 
 use std::sync::Arc;
 
 use crate::order::Order;
 
-pub use id::LedgerId;
+pub(crate) use self::id::LedgerId;
 
 /// How a committed order came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +89,13 @@ pub trait Item: Send {
 pub struct Receipt<T> {
     /// The item, back.
     pub item: T,
-    /// Its fate.
-    pub fate: Fate,
+    /// Its result.
+    pub result: CommitResult,
 }
 
 /// What became of an item that a ledger was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum CommitResult {
     /// It is final, under this sequence.
     Committed {
         /// Its place in the ledger, from 1.
@@ -142,7 +141,7 @@ pub trait Ledger<T: Item>: Send {
     ///
     /// # Errors
     /// When the ledger has failed for good. All items it still had are among
-    /// `done` then, [`Fate::InDoubt`], and nothing may be committed any more.
+    /// `done` then, [`CommitResult::InDoubt`], and nothing may be committed any more.
     fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed>;
 
     /// Gives items back that it has and could not write, and won't write from
@@ -158,7 +157,7 @@ pub trait Ledger<T: Item>: Send {
 }
 
 /// Tells the committer that receipts are ready.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
+pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Why an outcome can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,10 +179,10 @@ pub enum ReadError {
 }
 
 /// What a reader is answered with.
-pub type Read = Result<Arc<Record>, ReadError>;
+pub(crate) type Read = Result<Arc<Record>, ReadError>;
 
 /// What a reader of a range is answered with.
-pub type ReadRange = Result<Vec<Arc<Record>>, ReadError>;
+pub(crate) type ReadRange = Result<Vec<Arc<Record>>, ReadError>;
 
 /// The read side, shared by all. Readers see what is committed and nothing
 /// else.

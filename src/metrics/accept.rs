@@ -7,7 +7,7 @@
 /// it is named itself, and loses where only a wildcard covers it, so that `*/*` (curl, a browser)
 /// gets the plain text that everything reads. A range whose quality or version can't be served is
 /// passed over.
-pub fn wants_openmetrics(accept: &str) -> bool {
+pub(crate) fn wants_openmetrics(accept: &str) -> bool {
     let (mut openmetrics, mut classic) = (Quality::default(), Quality::default());
     for range in accept.split(',').filter_map(Range::parse) {
         if range.is("application", "openmetrics-text") {

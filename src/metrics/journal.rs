@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Histogram;
+use crate::metrics::Histogram;
 
 /// What the journal measures of itself: made by it, read by scrapes.
 #[derive(Debug)]

@@ -29,21 +29,23 @@ mod process;
 mod stats;
 mod text;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-pub use accept::wants_openmetrics;
-pub use counter::{CounterFamily, Gauge, OwnedCounter, ShardedCounter};
-pub use exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, classic, openmetrics};
-pub use histogram::{Histogram, HistogramSnapshot};
-pub use journal::JournalMetrics;
-pub use label::{Label, Reason, Route, StatusLabel, WithdrawReason};
-pub use process::ProcessMetrics;
-pub use stats::stats_json;
+pub(crate) use self::accept::wants_openmetrics;
+pub(crate) use self::counter::{CounterFamily, Gauge};
+pub use self::counter::{OwnedCounter, ShardedCounter};
+pub(crate) use self::exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
+pub use self::exposition::{classic, openmetrics};
+pub use self::histogram::Histogram;
+pub(crate) use self::histogram::HistogramSnapshot;
+pub(crate) use self::journal::JournalMetrics;
+pub use self::label::Route;
+pub(crate) use self::label::{Reason, StatusLabel, WithdrawReason};
+pub use self::process::ProcessMetrics;
+pub use self::stats::stats_json;
 
 /// Every figure of one process.
 #[derive(Debug)]

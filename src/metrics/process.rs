@@ -42,7 +42,8 @@ impl ProcessMetrics {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::fs::{self, File};
+    use std::fs;
+    use std::fs::File;
     use std::io::Read;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, SystemTime};
@@ -50,12 +51,12 @@ mod linux {
     use rustix::param::{clock_ticks_per_second, page_size};
     use rustix::process::{Resource, getrlimit};
 
-    use super::ProcessMetrics;
+    use crate::metrics::process::ProcessMetrics;
 
     /// More than the longest `/proc/self/stat`: 52 numbers of 20 digits at most, few of them long.
     const STAT_BYTES_MAX: usize = 1_024;
 
-    pub fn read() -> Option<ProcessMetrics> {
+    pub(super) fn read() -> Option<ProcessMetrics> {
         let mut buffer = [0; STAT_BYTES_MAX];
         let stat = Stat::parse(read_start("/proc/self/stat", &mut buffer)?)?;
         Some(ProcessMetrics {
@@ -71,7 +72,7 @@ mod linux {
 
     /// The fields that are wanted, by their number in proc_pid_stat(5).
     #[derive(Debug, PartialEq, Eq)]
-    pub struct Stat {
+    pub(super) struct Stat {
         /// 14 and 15: user and system.
         pub cpu_ticks: u64,
         /// 20.
@@ -85,7 +86,7 @@ mod linux {
     }
 
     impl Stat {
-        pub fn parse(stat: &[u8]) -> Option<Self> {
+        pub(super) fn parse(stat: &[u8]) -> Option<Self> {
             // Field 2, the program's name, may hold anything, also blanks and brackets; what follows
             // the last bracket is numbers.
             let name_end = stat.iter().rposition(|byte| *byte == b')')?;
@@ -148,7 +149,7 @@ mod linux {
     }
 
     /// `/proc/uptime` is two numbers of seconds with two decimals (proc_uptime(5)); the first counts.
-    pub fn parse_uptime(text: &[u8]) -> Option<Duration> {
+    pub(super) fn parse_uptime(text: &[u8]) -> Option<Duration> {
         let first = str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
         let (seconds, hundredths) = first.split_once('.')?;
         let hundredths: u64 = hundredths
@@ -170,7 +171,8 @@ mod tests {
     use std::fs::File;
     use std::time::SystemTime;
 
-    use super::linux::{Stat, parse_uptime};
+    use crate::metrics::process::linux::{Stat, parse_uptime};
+
     use super::*;
 
     #[test]

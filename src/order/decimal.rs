@@ -14,7 +14,7 @@ use thiserror::Error;
 
 /// Most decimal digits of a value written out without an exponent, and most of them after the
 /// point. 28 nines are below 2^96, so every such value fits a [`Decimal`].
-pub const DIGITS_MAX: u32 = 28;
+pub(crate) const DIGITS_MAX: u32 = 28;
 
 /// Caps an exponent while it is read: far more than any text's digits can make up for, far less
 /// than what overflows when digits are counted on top.
@@ -84,7 +84,7 @@ fn digits(rest: &mut &[u8], mut take: impl FnMut(u8)) -> usize {
 /// the point, no negative zero), so equal values have equal parts.
 ///
 /// # Errors
-/// [`InvalidDecimal`]: the grammar is judged first, then the size.
+/// [`InvalidDecimal`]: the grammar is evaluated first, then the size.
 pub(super) fn parse(text: &str) -> Result<Decimal, InvalidDecimal> {
     let mut rest = text.as_bytes();
     let negative = rest.first() == Some(&b'-');
@@ -160,8 +160,9 @@ pub(super) fn parse(text: &str) -> Result<Decimal, InvalidDecimal> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn parts(text: &str) -> Result<(i128, u32), InvalidDecimal> {
         parse(text).map(|value| (value.mantissa(), value.scale()))

@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use rust_decimal::Decimal;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::id::OrderId;
+use crate::order::id::OrderId;
 
 /// The secret key of a process' hashes. Hashes under different keys can't be compared.
 ///

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use thiserror::Error;
 
 /// Most characters (here also bytes) in an [`OrderId`].
-pub const ID_LEN_MAX: usize = 64;
+pub(crate) const ID_LEN_MAX: usize = 64;
 
 /// Which bytes an id is made of.
 const ALPHABET: [bool; 256] = {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::decimal::InvalidDecimal;
-use super::id::InvalidId;
-use super::layout::DEPTH_MAX;
+use crate::order::decimal::InvalidDecimal;
+use crate::order::id::InvalidId;
+use crate::order::layout::DEPTH_MAX;
 
 /// Most characters of a name that an error repeats.
 const NAME_SHOWN_MAX: usize = 64;

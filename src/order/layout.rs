@@ -12,12 +12,12 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
-use super::hash::HashKey;
-use super::invalid::{Invalid, Position};
-use super::names::{Names, Scope};
+use crate::order::hash::HashKey;
+use crate::order::invalid::{Invalid, Position};
+use crate::order::names::{Names, Scope};
 
 /// How deep objects and arrays may be nested; the order itself is the first.
-pub const DEPTH_MAX: usize = 32;
+pub(crate) const DEPTH_MAX: usize = 32;
 
 /// Reads values of one order and gathers their text without white space.
 pub(super) struct Layout<'a> {

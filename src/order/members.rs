@@ -12,11 +12,11 @@ use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decimal;
-use super::hash::HashKey;
-use super::id::OrderId;
-use super::invalid::{Invalid, Position};
-use super::layout::{Layout, unquote};
+use crate::order::decimal;
+use crate::order::hash::HashKey;
+use crate::order::id::OrderId;
+use crate::order::invalid::{Invalid, Position};
+use crate::order::layout::{Layout, unquote};
 
 /// What is known of an order while its members are read.
 pub(super) struct Members<'a> {

@@ -32,14 +32,12 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-use members::Members;
+use crate::order::members::Members;
 
-pub use decimal::{DIGITS_MAX, InvalidDecimal};
-pub use hash::HashKey;
-pub use id::{ID_LEN_MAX, InvalidId, OrderId};
-pub use invalid::{Invalid, Position};
-pub use layout::DEPTH_MAX;
-pub use parts::Parts;
+pub use self::hash::HashKey;
+pub(crate) use self::id::{ID_LEN_MAX, OrderId};
+pub(crate) use self::invalid::{Invalid, Position};
+pub(crate) use self::parts::Parts;
 
 /// A valid order.
 #[derive(Clone)]
@@ -170,7 +168,7 @@ impl fmt::Debug for Order {
 /// ```
 ///
 /// # Errors
-/// [`Invalid`] is one reason, where there are several; members are judged as they come.
+/// [`Invalid`] is one reason, where there are several; members are evaluated as they come.
 pub fn decode(body: &[u8], key: &HashKey) -> Result<Order, Invalid> {
     decode_telling(body, key, &|_| ())
 }

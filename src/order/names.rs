@@ -1,7 +1,7 @@
 //! Which member names the open objects of a text have shown so far, so that a second one is found
 //! at any depth, in time that doesn't grow with the number of names.
 //!
-//! A name is known by its keyed 128-bit hash alone (see [`hash`](super::hash) for why that is
+//! A name is known by its keyed 128-bit hash alone (see [`hash`](crate::order::hash) for why that is
 //! enough). Most objects are small: their names stand on a stack and are compared one by one. An
 //! object with more moves its names to a hash set, where the object's serial number, mixed in,
 //! keeps objects apart. The set needs no hashing of its own and no thread local, and nobody who

@@ -6,9 +6,9 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::layout::unquote;
+use crate::order::layout::unquote;
 
-/// What [`Order::from_parts`](super::Order::from_parts) took, or would have taken.
+/// What [`Order::from_parts`](crate::order::Order::from_parts) took, or would have taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     /// The value as it was written, without quotes.
@@ -18,7 +18,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The parts of an order's text as [`Order::json`](super::Order::json) has it. Of a text that
+    /// The parts of an order's text as [`Order::json`](crate::order::Order::json) has it. Of a text that
     /// is no order, what was read until then: such a text is not committed.
     pub fn of(json: &str) -> Self {
         let mut parts = Self::default();
@@ -64,8 +64,9 @@ impl<'de> Visitor<'de> for &mut Parts {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::order::{HashKey, Order, decode};
+
+    use super::*;
 
     #[test]
     fn parts_make_the_same_order_again() {

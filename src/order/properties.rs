@@ -1,11 +1,12 @@
-//! Random orders, judged also by plain recursive readings of the same text.
+//! Random orders, evaluated also by plain recursive readings of the same text.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::*;
@@ -232,7 +233,7 @@ proptest! {
         }
     }
 
-    /// Damaged JSON is judged as serde_json judges it. Id and value stay out of it.
+    /// Damaged JSON is evaluated as serde_json judges it. Id and value stay out of it.
     #[test]
     fn damage_is_seen_as_serde_json_sees_it(
         inner in json(),

@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::thread;
 
+use crate::order::decimal::InvalidDecimal;
+use crate::order::id::InvalidId;
+
 use super::*;
 
 fn key() -> HashKey {
@@ -552,11 +555,11 @@ fn the_stack_stays_small() {
             false,
         ),
     ];
-    let judged = thread::Builder::new()
+    let evaluated = thread::Builder::new()
         .stack_size(32 * 1024)
         .spawn(move || bodies.map(|(body, valid)| read(&body).is_ok() == valid))
         .expect("a thread can be started")
         .join()
         .expect("no decode panics");
-    assert_eq!(judged, [true; 13]);
+    assert_eq!(evaluated, [true; 13]);
 }

@@ -1,29 +1,27 @@
 //! The committer: the one thread that owns the ledger's write side.
 //!
-//! It takes all that has been judged, hands it to the ledger as one batch, and
+//! It takes all that has been evaluated, hands it to the ledger as one batch, and
 //! passes the receipts on: window, metrics, claims, answers, those who watch
 //! for progress, and one flush of the doors a batch. What arrives during one
 //! commit is the next batch.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use super::{
-    Fault, Judged, Pipeline, cost,
-    gate::{Gate, State},
-    processor::Verdict,
-    reach::Reach,
-    ticket::{Answer, Withdrawal},
-    wake::{Haste, Poll},
-};
-use crate::{
-    ledger::{Fate, Item, Ledger, LedgerFailed, Outcome, Receipt, Status, window::Known},
-    metrics::WithdrawReason,
-};
+use crate::dedupe::window::Known;
+use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Outcome, Receipt, Status};
+use crate::metrics::WithdrawReason;
+use crate::pipeline::answer::{Answer, Withdrawal};
+use crate::pipeline::gate::{Gate, State};
+use crate::pipeline::processor::Verdict;
+use crate::pipeline::window_monitor::WindowMonitor;
+use crate::pipeline::{Evaluated, Fault, Pipeline, cost};
+use crate::sync::parking::{Poll, Urgency};
 
 /// Runs the committer until the pipeline is closed.
-pub(super) fn run(
+pub(crate) fn run(
     pipeline: &Pipeline,
-    mut ledger: Box<dyn Ledger<Judged>>,
+    mut ledger: Box<dyn Ledger<Evaluated>>,
     on_fault: &dyn Fn(Fault),
 ) {
     let mut batch = Vec::new();
@@ -31,32 +29,32 @@ pub(super) fn run(
     let mut back = Vec::new();
     // Whether the ledger has failed: it is not asked any more.
     let mut dead = false;
-    let mut last = Haste::Now;
-    let mut reach = Reach::new(pipeline.window_reach);
+    let mut last = Urgency::Now;
+    let mut reach = WindowMonitor::new(pipeline.window_reach);
     loop {
         let next = pipeline.committer.next(0, last, || {
             if !dead && let Err(why) = ledger.receipts(&mut receipts) {
                 dead = true;
                 fail(pipeline, &why, on_fault);
             }
-            if pipeline.is_fenced() {
+            if pipeline.is_force_draining() {
                 ledger.take_back(&mut back);
                 back.drain(..)
-                    .for_each(|judged: Judged| pipeline.take_back(judged.into_job()));
+                    .for_each(|evaluated: Evaluated| pipeline.take_back(evaluated.into_job()));
             }
             let room = if dead { usize::MAX } else { ledger.room() };
             if pipeline.gate.shed(!dead && ledger.is_full()) {
-                pipeline.doors.flush();
+                pipeline.wake_queues.flush();
             }
             let mut taken = false;
             while batch.len() < room
-                && let Some(judged) = pipeline.judged.pop()
+                && let Some(evaluated) = pipeline.evaluated.pop()
             {
                 taken = true;
                 if dead {
-                    pipeline.withdraw(&judged.into_job(), Withdrawal::Ledger);
+                    pipeline.withdraw(&evaluated.into_job(), Withdrawal::Ledger);
                 } else {
-                    batch.extend(admit(pipeline, judged));
+                    batch.extend(admit(pipeline, evaluated));
                 }
             }
             if taken || !receipts.is_empty() {
@@ -70,16 +68,16 @@ pub(super) fn run(
         });
         let Some(taken) = next.item else { return };
         if taken {
-            pipeline.room.notify(Haste::Now);
+            pipeline.room.notify(Urgency::Now);
         }
         if !batch.is_empty() {
             let somebody_waits = batch
                 .iter()
-                .any(|judged| judged.job.waiter.haste() == Haste::Now);
+                .any(|evaluated| evaluated.job.waiter.urgency() == Urgency::Now);
             last = if somebody_waits {
-                Haste::Now
+                Urgency::Now
             } else {
-                Haste::CanWait
+                Urgency::Deferred
             };
             ledger.append(&mut batch);
             if let Err(why) = ledger.receipts(&mut receipts) {
@@ -90,33 +88,33 @@ pub(super) fn run(
         publish(pipeline, &mut receipts);
         reach.look(&pipeline.window, Instant::now());
         pipeline.progress.notify();
-        pipeline.doors.flush();
+        pipeline.wake_queues.flush();
     }
 }
 
 /// Lets an order into the batch, unless it was withdrawn or is to be.
-fn admit(pipeline: &Pipeline, judged: Judged) -> Option<Judged> {
-    if let Verdict::Retry(reason) = &judged.verdict {
-        if judged.job.kept {
-            pipeline.backlog.again(judged.into_job()); // it was promised an outcome
+fn admit(pipeline: &Pipeline, evaluated: Evaluated) -> Option<Evaluated> {
+    if let Verdict::Retry(reason) = &evaluated.verdict {
+        if evaluated.job.kept {
+            pipeline.backlog.again(evaluated.into_job()); // it was promised an outcome
             return None;
         }
         let why = Withdrawal::Retry(reason.clone());
-        pipeline.withdraw(&judged.into_job(), why);
+        pipeline.withdraw(&evaluated.into_job(), why);
         return None;
     }
     // The claim decides between commit and drain deadline: past this line the
     // order can't be withdrawn, and a withdrawn one doesn't get past it.
-    if !pipeline.claims.begin_commit(judged.job.claim) {
-        pipeline.withdraw(&judged.into_job(), Withdrawal::Drain);
+    if !pipeline.claims.begin_commit(evaluated.job.claim) {
+        pipeline.withdraw(&evaluated.into_job(), Withdrawal::Drain);
         return None;
     }
-    Some(judged)
+    Some(evaluated)
 }
 
 /// Makes committed outcomes known: first to the window and the metrics, then
 /// to those who wait.
-fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
+fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Evaluated>>) {
     if receipts.is_empty() {
         return;
     }
@@ -127,11 +125,11 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
         bytes: 0,
     };
     let mut settled_seq = None;
-    for Receipt { item, fate } in receipts.drain(..) {
-        if let Fate::Committed { seq, .. } = fate {
+    for Receipt { item, result } in receipts.drain(..) {
+        if let CommitResult::Committed { seq, .. } = result {
             settled_seq = Some(seq);
         }
-        let answer = record(pipeline, &item, fate, now);
+        let answer = record(pipeline, &item, result, now);
         let job = item.into_job();
         leaving.orders += 1;
         leaving.bytes += cost(&job.order);
@@ -157,11 +155,11 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Judged>>) {
 
 /// Enters an outcome into the window and the metrics, while its claim stands;
 /// answers what its submitter hears.
-fn record(pipeline: &Pipeline, item: &Judged, fate: Fate, now: Instant) -> Answer {
+fn record(pipeline: &Pipeline, item: &Evaluated, result: CommitResult, now: Instant) -> Answer {
     let job = &item.job;
     let metrics = &pipeline.metrics.ledger;
-    match fate {
-        Fate::Committed { seq, at } => {
+    match result {
+        CommitResult::Committed { seq, at } => {
             let status = item.status();
             let content = job.order.content_hash();
             let known = Known {
@@ -186,12 +184,12 @@ fn record(pipeline: &Pipeline, item: &Judged, fate: Fate, now: Instant) -> Answe
                 reason: item.reason().cloned(),
             })
         }
-        Fate::AlreadyThere(outcome) => {
+        CommitResult::AlreadyThere(outcome) => {
             // Not settled, and not reached: see there.
             pipeline.metrics.admission.duplicate.inc();
             Answer::Committed(outcome)
         }
-        Fate::InDoubt => {
+        CommitResult::InDoubt => {
             pipeline.metrics.withdrawn.inc(WithdrawReason::Ledger);
             Answer::Withdrawn(Withdrawal::Ledger)
         }
@@ -214,6 +212,6 @@ impl Drop for Leaving<'_> {
 
 fn fail(pipeline: &Pipeline, why: &LedgerFailed, on_fault: &dyn Fn(Fault)) {
     pipeline.gate.close(State::LedgerDown);
-    pipeline.doors.flush();
+    pipeline.wake_queues.flush();
     on_fault(Fault::Ledger(why.to_string()));
 }

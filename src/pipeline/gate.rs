@@ -5,18 +5,15 @@
 //! look at the state; so closing the gate and then finding the word at zero
 //! means that nothing is inside and nothing will be.
 
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence},
-    },
-    thread::{self, Thread},
-    time::Instant,
-};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::thread;
+use std::thread::Thread;
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
-use super::progress::Progress;
+use crate::sync::watch_list::Progress;
 
 /// Bytes are counted in the lower bits: up to 256 GiB.
 const BYTES_BITS: u32 = 38;
@@ -25,7 +22,7 @@ const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
 const ONE_ORDER: u64 = 1 << BYTES_BITS;
 /// The largest byte limit, which leaves room for one order too many per thread
 /// to be counted before it is refused.
-pub const BYTES_MAX: u64 = 1 << 37;
+pub(crate) const BYTES_MAX: u64 = 1 << 37;
 
 /// What the gate says to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +64,7 @@ pub struct Gate {
     /// The thread that drains, written before the state says so.
     drainer: OnceLock<Thread>,
     /// Who waits for another state; told by whoever brings it about.
-    pub(super) changed: Progress,
+    pub(crate) changed: Progress,
 }
 
 impl Gate {
@@ -167,7 +164,7 @@ impl Gate {
         }
     }
 
-    /// Opens the gate after recovery; it does not reopen. Flush the doors after
+    /// Opens the gate after recovery; it does not reopen. WakeQueue the doors after
     /// this, for those who wait for it; also after [`close`](Self::close).
     pub fn open(&self) {
         let _ = self.state.compare_exchange(

@@ -5,9 +5,12 @@
 //! In between it is an [`InHand`]; one that a panic drops is put aside, for what
 //! is left of the thread to end: see `wreck`.
 
-use std::{cell::RefCell, ops::Deref, sync::Arc, thread};
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread;
 
-use super::InFlight;
+use crate::pipeline::InFlight;
 
 thread_local! {
     /// Orders that a panic of this thread has dropped: as many as it had in hand.
@@ -15,16 +18,16 @@ thread_local! {
 }
 
 /// An order that its holder must end or pass on.
-pub(super) struct InHand(Option<Arc<InFlight>>);
+pub(crate) struct InHand(Option<Arc<InFlight>>);
 
 impl InHand {
-    pub(super) fn new(job: Arc<InFlight>) -> Self {
+    pub(crate) fn new(job: Arc<InFlight>) -> Self {
         Self(Some(job))
     }
 
     /// The order, which is the caller's to end from here on: nothing in between
     /// may panic.
-    pub(super) fn let_go(mut self) -> Arc<InFlight> {
+    pub(crate) fn let_go(mut self) -> Arc<InFlight> {
         self.0.take().expect("taken here only, and this ends it")
     }
 }
@@ -49,6 +52,6 @@ impl Drop for InHand {
 }
 
 /// Takes the orders that a panic of this thread has dropped.
-pub(super) fn dropped() -> Vec<Arc<InFlight>> {
+pub(crate) fn dropped() -> Vec<Arc<InFlight>> {
     DROPPED.take()
 }

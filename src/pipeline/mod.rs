@@ -11,62 +11,53 @@
 //! gate: the committer, [`Pipeline::fence`] at the drain deadline, or what is
 //! left of a thread that has panicked.
 
-pub mod affinity;
-pub mod backlog;
-pub mod claims;
+pub(crate) mod answer;
 mod committer;
-mod fence;
-pub mod gate;
+mod force_drain;
+pub(crate) mod gate;
 mod in_hand;
-pub mod processor;
-pub mod progress;
-pub mod rate;
-mod reach;
-pub mod ticket;
-pub mod wake;
+pub(crate) mod pending_orders;
+pub(crate) mod processor;
+pub(crate) mod throughput;
+mod window_monitor;
 mod worker;
 mod wreck;
 
-use std::{
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    task::Waker,
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use crossbeam_queue::ArrayQueue;
-use crossbeam_utils::{CachePadded, atomic::AtomicCell};
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::atomic::AtomicCell;
 
-use self::{
-    affinity::Plan,
-    backlog::Backlog,
-    claims::{Claim, Claims},
-    gate::Gate,
-    in_hand::InHand,
-    processor::{Processor, Verdict},
-    progress::{Progress, Watch},
-    rate::Rate,
-    ticket::{Answer, Doors, Waiter, Withdrawal},
-    wake::{Haste, Idle, Parking, Poll},
-};
-use crate::{
-    ledger::{Archive, Item, Ledger, Status, window::Window},
-    metrics::{Metrics, WithdrawReason},
-    order::Order,
-};
+use crate::cpu::plan::Plan;
+use crate::dedupe::claims::{Claim, Claims};
+use crate::dedupe::window::Window;
+use crate::ledger::{Archive, Item, Ledger, Status};
+use crate::metrics::{Metrics, WithdrawReason};
+use crate::order::Order;
+use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
+use crate::pipeline::gate::Gate;
+use crate::pipeline::in_hand::InHand;
+use crate::pipeline::pending_orders::PendingOrders;
+use crate::pipeline::processor::{Processor, Verdict};
+use crate::pipeline::throughput::Throughput;
+use crate::sync::parking::{Idle, Parking, Poll, Urgency};
+use crate::sync::wake_queue::WakeQueues;
+use crate::sync::watch_list::{Progress, Watch};
 
-/// Judged orders that may wait for the committer. Workers wait past it.
+/// Evaluated orders that may wait for the committer. Workers wait past it.
 const COMMIT_QUEUE: usize = 8192;
 /// Orders that a ledger may have in hand.
 const LEDGER_ORDERS: usize = crate::ledger::journal::BATCH_ORDERS_MAX;
 /// What an order in flight costs beside its own bytes: its entry in the
 /// queues, its order and waiter, and what the allocator rounds up.
-pub const OVERHEAD_BYTES: u64 = 512;
+pub(crate) const OVERHEAD_BYTES: u64 = 512;
 
 /// An order between admission and its answer.
 pub struct InFlight {
@@ -85,25 +76,25 @@ pub struct InFlight {
 }
 
 /// What an order counts against the byte limit of the queue.
-pub fn cost(order: &Order) -> u64 {
+pub(crate) fn cost(order: &Order) -> u64 {
     order.json().len() as u64 + OVERHEAD_BYTES
 }
 
 /// An order with the processor's verdict.
-pub struct Judged {
-    job: InHand,
+pub struct Evaluated {
+    pub(crate) job: InHand,
     verdict: Verdict,
     at: Instant,
 }
 
-impl Judged {
+impl Evaluated {
     /// The order without its verdict, for the caller to end or pass on.
     fn into_job(self) -> Arc<InFlight> {
         self.job.let_go()
     }
 }
 
-impl Item for Judged {
+impl Item for Evaluated {
     fn order(&self) -> &Order {
         &self.job.order
     }
@@ -159,20 +150,20 @@ pub struct Pipeline {
     intake: ArrayQueue<Arc<InFlight>>,
     workers: Parking,
     /// Filled by the workers, emptied by the committer.
-    judged: ArrayQueue<Judged>,
+    evaluated: ArrayQueue<Evaluated>,
     committer: Parking,
-    /// Workers that wait for room in `judged`.
+    /// Workers that wait for room in `evaluated`.
     room: Parking,
     /// Set once, when nothing will come any more.
     closed: AtomicBool,
     /// Set at the drain deadline: what is inside is taken out.
-    fenced: AtomicBool,
+    force_draining: AtomicBool,
     /// What each worker has given to a processor that may take long; see
     /// [`fence`](Self::fence).
     hands: Box<[Hand]>,
     /// Orders that the last process kept and that have no place in the queue
     /// yet.
-    pub backlog: Backlog,
+    pub backlog: PendingOrders,
     /// Orders that somebody was told are queued, and that were taken out
     /// without an outcome.
     promised: Mutex<Vec<Arc<InFlight>>>,
@@ -186,9 +177,9 @@ pub struct Pipeline {
     /// Written by the committer.
     settled_seq: AtomicU64,
     /// How fast orders get out. Written by the committer.
-    pub rate: Rate,
+    pub rate: Throughput,
     /// Who is woken behind a batch.
-    pub doors: Doors,
+    pub wake_queues: WakeQueues,
     /// Who waits for any order to end. Woken by the committer.
     pub progress: Progress,
     /// Counters and histograms.
@@ -218,20 +209,20 @@ impl Pipeline {
         Arc::new(Self {
             intake: ArrayQueue::new(settings.queue_orders),
             workers: Parking::new(workers, idle),
-            judged: ArrayQueue::new(COMMIT_QUEUE),
+            evaluated: ArrayQueue::new(COMMIT_QUEUE),
             committer: Parking::new(1, Idle::Yield),
             room: Parking::new(workers, Idle::Yield),
             closed: AtomicBool::new(false),
-            fenced: AtomicBool::new(false),
+            force_draining: AtomicBool::new(false),
             hands: (0..workers).map(|_| Hand::default()).collect(),
-            backlog: Backlog::default(),
+            backlog: PendingOrders::default(),
             promised: Mutex::default(),
             claims: Claims::new(in_flight),
             window: Window::new(settings.window),
             gate: Gate::new(settings.queue_bytes, in_flight as u64),
             settled_seq: AtomicU64::new(0),
-            rate: Rate::default(),
-            doors: Doors::default(),
+            rate: Throughput::default(),
+            wake_queues: WakeQueues::default(),
             progress: Progress::default(),
             metrics: Arc::new(Metrics::new(workers)),
             window_reach: settings.window_reach,
@@ -252,7 +243,7 @@ impl Pipeline {
         self: &Arc<Self>,
         plan: &Plan,
         processor: Arc<dyn Processor>,
-        ledger: Box<dyn Ledger<Judged>>,
+        ledger: Box<dyn Ledger<Evaluated>>,
         archive: Arc<dyn Archive>,
         on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
     ) -> io::Result<Threads> {
@@ -301,13 +292,13 @@ impl Pipeline {
     /// # Errors
     /// The order back, when the queue is full.
     pub fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
-        let (haste, claim) = (job.waiter.haste(), job.claim);
+        let (urgency, claim) = (job.waiter.urgency(), job.claim);
         self.intake.push(job)?;
         // Only now may a duplicate wait for it, or be told that it is queued: it
         // is. If a worker was faster, or the deadline, it is past that already.
         // Before the wake-up, which takes its time.
         self.claims.queued(claim);
-        self.workers.notify(haste);
+        self.workers.notify(urgency);
         Ok(())
     }
 
@@ -335,9 +326,9 @@ impl Pipeline {
         self.intake.capacity()
     }
 
-    /// Judged orders that wait for the committer now.
+    /// Evaluated orders that wait for the committer now.
     pub fn commit_depth(&self) -> usize {
-        self.judged.len()
+        self.evaluated.len()
     }
 
     /// Has `waker` called when next an order ends, or when the service drains.
@@ -360,7 +351,7 @@ impl Pipeline {
 
     /// Wakes the committer: a ledger has receipts ready.
     pub fn wake_committer(&self) {
-        self.committer.notify(Haste::Now);
+        self.committer.notify(Urgency::Now);
     }
 
     /// Ends the threads, once nothing is inside.

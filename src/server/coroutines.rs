@@ -1,17 +1,12 @@
 //! The coroutine scheduler, which belongs to the process.
 
-use std::{
-    io,
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{
-    http::native,
-    pipeline::affinity::{self, Plan},
-};
+use crate::cpu::plan::Plan;
+use crate::cpu::topology;
+use crate::http::server;
 
 /// Sets the coroutine scheduler up, once for the process; answers how many
 /// threads it has.
@@ -23,7 +18,7 @@ pub(super) fn start_coroutines(plan: &Plan) -> io::Result<usize> {
         may::config().set_worker_pin(false);
         may::config()
             .set_workers(plan.io_threads)
-            .set_stack_size(native::stack_words())
+            .set_stack_size(server::stack_words())
             // Stacks kept for reuse; more are mapped as connections come.
             .set_pool_capacity(128);
         plan.io_threads
@@ -32,7 +27,7 @@ pub(super) fn start_coroutines(plan: &Plan) -> io::Result<usize> {
         for (thread, core) in plan.io_cores.iter().enumerate() {
             let Some(core) = *core else { continue };
             may::go!(may::coroutine::Builder::new().id(thread), move || {
-                if let Err(why) = affinity::pin_current(core) {
+                if let Err(why) = topology::pin_current(core) {
                     tracing::warn!(io_thread = thread, core = core.id, %why, "not pinned");
                 }
             })?;

@@ -1,13 +1,12 @@
 //! How the service ends: by a drain, or for a fault.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::Server;
-use crate::{http::batch::LAST_BYTES, pipeline::gate::State};
+use crate::http::api::batch::LAST_BYTES;
+use crate::pipeline::gate::State;
+use crate::server::Server;
 
 /// How long a drain waits, past its deadline, for what the ledger has in hand: a
 /// commit takes milliseconds, and a slow disk some hundred of them. After a
@@ -59,18 +58,18 @@ impl Server {
         // Those who wait for the feed have nothing to wait for any more, and
         // batches whose lines are still coming have to come to their end.
         self.pipeline.progress.notify();
-        self.pipeline.doors.flush();
+        self.pipeline.wake_queues.flush();
         if self.native.is_none() {
             // The other engine's can't be asked to hurry: they are ended.
             let last = Instant::now() + LAST_BYTES;
             wait_for_none(&self.service.batches, last.min(deadline));
         }
-        self.deadlines.wake_all();
+        self.timers.wake_all();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
         if !in_time {
             missed = self.pipeline.fence(LAST_COMMIT);
-            self.deadlines.wake_all();
+            self.timers.wake_all();
         }
         if let Some(grpc) = &self.grpc {
             grpc.over();
@@ -87,12 +86,12 @@ impl Server {
         }
 
         self.service.closing.store(true, Ordering::Release);
-        self.deadlines.wake_all();
+        self.timers.wake_all();
         if self.service.batches.load(Ordering::SeqCst) > 0 {
             // Those that have not are told so.
             self.replies_out(Instant::now() + FAREWELL);
         }
-        self.deadlines.stop();
+        self.timers.stop();
         self.service.observer.stop();
         self.pipeline.close();
         if let (true, Some(threads)) = (in_time, self.threads) {
@@ -122,7 +121,7 @@ impl Server {
         // A batch whose lines are still coming is told so now, and not cut when
         // the process ends.
         self.service.closing.store(true, Ordering::Release);
-        self.deadlines.wake_all();
+        self.timers.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
             grpc.over();

@@ -1,9 +1,11 @@
 //! Why the service could not start.
 
-use std::{io, net::SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 
-use super::keep::KeptError;
-use crate::{ledger::journal::OpenError, pipeline::affinity::PlanError};
+use crate::cpu::plan::PlanError;
+use crate::ledger::journal::OpenError;
+use crate::server::pending_orders::KeptError;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]

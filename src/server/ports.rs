@@ -1,18 +1,14 @@
 //! The ports, and how many connections they may have.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::StartError;
-use crate::{
-    config::{Config, HttpEngine},
-    grpc,
-    http::native,
-};
+use crate::config::{Config, HttpEngine};
+use crate::grpc;
+use crate::http::server;
+use crate::server::StartError;
 
 /// Descriptors that connections leave alone: the admin port accepts with them,
 /// and files are opened.
@@ -86,7 +82,7 @@ pub(super) fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, u
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let refusing = native::REFUSING_MAX + grpc::REFUSING_MAX * wanted_grpc.min(1);
+    let refusing = server::REFUSING_MAX + grpc::REFUSING_MAX * wanted_grpc.min(1);
     let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
     let room = current.map_or(usize::MAX, |current| {
         usize::try_from(current)

@@ -1,21 +1,22 @@
 //! What the tests ask with.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
 
-use order_processor::grpc::proto::{
-    Order, SubmitRequest, SubmitResponse, SubmitStreamRequest,
-    order_service_client::OrderServiceClient,
-};
-use tonic::{Code, Status, transport::Channel};
+use order_processor::grpc::proto::order_service_client::OrderServiceClient;
+use order_processor::grpc::proto::{Order, SubmitRequest, SubmitResponse, SubmitStreamRequest};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::harness::{PATIENCE, Service};
 
-pub type Client = OrderServiceClient<Channel>;
+pub(crate) type Client = OrderServiceClient<Channel>;
 
 /// Runs a test's asynchronous part; nothing in it may take longer than [`PATIENCE`] twice.
 #[track_caller]
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -27,19 +28,19 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// A channel of its own to the gRPC port.
-pub async fn channel(service: &Service) -> Channel {
+pub(crate) async fn channel(service: &Service) -> Channel {
     let address = service.grpc.expect("started with gRPC");
     let endpoint = Channel::from_shared(format!("http://{address}")).expect("an address");
     endpoint.connect().await.expect("it listens")
 }
 
 /// A client on a connection of its own.
-pub async fn client(service: &Service) -> Client {
+pub(crate) async fn client(service: &Service) -> Client {
     OrderServiceClient::new(channel(service).await)
 }
 
 /// An order without other members.
-pub fn order(id: &str, value: &str) -> Order {
+pub(crate) fn order(id: &str, value: &str) -> Order {
     Order {
         id: id.into(),
         value: value.into(),
@@ -48,7 +49,7 @@ pub fn order(id: &str, value: &str) -> Order {
 }
 
 /// A request for an order that is processed by the rules.
-pub fn request(id: &str) -> SubmitRequest {
+pub(crate) fn request(id: &str) -> SubmitRequest {
     SubmitRequest {
         order: Some(order(id, "1")),
         ..SubmitRequest::default()
@@ -56,7 +57,7 @@ pub fn request(id: &str) -> SubmitRequest {
 }
 
 /// The same for a stream.
-pub fn one_of_many(id: &str) -> SubmitStreamRequest {
+pub(crate) fn one_of_many(id: &str) -> SubmitStreamRequest {
     SubmitStreamRequest {
         order: Some(order(id, "1")),
         ..SubmitStreamRequest::default()
@@ -64,7 +65,10 @@ pub fn one_of_many(id: &str) -> SubmitStreamRequest {
 }
 
 /// Submits an order.
-pub async fn submit(client: &mut Client, request: SubmitRequest) -> Result<SubmitResponse, Status> {
+pub(crate) async fn submit(
+    client: &mut Client,
+    request: SubmitRequest,
+) -> Result<SubmitResponse, Status> {
     client
         .submit(request)
         .await
@@ -73,7 +77,11 @@ pub async fn submit(client: &mut Client, request: SubmitRequest) -> Result<Submi
 
 /// A refusal's reason and metadata, after checking what all of them have.
 #[track_caller]
-pub fn refused(status: &Status, code: Code, retry_safe: bool) -> (String, HashMap<String, String>) {
+pub(crate) fn refused(
+    status: &Status,
+    code: Code,
+    retry_safe: bool,
+) -> (String, HashMap<String, String>) {
     assert_eq!(status.code(), code, "{status:?}");
     assert!(!status.message().is_empty());
     let details = status.get_error_details();
@@ -89,7 +97,7 @@ pub fn refused(status: &Status, code: Code, retry_safe: bool) -> (String, HashMa
 
 /// When to try again.
 #[track_caller]
-pub fn retry_delay(status: &Status) -> Duration {
+pub(crate) fn retry_delay(status: &Status) -> Duration {
     let details = status.get_error_details();
     let info = details.retry_info().expect("RetryInfo");
     let delay = info.retry_delay.expect("a delay");
@@ -99,7 +107,7 @@ pub fn retry_delay(status: &Status) -> Duration {
 
 /// The field at fault.
 #[track_caller]
-pub fn field(status: &Status) -> String {
+pub(crate) fn field(status: &Status) -> String {
     let details = status.get_error_details();
     let violations = &details.bad_request().expect("BadRequest").field_violations;
     assert_eq!(violations.len(), 1, "{violations:?}");

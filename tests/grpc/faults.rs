@@ -1,26 +1,26 @@
 //! A ledger that recovers, is full, or dies; outcomes dropped under a follower.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use order_processor::{
-    Config, Server,
-    grpc::proto::{
-        FollowRequest, FollowResponse, GetOrderRequest, OrderStatus, SubmitRequest, SubmitResult,
-        SubmitStreamRequest, SubmitStreamResponse,
-    },
-    pipeline::processor::Rules,
+use order_processor::grpc::proto::{
+    FollowRequest, FollowResponse, GetOrderRequest, OrderStatus, SubmitRequest, SubmitResult,
+    SubmitStreamRequest, SubmitStreamResponse,
 };
+use order_processor::internals::Rules;
+use order_processor::{Config, Server};
 use tokio::sync::mpsc;
-use tonic::{Code, Status, Streaming, transport::Channel};
-use tonic_health::pb::{
-    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
-    health_client::HealthClient,
-};
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::{
-    client::{Client, channel, client, one_of_many, refused, request, retry_delay, run, submit},
-    harness::{BASE_FLAGS, Directory, Injected, PATIENCE, Small, get, post},
+use crate::client::{
+    Client, channel, client, one_of_many, refused, request, retry_delay, run, submit,
 };
+use crate::harness::{BASE_FLAGS, Directory, Injected, PATIENCE, Small, get, post};
 
 /// Watches health on a connection of its own.
 async fn watch(channel: Channel) -> Streaming<HealthCheckResponse> {
@@ -173,7 +173,7 @@ fn a_full_ledger_refuses_and_goes_on_when_there_is_space() {
             request.wait = Some(Duration::from_secs(2).try_into().unwrap());
             match submit(&mut client, request).await {
                 Ok(reply) if reply.status() == OrderStatus::Processed => acknowledged = reply.seq,
-                // Taken, and waits for space; or there was none by then.
+                // TimerSlot, and waits for space; or there was none by then.
                 Ok(_) => break,
                 Err(status) => {
                     refused(&status, Code::Unavailable, true);

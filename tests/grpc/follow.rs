@@ -1,15 +1,11 @@
 //! `Follow`: all outcomes in order, from anywhere, again after a break, and past every limit.
 
-use order_processor::grpc::{
-    FOLLOWERS_MAX,
-    proto::{FollowRequest, FollowResponse, OrderStatus},
-};
+use order_processor::grpc::proto::{FollowRequest, FollowResponse, OrderStatus};
+use order_processor::internals::FOLLOWERS_MAX;
 use tonic::{Code, Status, Streaming};
 
-use crate::{
-    client::{Client, client, order, refused, request, retry_delay, run, submit},
-    harness::{PATIENCE, Service, post, until},
-};
+use crate::client::{Client, client, order, refused, request, retry_delay, run, submit};
+use crate::harness::{PATIENCE, Service, post, until};
 
 async fn follow(client: &mut Client, after: u64) -> Result<Streaming<FollowResponse>, Status> {
     let request = FollowRequest {

@@ -1,19 +1,17 @@
 //! `grpc.health.v1` and reflection.
 
-use order_processor::grpc::{REFLECTIONS_MAX, WATCHERS_MAX};
+use order_processor::internals::{REFLECTIONS_MAX, WATCHERS_MAX};
 use tonic::Code;
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
-use tonic_reflection::pb::v1::{
-    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
-};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::{
-    client::{channel, client, refused, request, retry_delay, run, submit},
-    harness::{PATIENCE, Service, until},
-};
+use crate::client::{channel, client, refused, request, retry_delay, run, submit};
+use crate::harness::{PATIENCE, Service, until};
 
 const SERVICES: [&str; 2] = ["", "orders.v1.OrderService"];
 

@@ -1,22 +1,20 @@
 //! Limits crossed, below and above HTTP/2, and both doors at once.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use order_processor::grpc::{CALLS_MAX, CHECKS_MAX, HEADER_LIST_MAX, proto::OrderStatus};
+use order_processor::grpc::proto::OrderStatus;
+use order_processor::internals::{CALLS_MAX, CHECKS_MAX, HEADER_LIST_MAX};
 use tonic::{Code, Request};
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
-use crate::{
-    client::{channel, client, one_of_many, refused, request, retry_delay, run, submit},
-    harness::{self, Crowd, PATIENCE, Service, until},
-};
+use crate::client::{channel, client, one_of_many, refused, request, retry_delay, run, submit};
+use crate::harness;
+use crate::harness::{Crowd, PATIENCE, Service, until};
 
 /// What a client sends first: preface and an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -475,7 +473,7 @@ fn without_the_port_there_is_no_runtime() {
     assert!(threads(&Service::with_grpc(&[])) > 0);
 }
 
-/// Bodies that HTTP clients don't finish take most of the budget, and leave messages room.
+/// MemoryBudget that HTTP clients don't finish take most of the budget, and leave messages room.
 #[test]
 fn one_door_leaves_body_bytes_to_the_other() {
     let service = Service::with_grpc(&["--max-body", "64KiB", "--body-bytes", "512KiB"]);

@@ -1,14 +1,14 @@
 //! Load by a client that is not ours, and by clients of both doors that vanish.
 
-use std::{process::Command, time::Duration};
+use std::process::Command;
+use std::time::Duration;
 
 use order_processor::grpc::proto::{OrderStatus, SubmitResult};
 use tokio::task::JoinSet;
 
-use crate::{
-    client::{client, one_of_many, order, request, run, submit},
-    harness::{self, Directory, PATIENCE, Service},
-};
+use crate::client::{client, one_of_many, order, request, run, submit};
+use crate::harness;
+use crate::harness::{Directory, PATIENCE, Service};
 
 /// The number in front of these words in a line of h2load's report.
 #[track_caller]

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use order_processor::grpc::{
-    STREAM_BYTES, STREAM_WINDOW as WINDOW, SUBMIT_STREAMS_MAX,
-    proto::{AckMode, Order, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse},
+use order_processor::grpc::proto::{
+    AckMode, Order, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse,
 };
+use order_processor::internals::{STREAM_BYTES, STREAM_WINDOW as WINDOW, SUBMIT_STREAMS_MAX};
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, iter};
 use tonic::{Code, Status, Streaming};
 
-use crate::{
-    client::{client, one_of_many, order, refused, request, retry_delay, run, submit},
-    harness::{PATIENCE, Service, until},
-};
+use crate::client::{client, one_of_many, order, refused, request, retry_delay, run, submit};
+use crate::harness::{PATIENCE, Service, until};
 
 /// What a test sends with, one request at a time.
 type Sender = mpsc::Sender<SubmitStreamRequest>;

@@ -6,10 +6,9 @@ use std::time::Duration;
 use order_processor::grpc::proto::{AckMode, GetOrderRequest, Order, OrderStatus, SubmitRequest};
 use tonic::Code;
 
-use crate::{
-    client::{self, channel, client, field, order, refused, request, retry_delay, run, submit},
-    harness::{Service, get, post, until},
-};
+use crate::client;
+use crate::client::{channel, client, field, order, refused, request, retry_delay, run, submit};
+use crate::harness::{Service, get, post, until};
 
 fn seconds(seconds: u64) -> Option<prost_types::Duration> {
     Some(Duration::from_secs(seconds).try_into().unwrap())

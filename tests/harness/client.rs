@@ -1,23 +1,22 @@
 //! A client that sends what it is told, byte for byte, and reads strictly what comes back.
 
-use std::{
-    io::{self, ErrorKind, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
-};
+use std::io;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use crate::harness::PATIENCE;
 
 /// One connection.
-pub struct Client {
+pub(crate) struct Client {
     pub stream: TcpStream,
     received: Vec<u8>,
 }
 
 /// A reply.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     /// The status line, without its end.
     pub line: String,
@@ -29,7 +28,7 @@ pub struct Reply {
 impl Reply {
     /// The only header of this name; `None` when there is none.
     #[track_caller]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self
             .headers
             .iter()
@@ -40,19 +39,19 @@ impl Reply {
     }
 
     /// The body as text.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("all bodies are text")
     }
 
     /// The body as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
     /// The body as a problem (RFC 9457) of this status; checks what all of them have.
     #[track_caller]
-    pub fn problem(&self, status: u16) -> Value {
+    pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(
             self.header("content-type"),
@@ -70,7 +69,7 @@ impl Reply {
 
     /// `Retry-After`, which must be 1 to 60 whole seconds.
     #[track_caller]
-    pub fn retry_after(&self) -> u32 {
+    pub(crate) fn retry_after(&self) -> u32 {
         let text = self.header("retry-after").expect("Retry-After");
         let seconds = text.parse().expect("whole seconds");
         assert!((1..=60).contains(&seconds), "Retry-After: {seconds}");
@@ -81,12 +80,12 @@ impl Reply {
 impl Client {
     /// Connects.
     #[track_caller]
-    pub fn to(address: SocketAddr) -> Self {
+    pub(crate) fn to(address: SocketAddr) -> Self {
         Self::try_to(address).expect("it listens")
     }
 
     /// Connects, if somebody listens.
-    pub fn try_to(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn try_to(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -99,48 +98,48 @@ impl Client {
 
     /// Sends bytes.
     #[track_caller]
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("sent");
     }
 
     /// Sends bytes to a peer that may close at any moment.
-    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
 
     /// Says that nothing more will be sent.
-    pub fn half_close(&mut self) {
+    pub(crate) fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("still open");
     }
 
     /// The next reply.
     #[track_caller]
-    pub fn reply(&mut self) -> Reply {
+    pub(crate) fn reply(&mut self) -> Reply {
         self.try_reply().expect("a reply before the end")
     }
 
     /// The next reply to `HEAD`: without a body, whatever its length says.
     #[track_caller]
-    pub fn reply_to_head(&mut self) -> Reply {
+    pub(crate) fn reply_to_head(&mut self) -> Reply {
         self.read(false).expect("a reply before the end")
     }
 
     /// The next reply, or `None` when the connection ends instead.
     #[track_caller]
-    pub fn try_reply(&mut self) -> Option<Reply> {
+    pub(crate) fn try_reply(&mut self) -> Option<Reply> {
         self.read(true)
     }
 
     /// Sends a request and reads its reply.
     #[track_caller]
-    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
+    pub(crate) fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
         self.send(request);
         self.reply()
     }
 
     /// Reads to the end of the connection, where nothing more may come.
     #[track_caller]
-    pub fn ends(&mut self) {
+    pub(crate) fn ends(&mut self) {
         let ended = self.fill() == 0;
         let left = String::from_utf8_lossy(&self.received);
         assert!(ended && left.is_empty(), "expected the end, got {left:?}");
@@ -148,7 +147,7 @@ impl Client {
 
     /// All replies up to the end of the connection.
     #[track_caller]
-    pub fn rest(&mut self) -> Vec<Reply> {
+    pub(crate) fn rest(&mut self) -> Vec<Reply> {
         std::iter::from_fn(|| self.try_reply()).collect()
     }
 
@@ -212,7 +211,7 @@ impl Client {
 }
 
 /// A request that submits this body as an order, with more header lines (each with its end).
-pub fn submit(headers: &str, body: &str) -> String {
+pub(crate) fn submit(headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/json\r\n\
@@ -221,18 +220,18 @@ pub fn submit(headers: &str, body: &str) -> String {
 }
 
 /// A request that submits a valid order with this id.
-pub fn order(id: &str) -> String {
+pub(crate) fn order(id: &str) -> String {
     submit("", &format!(r#"{{"id":"{id}","value":1}}"#))
 }
 
 /// Posts a body to `/submit` on a connection of its own, with more header lines.
 #[track_caller]
-pub fn post(address: SocketAddr, headers: &str, body: &str) -> Reply {
+pub(crate) fn post(address: SocketAddr, headers: &str, body: &str) -> Reply {
     Client::to(address).ask(submit(headers, body))
 }
 
 /// Gets a path on a connection of its own.
 #[track_caller]
-pub fn get(address: SocketAddr, path: &str) -> Reply {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Reply {
     Client::to(address).ask(format!("GET {path} HTTP/1.1\r\nHost: orders\r\n\r\n"))
 }

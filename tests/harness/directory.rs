@@ -1,19 +1,17 @@
 //! A data directory, and services with a journal in it.
 
-use std::{
-    path::PathBuf,
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Service;
+use crate::harness::Service;
 
 /// A directory that is removed in the end. Not made before it is needed.
-pub struct Directory(pub PathBuf);
+pub(crate) struct Directory(pub PathBuf);
 
 impl Directory {
     /// A name that nobody else uses.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-test-{}-{number}", std::process::id());
@@ -21,7 +19,7 @@ impl Directory {
     }
 
     /// The service with these flags and its journal here.
-    pub fn command(&self, flags: &[&str]) -> Command {
+    pub(crate) fn command(&self, flags: &[&str]) -> Command {
         self.command_on("off", flags)
     }
 
@@ -36,13 +34,13 @@ impl Directory {
 
     /// Starts it and waits until it is ready.
     #[track_caller]
-    pub fn start(&self, flags: &[&str]) -> Service {
+    pub(crate) fn start(&self, flags: &[&str]) -> Service {
         Service::launch(self.command(flags))
     }
 
     /// The same with a gRPC port.
     #[track_caller]
-    pub fn start_with_grpc(&self, flags: &[&str]) -> Service {
+    pub(crate) fn start_with_grpc(&self, flags: &[&str]) -> Service {
         let command = self.command_on("127.0.0.1:0", flags);
         Service::launch_with(command, &["http", "admin", "grpc"])
     }

@@ -1,17 +1,18 @@
 //! `/metrics` as a map, and the identity that must hold in it.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 
-use super::{eventually, get};
+use crate::harness::{eventually, get};
 
 /// One scrape of the classic format: samples by name and labels, as they stand there.
 #[derive(Clone, Debug)]
-pub struct Figures(HashMap<String, f64>);
+pub(crate) struct Figures(HashMap<String, f64>);
 
 impl Figures {
     /// Scrapes.
     #[track_caller]
-    pub fn read(address: SocketAddr) -> Self {
+    pub(crate) fn read(address: SocketAddr) -> Self {
         let reply = get(address, "/metrics");
         assert_eq!(reply.status, 200);
         Self::parse(reply.text())
@@ -19,7 +20,7 @@ impl Figures {
 
     /// Parses the classic text format.
     #[track_caller]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut samples = HashMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').expect("a name and a value");
@@ -33,7 +34,7 @@ impl Figures {
     /// Waits until no order is inside, then holds the identity: what was accepted was
     /// processed, failed or withdrawn.
     #[track_caller]
-    pub fn settled(address: SocketAddr) -> Self {
+    pub(crate) fn settled(address: SocketAddr) -> Self {
         eventually("accepted = processed + failed + withdrawn", || {
             let figures = Self::read(address);
             let idle = figures.get("queue_bytes") == 0.0;
@@ -44,7 +45,7 @@ impl Figures {
 
     /// One sample; a pair of labels never seen counts as zero, a name never seen is an error.
     #[track_caller]
-    pub fn get(&self, sample: &str) -> f64 {
+    pub(crate) fn get(&self, sample: &str) -> f64 {
         match self.0.get(sample) {
             Some(value) => *value,
             None if sample.contains('{') => 0.0,
@@ -54,12 +55,12 @@ impl Figures {
 
     /// One sample that counts.
     #[track_caller]
-    pub fn count(&self, sample: &str) -> u64 {
+    pub(crate) fn count(&self, sample: &str) -> u64 {
         self.get(sample) as u64
     }
 
     /// The sum over all labels of a name.
-    pub fn sum(&self, name: &str) -> u64 {
+    pub(crate) fn sum(&self, name: &str) -> u64 {
         let of_name = |sample: &str| sample.split('{').next() == Some(name);
         let samples = self.0.iter().filter(|(sample, _)| of_name(sample));
         samples.map(|(_, value)| *value as u64).sum()
@@ -67,12 +68,12 @@ impl Figures {
 
     /// Orders of `orders_rejected` with this reason.
     #[track_caller]
-    pub fn rejected(&self, reason: &str) -> u64 {
+    pub(crate) fn rejected(&self, reason: &str) -> u64 {
         self.count(&format!("orders_rejected{{reason=\"{reason}\"}}"))
     }
 
     /// Accepted, processed, failed.
-    pub fn orders(&self) -> (u64, u64, u64) {
+    pub(crate) fn orders(&self) -> (u64, u64, u64) {
         let count = |name| self.count(name);
         (
             count("orders_accepted"),
@@ -82,7 +83,7 @@ impl Figures {
     }
 
     /// Orders accepted and not yet out.
-    pub fn inside(&self) -> i64 {
+    pub(crate) fn inside(&self) -> i64 {
         let (accepted, processed, failed) = self.orders();
         let out = processed + failed + self.sum("orders_withdrawn");
         accepted as i64 - out as i64

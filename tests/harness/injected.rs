@@ -2,16 +2,16 @@
 
 use std::process::{Child, Command, Stdio};
 
-use super::{Service, until};
+use crate::harness::{Service, until};
 
 /// Lets the service go when dropped.
-pub struct Injected(Child);
+pub(crate) struct Injected(Child);
 
 impl Injected {
     /// Does `what` (strace(1), "Tampering") to each of the service's calls of
     /// this name.
     #[track_caller]
-    pub fn into(service: &Service, call: &str, what: &str) -> Self {
+    pub(crate) fn into(service: &Service, call: &str, what: &str) -> Self {
         let log = std::env::temp_dir().join(format!("orders-strace-{}", service.pid()));
         let child = Command::new("strace")
             .args(["-f", "-qq", "-p", &service.pid().to_string(), "-e"])

@@ -1,21 +1,18 @@
 //! Many clients at once.
 
-use std::{
-    net::SocketAddr,
-    process::{Command, Output},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-};
+use std::net::SocketAddr;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::thread::JoinHandle;
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Client, Reply, Service, get, order, until};
+use crate::harness::{Client, Reply, Service, get, order, until};
 
 /// Clients that submit orders one after the other until they are stopped or refused.
-pub struct Crowd {
+pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
     replies: Arc<Mutex<Vec<(String, Reply)>>>,
@@ -23,12 +20,12 @@ pub struct Crowd {
 
 impl Crowd {
     /// Starts `clients` clients, each on a connection that it keeps.
-    pub fn start(address: SocketAddr, clients: usize) -> Self {
+    pub(crate) fn start(address: SocketAddr, clients: usize) -> Self {
         Self::named("crowd", address, clients)
     }
 
     /// The same; the ids begin with `name`.
-    pub fn named(name: &str, address: SocketAddr, clients: usize) -> Self {
+    pub(crate) fn named(name: &str, address: SocketAddr, clients: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let replies = Arc::new(Mutex::new(Vec::new()));
         let clients = (0..clients).map(|me| {
@@ -59,13 +56,13 @@ impl Crowd {
     }
 
     /// How many replies have come so far.
-    pub fn replies(&self) -> usize {
+    pub(crate) fn replies(&self) -> usize {
         self.replies.lock().unwrap().len()
     }
 
     /// Stops the clients after their next reply; every id with its reply.
     #[track_caller]
-    pub fn end(self) -> Vec<(String, Reply)> {
+    pub(crate) fn end(self) -> Vec<(String, Reply)> {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.join().expect("all replies are well formed");
@@ -76,7 +73,7 @@ impl Crowd {
 
 /// Runs one of the Python scripts beside the tests.
 #[track_caller]
-pub fn python(script: &str, args: &[&str]) -> Output {
+pub(crate) fn python(script: &str, args: &[&str]) -> Output {
     let path = format!("{}/tests/{script}", env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("python3").arg(path).args(args).output();
     let output = output.expect("python3 is there, see tests/run");
@@ -87,7 +84,7 @@ pub fn python(script: &str, args: &[&str]) -> Output {
 
 /// Asks on a connection without an end and takes not one reply, until the
 /// service closes it.
-pub fn gives_up_on_who_never_reads(service: &Service) {
+pub(crate) fn gives_up_on_who_never_reads(service: &Service) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();
     socket.connect(&service.http.into()).unwrap();

@@ -27,26 +27,24 @@ mod load;
 mod service;
 mod small;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::thread;
+use std::time::{Duration, Instant};
 
-pub use client::{Client, Reply, get, order, post, submit};
-pub use directory::Directory;
-pub use figures::Figures;
-pub use injected::Injected;
-pub use load::{Crowd, gives_up_on_who_never_reads, python};
-pub use service::{BASE_FLAGS, Ended, Service};
-pub use small::Small;
+pub(crate) use client::{Client, Reply, get, order, post, submit};
+pub(crate) use directory::Directory;
+pub(crate) use figures::Figures;
+pub(crate) use injected::Injected;
+pub(crate) use load::{Crowd, gives_up_on_who_never_reads, python};
+pub(crate) use service::{BASE_FLAGS, Ended, Service};
+pub(crate) use small::Small;
 
 /// How long anything may take that should happen at once. Generous: the machine
 /// may be busy, and a test that passes never waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` finds something, and answers with it.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
@@ -59,7 +57,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// [`eventually`] for a plain condition.
 #[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     eventually(what, || holds().then_some(()));
 }
 

@@ -1,20 +1,19 @@
 //! The process under test.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    net::SocketAddr,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Figures, PATIENCE, get, until};
+use crate::harness::{Figures, PATIENCE, get, until};
 
 /// What every process under test is started with: ports of its own, nothing on disk.
-pub const BASE_FLAGS: [&str; 8] = [
+pub(crate) const BASE_FLAGS: [&str; 8] = [
     "--listen",
     "127.0.0.1:0",
     "--admin-listen",
@@ -26,7 +25,7 @@ pub const BASE_FLAGS: [&str; 8] = [
 ];
 
 /// A running process. Killed when dropped.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
     /// The order port.
     pub http: SocketAddr,
@@ -40,7 +39,7 @@ pub struct Service {
 
 /// How a process ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
     /// All of its log.
@@ -50,7 +49,7 @@ pub struct Ended {
 impl Ended {
     /// The number behind `name=` in the log's last line that has it.
     #[track_caller]
-    pub fn logged(&self, name: &str) -> u64 {
+    pub(crate) fn logged(&self, name: &str) -> u64 {
         let name = format!("{name}=");
         let found = self.log.lines().rev().find_map(|line| {
             let rest = &line[line.find(&name)? + name.len()..];
@@ -66,7 +65,7 @@ impl Ended {
 impl Service {
     /// Starts it with these flags beside the base flags and waits until it is ready.
     #[track_caller]
-    pub fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let mut command = Self::command();
         command.args(BASE_FLAGS).args(flags);
         Self::launch(command)
@@ -74,7 +73,7 @@ impl Service {
 
     /// The same with a gRPC port.
     #[track_caller]
-    pub fn with_grpc(flags: &[&str]) -> Self {
+    pub(crate) fn with_grpc(flags: &[&str]) -> Self {
         let mut command = Self::command();
         command.args(BASE_FLAGS.map(|flag| match flag {
             "off" => "127.0.0.1:0",
@@ -86,7 +85,7 @@ impl Service {
 
     /// The same on the engine of this name.
     #[track_caller]
-    pub fn on(engine: &str, flags: &[&str]) -> Self {
+    pub(crate) fn on(engine: &str, flags: &[&str]) -> Self {
         let mut command = Self::command();
         command.args(BASE_FLAGS).args(["--http-engine", engine]);
         command.args(flags);
@@ -95,7 +94,7 @@ impl Service {
 
     /// The same with so many workers, which take so long for each order.
     #[track_caller]
-    pub fn slow(engine: &str, workers: &str, time: &str, flags: &[&str]) -> Self {
+    pub(crate) fn slow(engine: &str, workers: &str, time: &str, flags: &[&str]) -> Self {
         let simulate = format!("{time}..{time}");
         let slow = [
             "--processor",
@@ -109,12 +108,12 @@ impl Service {
     }
 
     /// The binary without flags, and without the variables of whoever runs the tests.
-    pub fn command() -> Command {
+    pub(crate) fn command() -> Command {
         Self::shielded(env!("CARGO_BIN_EXE_order-processor"))
     }
 
     /// The binary started by a shell that does something first, such as `ulimit -n 100`.
-    pub fn command_after(shell: &str) -> Command {
+    pub(crate) fn command_after(shell: &str) -> Command {
         let mut command = Self::shielded("sh");
         command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_order-processor"));
@@ -133,13 +132,13 @@ impl Service {
 
     /// Starts a prepared command and waits until it is ready.
     #[track_caller]
-    pub fn launch(command: Command) -> Self {
+    pub(crate) fn launch(command: Command) -> Self {
         Self::launch_with(command, &["http", "admin"])
     }
 
     /// The same for a command that listens on these ports.
     #[track_caller]
-    pub fn launch_with(mut command: Command, ports: &[&str]) -> Self {
+    pub(crate) fn launch_with(mut command: Command, ports: &[&str]) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -192,28 +191,28 @@ impl Service {
     }
 
     /// What it has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it is our child");
     }
 
     /// SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
     /// Waits for its end, within `timeout`.
     #[track_caller]
-    pub fn wait(mut self, timeout: Duration) -> Ended {
+    pub(crate) fn wait(mut self, timeout: Duration) -> Ended {
         let deadline = Instant::now() + timeout;
         let status: ExitStatus = loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
@@ -234,7 +233,7 @@ impl Service {
 
     /// Drains it by SIGTERM and expects that to go well.
     #[track_caller]
-    pub fn drain(self) -> Ended {
+    pub(crate) fn drain(self) -> Ended {
         self.terminate();
         let ended = self.wait(PATIENCE);
         assert_eq!(ended.code, Some(0), "log:\n{}", ended.log);
@@ -243,18 +242,18 @@ impl Service {
 
     /// The figures, from the admin port.
     #[track_caller]
-    pub fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         Figures::read(self.admin)
     }
 
     /// Waits until nothing is inside, checks the accounting identity, answers with the figures.
     #[track_caller]
-    pub fn settled(&self) -> Figures {
+    pub(crate) fn settled(&self) -> Figures {
         Figures::settled(self.admin)
     }
 
     /// Processor time of all its threads so far.
-    pub fn cpu_time(&self) -> Duration {
+    pub(crate) fn cpu_time(&self) -> Duration {
         let nanos = self.each_thread("schedstat", |text| {
             let first = text.split(' ').next().expect("three numbers");
             first.parse().expect("nanoseconds on a core")
@@ -263,7 +262,7 @@ impl Service {
     }
 
     /// How often its threads went to sleep so far.
-    pub fn sleeps(&self) -> u64 {
+    pub(crate) fn sleeps(&self) -> u64 {
         self.each_thread("status", |text| {
             let line = text
                 .lines()

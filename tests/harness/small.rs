@@ -2,19 +2,19 @@
 
 use std::process::Command;
 
-use super::Directory;
+use crate::harness::Directory;
 
 /// A tmpfs of its own, unmounted in the end.
-pub struct Small(Directory);
+pub(crate) struct Small(Directory);
 
 impl Small {
     /// A data directory on it.
-    pub fn directory(&self) -> Directory {
+    pub(crate) fn directory(&self) -> Directory {
         Directory(self.0.0.join("data"))
     }
 
     /// One of so many MiB; `None`, and why, if this process may not.
-    pub fn mount(mib: u32) -> Option<Self> {
+    pub(crate) fn mount(mib: u32) -> Option<Self> {
         let directory = Directory::new();
         std::fs::create_dir(&directory.0).unwrap();
         let size = format!("size={mib}m,mode=700");
@@ -32,7 +32,7 @@ impl Small {
     }
 
     /// Makes it so many MiB large.
-    pub fn resize(&self, mib: u32) {
+    pub(crate) fn resize(&self, mib: u32) {
         let status = Command::new("mount")
             .args(["-o", &format!("remount,size={mib}m")])
             .arg(&self.0.0)

@@ -1,10 +1,10 @@
 use std::task::Waker;
 
+use crate::cpu::plan::Plan;
+use crate::order::HashKey;
+use crate::pipeline::{Pipeline, Settings};
+
 use super::*;
-use crate::{
-    order::HashKey,
-    pipeline::{Pipeline, Settings, affinity::Plan},
-};
 
 /// A body that comes in these pieces, and whether the last one says that it is.
 struct Pieces(VecDeque<Bytes>, bool);
@@ -25,7 +25,7 @@ impl Body for Pieces {
     }
 }
 
-fn rules(message_max: usize, bodies: &Arc<Bodies>) -> Arc<Rules> {
+fn rules(message_max: usize, bodies: &Arc<MemoryBudget>) -> Arc<Rules> {
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 1,
         queue_bytes: 1000,
@@ -77,7 +77,7 @@ fn seen(
 #[test]
 fn an_empty_message_is_over_with_its_head() {
     let pieces = Pieces([Bytes::from(framed(0))].into(), false);
-    let rules = rules(100, &Bodies::new(1000));
+    let rules = rules(100, &MemoryBudget::new(1000));
     let mut body = Metered::new(pieces, rules, TooLarge::EndsCounted, None);
     let mut cx = Context::from_waker(Waker::noop());
     let frame = Pin::new(&mut body).poll_frame(&mut cx);
@@ -87,7 +87,7 @@ fn an_empty_message_is_over_with_its_head() {
 
 #[test]
 fn messages_within_the_limit_pass_however_they_are_cut() {
-    let bodies = Bodies::new(1000);
+    let bodies = MemoryBudget::new(1000);
     let rules = rules(100, &bodies);
     let body: Vec<u8> = [3, 0, 100, 1, 0, 0, 99]
         .into_iter()
@@ -104,7 +104,7 @@ fn messages_within_the_limit_pass_however_they_are_cut() {
 
 #[test]
 fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
-    let bodies = Bodies::new(1000);
+    let bodies = MemoryBudget::new(1000);
     let rules = rules(100, &bodies);
     let sizes = [3, 101, 100, 5000, 101, 0, 7];
     let body: Vec<u8> = sizes.into_iter().flat_map(framed).collect();
@@ -129,7 +129,7 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
 /// Nobody may hold one for nothing by leaving its call open.
 #[test]
 fn a_message_whose_call_goes_on_takes_room_to_its_end() {
-    let bodies = Bodies::new(100);
+    let bodies = MemoryBudget::new(100);
     let rules = rules(100, &bodies);
     let mut cx = Context::from_waker(Waker::noop());
     let mut first = |ended, too_large| {
@@ -150,7 +150,7 @@ fn a_message_whose_call_goes_on_takes_room_to_its_end() {
 
 #[test]
 fn a_message_waits_for_no_room() {
-    let bodies = Bodies::new(50);
+    let bodies = MemoryBudget::new(50);
     let rules = rules(100, &bodies);
     for size in [50, 51, 100] {
         let body = framed(size);

@@ -1,16 +1,17 @@
 //! Requests of a stream that have no response yet.
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{
-    admission::{Admission, Offered, Ticket},
-    grpc::proto::SubmitStreamResponse,
-    ledger::{Outcome, Read},
-    order::Order,
-    pipeline::{progress::Watch, ticket::Promise},
-};
+use crate::admission::{Admission, Offered, Ticket};
+use crate::grpc::proto::SubmitStreamResponse;
+use crate::ledger::{Outcome, Read};
+use crate::order::Order;
+use crate::sync::oneshot::Oneshot;
+use crate::sync::watch_list::Watch;
 
 /// A request without a response yet.
 pub(super) struct Entry {
@@ -30,7 +31,7 @@ pub(super) enum Waits {
     /// Why it failed, the first time.
     Reason {
         outcome: Outcome,
-        read: Arc<Promise<Read>>,
+        read: Arc<Oneshot<Read>>,
     },
 }
 
@@ -52,7 +53,7 @@ impl Held {
     pub(super) fn offer(&mut self, admission: &Admission, waker: &Waker) -> Option<Offered> {
         let waiting = (!self.wait.is_zero()).then_some(waker);
         match admission.offer(self.order.take()?, waiting) {
-            Offered::NoRoom(order) => {
+            Offered::Full(order) => {
                 self.order = Some(order);
                 None
             }

@@ -2,24 +2,18 @@
 
 use tokio::time::Instant;
 
-use super::{
-    End, Submissions,
-    entry::{Entry, Held, Waits},
-    response::committed,
-};
-use crate::{
-    admission::{Admitted, Offered, Rejection},
-    grpc::{
-        proto::{Order as OrderMessage, SubmitStreamRequest, SubmitStreamResponse},
-        reading,
-        status::{Kind, Refusal},
-        submit::{decode, terms},
-    },
-    ledger,
-    metrics::Reason,
-    order::ID_LEN_MAX,
-    pipeline::gate::State,
-};
+use crate::admission::{Admitted, Offered, Rejection};
+use crate::grpc::lookup;
+use crate::grpc::proto::{Order as OrderMessage, SubmitStreamRequest, SubmitStreamResponse};
+use crate::grpc::status::{Kind, Refusal};
+use crate::grpc::stream::entry::{Entry, Held, Waits};
+use crate::grpc::stream::response::committed;
+use crate::grpc::stream::{End, Submissions};
+use crate::grpc::submit::{decode, terms};
+use crate::ledger;
+use crate::metrics::Reason;
+use crate::order::ID_LEN_MAX;
+use crate::pipeline::gate::State;
 
 impl Submissions {
     /// Takes one request.
@@ -55,7 +49,7 @@ impl Submissions {
                     until: Instant::now() + self.door.limits.ack_timeout,
                     watch: None,
                 };
-                let waker = self.sleeper.waker();
+                let waker = self.task_waker.waker();
                 match first.offer(&self.door.admission, &waker) {
                     Some(offered) => self.settle(first, offered),
                     None => self.held = Some(first),
@@ -81,7 +75,7 @@ impl Submissions {
             },
             Offered::Admitted(Admitted::Committed(outcome)) => {
                 if outcome.status == ledger::Status::Failed {
-                    let read = reading::begin(&self.door, outcome.seq, &self.sleeper);
+                    let read = lookup::begin(&self.door, outcome.seq, &self.task_waker);
                     Waits::Reason { outcome, read }
                 } else {
                     Waits::Turn(committed(index, &id, outcome, true))
@@ -95,7 +89,7 @@ impl Submissions {
                 let refusal = Refusal::rejected(&rejection);
                 Waits::Turn(refusal.result(index, id.clone()))
             }
-            Offered::NoRoom(_) => unreachable!("it is held instead"),
+            Offered::Full(_) => unreachable!("it is held instead"),
         };
         let bytes = match &state {
             Waits::Outcome { .. } => bytes,

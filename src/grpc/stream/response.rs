@@ -1,12 +1,9 @@
 //! What a stream answers an order with that was taken.
 
-use crate::{
-    grpc::{
-        proto::{OrderStatus, SubmitResult, SubmitStreamResponse},
-        submit::status_of,
-    },
-    ledger::{self, Outcome},
-};
+use crate::grpc::proto::{OrderStatus, SubmitResult, SubmitStreamResponse};
+use crate::grpc::submit::status_of;
+use crate::ledger;
+use crate::ledger::Outcome;
 
 /// It has its outcome.
 pub(super) fn committed(

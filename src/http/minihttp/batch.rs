@@ -1,38 +1,39 @@
 //! A batch on a connection of this engine.
 
-use std::{io::BufRead, sync::Arc, task::Waker, time::Instant};
+use std::io::BufRead;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
 
 use may::coroutine;
 use may_minihttp::Request as MiniRequest;
 
-use super::{
-    super::{
-        batch::{self, BODY_TIMEOUTS, Batch, Fed, READ_BYTES},
-        deadline::{Deadlines, Taken},
-        dispatch::Sleeper,
-        framing::BodyFraming,
-        problem::Problem,
-        reply::Reply,
-    },
-    connection::{Connection, too_many_waiting},
-    request::header,
-};
-use crate::{metrics::Reason, pipeline::ticket::Flush};
+use crate::http::api::batch;
+use crate::http::api::batch::{BODY_TIMEOUTS, Batch, Fed, READ_BYTES};
+use crate::http::api::problem::Problem;
+use crate::http::minihttp::connection::{Connection, too_many_waiting};
+use crate::http::minihttp::request::header;
+use crate::http::runtime::run_queue::TaskWaker;
+use crate::http::runtime::timers::{TimerSlot, Timers};
+use crate::http::wire::BodyFraming;
+use crate::http::wire::reply::Reply;
+use crate::metrics::Reason;
+use crate::sync::wake_queue::WakeQueue;
 
 /// When a body is given up.
 struct EndOfBody {
     at: Instant,
     /// Ends the crate's read.
-    sleeper: Arc<Sleeper>,
-    /// Taken while the crate reads.
-    seat: Option<Taken>,
+    task_waker: Arc<TaskWaker>,
+    /// TimerSlot while the crate reads.
+    seat: Option<TimerSlot>,
 }
 
 impl EndOfBody {
     /// Before the crate reads; `false` if there is no seat.
-    fn arm(&mut self, deadlines: &Arc<Deadlines>) -> bool {
+    fn arm(&mut self, timers: &Arc<Timers>) -> bool {
         if self.seat.is_none() {
-            self.seat = deadlines.take(self.sleeper.clone());
+            self.seat = timers.take(self.task_waker.clone());
             if let Some(seat) = &self.seat {
                 seat.arm(self.at);
             }
@@ -52,13 +53,13 @@ impl Connection {
 
     /// Reads a batch and waits for its outcomes. While the crate reads, only
     /// the socket can wake us.
-    pub(super) fn batch(
+    pub(crate) fn batch(
         &mut self,
         request: MiniRequest<'_, '_, '_>,
         length: Option<usize>,
     ) -> Reply {
-        let sleeper = self.sleeper();
-        let waker = Waker::from(sleeper.clone());
+        let task_waker = self.task_waker();
+        let waker = Waker::from(task_waker.clone());
         let framing = match length {
             Some(length) => BodyFraming::Length(length as u64),
             None => BodyFraming::None,
@@ -80,7 +81,7 @@ impl Connection {
         };
         let (mut left, mut turn) = (length.unwrap_or(0), 0);
         while left > 0 {
-            if !end.arm(&self.deadlines) {
+            if !end.arm(&self.timers) {
                 return self.cut_off(Reason::Full, too_many_waiting());
             }
             let piece = body.fill_buf().unwrap_or_default();
@@ -91,12 +92,12 @@ impl Connection {
             let mut rest = piece;
             loop {
                 let fed = batch.feed(&self.service, rest);
-                if !self.wait_for_room(&mut batch, &sleeper, &mut end) {
+                if !self.wait_for_room(&mut batch, &task_waker, &mut end) {
                     return self.cut_off(Reason::Full, too_many_waiting());
                 }
                 match fed {
                     Fed::All => break,
-                    Fed::NoRoom(taken) => rest = &rest[taken..],
+                    Fed::Full(taken) => rest = &rest[taken..],
                     Fed::TooManyLines => return self.too_many_lines(),
                 }
             }
@@ -107,18 +108,18 @@ impl Connection {
                 turn = 0;
                 // The thread's other connections have their turn.
                 waker.wake_by_ref();
-                self.dispatch.flush();
+                self.run_queues.flush();
                 coroutine::park();
             }
         }
         if batch.end(&self.service) == Fed::TooManyLines {
             return self.too_many_lines();
         }
-        if !self.wait_for_room(&mut batch, &sleeper, &mut end) {
+        if !self.wait_for_room(&mut batch, &task_waker, &mut end) {
             return self.cut_off(Reason::Full, too_many_waiting());
         }
         drop(end);
-        let Some(seat) = self.deadlines.take(sleeper) else {
+        let Some(seat) = self.timers.take(task_waker) else {
             return self.cut_off(Reason::Full, too_many_waiting());
         };
         let mut finishing = batch.finish();
@@ -134,12 +135,12 @@ impl Connection {
     /// When the body has to be here; `None` if there is no descriptor left.
     fn end_of_body(&self) -> Option<EndOfBody> {
         let timeout = self.service.limits.body_timeout * BODY_TIMEOUTS;
-        let mut sleeper = None;
+        let mut task_waker = None;
         let now = Instant::now();
-        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket, now).ok());
+        self.with_socket(|socket| task_waker = self.run_queues.reading_waker(socket, now).ok());
         Some(EndOfBody {
             at: now + timeout,
-            sleeper: sleeper?,
+            task_waker: task_waker?,
             seat: None,
         })
     }
@@ -149,7 +150,7 @@ impl Connection {
     fn wait_for_room(
         &self,
         batch: &mut Batch,
-        sleeper: &Arc<Sleeper>,
+        task_waker: &Arc<TaskWaker>,
         end: &mut EndOfBody,
     ) -> bool {
         let since = Instant::now();
@@ -158,7 +159,7 @@ impl Connection {
         };
         // A connection has one seat.
         end.seat = None;
-        let Some(seat) = self.deadlines.take(sleeper.clone()) else {
+        let Some(seat) = self.timers.take(task_waker.clone()) else {
             return false;
         };
         loop {

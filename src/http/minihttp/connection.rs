@@ -1,62 +1,53 @@
 //! One connection of the engine: a request in, a reply out.
 
-use std::{
-    io,
-    os::fd::RawFd,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Waker,
-};
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 
 use may::coroutine;
 use may_minihttp::{HttpService, Request as MiniRequest, Response};
 
-use super::{
-    super::{
-        Service,
-        batch::is_batch,
-        deadline::{Deadlines, Taken},
-        dispatch::{Dispatch, Sleeper},
-        feed::Room,
-        framing::Method,
-        problem::Problem,
-        reply::{Body, Reply},
-        routes::{self, Handled, Port, Request, Wait},
-    },
-    request::{Framed, framed, header},
-    response::write,
-};
-use crate::{
-    bodies,
-    metrics::{Reason, Route},
-};
+use crate::http::api::batch::is_batch;
+use crate::http::api::feed::Room;
+use crate::http::api::problem::Problem;
+use crate::http::api::router;
+use crate::http::api::router::{Handled, Port, Request, Wait};
+use crate::http::api::service::Service;
+use crate::http::minihttp::request::{Framed, framed, header};
+use crate::http::minihttp::response::write;
+use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
+use crate::http::runtime::timers::{TimerSlot, Timers};
+use crate::http::wire::Method;
+use crate::http::wire::reply::{Body, Reply};
+use crate::metrics::{Reason, Route};
+use crate::sync::memory_budget;
 
 /// One connection of the engine.
-pub(super) struct Connection {
-    pub(super) port: Port,
-    pub(super) service: Arc<Service>,
-    pub(super) dispatch: Arc<Dispatch>,
-    pub(super) deadlines: Arc<Deadlines>,
-    pub(super) open: Arc<AtomicUsize>,
-    pub(super) ledger_line: Arc<OnceLock<&'static str>>,
+pub(crate) struct Connection {
+    pub(crate) port: Port,
+    pub(crate) service: Arc<Service>,
+    pub(crate) run_queues: Arc<RunQueues>,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) open: Arc<AtomicUsize>,
+    pub(crate) ledger_line: Arc<OnceLock<&'static str>>,
     /// Room for the largest page so far: the crate copies a reply into a buffer
     /// that it keeps at its largest as long as the connection lives.
-    pub(super) page_room: Option<Room>,
+    pub(crate) page_room: Option<Room>,
     /// The same for the replies of batches.
-    pub(super) reply_room: bodies::Room,
-    /// Taken after such a reply, until the next request: ends the connection,
+    pub(crate) reply_room: memory_budget::Room,
+    /// TimerSlot after such a reply, until the next request: ends the connection,
     /// or that room would be held for as long as an idle client likes.
-    pub(super) farewell: Option<Taken>,
+    pub(crate) farewell: Option<TimerSlot>,
     /// The socket, owned by the crate's loop, which outlives every call of us.
-    pub(super) socket: RawFd,
+    pub(crate) socket: RawFd,
     /// Made on the first request, on the connection's own coroutine.
-    pub(super) sleeper: Option<Arc<Sleeper>>,
+    pub(crate) task_waker: Option<Arc<TaskWaker>>,
     /// Requests since the client was last seen to take its replies.
-    pub(super) requests: u32,
+    pub(crate) requests: u32,
     /// Nothing that comes on this connection is executed any more.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Drop for Connection {
@@ -105,7 +96,7 @@ impl Connection {
         let _executing = (self.port == Port::Orders).then(|| self.service.execute());
         let target = request.path().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let route = routes::route(path);
+        let route = router::route(path);
         let length = match framed(&request) {
             Framed::None => None,
             Framed::Body(length) => Some(length),
@@ -136,7 +127,6 @@ impl Connection {
                 self.end(route, Reason::Invalid, Problem::NotImplemented, detail),
             );
         };
-        let content_type = content_type.map(str::to_owned);
         let prefer: Vec<String> = header(&request, "prefer").map(str::to_owned).collect();
         let accept: Vec<String> = header(&request, "accept").map(str::to_owned).collect();
         let (body, room) = match self.body(request, announced) {
@@ -149,18 +139,17 @@ impl Connection {
             method,
             path,
             query,
-            content_type: content_type.as_deref(),
             prefer: [prefer.first().map(|s| &**s), prefer.get(1).map(|s| &**s)],
             accept: [accept.first().map(|s| &**s), accept.get(1).map(|s| &**s)],
             body: length.map(|_| &*body),
         };
-        let sleeper = self.sleeper();
-        let waker = Waker::from(sleeper.clone());
-        let handled = routes::handle(&self.service, self.port, &request, &waker);
+        let task_waker = self.task_waker();
+        let waker = Waker::from(task_waker.clone());
+        let handled = router::handle(&self.service, self.port, &request, &waker);
         drop((body, room));
         let reply = match handled {
             Handled::Reply(reply) => reply,
-            Handled::Wait(wait) => self.wait(wait, sleeper),
+            Handled::Wait(wait) => self.wait(wait, task_waker),
         };
         let head = method == Method::Head;
         (
@@ -177,7 +166,7 @@ impl Connection {
     }
 
     /// Refuses a request after which nothing on the connection can be trusted.
-    pub(super) fn end(
+    pub(crate) fn end(
         &mut self,
         route: Route,
         reason: Reason,
@@ -195,13 +184,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn hear_no_more(&mut self) {
+    pub(crate) fn hear_no_more(&mut self) {
         self.ended = true;
         self.deafen();
     }
 
-    fn wait(&self, mut wait: Wait, sleeper: Arc<Sleeper>) -> Reply {
-        let Some(seat) = self.deadlines.take(sleeper) else {
+    fn wait(&self, mut wait: Wait, task_waker: Arc<TaskWaker>) -> Reply {
+        let Some(seat) = self.timers.take(task_waker) else {
             return too_many_waiting();
         };
         loop {
@@ -220,15 +209,15 @@ impl Connection {
         }
     }
 
-    pub(super) fn sleeper(&mut self) -> Arc<Sleeper> {
-        let (dispatch, socket) = (&self.dispatch, self.socket);
-        self.sleeper
-            .get_or_insert_with(|| dispatch.parked_sleeper(socket, coroutine::current()))
+    pub(crate) fn task_waker(&mut self) -> Arc<TaskWaker> {
+        let (run_queues, socket) = (&self.run_queues, self.socket);
+        self.task_waker
+            .get_or_insert_with(|| run_queues.parked_waker(socket, coroutine::current()))
             .clone()
     }
 }
 
-pub(super) fn too_many_waiting() -> Reply {
+pub(crate) fn too_many_waiting() -> Reply {
     let report = Problem::TooManyConnections.report("too many requests are waiting");
     report.retry_after(1).reply()
 }

@@ -13,23 +13,24 @@ mod request;
 mod response;
 mod socket;
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    os::fd::RawFd,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use may_minihttp::HttpServiceFactory;
-use rustix::net::{Shutdown, shutdown, sockopt::set_tcp_nodelay};
+use rustix::net::sockopt::set_tcp_nodelay;
+use rustix::net::{Shutdown, shutdown};
 use socket2::{Domain, Socket, Type};
 
-use self::{connection::Connection, response::LARGE_REPLIES_BYTES};
-use super::{Service, deadline::Deadlines, dispatch::Dispatch, routes::Port};
-use crate::bodies::Bodies;
+use crate::http::api::router::Port;
+use crate::http::api::service::Service;
+use crate::http::minihttp::connection::Connection;
+use crate::http::minihttp::response::LARGE_REPLIES_BYTES;
+use crate::http::runtime::run_queue::RunQueues;
+use crate::http::runtime::timers::Timers;
+use crate::sync::memory_budget::MemoryBudget;
 
 /// What this engine can't do, for the log and the docs.
 pub const LIMITS: &str = "no timeouts but one for all of a batch's body and one for a \
@@ -40,7 +41,7 @@ pub const LIMITS: &str = "no timeouts but one for all of a batch's body and one 
     of its largest reply; for trusted networks only";
 
 /// Connections on the admin port: scrapers, probes and a person.
-pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 32;
 
 /// Starts the engine on `address`; answers with the address bound.
 ///
@@ -50,12 +51,12 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 ///
 /// # Errors
 /// When the port is in use or can't be bound.
-pub fn start(
+pub(crate) fn start(
     address: SocketAddr,
     port: Port,
     service: Arc<Service>,
-    dispatch: Arc<Dispatch>,
-    deadlines: Arc<Deadlines>,
+    run_queues: Arc<RunQueues>,
+    timers: Arc<Timers>,
 ) -> io::Result<SocketAddr> {
     if address.port() != 0 {
         // Fails if anybody listens there.
@@ -81,11 +82,11 @@ pub fn start(
     Engine {
         port,
         service,
-        dispatch,
-        deadlines,
+        run_queues,
+        timers,
         open: Arc::default(),
         ledger_line: Arc::default(),
-        replies: Bodies::new(LARGE_REPLIES_BYTES),
+        replies: MemoryBudget::new(LARGE_REPLIES_BYTES),
         connections_max,
     }
     .start(bound)?;
@@ -95,14 +96,14 @@ pub fn start(
 struct Engine {
     port: Port,
     service: Arc<Service>,
-    dispatch: Arc<Dispatch>,
-    deadlines: Arc<Deadlines>,
+    run_queues: Arc<RunQueues>,
+    timers: Arc<Timers>,
     /// Connections open now.
     open: Arc<AtomicUsize>,
     /// The header line that names the ledger, once it was asked for.
     ledger_line: Arc<OnceLock<&'static str>>,
     /// Room for the large replies of batches.
-    replies: Arc<Bodies>,
+    replies: Arc<MemoryBudget>,
     connections_max: usize,
 }
 
@@ -114,15 +115,15 @@ impl HttpServiceFactory for Engine {
         let connection = Connection {
             port: self.port,
             service: self.service.clone(),
-            dispatch: self.dispatch.clone(),
-            deadlines: self.deadlines.clone(),
+            run_queues: self.run_queues.clone(),
+            timers: self.timers.clone(),
             open: self.open.clone(),
             ledger_line: self.ledger_line.clone(),
             page_room: None,
             reply_room: self.replies.room(),
             farewell: None,
             socket: socket as RawFd,
-            sleeper: None,
+            task_waker: None,
             requests: 0,
             ended: before >= self.connections_max,
         };

@@ -5,14 +5,14 @@ use std::io::BufRead;
 
 use may_minihttp::Request as MiniRequest;
 
-use super::{super::problem::Problem, connection::Connection};
-use crate::{
-    bodies::{self, FREE_BYTES},
-    metrics::Reason,
-};
+use crate::http::api::problem::Problem;
+use crate::http::minihttp::connection::Connection;
+use crate::metrics::Reason;
+use crate::sync::memory_budget;
+use crate::sync::memory_budget::FREE_BYTES;
 
 /// Where the body of a request ends, as far as the crate can be trusted.
-pub(super) enum Framed {
+pub(crate) enum Framed {
     None,
     Body(usize),
     Refused(Problem, &'static str),
@@ -20,7 +20,7 @@ pub(super) enum Framed {
 
 /// Checks what the crate does not: it ignores `Transfer-Encoding`, and panics
 /// on a length that isn't one.
-pub(super) fn framed(request: &MiniRequest<'_, '_, '_>) -> Framed {
+pub(crate) fn framed(request: &MiniRequest<'_, '_, '_>) -> Framed {
     let detail = "this engine reads no transfer codings";
     if header(request, "transfer-encoding").next().is_some() {
         return Framed::Refused(Problem::NotImplemented, detail);
@@ -40,7 +40,7 @@ pub(super) fn framed(request: &MiniRequest<'_, '_, '_>) -> Framed {
 }
 
 /// The values of a header that are text; one that isn't reads as empty.
-pub(super) fn header<'a>(
+pub(crate) fn header<'a>(
     request: &'a MiniRequest<'_, '_, '_>,
     name: &'a str,
 ) -> impl Iterator<Item = &'a str> {
@@ -54,11 +54,11 @@ pub(super) fn header<'a>(
 impl Connection {
     /// Reads a body; it takes room as it comes. An error says what ends the
     /// connection.
-    pub(super) fn body(
+    pub(crate) fn body(
         &self,
         request: MiniRequest<'_, '_, '_>,
         announced: usize,
-    ) -> Result<(Vec<u8>, bodies::Room), (Reason, Problem, &'static str)> {
+    ) -> Result<(Vec<u8>, memory_budget::Room), (Reason, Problem, &'static str)> {
         let mut room = self.service.bodies.room();
         let (mut body, mut reader) = (Vec::new(), request.body());
         while body.len() < announced {

@@ -1,32 +1,25 @@
 //! Replies as the crate takes them: header lines that are static text, and a
 //! body that it copies.
 
-use std::{
-    sync::{LazyLock, OnceLock},
-    time::Instant,
-};
+use std::sync::{LazyLock, OnceLock};
+use std::time::Instant;
 
 use may_minihttp::Response;
 
-use super::{
-    super::{
-        feed::{self, Room},
-        problem::Problem,
-        reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase},
-    },
-    connection::Connection,
-    socket::LOOK_EVERY,
-};
-use crate::{
-    metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE},
-    pipeline::rate::RETRY_AFTER_MAX,
-};
+use crate::http::api::feed;
+use crate::http::api::feed::Room;
+use crate::http::api::problem::Problem;
+use crate::http::minihttp::connection::Connection;
+use crate::http::minihttp::socket::LOOK_EVERY;
+use crate::http::wire::reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase};
+use crate::metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
+use crate::pipeline::throughput::RETRY_AFTER_MAX;
 
 /// A reply of a batch that is larger is counted.
 const LARGE_REPLY: usize = 64 << 10;
 /// Bytes of such replies over all connections: the crate copies a reply into a
 /// buffer that it keeps at its largest as long as the connection lives.
-pub(super) const LARGE_REPLIES_BYTES: usize = 64 << 20;
+pub(crate) const LARGE_REPLIES_BYTES: usize = 64 << 20;
 
 /// The `Retry-After` lines there can be: the crate takes static text only.
 static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -36,7 +29,7 @@ static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 impl Connection {
     /// Takes room for a page's copy, or says that there is none.
-    pub(super) fn make_room(&mut self, reply: Reply) -> Reply {
+    pub(crate) fn make_room(&mut self, reply: Reply) -> Reply {
         let bytes = match &reply.body {
             Body::Page(page) => page.as_slice().len(),
             Body::Bytes(text) if text.len() > LARGE_REPLY && reply.content_type == Some(NDJSON) => {
@@ -78,20 +71,20 @@ impl Connection {
     /// Ending it at once would cut the reply off: the crate drops what it has not
     /// written when it reads the end of what is sent.
     fn end_if_idle(&mut self) {
-        let mut sleeper = None;
+        let mut task_waker = None;
         let (now, timeout) = (Instant::now(), self.service.limits.idle_timeout);
         // Not by a drain, which wakes all: the reply may be on its way.
         let from = now + timeout / 2;
-        self.with_socket(|socket| sleeper = self.dispatch.reading_sleeper(socket, from).ok());
+        self.with_socket(|socket| task_waker = self.run_queues.reading_waker(socket, from).ok());
         // Without a descriptor or a seat it lives as long as its client likes.
-        self.farewell = sleeper.and_then(|sleeper| self.deadlines.take(sleeper));
+        self.farewell = task_waker.and_then(|task_waker| self.timers.take(task_waker));
         if let Some(seat) = &self.farewell {
             seat.arm(now + timeout);
         }
     }
 }
 
-pub(super) fn write(
+pub(crate) fn write(
     reply: Reply,
     response: &mut Response<'_>,
     ledger_line: &OnceLock<&'static str>,
@@ -130,7 +123,7 @@ pub(super) fn write(
     }
 }
 
-/// [`PAGE_POLICY`](crate::http::routes::PAGE_POLICY) as a line.
+/// [`PAGE_POLICY`](crate::http::api::router::PAGE_POLICY) as a line.
 const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// The crate takes static header lines only.
@@ -149,14 +142,16 @@ fn content_type_line(content_type: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::routes, *};
+    use crate::http::api::router;
+
+    use super::*;
 
     #[test]
     fn static_lines_say_what_the_routes_say() {
         let (name, value) = POLICY_LINE.split_once(": ").unwrap();
         assert_eq!(
             (name, value),
-            ("Content-Security-Policy", routes::PAGE_POLICY)
+            ("Content-Security-Policy", router::PAGE_POLICY)
         );
         for content_type in [
             JSON,

@@ -3,20 +3,18 @@
 
 use std::os::fd::BorrowedFd;
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    net::{Shutdown, shutdown},
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{Shutdown, shutdown};
 
-use super::connection::Connection;
+use crate::http::minihttp::connection::Connection;
 
 /// Requests between two looks at whether the client takes its replies, which
 /// the crate would else collect without a bound.
-pub(super) const LOOK_EVERY: u32 = 64;
+pub(crate) const LOOK_EVERY: u32 = 64;
 
 impl Connection {
     /// Has the crate find the end of what is sent.
-    pub(super) fn deafen(&self) {
+    pub(crate) fn deafen(&self) {
         self.with_socket(|socket| {
             // The crate closes the connection when it reads its end. An error
             // means that the peer has closed it already.
@@ -25,7 +23,7 @@ impl Connection {
     }
 
     /// Whether the client takes its replies, looked at now and then.
-    pub(super) fn is_taken(&mut self) -> bool {
+    pub(crate) fn is_taken(&mut self) -> bool {
         self.requests += 1;
         if self.requests < LOOK_EVERY {
             return true;
@@ -46,7 +44,7 @@ impl Connection {
 
     /// Whether the client has closed its side. The crate learns of it when it
     /// reads; a request that waits looks each time it is woken.
-    pub(super) fn is_hung_up(&self) -> bool {
+    pub(crate) fn is_hung_up(&self) -> bool {
         let mut hung_up = false;
         self.with_socket(|socket| {
             let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
@@ -59,7 +57,7 @@ impl Connection {
         hung_up
     }
 
-    pub(super) fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
+    pub(crate) fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
         // SAFETY: the descriptor is the connection's own. The crate's loop owns
         // the stream and calls us from within, so that it is open for the time
         // of this call.

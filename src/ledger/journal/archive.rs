@@ -5,21 +5,14 @@
 //! Everything that is handed out has been verified by its checksum. Readers
 //! see what is durable and nothing else. Memory: one buffer a thread.
 
-use std::{
-    io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
-    thread,
-};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
 
-use super::{
-    catalogue::{Catalogue, Index, Segment},
-    format::{SEGMENT_HEAD, Salt, segment_name},
-    scan::{Frame, Scan},
-    storage::{File, Storage},
-};
+use crate::ledger::journal::format::{SEGMENT_HEAD, Salt, segment_name};
+use crate::ledger::journal::frame_reader::{Frame, Scan};
+use crate::ledger::journal::segment_index::{Index, Segment, SegmentIndex};
+use crate::ledger::journal::storage::{File, Storage};
 use crate::ledger::{Archive, LedgerId, Read, ReadError, ReadRange, Record};
 
 /// Threads that read.
@@ -39,7 +32,7 @@ pub struct JournalArchive {
 #[derive(Clone)]
 pub(super) struct Files {
     pub(super) storage: Arc<dyn Storage>,
-    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) catalogue: Arc<SegmentIndex>,
     pub(super) ledger: LedgerId,
     pub(super) salt: Salt,
     pub(super) segment_bytes: u64,

@@ -1,7 +1,8 @@
 //! Why a journal can't be opened. Each says what can be done; none has changed
 //! anything that was there.
 
-use std::{io, path::PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use crate::ledger::LedgerId;
 
@@ -65,7 +66,7 @@ pub enum OpenError {
     },
     /// The file that says which ledger this is is damaged.
     #[error("{file} is damaged: restore it from a backup")]
-    Identity {
+    Manifest {
         /// The file.
         file: &'static str,
     },

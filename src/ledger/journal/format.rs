@@ -1,5 +1,5 @@
 //! What stands in a segment file, byte by byte: the segment's header and the
-//! frames of its batches. What stands in a frame is in [`record`](super::record).
+//! frames of its batches. What stands in a frame is in [`record`](crate::ledger::journal::record).
 //!
 //! All numbers are little-endian. Everything starts at a multiple of 8.
 //!

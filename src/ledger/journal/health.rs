@@ -1,9 +1,7 @@
 //! How the journal is, for readiness, metrics and the log.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU8, Ordering},
-};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::metrics::JournalMetrics;
 

@@ -3,15 +3,13 @@
 //! The lock is `flock(2)` on the file `lock`, so that it ends with the process
 //! however that ends. The file holds the number of the process, for people.
 
-use std::{
-    fs,
-    io::{self, Read, Seek, Write},
-    path::{Path, PathBuf},
-};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::error::OpenError;
+use crate::ledger::journal::error::OpenError;
 
 /// Holds the directory until it is dropped.
 pub(super) struct Lock {
@@ -55,7 +53,7 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     };
     // On a full disk the note is missing, and the lock holds all the same.
     if let Err(error) = note(&mut file)
-        && !super::storage::is_full(&error)
+        && !crate::ledger::journal::storage::is_full(&error)
     {
         return Err(failed("write into it")(error));
     }

@@ -44,64 +44,66 @@
 //! changes bytes, and nothing else.
 
 mod archive;
-mod catalogue;
 mod error;
 mod format;
+mod frame_reader;
 mod health;
-mod identity;
-mod inspect;
+mod live_reader;
 mod lock;
-mod pending;
-mod preparer;
+mod manifest;
+mod pending_file;
+mod preallocator;
 mod record;
 mod recovery;
 mod replay;
-mod scan;
+mod segment_index;
+mod segment_reader;
 mod storage;
+mod tail_scan;
 #[cfg(test)]
 mod tests;
 mod verify;
-mod void;
-mod walk;
 mod writer;
 
-use std::{collections::VecDeque, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use self::{
-    archive::{Files, Reader},
-    catalogue::Catalogue,
-    format::Salt,
-    identity::Identity,
-    lock::Lock,
-    preparer::{Handover, Preparer},
-    recovery::Recovery,
-    storage::{Directory, Storage},
-};
-use super::{Item, LedgerId, Wake};
+use crate::ledger::journal::archive::{Files, Reader};
+use crate::ledger::journal::format::Salt;
+use crate::ledger::journal::lock::Lock;
+use crate::ledger::journal::manifest::Manifest;
+use crate::ledger::journal::preallocator::{Handover, Preallocator};
+use crate::ledger::journal::recovery::Recovery;
+use crate::ledger::journal::segment_index::SegmentIndex;
+use crate::ledger::journal::storage::{Directory, Storage};
+use crate::ledger::{Item, LedgerId, Wake};
 
-pub use archive::JournalArchive;
-pub use error::OpenError;
-pub use health::{Health, State};
-pub use pending::{KeepError, Kept, Pending};
-pub use record::RecordView;
-pub use replay::{ReplayError, replay};
-pub use verify::{Verified, verify};
-pub use writer::JournalLedger;
+pub(crate) use self::archive::JournalArchive;
+pub(crate) use self::error::OpenError;
+pub(crate) use self::health::Health;
+pub(crate) use self::pending_file::{Kept, Pending};
+pub(crate) use self::record::RecordView;
+pub use self::replay::{ReplayError, replay};
+pub use self::verify::{Verified, verify};
+pub(crate) use self::writer::JournalLedger;
 
 /// Bytes in a segment of a new directory, unless the options say otherwise.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// What a segment may measure.
-pub const SEGMENT_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 10..=1 << 30;
+pub(crate) const SEGMENT_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// Most orders in a batch.
-pub const BATCH_ORDERS_MAX: usize = 4096;
+pub(crate) const BATCH_ORDERS_MAX: usize = 4096;
 /// Most bytes of records in a batch of more than one order.
-pub const BATCH_BYTES_MAX: usize = 1 << 20;
+pub(crate) const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Most bytes that one order may take with its reason, in segments of
 /// [`SEGMENT_BYTES`]. What admission lets in must be shorter than this by
 /// [`RECORD_OVERHEAD_MAX`].
-pub const RECORD_BYTES_MAX: usize = (16 << 20) + 512;
+pub(crate) const RECORD_BYTES_MAX: usize = (16 << 20) + 512;
 /// Most bytes that a record takes beside the order's JSON and its reason.
-pub const RECORD_OVERHEAD_MAX: usize = 128;
+pub(crate) const RECORD_OVERHEAD_MAX: usize = 128;
 
 const _: () = {
     let heads = format::SEGMENT_HEAD + 2 * format::FRAME_HEAD;
@@ -198,7 +200,7 @@ pub struct Journal<T> {
 
 /// Opens the journal in `dir`, which is made if it is missing. `wake` is called
 /// when a batch that found no space may be tried again: the writer's thread
-/// should ask for [`receipts`](super::Ledger::receipts) then. `progress` hears
+/// should ask for [`receipts`](crate::ledger::Ledger::receipts) then. `progress` hears
 /// how it goes; `visit` gets the newest outcomes in order: the last
 /// [`Options::window`], and some more before them.
 ///
@@ -216,7 +218,7 @@ pub fn open<T: Item>(
     visit: &mut dyn FnMut(&RecordView<'_>),
 ) -> Result<Journal<T>, OpenError> {
     let lock = Arc::new(lock::lock(dir)?);
-    let new = Identity::random(options.segment_bytes);
+    let new = Manifest::random(options.segment_bytes);
     let open = Open {
         storage: Arc::new(Directory::new(dir)),
         lock: Some(lock),
@@ -239,7 +241,7 @@ pub fn open<T: Item>(
 struct Open<'a> {
     storage: Arc<dyn Storage>,
     lock: Option<Arc<Lock>>,
-    new: Identity,
+    new: Manifest,
     options: &'a Options,
     wake: Wake,
 }
@@ -249,7 +251,10 @@ impl Open<'_> {
         self,
         progress: &mut dyn FnMut(Progress),
         visit: &mut dyn FnMut(&RecordView<'_>),
-        background: impl FnOnce(Preparer, &Arc<Handover>) -> Result<preparer::Background, OpenError>,
+        background: impl FnOnce(
+            Preallocator,
+            &Arc<Handover>,
+        ) -> Result<preallocator::Background, OpenError>,
     ) -> Result<Journal<T>, OpenError> {
         let Self {
             storage,
@@ -264,9 +269,9 @@ impl Open<'_> {
             "segments of {} bytes",
             new.segment_bytes
         );
-        let identity = Identity::load_or_make(&*storage, new)?;
+        let identity = Manifest::load_or_make(&*storage, new)?;
         let segment_bytes = identity.segment_bytes;
-        let left = pending::load(&*storage, identity.ledger)?;
+        let left = pending_file::load(&*storage, identity.ledger)?;
         let recovery = Recovery {
             storage: &*storage,
             identity,
@@ -277,7 +282,7 @@ impl Open<'_> {
         let found = recovery.run()?;
         let salt = Salt::of(identity.ledger);
         let last_seq = found.next_seq - 1;
-        let catalogue = Arc::new(Catalogue::new(segment_bytes, found.segments, last_seq));
+        let catalogue = Arc::new(SegmentIndex::new(segment_bytes, found.segments, last_seq));
         let health = Arc::new(Health::new());
         health.set_disk_bytes(catalogue.bytes());
         let handover = Handover::new(found.next_number, found.prepared);
@@ -301,7 +306,7 @@ impl Open<'_> {
             doing: "start threads to read",
             source,
         })?;
-        let preparer = Preparer {
+        let preparer = Preallocator {
             storage,
             catalogue: catalogue.clone(),
             health: health.clone(),

@@ -1,5 +1,5 @@
 //! One committed order, as it stands in a frame (see
-//! [`format`](super::format)).
+//! [`format`](crate::ledger::journal::format)).
 //!
 //! | offset | bytes | record |
 //! |---|---|---|
@@ -15,11 +15,9 @@
 //! | 35 | 1 | zero |
 //! | 36 | | the id, the reason, the order's JSON; zeroes up to the length |
 
-use super::format::{Salt, u32_at, u64_at};
-use crate::{
-    ledger::{Item, Outcome, Record, Status},
-    order::ID_LEN_MAX,
-};
+use crate::ledger::journal::format::{Salt, u32_at, u64_at};
+use crate::ledger::{Item, Outcome, Record, Status};
+use crate::order::ID_LEN_MAX;
 
 /// Bytes before a record's texts.
 const HEAD: usize = 36;
@@ -51,7 +49,7 @@ pub struct RecordView<'a> {
 
 impl RecordView<'_> {
     /// A copy that lives by itself.
-    pub fn to_record(&self) -> Record {
+    pub fn to_record(self) -> Record {
         Record {
             outcome: Outcome {
                 seq: self.seq,

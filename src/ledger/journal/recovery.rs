@@ -21,20 +21,18 @@
 //!    segment, whose header names `D` as the end of the one before. Nothing is
 //!    overwritten or truncated for it, and what stands there stays void.
 
-use std::{io, time::Instant};
+use std::io;
+use std::time::Instant;
 
-use super::{
-    Progress, Recovered,
-    catalogue::Segment,
-    error::OpenError,
-    format::{Position, segment_name},
-    identity::Identity,
-    preparer,
-    record::RecordView,
-    storage::{File, Storage, read_full, write_full},
-    walk::{Listing, Tail, Visitor, Walk, io_error},
-    writer::Current,
-};
+use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::format::{Position, segment_name};
+use crate::ledger::journal::manifest::Manifest;
+use crate::ledger::journal::record::RecordView;
+use crate::ledger::journal::segment_index::Segment;
+use crate::ledger::journal::segment_reader::{Listing, Tail, Visitor, Walk, io_error};
+use crate::ledger::journal::storage::{File, Storage, read_full, write_full};
+use crate::ledger::journal::writer::Current;
+use crate::ledger::journal::{Progress, Recovered, preallocator};
 
 /// The journal as a writer needs it.
 pub(super) struct Found {
@@ -52,7 +50,7 @@ pub(super) struct Found {
 
 pub(super) struct Recovery<'a> {
     pub(super) storage: &'a dyn Storage,
-    pub(super) identity: Identity,
+    pub(super) identity: Manifest,
     pub(super) window: u64,
     pub(super) progress: &'a mut dyn FnMut(Progress),
     pub(super) visit: &'a mut dyn FnMut(&RecordView<'_>),
@@ -187,13 +185,13 @@ fn clear(
             .and_then(|()| storage.sync_names())
             .map_err(io_error(number, "remove"))?;
     }
-    match storage.remove(preparer::NEW) {
+    match storage.remove(preallocator::NEW) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         // Names that were found may not have been durable.
         _ => storage.sync_names(),
     }
     .map_err(|source| OpenError::Io {
-        file: preparer::NEW.into(),
+        file: preallocator::NEW.into(),
         doing: "remove",
         source,
     })?;

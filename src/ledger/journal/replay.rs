@@ -1,14 +1,13 @@
 //! Reads a journal from a sequence on, for whoever wants to see it.
 
-use std::{ops::ControlFlow, path::Path};
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use super::{
-    error::OpenError,
-    inspect,
-    record::RecordView,
-    storage::{ReadOnly, Source},
-    walk::{Visitor, Walk, io_error},
-};
+use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::live_reader;
+use crate::ledger::journal::record::RecordView;
+use crate::ledger::journal::segment_reader::{Visitor, Walk, io_error};
+use crate::ledger::journal::storage::{ReadOnly, Source};
 
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +66,7 @@ pub(super) fn run(
     after: Option<u64>,
     each: &mut dyn FnMut(&RecordView<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReplayError> {
-    let identity = inspect::identity(source, dir)?;
+    let identity = live_reader::identity(source, dir)?;
     let walk = Walk { source, identity };
     let listing = walk.settled_listing()?;
     let heads = &listing.heads;

@@ -10,11 +10,9 @@
 //! - After a failed sync nothing is known of what was written, and asking again
 //!   may say yes without it being true.
 
-use std::{
-    fs, io,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// One directory, to read.
 pub(super) trait Source: Send + Sync {

@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use super::{
-    Cut, Progress,
-    error::OpenError,
-    format::Position,
-    inspect, pending,
-    record::RecordView,
-    storage::{ReadOnly, Source},
-    walk::{Tail, Visitor, Walk},
-};
+use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::format::Position;
+use crate::ledger::journal::record::RecordView;
+use crate::ledger::journal::segment_reader::{Tail, Visitor, Walk};
+use crate::ledger::journal::storage::{ReadOnly, Source};
+use crate::ledger::journal::{Cut, Progress, live_reader, pending_file};
 use crate::ledger::{LedgerId, Status};
 
 /// A journal that is whole.
@@ -95,9 +92,9 @@ pub(super) fn run(
     dir: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, OpenError> {
-    let identity = inspect::identity(source, dir)?;
+    let identity = live_reader::identity(source, dir)?;
     // Before the journal: which it can't be ahead of then.
-    let kept = pending::look(source, identity.ledger)?;
+    let kept = pending_file::look(source, identity.ledger)?;
     let walk = Walk { source, identity };
     let listing = walk.settled_listing()?;
     let heads = &listing.heads;

@@ -14,26 +14,21 @@
 //! more. Orders without an outcome get receipts in doubt, so that whoever
 //! waits for them hears so at once.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{
-    BATCH_BYTES_MAX, BATCH_ORDERS_MAX, RECORD_BYTES_MAX,
-    catalogue::{Catalogue, Index, Segment},
-    format::{FRAME_HEAD, FrameHead, Position, SEGMENT_HEAD, Salt, SegmentHead, segment_name},
-    health::{Health, State},
-    lock::Lock,
-    preparer::{Background, Handover, Stop},
-    record,
-    storage::{File, write_full},
+use crate::clock;
+use crate::ledger::journal::format::{
+    FRAME_HEAD, FrameHead, Position, SEGMENT_HEAD, Salt, SegmentHead, segment_name,
 };
-use crate::{
-    clock,
-    ledger::{Fate, Item, Ledger, LedgerFailed, LedgerId, Receipt},
-};
+use crate::ledger::journal::health::{Health, State};
+use crate::ledger::journal::lock::Lock;
+use crate::ledger::journal::preallocator::{Background, Handover, Stop};
+use crate::ledger::journal::segment_index::{Index, Segment, SegmentIndex};
+use crate::ledger::journal::storage::{File, write_full};
+use crate::ledger::journal::{BATCH_BYTES_MAX, BATCH_ORDERS_MAX, RECORD_BYTES_MAX, record};
+use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, LedgerId, Receipt};
 
 /// A commit that takes so long is told in the log, at debug level, with what it
 /// spent its time on.
@@ -68,7 +63,7 @@ pub struct JournalLedger<T> {
     /// Room for a segment's header, a frame's head, and the records.
     pub(super) buffer: Vec<u8>,
     pub(super) failed: Option<String>,
-    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) catalogue: Arc<SegmentIndex>,
     pub(super) health: Arc<Health>,
     pub(super) handover: Arc<Handover>,
     pub(super) background: Option<Background>,
@@ -257,8 +252,8 @@ impl<T: Item> JournalLedger<T> {
     fn committed(&mut self, orders: usize, at: u64) {
         let first = self.next_seq - orders as u64;
         for (item, seq) in self.pending.drain(..orders).zip(first..) {
-            let fate = Fate::Committed { seq, at };
-            self.done.push(Receipt { item, fate });
+            let result = CommitResult::Committed { seq, at };
+            self.done.push(Receipt { item, result });
         }
         // One long order must not hold its memory for ever.
         self.buffer.clear();
@@ -284,10 +279,10 @@ impl<T: Item> JournalLedger<T> {
 
     /// The first `orders` pending ones get no outcome.
     fn give_up(&mut self, orders: usize) {
-        let fate = Fate::InDoubt;
+        let result = CommitResult::InDoubt;
         let receipts = self.pending.drain(..orders).map(|item| Receipt {
             item,
-            fate: fate.clone(),
+            result: result.clone(),
         });
         self.done.extend(receipts);
     }

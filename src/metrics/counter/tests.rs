@@ -2,8 +2,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 
-use super::*;
 use crate::metrics::Reason;
+
+use super::*;
 
 #[test]
 fn sharded_additions_from_more_threads_than_shards_are_all_counted() {

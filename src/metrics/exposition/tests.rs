@@ -1,7 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metrics::Route;
 
 use super::*;
-use crate::metrics::Route;
 
 fn exposed(format: Format, metrics: &Metrics, gauges: &Gauges) -> String {
     let mut out = Vec::new();

@@ -1,9 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::*;
 use crate::metrics::JournalMetrics;
+
+use super::*;
 
 fn stats(metrics: &Metrics, gauges: &Gauges) -> Value {
     let mut out = Vec::new();

@@ -1,7 +1,7 @@
 use rust_decimal::Decimal;
 
-use super::{Processor, Verdict};
 use crate::order::Order;
+use crate::pipeline::processor::{Processor, Verdict};
 
 /// The default processor: a value must be above zero and at most `max_value`.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +30,11 @@ impl Processor for Rules {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::order::{HashKey, decode};
 
-    fn judge(max_value: Option<&str>, value: &str) -> Verdict {
+    use super::*;
+
+    fn evaluate(max_value: Option<&str>, value: &str) -> Verdict {
         let order = decode(
             format!(r#"{{"id":"a","value":{value}}}"#).as_bytes(),
             &HashKey::from_bytes([0; 16]),
@@ -46,14 +47,14 @@ mod tests {
     #[test]
     fn above_zero_and_at_most_the_limit() {
         assert_eq!(
-            judge(None, "0.0000000000000000000000000001"),
+            evaluate(None, "0.0000000000000000000000000001"),
             Verdict::Processed
         );
-        assert!(matches!(judge(None, "0"), Verdict::Failed(_)));
-        assert!(matches!(judge(None, "-1"), Verdict::Failed(_)));
-        assert_eq!(judge(Some("100.5"), "100.50"), Verdict::Processed);
+        assert!(matches!(evaluate(None, "0"), Verdict::Failed(_)));
+        assert!(matches!(evaluate(None, "-1"), Verdict::Failed(_)));
+        assert_eq!(evaluate(Some("100.5"), "100.50"), Verdict::Processed);
         assert_eq!(
-            judge(Some("100.5"), "100.51"),
+            evaluate(Some("100.5"), "100.51"),
             Verdict::Failed("value is above the limit of 100.5".into())
         );
     }

@@ -1,17 +1,15 @@
-use std::{
-    hash::{BuildHasher, RandomState},
-    ops::RangeInclusive,
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::Duration,
-};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use super::{Processor, Verdict};
 use crate::order::Order;
+use crate::pipeline::processor::{Processor, Verdict};
 
 /// The demonstration: takes a random time for each order and fails some.
 #[derive(Debug)]
-pub struct Simulate {
+pub(crate) struct Simulate {
     delay: RangeInclusive<Duration>,
     fail: f64,
     state: AtomicU64,
@@ -19,7 +17,7 @@ pub struct Simulate {
 
 impl Simulate {
     /// Takes a time within `delay`, fails the share `fail` (0 to 1) of orders.
-    pub fn new(delay: RangeInclusive<Duration>, fail: f64) -> Self {
+    pub(crate) fn new(delay: RangeInclusive<Duration>, fail: f64) -> Self {
         Self {
             delay,
             fail,
@@ -56,8 +54,9 @@ impl Processor for Simulate {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::order::{HashKey, decode};
+
+    use super::*;
 
     #[test]
     fn fails_about_the_share_it_is_told() {

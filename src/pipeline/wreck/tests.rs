@@ -1,28 +1,22 @@
 //! Threads that panic, and what those inside hear.
 
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
-    task::{Wake, Waker},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
 
-use crate::{
-    Order, Processor, Verdict,
-    admission::{Admission, Admitted, Ticket},
-    ledger::{Ledger, LedgerFailed, Receipt, memory},
-    metrics::WithdrawReason,
-    order::HashKey,
-    pipeline::{
-        Fault, InFlight, Judged, Pipeline, Settings, Threads,
-        affinity::Plan,
-        gate::State,
-        in_hand::InHand,
-        processor::Rules,
-        ticket::{Answer, Withdrawal},
-    },
-};
+use crate::admission::{Admission, Admitted, Ticket};
+use crate::cpu::plan::Plan;
+use crate::ledger::{Ledger, LedgerFailed, Receipt, memory};
+use crate::metrics::WithdrawReason;
+use crate::order::HashKey;
+use crate::pipeline::answer::{Answer, Withdrawal};
+use crate::pipeline::gate::State;
+use crate::pipeline::in_hand::InHand;
+use crate::pipeline::processor::Rules;
+use crate::pipeline::{Evaluated, Fault, InFlight, Pipeline, Settings, Threads};
+use crate::{Order, Processor, Verdict};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,7 +34,7 @@ fn pipeline(plan: &Plan) -> Arc<Pipeline> {
         plan: plan.clone(),
         window_reach: Duration::ZERO,
     });
-    pipeline.doors.open(Vec::new());
+    pipeline.wake_queues.open(Vec::new());
     pipeline
 }
 
@@ -56,7 +50,7 @@ impl Running {
     fn start(
         workers: usize,
         processor: impl Processor,
-        ledger: impl FnOnce(memory::MemoryLedger<Judged>) -> Box<dyn Ledger<Judged>>,
+        ledger: impl FnOnce(memory::MemoryLedger<Evaluated>) -> Box<dyn Ledger<Evaluated>>,
     ) -> Self {
         let plan = Plan::unpinned(workers);
         let pipeline = pipeline(&plan);
@@ -126,18 +120,18 @@ fn set<S: Into<String>>(ids: impl IntoIterator<Item = S>) -> BTreeSet<String> {
 }
 
 /// Panics at the first batch, when it is told that all orders are in.
-struct Exploding(memory::MemoryLedger<Judged>, mpsc::Receiver<()>);
+struct Exploding(memory::MemoryLedger<Evaluated>, mpsc::Receiver<()>);
 
-impl Ledger<Judged> for Exploding {
+impl Ledger<Evaluated> for Exploding {
     fn room(&self) -> usize {
         self.0.room().min(2)
     }
-    fn append(&mut self, batch: &mut Vec<Judged>) {
-        let _taken: Vec<Judged> = std::mem::take(batch);
+    fn append(&mut self, batch: &mut Vec<Evaluated>) {
+        let _taken: Vec<Evaluated> = std::mem::take(batch);
         self.1.recv().unwrap();
         panic!("as the test asked for");
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Judged>>) -> Result<(), LedgerFailed> {
+    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
         self.0.receipts(done)
     }
 }
@@ -157,7 +151,7 @@ fn a_ledger_that_panics_leaves_nobody_waiting() {
         .collect();
     // Some are told that they are queued, by either of the two.
     for number in 0..20 {
-        assert!(number % 3 == 2 || tickets[2 * number + number % 2].tell_queued());
+        assert!(number % 3 == 2 || tickets[2 * number + number % 2].ack_queued());
     }
     explode.send(()).unwrap();
     let fault = running.faults.recv_timeout(PATIENCE).unwrap();
@@ -236,7 +230,7 @@ fn what_a_thread_had_in_hand_is_told_and_kept() {
     pipeline.gate.open();
     let admission = Admission::new(pipeline.clone(), HashKey::random());
     let tickets = ["a", "b", "c"].map(|id| submit(&admission, id, Waker::noop()));
-    assert!(tickets[0].tell_queued() && tickets[1].tell_queued());
+    assert!(tickets[0].ack_queued() && tickets[1].ack_queued());
     let wrecked = pipeline.clone();
     let thread = std::thread::spawn(move || {
         let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -261,19 +255,19 @@ fn what_a_thread_had_in_hand_is_told_and_kept() {
 /// Panics when it hands its receipts out: two are with the committer then, and
 /// as many as there were in its own.
 struct Forgetful {
-    memory: memory::MemoryLedger<Judged>,
+    memory: memory::MemoryLedger<Evaluated>,
     told: mpsc::Receiver<()>,
 }
 
-impl Ledger<Judged> for Forgetful {
+impl Ledger<Evaluated> for Forgetful {
     fn room(&self) -> usize {
         self.memory.room()
     }
-    fn append(&mut self, batch: &mut Vec<Judged>) {
+    fn append(&mut self, batch: &mut Vec<Evaluated>) {
         self.told.recv().unwrap();
         self.memory.append(batch);
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Judged>>) -> Result<(), LedgerFailed> {
+    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
         self.memory.receipts(done)?;
         assert!(done.is_empty(), "as the test asked for");
         Ok(())
@@ -289,7 +283,7 @@ fn what_was_committed_and_not_made_known_is_in_doubt() {
         Box::new(Forgetful { memory, told })
     });
     let tickets = ["a", "b"].map(|id| running.submit(id));
-    assert!(tickets.iter().all(Ticket::tell_queued));
+    assert!(tickets.iter().all(Ticket::ack_queued));
     explode.send(()).unwrap();
     running.faults.recv_timeout(PATIENCE).unwrap();
     let pipeline = running.admission.pipeline().clone();

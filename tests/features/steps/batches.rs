@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use cucumber::{gherkin::Step, given, then, when};
-use serde_json::{Value, value::RawValue};
+use cucumber::gherkin::Step;
+use cucumber::{given, then, when};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::{
-    doors::{Submission, Told, grpc},
-    harness::{Client, Reply, until},
-    scene::{Scene, World},
-};
+use crate::doors::{Submission, Told, grpc};
+use crate::harness::{Client, Reply, until};
+use crate::scene::{Scene, World};
 
 const HEAD: &str =
     "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/x-ndjson\r\n";
 
 /// A batch whose client has not sent all of it.
 #[derive(Default)]
-pub struct Batches {
+pub(crate) struct Batches {
     sending: Option<Client>,
     /// The body of the last one.
     last: String,

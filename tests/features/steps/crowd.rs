@@ -1,25 +1,20 @@
 //! Sentences about many clients at once.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::thread::JoinHandle;
 
 use cucumber::{given, then, when};
 
-use crate::{
-    doors::{Answer, Door, Submission, Told},
-    harness::until,
-    scene::{Scene, World},
-};
+use crate::doors::{Answer, Door, Submission, Told};
+use crate::harness::until;
+use crate::scene::{Scene, World};
 
 /// Clients that submit orders one after the other, each on a connection that it keeps, until they
 /// have enough, are stopped, or nobody listens any more.
-pub struct Crowd {
+pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
     answers: Arc<Mutex<HashMap<String, Answer>>>,

@@ -1,24 +1,22 @@
 //! Sentences about the feed, and about lines of JSON.
 
-use std::{collections::HashSet, thread, thread::JoinHandle};
+use std::collections::HashSet;
+use std::thread;
+use std::thread::JoinHandle;
 
-use cucumber::{
-    gherkin::{Step, Table},
-    given, then, when,
-};
+use cucumber::gherkin::{Step, Table};
+use cucumber::{given, then, when};
 use serde_json::Value;
 
-use crate::{
-    doors::grpc,
-    harness::{Reply, get, until},
-    scene::{Scene, World},
-};
+use crate::doors::grpc;
+use crate::harness::{Reply, get, until};
+use crate::scene::{Scene, World};
 
 const LEDGER_ID: &str = "orders-ledger-id";
 
 /// A reader of the feed.
 #[derive(Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     waiting: Option<JoinHandle<Reply>>,
     follower: Option<grpc::Follower>,
     /// The oldest sequence kept, as it was told.
@@ -28,7 +26,7 @@ pub struct Reader {
 }
 
 /// Lines of JSON.
-pub fn lines(reply: &Reply) -> Vec<Value> {
+pub(crate) fn lines(reply: &Reply) -> Vec<Value> {
     let text = reply.text();
     assert!(text.is_empty() || text.ends_with('\n'), "whole lines");
     text.lines()
@@ -38,7 +36,7 @@ pub fn lines(reply: &Reply) -> Vec<Value> {
 
 /// Compares lines with the rows of a table below its heads: an empty cell is a member that isn't
 /// there, `any` is one whose text doesn't matter, a detail is a part of the text.
-pub fn compare(lines: &[Value], table: &Table) {
+pub(crate) fn compare(lines: &[Value], table: &Table) {
     let (heads, rows) = table.rows.split_first().expect("heads");
     assert_eq!(lines.len(), rows.len(), "{lines:#?}");
     for (line, row) in lines.iter().zip(rows) {

@@ -1,11 +1,10 @@
 //! Sentences about what is counted.
 
-use cucumber::{gherkin::Step, then};
+use cucumber::gherkin::Step;
+use cucumber::then;
 
-use crate::{
-    harness::{Figures, get},
-    scene::World,
-};
+use crate::harness::{Figures, get};
+use crate::scene::World;
 
 #[then(regex = r"^in the (end|meantime) the service has counted (.+)$")]
 async fn counted(world: &mut World, when: String, counts: String) {

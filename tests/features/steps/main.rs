@@ -34,7 +34,8 @@ mod submitting;
 
 use std::process::ExitCode;
 
-use cucumber::{World as _, cli, parser, runner, writer, writer::Stats as _};
+use cucumber::writer::Stats as _;
+use cucumber::{World as _, cli, parser, runner, writer};
 use scene::World;
 
 type Arguments = cli::Opts<parser::basic::Cli, runner::basic::Cli, writer::basic::Cli>;

@@ -1,12 +1,11 @@
 //! Sentences about orders looked up.
 
-use cucumber::{gherkin::Step, then};
+use cucumber::gherkin::Step;
+use cucumber::then;
 
-use crate::{
-    doors::{Answer, Told},
-    harness::eventually,
-    scene::{Scene, World},
-};
+use crate::doors::{Answer, Told};
+use crate::harness::eventually;
+use crate::scene::{Scene, World};
 
 /// What the service says of an order now.
 fn find(scene: &mut Scene, id: &str) -> Answer {

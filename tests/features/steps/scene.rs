@@ -1,31 +1,25 @@
 //! What a scenario has: its service, its clients, and what they were told.
 
-use std::{
-    any::Any,
-    collections::{BTreeMap, HashMap},
-    fmt::{self, Debug, Write as _},
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread::JoinHandle,
-};
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::{Debug, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::{fmt, mem};
 
-use crate::{
-    batches::Batches,
-    crowd::Crowd,
-    doors::{Answer, Connection, Door, Gone, Protocol, Submission},
-    feed::Reader,
-    harness::{Ended, Reply, Service},
-};
+use crate::batches::Batches;
+use crate::crowd::Crowd;
+use crate::doors::{Answer, Connection, Door, Gone, Protocol, Submission};
+use crate::feed::Reader;
+use crate::harness::{Ended, Reply, Service};
 
 /// What cucumber hands from step to step.
 #[derive(cucumber::World)]
-pub struct World {
+pub(crate) struct World {
     scene: Scene,
 }
 
@@ -46,7 +40,7 @@ impl Debug for World {
 impl World {
     /// Runs a step's work on a thread where it may block: all scenarios share the one that calls
     /// this. A panic goes on, with what has been seen so far.
-    pub async fn act(&mut self, step: impl FnOnce(&mut Scene) + Send + 'static) {
+    pub(crate) async fn act(&mut self, step: impl FnOnce(&mut Scene) + Send + 'static) {
         let mut scene = mem::replace(&mut self.scene, Scene::new());
         let work = tokio::task::spawn_blocking(move || {
             let done = catch_unwind(AssertUnwindSafe(|| step(&mut scene)));
@@ -67,7 +61,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// A scenario's state.
-pub struct Scene {
+pub(crate) struct Scene {
     /// Flags by name without dashes: what the sentences ask for, over the defaults here.
     pub flags: BTreeMap<&'static str, String>,
     service: Option<Service>,
@@ -124,7 +118,7 @@ impl Scene {
     }
 
     /// Keeps outcomes on disk, in a directory of this scenario's own.
-    pub fn keep_on_disk(&mut self) {
+    pub(crate) fn keep_on_disk(&mut self) {
         let directory = Directory::new();
         self.set("ledger", "journal");
         self.set("data-dir", directory.0.to_str().expect("UTF-8"));
@@ -133,13 +127,13 @@ impl Scene {
 
     /// Sets a flag. The service starts when a step first needs it, so that a scenario may say in
     /// several sentences what it is like.
-    pub fn set(&mut self, flag: &'static str, value: impl ToString) {
+    pub(crate) fn set(&mut self, flag: &'static str, value: impl ToString) {
         assert!(self.service.is_none(), "--{flag}: it runs already");
         self.flags.insert(flag, value.to_string());
     }
 
     /// The service, started if it isn't yet.
-    pub fn service(&mut self) -> &Service {
+    pub(crate) fn service(&mut self) -> &Service {
         let flags = &self.flags;
         self.service.get_or_insert_with(|| {
             let mut command: Command = Service::command();
@@ -151,19 +145,19 @@ impl Scene {
     }
 
     /// Takes the service out, to end it.
-    pub fn take_service(&mut self) -> Service {
+    pub(crate) fn take_service(&mut self) -> Service {
         self.service(); // if no step has needed it before
         self.service.take().expect("just started")
     }
 
     /// The door that the scenario's clients come through.
-    pub fn door(&mut self) -> Arc<dyn Door> {
+    pub(crate) fn door(&mut self) -> Arc<dyn Door> {
         let protocol = self.protocol;
         protocol.door(self.service())
     }
 
     /// Hands in an order and remembers the answer.
-    pub fn submit(&mut self, order: Submission) {
+    pub(crate) fn submit(&mut self, order: Submission) {
         let mut connection = self.door().connect().expect("the service listens");
         let answer = connection.submit(&order).expect("an answer");
         self.sent = Some(order);
@@ -171,7 +165,7 @@ impl Scene {
     }
 
     /// The last answer.
-    pub fn told(&self) -> &Answer {
+    pub(crate) fn told(&self) -> &Answer {
         self.told.as_ref().expect("a client was told something")
     }
 

@@ -3,11 +3,9 @@
 use cucumber::{given, then, when};
 use rustix::process::Signal;
 
-use crate::{
-    doors::Protocol,
-    harness::{PATIENCE, Reply, get, until},
-    scene::{Scene, World},
-};
+use crate::doors::Protocol;
+use crate::harness::{PATIENCE, Reply, get, until};
+use crate::scene::{Scene, World};
 
 /// Longer than any test runs.
 const NEVER: &str = "10m";

@@ -4,11 +4,9 @@ use std::thread;
 
 use cucumber::{given, then, when};
 
-use crate::{
-    doors::{Answer, Patience, Submission, Told, http},
-    harness::{post, until},
-    scene::{Scene, World},
-};
+use crate::doors::{Answer, BatchDeadline, Submission, Told, http};
+use crate::harness::{post, until};
+use crate::scene::{Scene, World};
 
 /// An order as a sentence gives it.
 fn order(id: &str, value: &str, members: &str) -> Submission {
@@ -52,8 +50,8 @@ async fn submits_with(world: &mut World, id: String, value: String, none: String
         .act(move |scene| {
             let mut order = Submission::new(&id, &value);
             order.patience = match seconds.parse() {
-                Ok(seconds) if none.is_empty() => Patience::Seconds(seconds),
-                _ => Patience::None,
+                Ok(seconds) if none.is_empty() => BatchDeadline::Seconds(seconds),
+                _ => BatchDeadline::None,
             };
             scene.submit(order);
         })
@@ -137,7 +135,7 @@ async fn fill(world: &mut World) {
             until("the queue is full", || {
                 number += 1;
                 let mut order = Submission::new(&format!("filler-{number}"), "1");
-                order.patience = Patience::None;
+                order.patience = BatchDeadline::None;
                 scene.submit(order);
                 let figures = scene.service().figures();
                 let full = figures.get("queue_depth") == figures.get("queue_capacity");
@@ -156,7 +154,7 @@ async fn overfill(world: &mut World) {
             until("one is refused", || {
                 number += 1;
                 let mut order = Submission::new(&format!("order-{number}"), "1");
-                order.patience = Patience::None;
+                order.patience = BatchDeadline::None;
                 scene.submit(order);
                 scene.told().told != Told::Queued
             });

@@ -2,21 +2,16 @@
 //! was durable, or refuses; it never misreads, and never cuts in silence what
 //! anything on disk says was durable.
 
-use super::{
-    super::{
-        OpenError, Options,
-        format::{FRAME_HEAD, SEGMENT_HEAD, segment_name},
-    },
-    append,
-    disk::Disk,
-    judged, open, options, read_all,
-};
+use crate::ledger::journal::format::{FRAME_HEAD, SEGMENT_HEAD, segment_name};
+use crate::ledger::journal::tests::disk::Disk;
+use crate::ledger::journal::tests::{append, evaluated, open, options, read_all};
+use crate::ledger::journal::{OpenError, Options};
 use crate::ledger::{ReadError, Record};
 
-pub const SEGMENT: u64 = 1024;
+pub(super) const SEGMENT: u64 = 1024;
 
 /// A journal of three segments and a prepared one, with the batches' places.
-pub struct Story {
+pub(super) struct Story {
     pub disk: Disk,
     pub records: Vec<Record>,
     /// Segment, start and end of each batch, and how many orders there are up
@@ -26,18 +21,18 @@ pub struct Story {
 
 impl Story {
     /// Sealed: ended by itself; otherwise killed after its last receipt.
-    pub fn new(sealed: bool) -> Self {
+    pub(super) fn new(sealed: bool) -> Self {
         let disk = Disk::new(1);
         let (mut journal, _) = open(&disk, &options(SEGMENT)).unwrap();
         let mut batches = Vec::new();
         let mut number = 0;
         for count in [1, 2, 1, 3, 1, 2, 1, 2] {
-            let orders: Vec<_> = (number..number + count).map(|n| judged(n, 20)).collect();
+            let orders: Vec<_> = (number..number + count).map(|n| evaluated(n, 20)).collect();
             number += count;
             let frame = FRAME_HEAD
                 + orders
                     .iter()
-                    .map(super::super::record::encoded_len)
+                    .map(crate::ledger::journal::record::encoded_len)
                     .sum::<usize>();
             append(&mut journal.ledger, &orders).1.unwrap();
             let end = journal.ledger.end;
@@ -58,13 +53,13 @@ impl Story {
     }
 
     /// Where the segment's batches end.
-    pub fn end(&self, segment: u32) -> usize {
+    pub(super) fn end(&self, segment: u32) -> usize {
         let of_it = self.batches.iter().filter(|batch| batch.0 == segment);
         of_it.map(|batch| batch.2).max().unwrap_or(0)
     }
 }
 
-pub fn names() -> impl Iterator<Item = (u32, String)> {
+pub(super) fn names() -> impl Iterator<Item = (u32, String)> {
     (1..=4).map(|number| (number, segment_name(number)))
 }
 
@@ -117,8 +112,14 @@ fn every_byte_flipped() {
 }
 
 /// After a cut, the journal goes on, and what was cut does not come back.
-fn goes_on(disk: &Disk, mut journal: super::Journal<super::Judged>, visited: &[Record]) {
-    append(&mut journal.ledger, &[judged(1000, 10)]).1.unwrap();
+fn goes_on(
+    disk: &Disk,
+    mut journal: crate::ledger::journal::tests::Journal<crate::ledger::journal::tests::Evaluated>,
+    visited: &[Record],
+) {
+    append(&mut journal.ledger, &[evaluated(1000, 10)])
+        .1
+        .unwrap();
     drop(journal);
     let (_, again) = open(disk, &options(SEGMENT)).unwrap();
     assert_eq!(again[..visited.len()], *visited);

@@ -7,19 +7,17 @@
 //! holds what was written and takes it for clean, so that later syncs don't
 //! write it: the disk has some of it, at random.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
 
-use super::super::storage::{File, Source, Storage};
+use crate::ledger::journal::storage::{File, Source, Storage};
 
 const SECTOR: usize = 512;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The process ends in this operation, and nothing works after it.
     Death,
     /// If this operation is a sync, it fails.
@@ -32,7 +30,7 @@ pub enum Fault {
 
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub(crate) enum Loss {
     Power,
     Process,
 }
@@ -65,7 +63,7 @@ struct World {
 
 /// The disk. Clones share it.
 #[derive(Clone)]
-pub struct Disk(Arc<Mutex<World>>);
+pub(crate) struct Disk(Arc<Mutex<World>>);
 
 struct Handle {
     disk: Disk,
@@ -74,10 +72,10 @@ struct Handle {
 
 /// Numbers from a seed: SplitMix64 (Steele, Lea, Flood, 2014).
 #[derive(Clone)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -86,18 +84,18 @@ impl Random {
     }
 
     /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// True so many times out of a hundred.
-    pub fn percent(&mut self, percent: u64) -> bool {
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
 impl Disk {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(World {
             random: Random(seed),
             inodes: Vec::new(),
@@ -111,30 +109,30 @@ impl Disk {
     }
 
     /// A disk of its own with the same content.
-    pub fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         Self(Arc::new(Mutex::new(self.world(|world| world.clone()))))
     }
 
     /// Changing operations so far.
-    pub fn ops(&self) -> u64 {
+    pub(crate) fn ops(&self) -> u64 {
         self.world(|world| world.ops)
     }
 
     /// Has `fault` happen in the operation that many from now, 1 the next.
-    pub fn plan(&self, ops_from_now: u64, fault: Fault) {
+    pub(crate) fn plan(&self, ops_from_now: u64, fault: Fault) {
         self.world(|world| world.fault = Some((world.ops + ops_from_now, fault)));
     }
 
-    pub fn plan_nothing(&self) {
+    pub(crate) fn plan_nothing(&self) {
         self.world(|world| world.fault = None);
     }
 
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.world(|world| world.dead)
     }
 
     /// Changes a file behind the journal's back, durably.
-    pub fn change(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         self.world(|world| {
             let inode = &mut world.inodes[world.names[name]];
             change(&mut inode.seen);
@@ -143,19 +141,19 @@ impl Disk {
         });
     }
 
-    pub fn forget(&self, name: &str) {
+    pub(crate) fn forget(&self, name: &str) {
         self.world(|world| {
             world.names.remove(name);
             world.durable_names.remove(name);
         });
     }
 
-    pub fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         self.world(|world| world.inodes[world.names[name]].seen.clone())
     }
 
     /// Ends the process, and starts the machine again if it lost power.
-    pub fn restart(&self, loss: Loss) {
+    pub(crate) fn restart(&self, loss: Loss) {
         self.world(|world| {
             world.dead = false;
             world.fault = None;

@@ -1,42 +1,41 @@
 //! Failed syncs and full disks, one at each operation.
 
-use super::{
-    super::{
-        OpenError, State,
-        format::{segment_name, segment_number},
-        identity,
-        storage::Source,
-    },
-    append, committed,
-    disk::{Disk, Fault, Loss},
-    judged, open, options, read_all,
-};
-use crate::ledger::{Fate, Ledger};
+use crate::ledger::journal::format::{segment_name, segment_number};
+use crate::ledger::journal::health::State;
+use crate::ledger::journal::storage::Source;
+use crate::ledger::journal::tests::disk::{Disk, Fault, Loss};
+use crate::ledger::journal::tests::{append, committed, evaluated, open, options, read_all};
+use crate::ledger::journal::{OpenError, manifest};
+use crate::ledger::{CommitResult, Ledger};
 
 #[test]
 fn a_failed_sync_is_the_end() {
     let disk = Disk::new(1);
     let (mut journal, _) = open(&disk, &options(4096)).unwrap();
     assert_eq!(
-        committed(&append(&mut journal.ledger, &[judged(1, 0)]).0),
+        committed(&append(&mut journal.ledger, &[evaluated(1, 0)]).0),
         [1]
     );
     disk.plan(2, Fault::SyncFails); // a write, then the sync
-    let (receipts, result) = append(&mut journal.ledger, &[judged(2, 0)]);
+    let (receipts, result) = append(&mut journal.ledger, &[evaluated(2, 0)]);
     assert!(
         result
             .unwrap_err()
             .to_string()
             .contains("fdatasync of journal-0000000001.seg")
     );
-    assert!(receipts.iter().all(|receipt| receipt.fate == Fate::InDoubt));
+    assert!(
+        receipts
+            .iter()
+            .all(|receipt| receipt.result == CommitResult::InDoubt)
+    );
     assert_eq!(journal.health.state(), State::Failed);
     assert!(journal.health.reason().contains("fdatasync"));
     // Nothing is written or synced any more, not even a seal.
     let ops = disk.ops();
     assert_eq!(journal.ledger.room(), 0);
-    let (receipts, result) = append(&mut journal.ledger, &[judged(3, 0)]);
-    assert!(result.is_err() && receipts[0].fate == Fate::InDoubt);
+    let (receipts, result) = append(&mut journal.ledger, &[evaluated(3, 0)]);
+    assert!(result.is_err() && receipts[0].result == CommitResult::InDoubt);
     assert!(journal.ledger.receipts(&mut Vec::new()).is_err());
     // What was durable can still be read, and nothing else.
     assert_eq!(read_all(&journal).len(), 1);
@@ -48,9 +47,9 @@ fn a_failed_sync_is_the_end() {
 fn a_failed_write_is_the_end_too() {
     let disk = Disk::new(1);
     let (mut journal, _) = open(&disk, &options(4096)).unwrap();
-    append(&mut journal.ledger, &[judged(0, 0)]).1.unwrap();
+    append(&mut journal.ledger, &[evaluated(0, 0)]).1.unwrap();
     disk.plan(1, Fault::Fails);
-    assert!(append(&mut journal.ledger, &[judged(1, 0)]).1.is_err());
+    assert!(append(&mut journal.ledger, &[evaluated(1, 0)]).1.is_err());
     assert_eq!(journal.health.state(), State::Failed);
 }
 
@@ -59,7 +58,7 @@ fn a_failed_write_is_the_end_too() {
 #[test]
 fn a_full_disk_is_waited_out() {
     let batches: Vec<Vec<_>> = (0..12)
-        .map(|batch| (0..3).map(|n| judged(batch * 3 + n, 60)).collect())
+        .map(|batch| (0..3).map(|n| evaluated(batch * 3 + n, 60)).collect())
         .collect();
     let run = |disk: &Disk, dies_full: bool| {
         let (mut journal, _) = open(disk, &options(1024)).ok()?;
@@ -128,7 +127,7 @@ fn what_does_not_belong_together_is_refused() {
     let disk = Disk::new(1);
     let (mut journal, _) = open(&disk, &options(1024)).unwrap();
     for number in 0..20 {
-        append(&mut journal.ledger, &[judged(number, 60)])
+        append(&mut journal.ledger, &[evaluated(number, 60)])
             .1
             .unwrap();
     }
@@ -154,14 +153,14 @@ fn what_does_not_belong_together_is_refused() {
             .oldest_seq
             > 1
     );
-    let no_identity = refusal(&|disk| disk.forget(identity::NAME));
+    let no_identity = refusal(&|disk| disk.forget(manifest::NAME));
     assert!(
         matches!(no_identity, OpenError::NoIdentity { .. }),
         "{no_identity}"
     );
     for at in 0..64 {
-        let error = refusal(&|disk| disk.change(identity::NAME, |bytes| bytes[at] ^= 4));
-        assert!(matches!(error, OpenError::Identity { .. }), "{at}: {error}");
+        let error = refusal(&|disk| disk.change(manifest::NAME, |bytes| bytes[at] ^= 4));
+        assert!(matches!(error, OpenError::Manifest { .. }), "{at}: {error}");
     }
     let header = |disk: &Disk, change: fn(&mut [u8])| {
         disk.change(&segment_name(2), |bytes| {

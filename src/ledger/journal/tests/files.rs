@@ -1,27 +1,21 @@
 //! On real files: the lock, directories, threads, retention.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-        mpsc,
-    },
-    time::{Duration, Instant},
-};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
-use super::{
-    super::{Journal, OpenError, Options, format::segment_name, open},
-    Judged, append, committed, judged, options, read_all,
-};
+use crate::ledger::journal::format::segment_name;
+use crate::ledger::journal::tests::{Evaluated, append, committed, evaluated, options, read_all};
+use crate::ledger::journal::{Journal, OpenError, Options, open};
 use crate::ledger::{Archive, ReadError};
 
 /// A directory that goes with the test.
-pub struct Scratch(pub PathBuf);
+pub(super) struct Scratch(pub PathBuf);
 
 impl Scratch {
-    pub fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-journal-{}-{number}-{name}", std::process::id());
@@ -30,7 +24,7 @@ impl Scratch {
         Self(path)
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.0.join("a/b")
     }
 }
@@ -41,7 +35,7 @@ impl Drop for Scratch {
     }
 }
 
-pub fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Judged>, OpenError> {
+pub(super) fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Evaluated>, OpenError> {
     open(
         &scratch.data(),
         options,
@@ -55,7 +49,7 @@ pub fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Judged>, Op
 fn one_process_at_a_time() {
     let scratch = Scratch::new("lock");
     let mut journal = start(&scratch, &options(1 << 16)).unwrap();
-    append(&mut journal.ledger, &[judged(1, 0)]).1.unwrap();
+    append(&mut journal.ledger, &[evaluated(1, 0)]).1.unwrap();
     let refused = start(&scratch, &options(1 << 16)).map(|_| ()).unwrap_err();
     let OpenError::Locked { pid, .. } = &refused else {
         panic!("{refused}");
@@ -88,7 +82,7 @@ fn a_directory_that_is_none_is_refused() {
     assert!(matches!(refused, OpenError::Directory { .. }), "{refused}");
     // No one may write there, root included.
     let proc = std::path::Path::new("/proc/self");
-    let refused = open::<Judged>(
+    let refused = open::<Evaluated>(
         proc,
         &options(1 << 16),
         Arc::new(|| {}),
@@ -115,7 +109,10 @@ fn segments_change_under_way_and_readers_read_along() {
                 for record in &found {
                     after += 1;
                     assert_eq!(record.outcome.seq, after);
-                    assert!(super::is_that(record, &judged(after, 200)));
+                    assert!(crate::ledger::journal::tests::is_that(
+                        record,
+                        &evaluated(after, 200)
+                    ));
                 }
                 if last && found.is_empty() {
                     break;
@@ -136,7 +133,7 @@ fn segments_change_under_way_and_readers_read_along() {
         for batch in 1..=100_u64 {
             let count = batch % 49 + 1;
             let orders: Vec<_> = (next..=2000.min(next + count - 1))
-                .map(|n| judged(n, 200))
+                .map(|n| evaluated(n, 200))
                 .collect();
             let (receipts, result) = append(&mut journal.ledger, &orders);
             result.unwrap();
@@ -183,7 +180,7 @@ fn segments_change_under_way_and_readers_read_along() {
 fn too_many_reads_are_refused_at_once() {
     let scratch = Scratch::new("busy");
     let mut journal = start(&scratch, &options(1 << 16)).unwrap();
-    append(&mut journal.ledger, &[judged(1, 0)]).1.unwrap();
+    append(&mut journal.ledger, &[evaluated(1, 0)]).1.unwrap();
     let (hold, held) = (
         Arc::new(std::sync::Barrier::new(3)),
         Arc::new(std::sync::Barrier::new(3)),
@@ -227,7 +224,7 @@ fn the_oldest_segments_go_and_the_window_stays() {
     let files = || fs::read_dir(scratch.data()).unwrap().count() - 2; // lock, ledger
     // Fifty orders are some 60 KiB, a segment; the window is some six.
     for _ in 0..30 {
-        let orders: Vec<_> = (next..next + 50).map(|n| judged(n, 1000)).collect();
+        let orders: Vec<_> = (next..next + 50).map(|n| evaluated(n, 1000)).collect();
         append(&mut journal.ledger, &orders).1.unwrap();
         next += 50;
         let oldest = journal.archive.oldest_seq();

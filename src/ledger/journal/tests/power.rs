@@ -1,24 +1,21 @@
 //! Power losses and kills at any operation, recovery's own included: what was
 //! acknowledged is found, once, in order, and nothing that was never offered.
 
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    super::{OpenError, Options},
-    Judged, append,
-    disk::{Disk, Fault, Loss, Random},
-    for_seeds, is_that, judged, open, options, read_all,
+use crate::ledger::journal::tests::disk::{Disk, Fault, Loss, Random};
+use crate::ledger::journal::tests::{
+    Evaluated, append, evaluated, for_seeds, is_that, open, options, read_all,
 };
-use crate::ledger::{Fate, Record};
+use crate::ledger::journal::{OpenError, Options};
+use crate::ledger::{CommitResult, Record};
 
 /// What the outside knows.
 #[derive(Clone, Default)]
 struct Outside {
     /// Every order that was offered to a ledger, by id.
-    offered: BTreeMap<String, Judged>,
+    offered: BTreeMap<String, Evaluated>,
     /// The id under each sequence that anyone was told of.
     told: Vec<String>,
     /// Ids that a start did not find: they must never come back.
@@ -27,7 +24,7 @@ struct Outside {
 }
 
 impl Outside {
-    fn orders(&mut self, random: &mut Random, most: u64) -> Vec<Judged> {
+    fn orders(&mut self, random: &mut Random, most: u64) -> Vec<Evaluated> {
         let count = 1 + random.below(most);
         // All of one length at times, so that one could pass for another.
         let same = random.percent(50);
@@ -39,7 +36,7 @@ impl Outside {
                 (self.number % 10, random.below(200) as usize)
             };
             let number = 1_000_000 + 10 * self.number + last;
-            let order = judged(number, padding);
+            let order = evaluated(number, padding);
             self.offered.insert(format!("o-{number}"), order.clone());
             order
         });
@@ -100,8 +97,8 @@ impl Outside {
                 result = journal.ledger.receipts(&mut receipts);
             }
             for receipt in &receipts {
-                match receipt.fate {
-                    Fate::Committed { seq, .. } => {
+                match receipt.result {
+                    CommitResult::Committed { seq, .. } => {
                         assert_eq!(seq, self.told.len() as u64 + 1);
                         self.told.push(receipt.item.order.id().as_str().into());
                     }
@@ -113,7 +110,7 @@ impl Outside {
                     append(&mut journal.ledger, &orders)
                         .0
                         .iter()
-                        .all(|r| r.fate == Fate::InDoubt)
+                        .all(|r| r.result == CommitResult::InDoubt)
                 );
                 break;
             }

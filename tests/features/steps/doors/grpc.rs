@@ -2,26 +2,27 @@
 
 mod streams;
 
-use std::{net::SocketAddr, ops::Deref, time::SystemTime};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::time::SystemTime;
 
+use order_processor::grpc::proto::order_service_client::OrderServiceClient;
 use order_processor::grpc::proto::{
     AckMode, GetOrderRequest, Order, OrderRecord, OrderStatus, SubmitRequest,
-    order_service_client::OrderServiceClient,
 };
 use prost_types::Timestamp;
 use tokio::runtime::{Builder, Runtime};
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-pub use self::streams::{Follower, stream};
-use super::{Answer, Connection, Door, Gone, Patience, Record, Submission, Told};
+use crate::doors::{Answer, BatchDeadline, Connection, Door, Gone, Record, Submission, Told};
 use crate::harness::PATIENCE;
 
+pub(crate) use crate::doors::grpc::streams::{Follower, stream};
+
 /// The gRPC port.
-pub struct Grpc(pub SocketAddr);
+pub(crate) struct Grpc(pub SocketAddr);
 
 /// A connection, which moves while somebody asks for something on it.
 struct Link {
@@ -71,9 +72,9 @@ impl Door for Grpc {
 impl Connection for Link {
     fn submit(&mut self, order: &Submission) -> Result<Answer, Gone> {
         let (ack_mode, wait) = match order.patience {
-            Patience::Usual => (AckMode::Unspecified, None),
-            Patience::None => (AckMode::Queued, None),
-            Patience::Seconds(seconds) => (AckMode::Unspecified, Some(i64::from(seconds))),
+            BatchDeadline::Usual => (AckMode::Unspecified, None),
+            BatchDeadline::None => (AckMode::Queued, None),
+            BatchDeadline::Seconds(seconds) => (AckMode::Unspecified, Some(i64::from(seconds))),
         };
         let request = SubmitRequest {
             order: Some(message(order)),

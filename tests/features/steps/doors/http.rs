@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::{Answer, Connection, Door, Gone, Patience, Record, Submission, Told};
+use crate::doors::{Answer, BatchDeadline, Connection, Door, Gone, Record, Submission, Told};
 use crate::harness::{Client, Reply, submit};
 
 /// The order port.
-pub struct Http(pub SocketAddr);
+pub(crate) struct Http(pub SocketAddr);
 
 impl Door for Http {
     fn connect(&self) -> Result<Box<dyn Connection>, Gone> {
@@ -31,9 +31,9 @@ impl Connection for Client {
             Some(others) => body.extend([",", others]),
         }
         let prefer = match patience {
-            Patience::Usual => String::new(),
-            Patience::None => "Prefer: respond-async\r\n".to_owned(),
-            Patience::Seconds(seconds) => format!("Prefer: wait={seconds}\r\n"),
+            BatchDeadline::Usual => String::new(),
+            BatchDeadline::None => "Prefer: respond-async\r\n".to_owned(),
+            BatchDeadline::Seconds(seconds) => format!("Prefer: wait={seconds}\r\n"),
         };
         let asked = submit(&prefer, &body);
         self.try_send(asked).map_err(|_| Gone)?;
@@ -48,7 +48,7 @@ impl Connection for Client {
 }
 
 /// What a reply says of an order. It has to say it in full: status, media type and members agree.
-pub fn answer(reply: &Reply) -> Answer {
+pub(crate) fn answer(reply: &Reply) -> Answer {
     let seen = format!("{reply:?}\n{}", reply.text());
     let json = reply.json();
     let media_type = reply.header("content-type");

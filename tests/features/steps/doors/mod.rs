@@ -1,16 +1,18 @@
-//! The doors: one way to say what clients do and are told, whatever protocol they speak.
+//! The wake_queues: one way to say what clients do and are told, whatever protocol they speak.
 
-pub mod grpc;
-pub mod http;
+pub(crate) mod grpc;
+pub(crate) mod http;
 
-use std::{str::FromStr, sync::Arc, time::SystemTime};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::harness::Service;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
 #[param(name = "door", regex = "HTTP|gRPC")]
-pub enum Protocol {
+pub(crate) enum Protocol {
     Http,
     Grpc,
 }
@@ -29,7 +31,7 @@ impl FromStr for Protocol {
 
 impl Protocol {
     /// This door of a running service.
-    pub fn door(self, service: &Service) -> Arc<dyn Door> {
+    pub(crate) fn door(self, service: &Service) -> Arc<dyn Door> {
         match self {
             Self::Http => Arc::new(http::Http(service.http)),
             Self::Grpc => Arc::new(grpc::Grpc(service.grpc.expect("it was asked for"))),
@@ -38,13 +40,13 @@ impl Protocol {
 }
 
 /// Where clients come in.
-pub trait Door: Send + Sync {
+pub(crate) trait Door: Send + Sync {
     /// Connects.
     fn connect(&self) -> Result<Box<dyn Connection>, Gone>;
 }
 
 /// A client's connection, on which it does one thing after the other.
-pub trait Connection: Send {
+pub(crate) trait Connection: Send {
     /// Hands in an order and waits for the answer.
     fn submit(&mut self, order: &Submission) -> Result<Answer, Gone>;
 
@@ -54,35 +56,35 @@ pub trait Connection: Send {
 
 /// Nobody listens, or the connection ended without an answer.
 #[derive(Debug)]
-pub struct Gone;
+pub(crate) struct Gone;
 
 /// An order as a client hands it in.
 #[derive(Clone, Debug)]
-pub struct Submission {
+pub(crate) struct Submission {
     /// As JSON writes it: `"ord-1"`, or something that isn't valid.
     pub id: String,
     /// As JSON writes it: `100.50`, `"1e2"`, or something that isn't valid.
     pub value: String,
     /// The other members with their braces, `{"side":"buy"}`; empty: none.
     pub members: String,
-    pub patience: Patience,
+    pub patience: BatchDeadline,
 }
 
 impl Submission {
     /// An order without other members, whose client waits as long as the service does.
-    pub fn new(id: &str, value: &str) -> Self {
+    pub(crate) fn new(id: &str, value: &str) -> Self {
         Self {
             id: format!("\"{id}\""),
             value: value.to_owned(),
             members: String::new(),
-            patience: Patience::Usual,
+            patience: BatchDeadline::Usual,
         }
     }
 }
 
 /// How long a client wants to wait for the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub(crate) enum BatchDeadline {
     /// It says nothing about it.
     Usual,
     /// Not at all.
@@ -93,7 +95,7 @@ pub enum Patience {
 
 /// What a client can be told of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     Processed,
     Failed,
     Queued,
@@ -109,7 +111,7 @@ pub enum Told {
 
 /// What a client was told.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub told: Told,
     /// The protocol's own word for it: `201`, `RESOURCE_EXHAUSTED`.
     pub code: String,
@@ -134,7 +136,7 @@ pub struct Answer {
 
 /// What is kept of an order.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// The order as JSON, to the digit.
     pub order: String,
     pub accepted: SystemTime,

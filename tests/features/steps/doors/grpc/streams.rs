@@ -1,10 +1,9 @@
 //! What goes over streams: the outcomes that a client follows, and many orders at once.
 
-use std::{
-    net::SocketAddr,
-    sync::mpsc::{self, Receiver},
-    thread,
-};
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::thread;
 
 use order_processor::grpc::proto::{
     FollowRequest, OrderRecord, OrderStatus, SubmitStreamRequest, SubmitStreamResponse,
@@ -13,21 +12,19 @@ use serde_json::{Value, json};
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use super::{Link, message};
-use crate::{
-    doors::{Gone, Submission},
-    harness::PATIENCE,
-};
+use crate::doors::grpc::{Link, message};
+use crate::doors::{Gone, Submission};
+use crate::harness::PATIENCE;
 
 /// What a follower receives: a line of the feed as JSON, or how the stream ended.
 type Received = Result<Value, String>;
 
 /// A client that follows the outcomes.
-pub struct Follower(Receiver<Received>);
+pub(crate) struct Follower(Receiver<Received>);
 
 impl Follower {
     /// Follows what comes after a sequence.
-    pub fn start(address: SocketAddr, after: u64) -> Self {
+    pub(crate) fn start(address: SocketAddr, after: u64) -> Self {
         let (send, received) = mpsc::channel();
         thread::spawn(move || {
             let mut link = Link::to(address).unwrap_or_else(|Gone| panic!("nobody listens"));
@@ -62,7 +59,7 @@ impl Follower {
     }
 
     /// The next outcome, or how the stream ended.
-    pub fn next(&self) -> Received {
+    pub(crate) fn next(&self) -> Received {
         self.0.recv_timeout(PATIENCE).expect("something in time")
     }
 }
@@ -89,7 +86,7 @@ fn word(status: OrderStatus) -> &'static str {
 }
 
 /// Sends orders on one stream and closes it; a result for each, in the members of a batch.
-pub fn stream(address: SocketAddr, orders: &[Submission]) -> Vec<Value> {
+pub(crate) fn stream(address: SocketAddr, orders: &[Submission]) -> Vec<Value> {
     let mut link = Link::to(address).unwrap_or_else(|Gone| panic!("nobody listens"));
     let requests: Vec<_> = orders
         .iter()

@@ -1,0 +1,210 @@
+//! The table itself: how a slot is laid out, found, taken, and changed.
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use bytemuck::Zeroable;
+
+use crate::cpu::prefetch::prefetch;
+use crate::dedupe::claims::{Claim, Claims};
+
+/// Slots in a bucket.
+pub(crate) const WAYS: usize = 16;
+/// How many spins a claimer waits for a slot that is being written.
+const PATIENCE: usize = 128;
+
+/// A slot's phase, the lowest bits of its state.
+pub(crate) mod phase {
+    pub(crate) const FREE: u64 = 0;
+    /// TimerSlot, its words are being written.
+    pub(crate) const RESERVED: u64 = 1;
+    /// The id is written; whether it may be kept is being found out.
+    pub(crate) const CLAIMING: u64 = 2;
+    /// In the queue or with a worker.
+    pub(crate) const QUEUED: u64 = 3;
+    /// In a batch that the ledger has.
+    pub(crate) const COMMITTING: u64 = 4;
+    pub(crate) const MASK: u64 = 7;
+}
+/// Somebody waits in the lists for this claim.
+pub(crate) const ATTACHED: u64 = 1 << 3;
+/// Somebody was told that the order is queued.
+pub(crate) const ACKED: u64 = 1 << 4;
+/// In a free slot: its last claim was withdrawn.
+pub(crate) const WITHDRAWN: u64 = 1 << 5;
+/// Nobody is told any more that the order is queued: the process ends while
+/// the ledger has it, and it is not kept.
+pub(crate) const SEALED: u64 = 1 << 6;
+const TAG_SHIFT: u32 = 8;
+const TAG_MASK: u64 = 0xff_ffff << TAG_SHIFT;
+pub(crate) const GENERATION_SHIFT: u32 = 32;
+
+#[derive(Zeroable)]
+struct Slot {
+    /// Id and content hashes, in two words each; written by the claimer
+    /// between RESERVED and the phase after it.
+    id: [AtomicU64; 2],
+    content: [AtomicU64; 2],
+}
+
+/// Two cache lines of states, then the hashes: a scan for an id that is not
+/// there (nearly every one) touches the states only.
+#[derive(Zeroable)]
+#[repr(align(128))]
+pub(crate) struct Bucket {
+    /// generation (32 bits) | tag of the id (24) | flags | phase.
+    pub(crate) states: [AtomicU64; WAYS],
+    slots: [Slot; WAYS],
+}
+
+impl Claims {
+    /// Has what a claim of this id reads and writes brought into the cache.
+    pub fn prefetch(&self, id: u128) {
+        let bucket = &self.buckets[self.bucket(id)];
+        prefetch(&bucket.states[0]);
+        prefetch(&bucket.states[WAYS / 2]); // the other line
+        prefetch(&bucket.slots[0]); // nearly always the one to be taken
+    }
+
+    fn bucket(&self, id: u128) -> usize {
+        ((id >> 64) as u64 & self.mask) as usize
+    }
+
+    pub(crate) fn state(&self, claim: Claim) -> &AtomicU64 {
+        &self.buckets[claim.slot as usize / WAYS].states[claim.slot as usize % WAYS]
+    }
+
+    /// Finds a live slot with this id other than `own`, with its phase.
+    pub(crate) fn find(&self, id: u128, own: Option<Claim>) -> Option<(Claim, u64)> {
+        let bucket = self.bucket(id);
+        let words = halves(id);
+        for way in 0..WAYS {
+            let slot = (bucket * WAYS + way) as u32;
+            if own.is_some_and(|own| own.slot == slot) {
+                continue;
+            }
+            let state = &self.buckets[bucket].states[way];
+            for patience in 0.. {
+                // Acquire pairs with the Release that published the id, and
+                // with the one that freed the slot (the window is up to date).
+                let seen = state.load(Ordering::Acquire);
+                let now = seen & phase::MASK;
+                if now == phase::FREE || seen & TAG_MASK != tag(id) {
+                    break;
+                }
+                let claim = Claim {
+                    slot,
+                    generation: (seen >> GENERATION_SHIFT) as u32,
+                };
+                if now == phase::RESERVED {
+                    if patience < PATIENCE {
+                        std::hint::spin_loop();
+                        continue;
+                    }
+                    // Same tag, same bucket: the same id but once in millions.
+                    return Some((claim, now));
+                }
+                let stored = &self.buckets[bucket].slots[way].id;
+                let same = stored.each_ref().map(|w| w.load(Ordering::Relaxed)) == words;
+                // The words belong to the state only if it has not moved on.
+                // Pairs with the fence in `reserve`.
+                fence(Ordering::Acquire);
+                if state.load(Ordering::Relaxed) >> GENERATION_SHIFT != seen >> GENERATION_SHIFT {
+                    continue;
+                }
+                if same {
+                    return Some((claim, now));
+                }
+                break;
+            }
+        }
+        None
+    }
+
+    /// Takes a free slot and writes the hashes into it; it is CLAIMING then.
+    pub(crate) fn reserve(&self, id: u128, content: u128) -> Option<Claim> {
+        let bucket = self.bucket(id);
+        for way in 0..WAYS {
+            let state = &self.buckets[bucket].states[way];
+            let seen = state.load(Ordering::Relaxed);
+            if seen & phase::MASK != phase::FREE {
+                continue;
+            }
+            let generation = ((seen >> GENERATION_SHIFT) as u32).wrapping_add(1);
+            let reserved = (u64::from(generation) << GENERATION_SHIFT) | tag(id) | phase::RESERVED;
+            // Acquire: whoever freed the slot had put its outcome into the
+            // window, and who finds us in the slot must find it there.
+            if state
+                .compare_exchange(seen, reserved, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+            {
+                continue;
+            }
+            // The words below are not seen without the new generation above
+            // (pairs with the Acquire fence in `find`).
+            fence(Ordering::Release);
+            let slot = &self.buckets[bucket].slots[way];
+            for (word, value) in slot.id.iter().zip(halves(id)) {
+                word.store(value, Ordering::Relaxed);
+            }
+            for (word, value) in slot.content.iter().zip(halves(content)) {
+                word.store(value, Ordering::Relaxed);
+            }
+            let claiming = (reserved & !phase::MASK) | phase::CLAIMING;
+            // Publishes the words (pairs with the Acquire load in `find`).
+            state.store(claiming, Ordering::Release);
+            return Some(Claim {
+                slot: (bucket * WAYS + way) as u32,
+                generation,
+            });
+        }
+        None
+    }
+
+    /// Whether the claim's content is this one; `None` if it has ended.
+    pub(crate) fn same_content(&self, claim: Claim, content: u128) -> Option<bool> {
+        let (bucket, way) = (claim.slot as usize / WAYS, claim.slot as usize % WAYS);
+        let stored = &self.buckets[bucket].slots[way].content;
+        let same = stored.each_ref().map(|w| w.load(Ordering::Relaxed)) == halves(content);
+        fence(Ordering::Acquire); // as in `find`
+        let now = self.state(claim).load(Ordering::Relaxed);
+        let alive = now & phase::MASK != phase::FREE
+            && (now >> GENERATION_SHIFT) as u32 == claim.generation;
+        alive.then_some(same)
+    }
+
+    pub(crate) fn advance(&self, claim: Claim, from: u64, to: u64) -> bool {
+        self.update(claim, |state| {
+            (state & phase::MASK == from).then_some((state & !phase::MASK) | to)
+        })
+    }
+
+    /// Changes the state of a claim that is still of its generation.
+    pub(crate) fn update(&self, claim: Claim, change: impl FnMut(u64) -> Option<u64>) -> bool {
+        self.change(claim, change).is_some()
+    }
+
+    /// The same; answers what it was before.
+    pub(crate) fn change(
+        &self,
+        claim: Claim,
+        mut change: impl FnMut(u64) -> Option<u64>,
+    ) -> Option<u64> {
+        // Acquire and Release: who ends a claim sees what was noted in it, and
+        // who notes sees that it has ended. SeqCst for `ack_queued`.
+        self.state(claim)
+            .fetch_update(Ordering::SeqCst, Ordering::Acquire, |state| {
+                ((state >> GENERATION_SHIFT) as u32 == claim.generation)
+                    .then(|| change(state))
+                    .flatten()
+            })
+            .ok()
+    }
+}
+
+fn halves(hash: u128) -> [u64; 2] {
+    [(hash >> 64) as u64, hash as u64]
+}
+
+fn tag(id: u128) -> u64 {
+    (id as u64) << TAG_SHIFT & TAG_MASK
+}

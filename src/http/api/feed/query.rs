@@ -1,0 +1,134 @@
+//! What the feed is asked for: its query, read strictly.
+//!
+//! A parameter that is misspelt, repeated or out of range is refused and not
+//! guessed at: a reader that asks for something else than it meant to would
+//! find out late. Values are plain digits, so percent-encoding isn't needed.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Outcomes on a page unless the query says otherwise.
+const LIMIT_DEFAULT: usize = 1000;
+/// Outcomes on a page at most.
+pub(crate) const LIMIT_MAX: u64 = 10_000;
+/// How long a reader can wait for the first new outcome, in seconds.
+pub(crate) const WAIT_MAX_SECONDS: u64 = 60;
+
+/// The parameters of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The last sequence that the reader has; 0: none.
+    pub(crate) after: u64,
+    /// Outcomes at most.
+    pub(crate) limit: usize,
+    /// How long to wait while there is none.
+    pub(crate) wait: Duration,
+}
+
+/// Why a query is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadQuery<'a> {
+    #[error("the feed takes `after`, `limit` and `wait`, each at most once")]
+    Unknown(&'a str),
+    #[error("`{0}` stands there more than once")]
+    Repeated(&'static str),
+    #[error("`{name}` must be a whole number from {min} to {max}", min = .allowed.start(), max = .allowed.end())]
+    OutOfRange {
+        name: &'static str,
+        allowed: RangeInclusive<u64>,
+    },
+}
+
+impl BadQuery<'_> {
+    /// The parameter's name, as it was sent.
+    pub(crate) fn parameter(&self) -> &str {
+        match self {
+            Self::Unknown(name) => name,
+            Self::Repeated(name) | Self::OutOfRange { name, .. } => name,
+        }
+    }
+}
+
+impl Asked {
+    /// Reads what follows the `?`.
+    pub(crate) fn read(query: &str) -> Result<Self, BadQuery<'_>> {
+        let (mut after, mut limit, mut wait) = (None, None, None);
+        if !query.is_empty() {
+            for parameter in query.split('&') {
+                let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+                let (name, place, allowed) = match name {
+                    "after" => ("after", &mut after, 0..=u64::MAX),
+                    "limit" => ("limit", &mut limit, 1..=LIMIT_MAX),
+                    "wait" => ("wait", &mut wait, 0..=WAIT_MAX_SECONDS),
+                    other => return Err(BadQuery::Unknown(other)),
+                };
+                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                let number = value.parse().ok().filter(|_| digits);
+                let number = number.filter(|number| allowed.contains(number));
+                let number = number.ok_or(BadQuery::OutOfRange { name, allowed })?;
+                if place.replace(number).is_some() {
+                    return Err(BadQuery::Repeated(name));
+                }
+            }
+        }
+        Ok(Self {
+            after: after.unwrap_or(0),
+            limit: limit.map_or(LIMIT_DEFAULT, |limit| limit as usize),
+            wait: Duration::from_secs(wait.unwrap_or(0)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_that_are_taken() {
+        for (query, after, limit, seconds) in [
+            ("", 0, 1000, 0),
+            ("after=0", 0, 1000, 0),
+            ("after=17&limit=1&wait=60", 17, 1, 60),
+            ("wait=0&limit=10000&after=007", 7, 10_000, 0),
+            ("after=18446744073709551615", u64::MAX, 1000, 0),
+        ] {
+            let wait = Duration::from_secs(seconds);
+            let asked = Asked { after, limit, wait };
+            assert_eq!(Asked::read(query), Ok(asked), "{query}");
+        }
+    }
+
+    #[test]
+    fn queries_that_are_refused_name_the_parameter() {
+        for (query, parameter) in [
+            ("before=1", "before"),
+            ("After=1", "After"),
+            ("after =1", "after "),
+            ("after%3d1", "after%3d1"),
+            ("&after=1", ""),
+            ("after=1&", ""),
+            ("after=1&&wait=1", ""),
+            ("=1", ""),
+            ("after", "after"),
+            ("after=", "after"),
+            ("after=-1", "after"),
+            ("after=+1", "after"),
+            ("after=1.0", "after"),
+            ("after=%31", "after"),
+            ("after=1=2", "after"),
+            ("after=18446744073709551616", "after"),
+            ("limit=0", "limit"),
+            ("limit=10001", "limit"),
+            ("wait=61", "wait"),
+            ("wait=0.5", "wait"),
+            ("wait=1s", "wait"),
+            ("after=1&after=1", "after"),
+            ("limit=5&wait=1&limit=6", "limit"),
+        ] {
+            let refused = Asked::read(query).expect_err(query);
+            assert_eq!(refused.parameter(), parameter, "{query}");
+        }
+        let detail = Asked::read("limit=0").unwrap_err().to_string();
+        assert_eq!(detail, "`limit` must be a whole number from 1 to 10000");
+    }
+}

@@ -1,0 +1,145 @@
+//! The observer: one thread that puts scrapes together.
+//!
+//! A scrape reads `/proc` and builds some kilobytes of text: neither belongs
+//! on a coroutine, whose thread serves orders and whose stack is small. So it
+//! is asked for here, behind a bounded queue, and the coroutine waits for it
+//! as it waits for an order.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+use std::{io, thread};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::http::api::problem::Problem;
+use crate::http::wire::reply::{JSON, Reply};
+use crate::metrics;
+use crate::metrics::{Gauges, ProcessMetrics};
+use crate::pipeline::Pipeline;
+use crate::pipeline::gate::State;
+use crate::sync::oneshot::Oneshot;
+use crate::sync::parking::{Idle, Parking, Poll, Urgency};
+
+/// Scrapes that may wait. More is no use: a scraper has given up by then.
+const WAITING_MAX: usize = 64;
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// The Prometheus text format.
+    Classic,
+    /// OpenMetrics.
+    OpenMetrics,
+    /// JSON for the status page.
+    Stats,
+}
+
+struct Request {
+    view: View,
+    reply: Arc<Oneshot<Reply>>,
+}
+
+struct Shared {
+    queue: ArrayQueue<Request>,
+    parking: Parking,
+    closed: AtomicBool,
+}
+
+/// A handle to the thread.
+#[derive(Clone)]
+pub(crate) struct Observer(Arc<Shared>);
+
+impl Observer {
+    /// Starts the thread. It ends when the pipeline is gone or on [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: ArrayQueue::new(WAITING_MAX),
+            parking: Parking::new(1, Idle::Yield),
+            closed: AtomicBool::new(false),
+        });
+        let (observer, pipeline) = (shared.clone(), Arc::downgrade(pipeline));
+        thread::Builder::new()
+            .name("observer".into())
+            .spawn(move || observer.run(&pipeline))?;
+        Ok(Self(shared))
+    }
+
+    /// Asks for a view; `None` when too many are waiting.
+    pub(crate) fn ask(&self, view: View, waker: &Waker) -> Option<Arc<Oneshot<Reply>>> {
+        let reply = Arc::new(Oneshot::new(Some(waker.clone())));
+        let request = Request {
+            view,
+            reply: reply.clone(),
+        };
+        self.0.queue.push(request).ok()?;
+        self.0.parking.notify(Urgency::Now);
+        Some(reply)
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.0.parking.notify_all();
+    }
+}
+
+impl Shared {
+    fn run(&self, pipeline: &Weak<Pipeline>) {
+        loop {
+            let next = self
+                .parking
+                .next(0, Urgency::Now, || match self.queue.pop() {
+                    Some(request) => Poll::Item(request, false),
+                    None if self.closed.load(Ordering::Acquire) => Poll::Closed,
+                    None => Poll::Empty,
+                });
+            let (Some(request), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
+                return;
+            };
+            // A panic has been logged; the scraper hears of it, too.
+            let reply = catch_unwind(AssertUnwindSafe(|| view(&pipeline, request.view)))
+                .unwrap_or_else(|_| Problem::Internal.report("the scrape failed").reply());
+            request.reply.keep(reply);
+            pipeline.wake_queues.flush();
+        }
+    }
+}
+
+fn view(pipeline: &Pipeline, view: View) -> Reply {
+    let gauges = gauges(pipeline);
+    let mut body = Vec::with_capacity(16 << 10);
+    let content_type = match view {
+        View::Classic => {
+            metrics::classic(&pipeline.metrics, &gauges, &mut body);
+            metrics::CLASSIC_CONTENT_TYPE
+        }
+        View::OpenMetrics => {
+            metrics::openmetrics(&pipeline.metrics, &gauges, &mut body);
+            metrics::OPENMETRICS_CONTENT_TYPE
+        }
+        View::Stats => {
+            metrics::stats_json(&pipeline.metrics, &gauges, &mut body);
+            JSON
+        }
+    };
+    Reply::bytes(200, content_type, body)
+}
+
+/// The levels as they are now.
+pub(crate) fn gauges(pipeline: &Pipeline) -> Gauges {
+    Gauges {
+        queue_depth: pipeline.depth() as u64,
+        queue_capacity: pipeline.capacity() as u64,
+        queue_bytes: pipeline.gate.bytes(),
+        commit_queue_depth: pipeline.commit_depth() as u64,
+        dedupe_window_age: pipeline.window.age(),
+        ready: pipeline.gate.state() == State::Open,
+        ledger: pipeline.archive().map_or("", |archive| archive.kind()),
+        process: ProcessMetrics::read(),
+    }
+}

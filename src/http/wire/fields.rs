@@ -1,0 +1,154 @@
+//! The header fields that the server reads, and the rules on how often and together with what they
+//! may stand.
+//!
+//! `Host`, `Content-Length` and `Transfer-Encoding` decide where a request goes and where it ends.
+//! They are collected first and evaluated together, so that their order in the head doesn't matter.
+
+use crate::http::wire::{BodyFraming, FramingError, Span, Version, target};
+
+/// What the header lines say, collected before any of it is evaluated against the rest.
+pub(crate) struct Fields {
+    hosts: u32,
+    content_length: Option<u64>,
+    /// Lines of `Transfer-Encoding`; a list over two lines is a list, so only one can be `chunked`
+    /// alone.
+    encodings: u32,
+    chunked: bool,
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) expect_continue: bool,
+    pub(crate) content_type: Span,
+    pub(crate) authorization: Span,
+    pub(crate) prefer: [Span; 2],
+    pub(crate) accept: [Span; 2],
+}
+
+impl Fields {
+    pub(crate) fn new() -> Self {
+        Self {
+            hosts: 0,
+            content_length: None,
+            encodings: 0,
+            chunked: false,
+            close: false,
+            keep_alive: false,
+            expect_continue: false,
+            content_type: Span::ABSENT,
+            authorization: Span::ABSENT,
+            prefer: [Span::ABSENT; 2],
+            accept: [Span::ABSENT; 2],
+        }
+    }
+
+    /// Takes in one header line. The name's length picks at most three to compare with.
+    pub(crate) fn take(
+        &mut self,
+        buf: &[u8],
+        header: &httparse::Header<'_>,
+    ) -> Result<(), FramingError> {
+        let value = header.value;
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        match header.name.len() {
+            4 if is("host") => {
+                self.hosts += 1;
+                if self.hosts > 1 {
+                    return Err(FramingError::HostRepeated);
+                }
+                if !target::is_host(value) {
+                    return Err(FramingError::HostInvalid);
+                }
+            }
+            6 if is("accept") => keep(&mut self.accept, buf, value)?,
+            6 if is("prefer") => keep(&mut self.prefer, buf, value)?,
+            6 if is("expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(FramingError::Expectation);
+                }
+                self.expect_continue = true;
+            }
+            10 if is("connection") => {
+                for token in value.split(|&byte| byte == b',') {
+                    let token = token.trim_ascii();
+                    self.close |= token.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            12 if is("content-type") => keep_only(&mut self.content_type, buf, value)?,
+            13 if is("authorization") => keep_only(&mut self.authorization, buf, value)?,
+            14 if is("content-length") => {
+                let length = decimal(value).ok_or(FramingError::LengthInvalid)?;
+                if self.content_length.replace(length).is_some() {
+                    return Err(FramingError::LengthRepeated);
+                }
+            }
+            17 if is("transfer-encoding") => {
+                self.encodings += 1;
+                self.chunked = value.eq_ignore_ascii_case(b"chunked");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Judges the fields that depend on each other and on the version.
+    pub(crate) fn body(&self, version: Version) -> Result<BodyFraming, FramingError> {
+        if version == Version::Http11 && self.hosts == 0 {
+            return Err(FramingError::HostMissing);
+        }
+        match (self.encodings, self.content_length) {
+            (0, None) => Ok(BodyFraming::None),
+            (0, Some(length)) => Ok(BodyFraming::Length(length)),
+            _ if version == Version::Http10 => Err(FramingError::EncodingOnHttp10),
+            (_, Some(_)) => Err(FramingError::LengthAndEncoding),
+            (1, None) if self.chunked => Ok(BodyFraming::Chunked),
+            _ => Err(FramingError::EncodingUnknown),
+        }
+    }
+}
+
+/// Keeps a list field's line, when there is room left for it.
+fn keep(lines: &mut [Span; 2], buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
+    match lines.iter_mut().find(|line| **line == Span::ABSENT) {
+        Some(free) => keep_only(free, buf, value),
+        None => Ok(()),
+    }
+}
+
+/// Keeps a field that stands there once only: if two readers picked different ones, one of them
+/// would let pass what the other refused.
+fn keep_only(line: &mut Span, buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
+    if *line != Span::ABSENT {
+        return Err(FramingError::FieldRepeated);
+    }
+    if !value.is_ascii() {
+        return Err(FramingError::FieldNotAscii);
+    }
+    *line = span(buf, value);
+    Ok(())
+}
+
+/// The range that `part`, a subslice of `buf`, takes in it.
+pub(crate) fn span(buf: &[u8], part: &[u8]) -> Span {
+    let start = part.as_ptr().addr() - buf.as_ptr().addr();
+    span_of(start, start + part.len())
+}
+
+/// A range as it is kept.
+pub(crate) fn span_of(start: usize, end: usize) -> Span {
+    let offset = |at| u32::try_from(at).expect("a head's window is cut to u32::MAX bytes");
+    Span {
+        start: offset(start),
+        end: offset(end),
+    }
+}
+
+/// Digits only, at least one, below 2^64.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}

@@ -1,0 +1,68 @@
+//! The request target: which part of it is the path, which the query.
+
+use std::ops::Range;
+
+use crate::http::wire::{FramingError, Method};
+
+/// Finds path and query in a request target, as ranges of it (RFC 9112 section 3.2).
+///
+/// Origin form (`/orders?after=0`), absolute form (`http://host/orders?after=0`, which a server
+/// must take though clients send it to proxies only) and, for `OPTIONS`, `*`. The authority of an
+/// absolute form is checked for a host and otherwise not used: this server has one site. The query
+/// is `None` without a `?`.
+pub(crate) fn split(
+    target: &[u8],
+    method: Method,
+) -> Result<(Range<usize>, Option<Range<usize>>), FramingError> {
+    let mut question = None;
+    for (at, &byte) in target.iter().enumerate() {
+        match byte {
+            b'?' if question.is_none() => question = Some(at),
+            b'#' => return Err(FramingError::Target),
+            0x21..=0x7e => {}
+            _ => return Err(FramingError::Target),
+        }
+    }
+    let path_end = question.unwrap_or(target.len());
+    let query = question.map(|at| at + 1..target.len());
+    match target.first() {
+        Some(b'/') => Ok((0..path_end, query)),
+        Some(b'*') if target.len() == 1 && method == Method::Options => Ok((0..1, None)),
+        _ => Ok((absolute_path(&target[..path_end])?, query)),
+    }
+}
+
+/// The path of an absolute-form target without its query.
+#[cold]
+fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
+    let starts_with = |scheme: &str| {
+        target
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
+    let authority_start = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| starts_with(scheme))
+        .ok_or(FramingError::Target)?
+        .len();
+    let authority_len = memchr::memchr(b'/', &target[authority_start..]);
+    let authority_end = authority_len.map_or(target.len(), |len| authority_start + len);
+    let authority = &target[authority_start..authority_end];
+    // No user information either (RFC 9110 section 4.2.4), which `is_host` refuses with its `@`.
+    if authority.is_empty() || authority[0] == b':' || !is_host(authority) {
+        return Err(FramingError::Target);
+    }
+    if authority_end == target.len() {
+        // An empty path means `/`; the scheme's last slash lends its byte.
+        return Ok(authority_start - 1..authority_start);
+    }
+    Ok(authority_end..target.len())
+}
+
+/// Whether these are bytes that a host with an optional port is made of (RFC 3986 section 3.2.2).
+/// Empty is right for `Host`: it is what a client sends for a target without an authority.
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_~%!$&'()*+,;=".contains(byte))
+}

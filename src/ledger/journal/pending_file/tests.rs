@@ -1,0 +1,172 @@
+//! The format: every byte of it, and what is refused.
+
+use crc32c::crc32c;
+
+use crate::ledger::journal::pending_file::format::{SUM, WRITE_BYTES, decode};
+use crate::ledger::journal::storage::Source;
+use crate::ledger::journal::tests::disk::Disk;
+use crate::order::ID_LEN_MAX;
+
+use super::*;
+
+const ID: LedgerId = LedgerId([7; 16]);
+
+fn pending(disk: &Disk) -> Pending {
+    Pending {
+        storage: Arc::new(disk.clone()),
+        ledger: ID,
+        catalogue: Arc::new(SegmentIndex::new(1 << 20, Vec::new(), 9)),
+        _lock: None,
+    }
+}
+
+fn kept(id: &str, order: &str) -> Kept<'static> {
+    Kept {
+        accepted_at: 0x0102_0304_0506_0708,
+        id: Cow::Owned(id.to_owned()),
+        order: Cow::Owned(order.to_owned()),
+    }
+}
+
+/// The file with these orders in it.
+fn bytes_of(orders: &[Kept<'static>]) -> Vec<u8> {
+    let disk = Disk::new(1);
+    pending(&disk).keep(9, orders.iter().cloned()).unwrap();
+    disk.bytes(NAME)
+}
+
+fn two() -> [Kept<'static>; 2] {
+    [
+        kept("a", r#"{"id":"a","value":1}"#),
+        kept("bc", r#"{"id":"bc","value":-2.50,"note":"ü"}"#),
+    ]
+}
+
+#[test]
+fn each_byte_has_its_place() {
+    let bytes = bytes_of(&two()[..1]);
+    let mut expected = b"\xFFORDKEP\xFE".to_vec();
+    expected.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([7; 16]);
+    expected.extend([9, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([64 + 16 + 1 + 20 + 4, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([0; 4]);
+    expected.extend(crc32c(&expected).to_le_bytes());
+    expected.extend([8, 7, 6, 5, 4, 3, 2, 1]);
+    expected.extend([20, 0, 0, 0, 1, 0, 0, 0]);
+    expected.extend(b"a{\"id\":\"a\",\"value\":1}");
+    expected.extend(crc32c(&expected).to_le_bytes());
+    assert_eq!(bytes, expected);
+}
+
+#[test]
+fn what_goes_in_comes_out_again() {
+    // Several pieces, one of them a long order.
+    let note = "n".repeat(3 * WRITE_BYTES);
+    let mut orders: Vec<_> = (0..5000)
+        .map(|n| kept(&format!("o-{n}"), &"x".repeat(n % 700)))
+        .collect();
+    orders.push(kept(&"i".repeat(ID_LEN_MAX), &note));
+    for orders in [two().to_vec(), orders] {
+        let left = decode(&bytes_of(&orders), ID).unwrap();
+        let after_seq = 9;
+        assert!(left == Left { after_seq, orders });
+    }
+}
+
+#[test]
+fn every_flip_and_every_cut_is_refused() {
+    let bytes = bytes_of(&two());
+    assert!(decode(&bytes, ID).is_ok());
+    let on_disk = |bytes: &[u8]| {
+        let disk = Disk::new(1);
+        pending(&disk).keep(9, two().into_iter()).unwrap();
+        disk.change(NAME, |file| *file = bytes.to_vec());
+        load(&disk, ID)
+    };
+    assert_eq!(on_disk(&bytes).unwrap().unwrap().orders, two());
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            assert!(decode(&flipped, ID).is_err(), "bit {bit} of {at}");
+        }
+        let mut flipped = bytes.clone();
+        flipped[at] = !flipped[at];
+        assert!(on_disk(&flipped).is_err(), "byte {at}");
+        assert!(decode(&bytes[..at], ID).is_err(), "cut at {at}");
+        assert!(on_disk(&bytes[..at]).is_err(), "cut at {at}");
+        let mut zeroed = bytes.clone();
+        zeroed[at..].fill(0);
+        if zeroed != bytes {
+            assert!(on_disk(&zeroed).is_err(), "zeroes from {at}");
+        }
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    let error = on_disk(&longer).unwrap_err().to_string();
+    assert!(
+        error.contains("pending") && error.contains("restore it"),
+        "{error}"
+    );
+}
+
+/// Behind a checksum that is right.
+#[test]
+fn what_can_not_be_is_refused() {
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = bytes_of(&two());
+        bytes.truncate(bytes.len() - SUM);
+        change(&mut bytes);
+        let head = crc32c(&bytes[..60]).to_le_bytes();
+        bytes[60..64].copy_from_slice(&head);
+        bytes.extend(crc32c(&bytes).to_le_bytes());
+        decode(&bytes, ID)
+    };
+    assert!(changed(&|_| {}).is_ok());
+    let newer = changed(&|bytes| bytes[8] = 2).unwrap_err();
+    assert!(
+        matches!(newer, OpenError::Version { version: 2, .. }),
+        "{newer}"
+    );
+    let foreign = changed(&|bytes| bytes[16] = 0).unwrap_err();
+    assert!(matches!(foreign, OpenError::Foreign { .. }), "{foreign}");
+    for change in [
+        &(|bytes: &mut Vec<u8>| bytes[40] = 3) as &dyn Fn(&mut Vec<u8>), // three orders
+        &|bytes| bytes[48] += 1,                                         // a longer file
+        &|bytes| bytes[64 + 8] += 1,                                     // a longer order
+        &|bytes| bytes[64 + 12] = 255,                                   // a longer id
+        &|bytes| bytes[64 + 16] = 0xFF,                                  // no UTF-8
+    ] {
+        let error = changed(change).unwrap_err();
+        assert!(matches!(error, OpenError::Kept { .. }), "{error}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_failure() {
+    use crate::ledger::journal::tests::disk::Fault;
+    let total = {
+        let disk = Disk::new(1);
+        pending(&disk).keep(9, two().into_iter()).unwrap();
+        disk.ops()
+    };
+    for at in 1..=total {
+        for fault in [Fault::Fails, Fault::SyncFails, Fault::Full(0)] {
+            let disk = Disk::new(at);
+            let pending = pending(&disk);
+            pending.keep(3, two().into_iter().take(1)).unwrap();
+            disk.plan(at, fault);
+            let result = pending.keep(9, two().into_iter());
+            let left = load(&disk, ID).unwrap().unwrap();
+            // The old one or the new one, and the new one if it says so.
+            match (result.is_ok(), left.after_seq) {
+                (_, 9) => assert_eq!(left.orders, two()),
+                (false, 3) => assert_eq!(left.orders, two()[..1]),
+                other => panic!("{other:?} at {at} of {fault:?}"),
+            }
+            assert!(!disk.names().unwrap().iter().any(|name| name == NEW));
+        }
+    }
+}

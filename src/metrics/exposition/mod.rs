@@ -1,0 +1,237 @@
+//! What `/metrics` says: every family with its name and help, read and written in one pass.
+//!
+//! The order of the reads matters at one place: outcomes before acceptances (see
+//! [`counter`](crate::metrics::counter)). Nothing here recurses, and a frame holds one histogram's snapshot at
+//! most, so that a scrape can run on a coroutine's small stack.
+
+use crate::metrics::text::{Family, Format, Kind, Text};
+use crate::metrics::{Gauges, JournalMetrics, Metrics, ProcessMetrics, Reason, WithdrawReason};
+
+/// The `Content-Type` of [`classic`].
+pub(crate) const CLASSIC_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The `Content-Type` of [`openmetrics`].
+pub(crate) const OPENMETRICS_CONTENT_TYPE: &str =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Room for a usual exposition, so that the buffer need not grow on the way.
+const USUAL_BYTES: usize = 16 * 1024;
+
+/// Appends the figures in the Prometheus text format 0.0.4.
+pub fn classic(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
+    expose(metrics, gauges, out, Format::Classic);
+}
+
+/// Appends the figures in OpenMetrics 1.0.
+pub fn openmetrics(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
+    expose(metrics, gauges, out, Format::OpenMetrics);
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind: Kind::Counter,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind: Kind::Gauge,
+        help,
+    }
+}
+
+fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format) {
+    out.reserve(USUAL_BYTES);
+    let mut text = Text::new(out, format);
+    orders(&mut text, metrics);
+    levels(&mut text, gauges);
+    stages(&mut text, metrics);
+    if let Some(journal) = metrics.journal.get() {
+        self::journal(&mut text, journal);
+    }
+    http(&mut text, metrics);
+    workers(&mut text, metrics);
+    if let Some(process) = &gauges.process {
+        self::process(&mut text, process);
+    }
+    let build = Family {
+        name: "build",
+        kind: Kind::Info,
+        help: "What was built; always 1.",
+    };
+    text.family(&build);
+    text.sample(&build, &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    text.finish();
+}
+
+fn single(text: &mut Text<'_>, family: &Family, value: u64) {
+    text.family(family);
+    text.sample(family, &[], value);
+}
+
+fn orders(text: &mut Text<'_>, metrics: &Metrics) {
+    let processed = counter("orders_processed", "Orders committed as processed.");
+    single(text, &processed, metrics.ledger.processed.get());
+    let failed = counter(
+        "orders_failed",
+        "Orders committed as failed by the processor.",
+    );
+    single(text, &failed, metrics.ledger.failed.get());
+
+    let withdrawn = counter(
+        "orders_withdrawn",
+        "Accepted orders that ended without an outcome; a retry is safe.",
+    );
+    text.family(&withdrawn);
+    for reason in WithdrawReason::ALL {
+        let count = metrics.withdrawn.get(*reason);
+        text.sample(&withdrawn, &[("reason", reason.as_str())], count);
+    }
+
+    // After the three ways out: accepted is never less than their sum.
+    let accepted = counter("orders_accepted", "New orders let into the intake queue.");
+    single(text, &accepted, metrics.admission.accepted.get());
+    let duplicate = counter(
+        "orders_duplicate",
+        "Submissions of an id and content seen before.",
+    );
+    single(text, &duplicate, metrics.admission.duplicate.get());
+
+    let rejected = counter("orders_rejected", "Submissions turned away.");
+    text.family(&rejected);
+    for reason in Reason::ALL {
+        let count = metrics.admission.rejected.get(*reason);
+        text.sample(&rejected, &[("reason", reason.as_str())], count);
+    }
+}
+
+fn levels(text: &mut Text<'_>, gauges: &Gauges) {
+    let depth = gauge("queue_depth", "Orders in the intake queue.");
+    single(text, &depth, gauges.queue_depth);
+    let capacity = gauge("queue_capacity", "Slots of the intake queue.");
+    single(text, &capacity, gauges.queue_capacity);
+    let bytes = gauge(
+        "queue_bytes",
+        "Bytes of orders between admission and reply.",
+    );
+    single(text, &bytes, gauges.queue_bytes);
+    let commit_depth = gauge("commit_queue_depth", "Outcomes that wait for the ledger.");
+    single(text, &commit_depth, gauges.commit_queue_depth);
+    if let Some(age) = gauges.dedupe_window_age {
+        let family = gauge(
+            "dedupe_window_age_seconds",
+            "Age of the oldest id a retry still meets.",
+        );
+        text.family(&family);
+        text.sample_seconds(&family, &[], age);
+    }
+    let ready = gauge("ready", "1 while new orders are taken, else 0.");
+    single(text, &ready, u64::from(gauges.ready));
+}
+
+fn stages(text: &mut Text<'_>, metrics: &Metrics) {
+    let family = Family {
+        name: "order_stage_seconds",
+        kind: Kind::Histogram,
+        help: "How long orders take in each stage, and from admission to commit (total).",
+    };
+    text.family(&family);
+    text.histogram(&family, &[("stage", "queue")], &metrics.queue_stage());
+    text.histogram(&family, &[("stage", "process")], &metrics.process_stage());
+    text.histogram(
+        &family,
+        &[("stage", "commit")],
+        &metrics.ledger.commit.snapshot(),
+    );
+    text.histogram(
+        &family,
+        &[("stage", "total")],
+        &metrics.ledger.total.snapshot(),
+    );
+}
+
+fn journal(text: &mut Text<'_>, journal: &JournalMetrics) {
+    let commit = Family {
+        name: "journal_commit_seconds",
+        kind: Kind::Histogram,
+        help: "How long a batch takes to be written and synced.",
+    };
+    text.family(&commit);
+    text.histogram(&commit, &[], &journal.commit.snapshot());
+    let orders = Family {
+        name: "journal_batch_orders",
+        kind: Kind::Histogram,
+        help: "Orders in a batch.",
+    };
+    text.family(&orders);
+    text.histogram(&orders, &[], &journal.batch_orders.snapshot());
+    let bytes = gauge("journal_bytes", "Bytes that the journal takes on disk.");
+    single(text, &bytes, journal.bytes());
+}
+
+fn http(text: &mut Text<'_>, metrics: &Metrics) {
+    let connections = gauge("http_connections", "Connections open now.");
+    single(text, &connections, metrics.http.connections.get());
+    let requests = counter(
+        "http_requests",
+        "Requests answered; pairs never seen are left out.",
+    );
+    text.family(&requests);
+    for (route, status, count) in metrics.http.requests_made() {
+        let labels = [("route", route.as_str()), ("status", status.as_str())];
+        text.sample(&requests, &labels, count);
+    }
+}
+
+fn workers(text: &mut Text<'_>, metrics: &Metrics) {
+    let parks = counter(
+        "worker_parks",
+        "Times a worker found nothing to do and parked.",
+    );
+    single(text, &parks, metrics.worker_parks());
+    let wakes = counter("worker_wakes", "Times a worker came back from a park.");
+    single(text, &wakes, metrics.worker_wakes());
+}
+
+fn process(text: &mut Text<'_>, process: &ProcessMetrics) {
+    let cpu = Family {
+        name: "process_cpu_seconds",
+        kind: Kind::CounterTotal,
+        help: "CPU time spent, user and system.",
+    };
+    text.family(&cpu);
+    text.sample_seconds(&cpu, &[], process.cpu);
+    let resident = gauge("process_resident_memory_bytes", "Memory in RAM.");
+    single(text, &resident, process.resident_bytes);
+    let mapped = gauge("process_virtual_memory_bytes", "Memory mapped.");
+    single(text, &mapped, process.virtual_bytes);
+    single(text, &gauge("process_threads", "Threads."), process.threads);
+    if let Some(open) = process.open_fds {
+        single(
+            text,
+            &gauge("process_open_fds", "File descriptors open."),
+            open,
+        );
+    }
+    if let Some(max) = process.max_fds {
+        single(
+            text,
+            &gauge("process_max_fds", "File descriptors allowed (soft limit)."),
+            max,
+        );
+    }
+    if let Some(start) = process.start_time {
+        let family = gauge(
+            "process_start_time_seconds",
+            "Start of the process, since the Unix epoch.",
+        );
+        text.family(&family);
+        text.sample_seconds(&family, &[], start);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Who waits for the pipeline to move: a reader that has seen all of the feed,
+//! a batch that found no room.
+//!
+//! A list of wakers, emptied by the committer behind every batch that ended
+//! orders. While nobody is on it, which is nearly always, that costs the
+//! committer one load.
+//!
+//! # Why no wake-up is lost
+//!
+//! A watcher puts its waker on the list, passes a SeqCst fence, and only then
+//! looks whether it need wait at all. Whoever moves the pipeline does so first,
+//! passes a SeqCst fence, and then looks whether anybody is listed. Of the two
+//! fences one comes first: either the watcher sees the move, or the mover sees
+//! the watcher.
+
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use crossbeam_utils::CachePadded;
+
+use crate::pipeline::Pipeline;
+use crate::sync::oneshot::wake;
+
+/// The list. As long as there are connections, streams and batches that wait.
+#[derive(Default)]
+pub struct Progress {
+    /// How many are listed; written under the lock.
+    listed: CachePadded<AtomicUsize>,
+    list: Mutex<List>,
+}
+
+#[derive(Default)]
+struct List {
+    next: u64,
+    wakers: Vec<(u64, Waker)>,
+}
+
+/// A place on the list, given up when dropped. It is good for one wake-up:
+/// watch again, and look again, after each.
+#[must_use = "dropping it ends the watch"]
+pub struct Watch {
+    pipeline: Arc<Pipeline>,
+    /// Which of the pipeline's lists it is on.
+    list: fn(&Pipeline) -> &Progress,
+    number: u64,
+}
+
+impl Progress {
+    /// Lists a waker; look at what is waited for after this, not before.
+    pub(crate) fn add(&self, waker: Waker) -> u64 {
+        let mut list = self.list();
+        let number = list.next;
+        list.next += 1;
+        list.wakers.push((number, waker));
+        self.listed.store(list.wakers.len(), Ordering::Relaxed);
+        drop(list);
+        // Pairs with the fence in `notify`.
+        fence(Ordering::SeqCst);
+        number
+    }
+
+    /// Wakes all who are listed, and takes them off. Call it after the move,
+    /// and before the doors are flushed.
+    pub fn notify(&self) {
+        // Pairs with the fence in `add`.
+        fence(Ordering::SeqCst);
+        if self.listed.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut list = self.list();
+        let wakers = std::mem::take(&mut list.wakers);
+        self.listed.store(0, Ordering::Relaxed);
+        drop(list);
+        for (_, waker) in wakers {
+            wake(&waker);
+        }
+    }
+
+    fn remove(&self, number: u64) {
+        let mut list = self.list();
+        // Numbers ascend: who watches for long is at the front.
+        if let Ok(index) = list
+            .wakers
+            .binary_search_by_key(&number, |(number, _)| *number)
+        {
+            list.wakers.remove(index);
+        }
+        self.listed.store(list.wakers.len(), Ordering::Relaxed);
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        // Pushed to, taken and removed from in single steps: never half done.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(
+        pipeline: &Arc<Pipeline>,
+        list: fn(&Pipeline) -> &Progress,
+        waker: &Waker,
+    ) -> Self {
+        Self {
+            number: list(pipeline).add(waker.clone()),
+            pipeline: pipeline.clone(),
+            list,
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        (self.list)(&self.pipeline).remove(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn watcher(progress: &Progress) -> (u64, Arc<Woken>) {
+        let woken = Arc::<Woken>::default();
+        (progress.add(woken.clone().into()), woken)
+    }
+
+    #[test]
+    fn all_who_are_listed_are_woken_once() {
+        let progress = Progress::default();
+        let (_, one) = watcher(&progress);
+        let (gone, two) = watcher(&progress);
+        let (_, three) = watcher(&progress);
+        progress.remove(gone);
+        progress.notify();
+        let woken = [one, two, three].map(|watcher| watcher.0.swap(false, Ordering::SeqCst));
+        assert_eq!(woken, [true, false, true]);
+        assert_eq!(progress.listed.load(Ordering::SeqCst), 0);
+        let (late, four) = watcher(&progress);
+        progress.remove(late);
+        progress.remove(late);
+        progress.notify();
+        assert!(!four.0.load(Ordering::SeqCst));
+    }
+}
