@@ -73,7 +73,7 @@ pub mod internals {
     };
     pub use crate::order::{HashKey, Order, decode};
     pub use crate::pipeline::answer::Answer;
-    pub use crate::pipeline::gate::State;
+    pub use crate::pipeline::gate::GateState;
     pub use crate::pipeline::processor::Rules;
     pub use crate::pipeline::{Pipeline, Settings};
     pub use crate::sync::parking::{Idle, Parking, Poll, Urgency};

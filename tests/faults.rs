@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use harness::{
     BASE_FLAGS, Client, Directory, Figures, Service, get, on_both_engines, order, post, until,
 };
+use order_processor::internals::GateState;
 use order_processor::internals::LAST_BYTES;
-use order_processor::internals::State;
 use order_processor::{Config, Fault, Order, Processor, Server, Verdict};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
@@ -305,7 +305,7 @@ fn a_fault_takes_no_promise_with_it_that_is_on_its_way() {
         assert_eq!(reply.status, 202);
     }
     until("the worker has one", || pipeline.depth() == 2);
-    pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
+    pipeline.gate.close(GateState::LedgerDown); // as a thread that breaks does
     thread::scope(|scope| {
         scope.spawn(|| {
             until("given up", || pipeline.is_force_draining());
@@ -340,7 +340,7 @@ fn a_fault_is_told_to_a_batch_at_once() {
     client.send("{\"id\":\"a\",\"value\":1}\n{\"id\"");
     let pipeline = server.pipeline();
     until("one is in", || pipeline.metrics.ledger.outcomes() == 1);
-    pipeline.gate.close(State::LedgerDown); // as a thread that breaks does
+    pipeline.gate.close(GateState::LedgerDown); // as a thread that breaks does
     let start = Instant::now();
     server.abandon();
     let took = start.elapsed();

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::dedupe::claims::{Claim, Claimed};
 use crate::dedupe::window::Known;
-use crate::ledger::Outcome;
-use crate::metrics::Reason;
+use crate::ledger::{Archive, Outcome, Read, ReadError, ReadRange};
+use crate::metrics::{Metrics, Reason};
 use crate::order::{HashKey, Invalid, Order, OrderId, decode_telling};
 use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
-use crate::pipeline::gate::{Refused, State};
+use crate::pipeline::gate::{GateState, Refused};
 use crate::pipeline::{InFlight, Pipeline, cost};
+use crate::sync::watch_list::Watch;
 
 /// Why a submission was not taken. Nothing of it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ pub enum Rejection {
     },
     /// The gate is closed: recovering, draining or ledger down.
     #[error("orders are not taken now")]
-    Closed(State),
+    Closed(GateState),
 }
 
 /// What came of an order that is one of many.
@@ -84,6 +85,15 @@ pub struct Admission {
     key: HashKey,
 }
 
+/// How far back the dedupe window reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WindowReach {
+    /// Outcomes it holds at most.
+    pub(crate) orders: usize,
+    /// The age of the oldest outcome, once the window is full.
+    pub(crate) age: Option<Duration>,
+}
+
 /// Where an order is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderState {
@@ -101,8 +111,88 @@ impl Admission {
         Self { pipeline, key }
     }
 
-    /// The pipeline behind the door.
-    pub fn pipeline(&self) -> &Arc<Pipeline> {
+    /// Whether orders are taken, or why not.
+    pub(crate) fn state(&self) -> GateState {
+        self.pipeline.gate.state()
+    }
+
+    /// Whether no more orders will be taken in this process.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.pipeline.gate.is_closed()
+    }
+
+    /// Where outcomes are read; `None` until the ledger is open.
+    pub(crate) fn archive(&self) -> Option<&Arc<dyn Archive>> {
+        self.pipeline.archive()
+    }
+
+    /// Reads the outcome with this sequence and hands it to `reply`, now or later, on whatever
+    /// thread. Wakers that `reply` calls are flushed behind it. Before the ledger is open the
+    /// answer is [`ReadError::Busy`].
+    pub(crate) fn read(&self, seq: u64, reply: impl FnOnce(Read) + Send + 'static) {
+        let Some(archive) = self.archive() else {
+            return reply(Err(ReadError::Busy));
+        };
+        let wake_queues = self.pipeline.wake_queues.clone();
+        let reply = move |read| {
+            reply(read);
+            wake_queues.flush();
+        };
+        archive.read(seq, Box::new(reply));
+    }
+
+    /// Reads the outcomes after sequence `after`, as [`Archive::read_range`] does; the rest as with
+    /// [`read`](Self::read).
+    pub(crate) fn read_range(
+        &self,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+        reply: impl FnOnce(ReadRange) + Send + 'static,
+    ) {
+        let Some(archive) = self.archive() else {
+            return reply(Err(ReadError::Busy));
+        };
+        let wake_queues = self.pipeline.wake_queues.clone();
+        let reply = move |read| {
+            reply(read);
+            wake_queues.flush();
+        };
+        archive.read_range(after, limit, bytes_max, Box::new(reply));
+    }
+
+    /// How far back the dedupe window reaches.
+    pub(crate) fn window_reach(&self) -> WindowReach {
+        WindowReach {
+            orders: self.pipeline.window.capacity(),
+            age: self.pipeline.window.age(),
+        }
+    }
+
+    /// Has `waker` called when next an order ends, or when the service drains. Look at what you
+    /// wait for after this call: it may have come already.
+    pub(crate) fn watch(&self, waker: &Waker) -> Watch {
+        self.pipeline.watch(waker)
+    }
+
+    /// Has `waker` called when next [`state`](Self::state) changes; the rest as with
+    /// [`watch`](Self::watch).
+    pub(crate) fn watch_state(&self, waker: &Waker) -> Watch {
+        self.pipeline.watch_gate(waker)
+    }
+
+    /// Whole seconds after which a refused order should be sent again.
+    pub(crate) fn retry_after(&self) -> u32 {
+        self.pipeline.throughput.retry_after(self.pipeline.depth())
+    }
+
+    /// Counters and histograms.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.pipeline.metrics
+    }
+
+    #[cfg(test)]
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
     }
 
@@ -201,7 +291,7 @@ impl Admission {
     /// find room beside any number of batches.
     pub fn offer(&self, order: Order, waker: Option<&Waker>) -> Offered {
         let pipeline = &self.pipeline;
-        if pipeline.gate.state() == State::Open && !pipeline.has_bulk_room() {
+        if pipeline.gate.state() == GateState::Open && !pipeline.has_bulk_room() {
             return Offered::Full(order);
         }
         self.try_admit(order, waker)
@@ -339,13 +429,13 @@ impl Admission {
 
     fn full(&self) -> Rejection {
         self.reject(Reason::Full);
-        let retry_after = self.pipeline.rate.retry_after(self.pipeline.depth());
+        let retry_after = self.retry_after();
         Rejection::Full { retry_after }
     }
 
-    fn closed(&self, state: State) -> Rejection {
+    fn closed(&self, state: GateState) -> Rejection {
         self.reject(match state {
-            State::LedgerDown | State::LedgerFull => Reason::Ledger,
+            GateState::LedgerDown | GateState::LedgerFull => Reason::Ledger,
             _ => Reason::Draining,
         });
         Rejection::Closed(state)

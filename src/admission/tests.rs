@@ -35,10 +35,10 @@ fn an_id_that_was_promised_is_not_taken_again() {
         pipeline: &pipeline,
         bytes,
     };
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     assert_eq!(pipeline.fence(Duration::ZERO), 0);
     match admission.admit_entered(late, None, entered) {
-        Offered::Rejected(Rejection::Closed(State::Draining)) => {}
+        Offered::Rejected(Rejection::Closed(GateState::Draining)) => {}
         other => panic!("{other:?}"),
     }
     assert_eq!((pipeline.depth(), pipeline.gate.orders()), (0, 0));

@@ -20,7 +20,7 @@ use crate::grpc::status::{Kind, Refusal};
 use crate::grpc::task_waker::TaskWaker;
 use crate::grpc::{Door, Phase, lookup};
 use crate::ledger::{Archive, ReadError, ReadRange, Record};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 use crate::sync::wake_queue::WakeQueue;
 
@@ -56,8 +56,8 @@ pub(super) fn serve(
     place: OwnedSemaphorePermit,
 ) -> Result<Response<Outcomes>, Refusal> {
     let FollowRequest { after, ledger_id } = request;
-    let Some(archive) = door.admission.pipeline().archive().cloned() else {
-        return Err(Refusal::closed(State::Recovering));
+    let Some(archive) = door.admission.archive().cloned() else {
+        return Err(Refusal::closed(GateState::Recovering));
     };
     let ours = archive.ledger_id().to_string();
     if !ledger_id.is_empty() && ledger_id != ours {
@@ -120,7 +120,7 @@ impl Follower {
                 }
             }
             if over {
-                return Err(Refusal::closed(self.door.admission.pipeline().gate.state()));
+                return Err(Refusal::closed(self.door.admission.state()));
             }
             self.progress().await;
         }
@@ -136,14 +136,13 @@ impl Follower {
             after,
             ..
         } = self;
-        let pipeline = door.admission.pipeline();
         let waker = task_waker.waker();
         let mut watch = None;
         tokio::select! {
             biased;
             () = task_waker.until(|| {
                 // Watched first, looked then: it may move in between.
-                watch = Some(pipeline.watch(&waker));
+                watch = Some(door.admission.watch(&waker));
                 (archive.last_seq() > *after).then_some(())
             }) => {}
             _ = phase.wait_for(|phase| *phase == Phase::Over) => {}

@@ -13,7 +13,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::grpc::status::{Kind, Refusal};
 use crate::grpc::{Door, Phase, SERVICE};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 
 /// The health service.
 pub(super) struct Checks(pub(super) Arc<Door>);
@@ -79,11 +79,11 @@ impl Watcher {
             ..
         } = self;
         let task_waker = door.wakeups.task_waker();
-        let (pipeline, waker) = (door.admission.pipeline(), task_waker.waker());
+        let (admission, waker) = (&door.admission, task_waker.waker());
         let mut watch = None;
         let changed = task_waker.until(|| {
             // Watched first, looked then: it may change in between.
-            watch = Some(pipeline.watch_gate(&waker));
+            watch = Some(admission.watch_state(&waker));
             let status = if *known {
                 status(door)
             } else {
@@ -96,7 +96,7 @@ impl Watcher {
             status = changed => Ok(status),
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
                 // A drain, or a ledger that has failed: the gate knows.
-                Err(Refusal::closed(pipeline.gate.state()).status())
+                Err(Refusal::closed(admission.state()).status())
             }
         }
     }
@@ -107,8 +107,8 @@ fn is_known(service: &str) -> bool {
 }
 
 fn status(door: &Door) -> ServingStatus {
-    match door.admission.pipeline().gate.state() {
-        State::Open => ServingStatus::Serving,
+    match door.admission.state() {
+        GateState::Open => ServingStatus::Serving,
         _ => ServingStatus::NotServing,
     }
 }

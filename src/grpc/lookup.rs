@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::admission::OrderState;
+use crate::admission::{OrderState, WindowReach};
 use crate::grpc::Door;
 use crate::grpc::proto::{GetOrderRequest, GetOrderResponse, Order, OrderRecord, OrderStatus};
 use crate::grpc::status::{Kind, Refusal};
 use crate::grpc::submit::status_of;
 use crate::grpc::task_waker::TaskWaker;
-use crate::ledger::{Archive, Read, ReadError, Record};
+use crate::ledger::{Read, ReadError, Record};
 use crate::order;
 use crate::order::OrderId;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
 /// Says what became of an order.
@@ -26,7 +26,7 @@ pub(super) async fn get_order(
             .field("id")
     })?;
     // Before the look: an outcome that is not found may only not be known yet.
-    let state = door.admission.pipeline().gate.state();
+    let state = door.admission.state();
     let seq = match door.admission.find(&id) {
         OrderState::InFlight => {
             return Ok(GetOrderResponse {
@@ -35,7 +35,9 @@ pub(super) async fn get_order(
             });
         }
         OrderState::Committed(seq) => seq,
-        OrderState::Unknown if state == State::Recovering => return Err(Refusal::closed(state)),
+        OrderState::Unknown if state == GateState::Recovering => {
+            return Err(Refusal::closed(state));
+        }
         OrderState::Unknown => return Err(unknown(door)),
     };
     let task_waker = door.wakeups.task_waker();
@@ -54,9 +56,11 @@ pub(super) async fn get_order(
 }
 
 fn unknown(door: &Door) -> Refusal {
-    let window = &door.admission.pipeline().window;
-    let outcomes = window.capacity();
-    let (reach, seconds) = match window.age() {
+    let WindowReach {
+        orders: outcomes,
+        age,
+    } = door.admission.window_reach();
+    let (reach, seconds) = match age {
         Some(age) => (
             format!(
                 "the last {outcomes} outcomes, which reach back {} s",
@@ -99,24 +103,8 @@ pub(super) fn reason_of(read: &Read) -> Option<Arc<str>> {
 pub(super) fn begin(door: &Door, seq: u64, task_waker: &Arc<TaskWaker>) -> Arc<Oneshot<Read>> {
     let promise = Arc::new(Oneshot::new(Some(task_waker.waker())));
     let reply = promise.clone();
-    let wakeups = door.wakeups.clone();
-    match archive(door) {
-        Ok(archive) => archive.read(
-            seq,
-            Box::new(move |read| {
-                reply.keep(read);
-                crate::sync::wake_queue::WakeQueue::flush(&*wakeups);
-            }),
-        ),
-        Err(why) => reply.keep(Err(why)),
-    }
+    door.admission.read(seq, move |read| reply.keep(read));
     promise
-}
-
-/// The read side of the ledger.
-pub(super) fn archive(door: &Door) -> Result<&Arc<dyn Archive>, ReadError> {
-    // Until it is open, what it holds is not known.
-    door.admission.pipeline().archive().ok_or(ReadError::Busy)
 }
 
 /// A committed outcome as a message.

@@ -11,13 +11,12 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::admission::Rejection;
+use crate::admission::{Admission, Rejection};
 use crate::grpc::proto::{SubmitResult, SubmitStreamResponse};
 use crate::ledger::ReadError;
 use crate::order::Invalid;
-use crate::pipeline::Pipeline;
 use crate::pipeline::answer::Withdrawal;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 
 /// `ErrorInfo.domain`.
 pub(super) const DOMAIN: &str = "orders.v1";
@@ -165,17 +164,17 @@ impl Refusal {
     }
 
     /// Why orders are not taken.
-    pub(super) fn closed(state: State) -> Self {
+    pub(super) fn closed(state: GateState) -> Self {
         match state {
-            State::Draining => {
+            GateState::Draining => {
                 Kind::Draining.because("this process is about to end; another may be up")
             }
-            State::LedgerDown => {
+            GateState::LedgerDown => {
                 Kind::LedgerDown.because("the ledger has failed; orders are refused")
             }
-            State::LedgerFull => Kind::LedgerDown
+            GateState::LedgerFull => Kind::LedgerDown
                 .because("the ledger's disk is full; orders are taken again when there is space"),
-            State::Recovering | State::Open => {
+            GateState::Recovering | GateState::Open => {
                 Kind::Recovering.because("the ledger is being recovered")
             }
         }
@@ -183,7 +182,7 @@ impl Refusal {
     }
 
     /// Why an admitted order got no outcome.
-    pub(super) fn withdrawn(pipeline: &Pipeline, why: &Withdrawal) -> Self {
+    pub(super) fn withdrawn(admission: &Admission, why: &Withdrawal) -> Self {
         match why {
             Withdrawal::Retry(reason) => Kind::TryAgain.because(&**reason),
             Withdrawal::Drain => {
@@ -192,7 +191,7 @@ impl Refusal {
             Withdrawal::Ledger => Kind::LedgerDown
                 .because("the ledger failed; whether it holds the order is not known"),
         }
-        .retry_after(pipeline.rate.retry_after(pipeline.depth()))
+        .retry_after(admission.retry_after())
     }
 
     /// Why an outcome can't be read.

@@ -48,7 +48,7 @@ pub(super) async fn submit(door: &Door, request: SubmitRequest) -> Result<Submit
             let outcome = match answer(door, &ticket, &task_waker, until).await {
                 Some(Answer::Committed(outcome)) => Some(outcome),
                 Some(Answer::Withdrawn(why)) => {
-                    return Err(Refusal::withdrawn(door.admission.pipeline(), &why));
+                    return Err(Refusal::withdrawn(&door.admission, &why));
                 }
                 None => None,
             };

@@ -12,7 +12,7 @@ use crate::dedupe::window::Known;
 use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Outcome, Receipt, Status};
 use crate::metrics::WithdrawReason;
 use crate::pipeline::answer::{Answer, Withdrawal};
-use crate::pipeline::gate::{Gate, State};
+use crate::pipeline::gate::{Gate, GateState};
 use crate::pipeline::processor::Verdict;
 use crate::pipeline::window_monitor::WindowMonitor;
 use crate::pipeline::{Evaluated, Fault, Pipeline, cost};
@@ -150,7 +150,7 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Evaluated>>) {
         // Pairs with the Acquire load in `settled_seq`.
         pipeline.settled_seq.store(seq, Ordering::Release);
     }
-    pipeline.rate.count(leaving.orders, now);
+    pipeline.throughput.count(leaving.orders, now);
 }
 
 /// Enters an outcome into the window and the metrics, while its claim stands;
@@ -211,7 +211,7 @@ impl Drop for Leaving<'_> {
 }
 
 fn fail(pipeline: &Pipeline, why: &LedgerFailed, on_fault: &dyn Fn(Fault)) {
-    pipeline.gate.close(State::LedgerDown);
+    pipeline.gate.close(GateState::LedgerDown);
     pipeline.wake_queues.flush();
     on_fault(Fault::Ledger(why.to_string()));
 }

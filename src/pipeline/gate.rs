@@ -5,15 +5,15 @@
 //! look at the state; so closing the gate and then finding the word at zero
 //! means that nothing is inside and nothing will be.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::thread::Thread;
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::watch_list::Progress;
+use crate::sync::watch_list::WatchList;
 
 /// Bytes are counted in the lower bits: up to 256 GiB.
 const BYTES_BITS: u32 = 38;
@@ -27,7 +27,7 @@ pub(crate) const BYTES_MAX: u64 = 1 << 37;
 /// What the gate says to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum State {
+pub enum GateState {
     /// The ledger is being recovered.
     Recovering = 0,
     /// Orders are taken.
@@ -44,7 +44,7 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The gate isn't open.
-    Closed(State),
+    Closed(GateState),
     /// There is no room for so many bytes.
     Bytes,
     /// There is no room for one more order.
@@ -64,7 +64,7 @@ pub struct Gate {
     /// The thread that drains, written before the state says so.
     drainer: OnceLock<Thread>,
     /// Who waits for another state; told by whoever brings it about.
-    pub(crate) changed: Progress,
+    pub(crate) changed: Arc<WatchList>,
 }
 
 impl Gate {
@@ -73,12 +73,12 @@ impl Gate {
     pub fn new(bytes_max: u64, orders_max: u64) -> Self {
         Self {
             inside: CachePadded::new(AtomicU64::new(0)),
-            state: CachePadded::new(AtomicU8::new(State::Recovering as u8)),
+            state: CachePadded::new(AtomicU8::new(GateState::Recovering as u8)),
             shedding: AtomicBool::new(false),
             bytes_max: bytes_max.min(BYTES_MAX),
             orders_max,
             drainer: OnceLock::new(),
-            changed: Progress::default(),
+            changed: Arc::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Gate {
         // inside by whoever closed it.
         let before = self.inside.fetch_add(ONE_ORDER + bytes, Ordering::SeqCst);
         let state = self.state();
-        let refused = if state != State::Open {
+        let refused = if state != GateState::Open {
             Refused::Closed(state)
         } else if before != 0 && (before & BYTES_MASK) + bytes > self.bytes_max {
             Refused::Bytes
@@ -154,13 +154,13 @@ impl Gate {
     }
 
     /// What the gate says.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> GateState {
         match self.state.load(Ordering::SeqCst) {
-            0 => State::Recovering,
-            1 if self.shedding.load(Ordering::Relaxed) => State::LedgerFull,
-            1 => State::Open,
-            2 => State::Draining,
-            _ => State::LedgerDown,
+            0 => GateState::Recovering,
+            1 if self.shedding.load(Ordering::Relaxed) => GateState::LedgerFull,
+            1 => GateState::Open,
+            2 => GateState::Draining,
+            _ => GateState::LedgerDown,
         }
     }
 
@@ -168,8 +168,8 @@ impl Gate {
     /// this, for those who wait for it; also after [`close`](Self::close).
     pub fn open(&self) {
         let _ = self.state.compare_exchange(
-            State::Recovering as u8,
-            State::Open as u8,
+            GateState::Recovering as u8,
+            GateState::Open as u8,
             Ordering::SeqCst,
             Ordering::SeqCst,
         );
@@ -177,14 +177,14 @@ impl Gate {
     }
 
     /// Closes it for good. A dead ledger stays the reason, whatever comes.
-    pub fn close(&self, state: State) {
+    pub fn close(&self, state: GateState) {
         self.state.fetch_max(state as u8, Ordering::SeqCst);
         self.changed.notify();
     }
 
     /// Whether it is closed for good.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state(), State::Draining | State::LedgerDown)
+        matches!(self.state(), GateState::Draining | GateState::LedgerDown)
     }
 
     /// Sheds orders while the ledger has no space; whether that is news, which the
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn counts_orders_and_bytes_and_refuses_past_the_limit() {
         let gate = Gate::new(100, 3);
-        assert_eq!(gate.enter(1), Err(Refused::Closed(State::Recovering)));
+        assert_eq!(gate.enter(1), Err(Refused::Closed(GateState::Recovering)));
         gate.open();
         assert_eq!(gate.enter(60), Ok(()));
         assert_eq!(gate.enter(41), Err(Refused::Bytes));
@@ -262,12 +262,12 @@ mod tests {
     fn closes_for_good_and_for_the_worst_reason() {
         let gate = Gate::new(100, 10);
         gate.open();
-        gate.close(State::Draining);
+        gate.close(GateState::Draining);
         gate.open();
-        assert_eq!(gate.enter(1), Err(Refused::Closed(State::Draining)));
-        gate.close(State::LedgerDown);
-        gate.close(State::Draining);
-        assert_eq!(gate.enter(1), Err(Refused::Closed(State::LedgerDown)));
+        assert_eq!(gate.enter(1), Err(Refused::Closed(GateState::Draining)));
+        gate.close(GateState::LedgerDown);
+        gate.close(GateState::Draining);
+        assert_eq!(gate.enter(1), Err(Refused::Closed(GateState::LedgerDown)));
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
         gate.open();
         gate.enter(5).unwrap();
         gate.enter(5).unwrap();
-        gate.close(State::Draining);
+        gate.close(GateState::Draining);
         assert!(!gate.wait_empty(Instant::now()), "two are inside");
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -49,7 +49,7 @@ use crate::pipeline::processor::{Processor, Verdict};
 use crate::pipeline::throughput::Throughput;
 use crate::sync::parking::{Idle, Parking, Poll, Urgency};
 use crate::sync::wake_queue::WakeQueues;
-use crate::sync::watch_list::{Progress, Watch};
+use crate::sync::watch_list::{Watch, WatchList};
 
 /// Evaluated orders that may wait for the committer. Workers wait past it.
 const COMMIT_QUEUE: usize = 8192;
@@ -177,11 +177,11 @@ pub struct Pipeline {
     /// Written by the committer.
     settled_seq: AtomicU64,
     /// How fast orders get out. Written by the committer.
-    pub rate: Throughput,
+    pub throughput: Throughput,
     /// Who is woken behind a batch.
     pub wake_queues: WakeQueues,
     /// Who waits for any order to end. Woken by the committer.
-    pub progress: Progress,
+    pub progress: Arc<WatchList>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     window_reach: Duration,
@@ -221,9 +221,9 @@ impl Pipeline {
             window: Window::new(settings.window),
             gate: Gate::new(settings.queue_bytes, in_flight as u64),
             settled_seq: AtomicU64::new(0),
-            rate: Throughput::default(),
+            throughput: Throughput::default(),
             wake_queues: WakeQueues::default(),
-            progress: Progress::default(),
+            progress: Arc::default(),
             metrics: Arc::new(Metrics::new(workers)),
             window_reach: settings.window_reach,
             archive: OnceLock::new(),
@@ -249,7 +249,7 @@ impl Pipeline {
     ) -> io::Result<Threads> {
         self.settled_seq
             .store(archive.last_seq(), Ordering::Relaxed);
-        assert!(self.archive.set(archive).is_ok(), "started once");
+        self.set_archive(archive);
         let mut threads = Vec::with_capacity(plan.workers + 1);
         for me in 0..plan.workers {
             let (pipeline, processor) = (self.clone(), processor.clone());
@@ -302,6 +302,11 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Makes the read side of the ledger known, once.
+    pub(crate) fn set_archive(&self, archive: Arc<dyn Archive>) {
+        assert!(self.archive.set(archive).is_ok(), "started once");
+    }
+
     /// Where outcomes are read; `None` until the ledger is open.
     pub fn archive(&self) -> Option<&Arc<dyn Archive>> {
         self.archive.get()
@@ -333,14 +338,14 @@ impl Pipeline {
 
     /// Has `waker` called when next an order ends, or when the service drains.
     /// Look at what you wait for after this call: it may have come already.
-    pub fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
-        Watch::new(self, |pipeline| &pipeline.progress, waker)
+    pub fn watch(&self, waker: &Waker) -> Watch {
+        self.progress.watch(waker)
     }
 
     /// Has `waker` called when next the gate says something else; the rest as
     /// with [`watch`](Self::watch).
-    pub fn watch_gate(self: &Arc<Self>, waker: &Waker) -> Watch {
-        Watch::new(self, |pipeline| &pipeline.gate.changed, waker)
+    pub fn watch_gate(&self, waker: &Waker) -> Watch {
+        self.gate.changed.watch(waker)
     }
 
     /// Whether orders that come in bulk may take a place: half of the queue, in

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::api::batch::LAST_BYTES;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::server::Server;
 
 /// How long a drain waits, past its deadline, for what the ledger has in hand: a
@@ -48,7 +48,7 @@ impl Server {
         let start = Instant::now();
         let deadline = start + timeout;
         let before = self.pipeline.metrics.ledger.outcomes();
-        self.pipeline.gate.close(State::Draining);
+        self.pipeline.gate.close(GateState::Draining);
         if let Some(native) = &self.native {
             native.stop();
         }

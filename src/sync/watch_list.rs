@@ -1,5 +1,5 @@
-//! Who waits for the pipeline to move: a reader that has seen all of the feed,
-//! a batch that found no room.
+//! Wakers of those who wait for something to change: a reader that has seen all of
+//! the feed, a batch that found the queue full, a health check.
 //!
 //! A list of wakers, emptied by the committer behind every batch that ended
 //! orders. While nobody is on it, which is nearly always, that costs the
@@ -19,12 +19,11 @@ use std::task::Waker;
 
 use crossbeam_utils::CachePadded;
 
-use crate::pipeline::Pipeline;
 use crate::sync::oneshot::wake;
 
 /// The list. As long as there are connections, streams and batches that wait.
 #[derive(Default)]
-pub struct Progress {
+pub struct WatchList {
     /// How many are listed; written under the lock.
     listed: CachePadded<AtomicUsize>,
     list: Mutex<List>,
@@ -40,15 +39,22 @@ struct List {
 /// watch again, and look again, after each.
 #[must_use = "dropping it ends the watch"]
 pub struct Watch {
-    pipeline: Arc<Pipeline>,
-    /// Which of the pipeline's lists it is on.
-    list: fn(&Pipeline) -> &Progress,
+    list: Arc<WatchList>,
     number: u64,
 }
 
-impl Progress {
+impl WatchList {
+    /// Has `waker` called at the next change. Look at what you wait for after this
+    /// call: it may have changed already.
+    pub(crate) fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
+        Watch {
+            number: self.add(waker.clone()),
+            list: self.clone(),
+        }
+    }
+
     /// Lists a waker; look at what is waited for after this, not before.
-    pub(crate) fn add(&self, waker: Waker) -> u64 {
+    fn add(&self, waker: Waker) -> u64 {
         let mut list = self.list();
         let number = list.next;
         list.next += 1;
@@ -95,23 +101,9 @@ impl Progress {
     }
 }
 
-impl Watch {
-    pub(crate) fn new(
-        pipeline: &Arc<Pipeline>,
-        list: fn(&Pipeline) -> &Progress,
-        waker: &Waker,
-    ) -> Self {
-        Self {
-            number: list(pipeline).add(waker.clone()),
-            pipeline: pipeline.clone(),
-            list,
-        }
-    }
-}
-
 impl Drop for Watch {
     fn drop(&mut self) {
-        (self.list)(&self.pipeline).remove(self.number);
+        self.list.remove(self.number);
     }
 }
 
@@ -131,14 +123,14 @@ mod tests {
         }
     }
 
-    fn watcher(progress: &Progress) -> (u64, Arc<Woken>) {
+    fn watcher(progress: &WatchList) -> (u64, Arc<Woken>) {
         let woken = Arc::<Woken>::default();
         (progress.add(woken.clone().into()), woken)
     }
 
     #[test]
     fn all_who_are_listed_are_woken_once() {
-        let progress = Progress::default();
+        let progress = WatchList::default();
         let (_, one) = watcher(&progress);
         let (gone, two) = watcher(&progress);
         let (_, three) = watcher(&progress);

@@ -13,7 +13,7 @@ use crate::grpc::submit::{decode, terms};
 use crate::ledger;
 use crate::metrics::Reason;
 use crate::order::ID_LEN_MAX;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 
 impl Submissions {
     /// Takes one request.
@@ -82,7 +82,8 @@ impl Submissions {
                 }
             }
             Offered::Rejected(rejection) => {
-                if let Rejection::Closed(state @ (State::Draining | State::LedgerDown)) = rejection
+                if let Rejection::Closed(state @ (GateState::Draining | GateState::LedgerDown)) =
+                    rejection
                 {
                     self.stop(End::With(Refusal::closed(state).status()));
                 }

@@ -124,7 +124,7 @@ impl Submissions {
                 Event::Request(Ok(None)) => self.stop(End::Ok),
                 Event::Request(Err(status)) => self.stop(End::With(status)),
                 Event::Phase => {
-                    let state = self.door.admission.pipeline().gate.state();
+                    let state = self.door.admission.state();
                     self.stop(End::With(Refusal::closed(state).status()));
                 }
                 Event::Offered(offer) => self.settle(offer.0, offer.1),
@@ -170,7 +170,7 @@ impl Submissions {
                 }
                 // Watched first, offered then: it may move in between.
                 let mut waits = held.take()?;
-                waits.watch = Some(door.admission.pipeline().watch(&waker));
+                waits.watch = Some(door.admission.watch(&waker));
                 match waits.offer(&door.admission, &waker) {
                     Some(offered) => Some(Event::Offered(Box::new((waits, offered)))),
                     None => {
@@ -193,7 +193,6 @@ impl Submissions {
 
     /// The response to the first request that has none, if it is there.
     fn answered(&mut self) -> Option<SubmitStreamResponse> {
-        let pipeline = self.door.admission.pipeline();
         let front = self.entries.front_mut()?;
         let index = front.index;
         let response = match &mut front.state {
@@ -209,7 +208,7 @@ impl Submissions {
                 }
                 Some(Answer::Withdrawn(why)) => {
                     let id = std::mem::take(&mut front.id);
-                    Refusal::withdrawn(pipeline, &why).result(index, id)
+                    Refusal::withdrawn(&self.door.admission, &why).result(index, id)
                 }
                 None if Instant::now() < *until => return None,
                 None if ticket.ack_queued() => queued(index, &front.id, ticket.is_duplicate()),

@@ -18,7 +18,7 @@ use crate::http::wire::reply::{JSON, Reply};
 use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};
 use crate::pipeline::Pipeline;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 use crate::sync::parking::{Idle, Parking, Poll, Urgency};
 
@@ -138,7 +138,7 @@ pub(crate) fn gauges(pipeline: &Pipeline) -> Gauges {
         queue_bytes: pipeline.gate.bytes(),
         commit_queue_depth: pipeline.commit_depth() as u64,
         dedupe_window_age: pipeline.window.age(),
-        ready: pipeline.gate.state() == State::Open,
+        ready: pipeline.gate.state() == GateState::Open,
         ledger: pipeline.archive().map_or("", |archive| archive.kind()),
         process: ProcessMetrics::read(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::admission::OrderState;
+use crate::admission::{OrderState, WindowReach};
 use crate::http::api::feed::with_ledger_id;
 use crate::http::api::problem::Problem;
 use crate::http::api::router::{Handled, Wait, closed};
@@ -14,7 +14,7 @@ use crate::http::api::submit::outcome_reply;
 use crate::http::wire::reply::Reply;
 use crate::ledger::{Outcome, Read, ReadError, Record, Status};
 use crate::order::OrderId;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
 /// An outcome being read from the archive.
@@ -37,7 +37,7 @@ pub(crate) fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
         return Handled::Reply(Problem::UnknownOrder.report(detail).reply());
     };
     // Before the look: an outcome that is not found may only not be known yet.
-    let state = service.admission.pipeline().gate.state();
+    let state = service.admission.state();
     match service.admission.find(&id) {
         OrderState::InFlight => {
             let body = format!(r#"{{"id":"{id}","status":"queued"}}"#);
@@ -47,18 +47,16 @@ pub(crate) fn order(service: &Service, id: &str, waker: &Waker) -> Handled {
         OrderState::Committed(seq) => {
             now_or_later(Lookup::start(service, seq, Wanted::Line, waker), service)
         }
-        OrderState::Unknown if state == State::Recovering => Handled::Reply(closed(state)),
+        OrderState::Unknown if state == GateState::Recovering => Handled::Reply(closed(state)),
         OrderState::Unknown => {
-            let window = &service.admission.pipeline().window;
-            let detail = match window.age() {
+            let WindowReach { orders, age } = service.admission.window_reach();
+            let detail = match age {
                 Some(age) => format!(
-                    "not in flight and not among the last {} outcomes, which reach back {} s",
-                    window.capacity(),
+                    "not in flight and not among the last {orders} outcomes, which reach back {} s",
                     age.as_secs()
                 ),
                 None => format!(
-                    "not in flight and not among the outcomes since the start (the last {} are known)",
-                    window.capacity()
+                    "not in flight and not among the outcomes since the start (the last {orders} are known)"
                 ),
             };
             let report = Problem::UnknownOrder
@@ -85,19 +83,10 @@ impl Lookup {
 
     fn start(service: &Service, seq: u64, wanted: Wanted, waker: &Waker) -> Self {
         let read = Arc::new(Oneshot::new(Some(waker.clone())));
-        let pipeline = service.admission.pipeline().clone();
         let reply = read.clone();
-        match pipeline.clone().archive() {
-            Some(archive) => archive.read(
-                seq,
-                Box::new(move |record| {
-                    reply.keep(record);
-                    pipeline.wake_queues.flush();
-                }),
-            ),
-            // The window is being filled, and the file not open to readers yet.
-            None => reply.keep(Err(ReadError::Busy)),
-        }
+        service
+            .admission
+            .read(seq, move |record| reply.keep(record));
         Self { read, wanted }
     }
 

@@ -17,7 +17,7 @@ use crate::http::api::{feed, orders, submit};
 use crate::http::wire::Method;
 use crate::http::wire::reply::{JSON, Reply};
 use crate::metrics::{Route, wants_openmetrics};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
 /// A request with its whole body.
@@ -191,34 +191,36 @@ fn ask(service: &Service, view: View, waker: &Waker) -> Handled {
 }
 
 fn readiness(service: &Service) -> Reply {
-    match service.admission.pipeline().gate.state() {
-        State::Open => Reply::fixed(200, JSON, br#"{"status":"ready"}"#),
+    match service.admission.state() {
+        GateState::Open => Reply::fixed(200, JSON, br#"{"status":"ready"}"#),
         state => closed(state),
     }
 }
 
 /// The 503 that says why orders aren't taken.
-pub(crate) fn closed(state: State) -> Reply {
+pub(crate) fn closed(state: GateState) -> Reply {
     let (problem, detail) = why_closed(state);
     problem.report(detail).retry_after(1).reply()
 }
 
 /// Why orders aren't taken, in words.
-pub(crate) fn why_closed(state: State) -> (Problem, &'static str) {
+pub(crate) fn why_closed(state: GateState) -> (Problem, &'static str) {
     match state {
-        State::Draining => (
+        GateState::Draining => (
             Problem::Draining,
             "this process is about to end; another may be up",
         ),
-        State::LedgerDown => (
+        GateState::LedgerDown => (
             Problem::LedgerDown,
             "the ledger has failed; orders are refused",
         ),
-        State::LedgerFull => (
+        GateState::LedgerFull => (
             Problem::LedgerDown,
             "the ledger's disk is full; orders are taken again when there is space",
         ),
-        State::Recovering | State::Open => (Problem::Recovering, "the ledger is being recovered"),
+        GateState::Recovering | GateState::Open => {
+            (Problem::Recovering, "the ledger is being recovered")
+        }
     }
 }
 

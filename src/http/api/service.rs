@@ -112,7 +112,7 @@ impl Service {
 
     /// The counters.
     pub(crate) fn metrics(&self) -> &Metrics {
-        &self.admission.pipeline().metrics
+        self.admission.metrics()
     }
 
     /// Whether connections should end.

@@ -215,8 +215,7 @@ fn rejected(service: &Service, id: Option<&OrderId>, rejection: &Rejection) -> R
 }
 
 fn withdrawn(service: &Service, id: &OrderId, why: &Withdrawal) -> Reply {
-    let pipeline = service.admission.pipeline();
-    let retry_after = pipeline.rate.retry_after(pipeline.depth());
+    let retry_after = service.admission.retry_after();
     match why {
         Withdrawal::Retry(reason) => Problem::TryAgain.report(reason),
         Withdrawal::Drain => {

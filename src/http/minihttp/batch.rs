@@ -176,7 +176,7 @@ impl Connection {
 
     /// The body ended before its time: the client's doing, or ours.
     fn broken_off(&mut self, end: &EndOfBody) -> Reply {
-        if self.service.admission.pipeline().gate.is_closed() {
+        if self.service.admission.is_closed() {
             return self.cut_off(Reason::Draining, batch::drained());
         }
         if Instant::now() >= end.at {

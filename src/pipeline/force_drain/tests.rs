@@ -9,7 +9,7 @@ use crate::admission::{Admission, Admitted};
 use crate::cpu::plan::Plan;
 use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Receipt, memory};
 use crate::order::{HashKey, Order};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::{Processor, Rules, Verdict};
 use crate::pipeline::{Evaluated, Settings};
 
@@ -100,7 +100,7 @@ fn whoever_is_told_is_promised_or_committed() {
                         match admission.submit(&json(&id), None) {
                             Ok(Admitted::Waiting(ticket)) => held.push((id, ticket)),
                             Ok(Admitted::Committed(_)) => unreachable!("each id once"),
-                            Err(_) if admission.pipeline().gate.state() == State::Open => {
+                            Err(_) if admission.pipeline().gate.state() == GateState::Open => {
                                 thread::yield_now();
                             }
                             Err(_) => break,
@@ -120,7 +120,7 @@ fn whoever_is_told_is_promised_or_committed() {
             while admission.pipeline().metrics.ledger.outcomes() < 20 + round as u64 {
                 thread::yield_now();
             }
-            pipeline.gate.close(State::Draining);
+            pipeline.gate.close(GateState::Draining);
             assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
         });
         assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
@@ -210,7 +210,7 @@ fn a_worker_that_hangs_is_not_waited_for() {
     );
     submit_five_and_tell_four(&admission);
     let pipeline = admission.pipeline();
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     let start = Instant::now();
     assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
     assert!(start.elapsed() < Duration::from_secs(30));
@@ -236,7 +236,7 @@ fn a_quick_one_that_hangs_is_counted() {
     );
     submit_five_and_tell_four(&admission);
     let pipeline = admission.pipeline();
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     assert_eq!(pipeline.fence(Duration::from_millis(20)), 2);
     assert_eq!(ids(&pipeline.promises().0).len(), 2);
     let_go.store(true, Ordering::SeqCst);
@@ -291,7 +291,7 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
         thread::yield_now();
     }
     let pipeline = admission.pipeline();
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     assert_eq!(pipeline.fence(Duration::from_millis(20)), 0);
     let (promises, with_ledger) = pipeline.promises();
     assert!(with_ledger > 0);
@@ -379,7 +379,7 @@ fn promises_outlive_a_ledger_that_fails() {
             .start(&plan, Arc::new(stuck), ledger, Arc::new(archive), faults)
             .unwrap();
         let_go.store(true, Ordering::SeqCst);
-        pipeline.gate.close(State::Draining);
+        pipeline.gate.close(GateState::Draining);
         let empty = pipeline
             .gate
             .wait_empty(Instant::now() + Duration::from_secs(60));

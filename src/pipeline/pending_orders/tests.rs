@@ -10,7 +10,7 @@ use crate::ledger::memory;
 use crate::metrics::WithdrawReason;
 use crate::order::{HashKey, OrderId, decode};
 use crate::pipeline::Settings;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::{Processor, Rules, Verdict};
 
 use super::*;
@@ -65,7 +65,7 @@ fn finish(pipeline: &Arc<Pipeline>, processor: impl Processor) {
 fn they_are_inside_and_known_before_the_gate_opens() {
     let pipeline = pipeline(16, 1 << 20);
     pipeline.claim_kept(orders(3)).unwrap();
-    assert_eq!(pipeline.gate.state(), State::Recovering);
+    assert_eq!(pipeline.gate.state(), GateState::Recovering);
     let bytes: u64 = orders(3).iter().map(|(_, order)| cost(order)).sum();
     assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (3, bytes));
     assert_eq!(pipeline.metrics.admission.accepted.get(), 3);

@@ -9,7 +9,7 @@
 //! not, and the next start finds out.
 
 use crate::pipeline::answer::{Answer, Withdrawal};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::{Pipeline, in_hand};
 use crate::sync::parking::Urgency;
 
@@ -75,7 +75,7 @@ impl Pipeline {
 
     /// Nothing is let in any more.
     pub(crate) fn wreck(&self) {
-        self.gate.close(State::LedgerDown);
+        self.gate.close(GateState::LedgerDown);
         self.wake_queues.flush();
     }
 }

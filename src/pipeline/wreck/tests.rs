@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, LedgerFailed, Receipt, memory};
 use crate::metrics::WithdrawReason;
 use crate::order::HashKey;
 use crate::pipeline::answer::{Answer, Withdrawal};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::in_hand::InHand;
 use crate::pipeline::processor::Rules;
 use crate::pipeline::{Evaluated, Fault, InFlight, Pipeline, Settings, Threads};
@@ -94,7 +94,7 @@ impl Running {
         });
         let answers = answers.collect();
         let pipeline = self.admission.pipeline();
-        assert_eq!(pipeline.gate.state(), State::LedgerDown);
+        assert_eq!(pipeline.gate.state(), GateState::LedgerDown);
         assert!(pipeline.gate.wait_empty(deadline), "nothing stays inside");
         assert_eq!(pipeline.gate.bytes(), 0);
         assert!(self.faults.try_recv().is_err(), "told once");
@@ -323,7 +323,7 @@ fn a_waker_that_panics_harms_nobody_else() {
         assert!(matches!(answer, Some(Answer::Committed(_))), "{answer:?}");
     }
     let pipeline = running.admission.pipeline();
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     assert!(pipeline.gate.wait_empty(deadline), "nothing stays inside");
     assert_eq!(pipeline.gate.bytes(), 0);
     assert_eq!(pipeline.settled_seq(), 2);

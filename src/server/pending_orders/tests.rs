@@ -13,7 +13,7 @@ use crate::dedupe::claims::Claimed;
 use crate::ledger::journal::{JournalLedger, Options};
 use crate::ledger::{Ledger, LedgerFailed, Receipt, journal};
 use crate::pipeline::answer::Waiter;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Rules;
 use crate::pipeline::{Evaluated, InFlight, Settings, cost};
 
@@ -134,7 +134,7 @@ fn told_orders_survive(panics: Does) {
     for id in &ids {
         assert!(submit(&admission, id).ack_queued());
     }
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     for does in [Does::Commit, panics] {
         tell.send(does).unwrap();
     }

@@ -39,7 +39,7 @@ use crate::http::wire::reply::{NDJSON, Reply};
 use crate::http::wire::{BodyFraming, Method};
 use crate::metrics::{Reason, Route};
 use crate::order::{Invalid, Order, OrderId};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::memory_budget::Room;
 use crate::sync::watch_list::Watch;
 
@@ -145,9 +145,9 @@ impl Batch {
             }
             BodyFraming::Length(_) | BodyFraming::Chunked => {}
         }
-        match service.admission.pipeline().gate.state() {
-            State::Open => {}
-            state @ (State::LedgerDown | State::LedgerFull) => {
+        match service.admission.state() {
+            GateState::Open => {}
+            state @ (GateState::LedgerDown | GateState::LedgerFull) => {
                 return refused(closed(state), Reason::Ledger);
             }
             state => return refused(closed(state), Reason::Draining),
@@ -168,7 +168,7 @@ impl Batch {
         };
         Ok(Self {
             lines: Lines::new(limits.max_body),
-            results: Results::new(service.admission.pipeline(), waker),
+            results: Results::new(&service.admission, waker),
             line: 0,
             orders: 0,
             stuck: None,
@@ -218,9 +218,8 @@ impl Batch {
     /// Else park until this time or until the waker is called, and ask again.
     pub(crate) fn no_room(&mut self, service: &Service) -> Option<Instant> {
         let Stuck { order, until } = self.stuck.take()?;
-        let pipeline = service.admission.pipeline();
         // Listed first, then looked: what ends in between is not missed.
-        self.watch = Some(pipeline.watch(&self.waker));
+        self.watch = Some(service.admission.watch(&self.waker));
         self.offer(service, order, Some(until));
         self.results.settle();
         match &self.stuck {
@@ -349,7 +348,7 @@ impl Finishing {
         } = &mut self.batch;
         if !results.settle() {
             // Listed first, then looked at: what ends in between is not missed.
-            *watch = Some(service.admission.pipeline().watch(waker));
+            *watch = Some(service.admission.watch(waker));
             if !results.settle() {
                 let now = Instant::now();
                 if now < self.until {

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::admission::Admission;
 use crate::ledger::ReadRange;
-use crate::pipeline::Pipeline;
 use crate::sync::oneshot::Oneshot;
 
 /// Sequences in a stretch at most.
@@ -20,7 +20,7 @@ const STRETCH_BYTES: usize = 256 << 10;
 
 /// Reads reasons for one batch.
 pub(crate) struct Reasons {
-    pipeline: Arc<Pipeline>,
+    admission: Arc<Admission>,
     waker: Waker,
     stretch: Option<Arc<Oneshot<Stretch>>>,
     /// Nothing more is read.
@@ -44,10 +44,10 @@ pub(crate) enum Reason {
 }
 
 impl Reasons {
-    /// Reads from the pipeline's archive, for a coroutine that `waker` wakes.
-    pub(crate) fn new(pipeline: &Arc<Pipeline>, waker: &Waker) -> Self {
+    /// Reads from the archive, for a coroutine that `waker` wakes.
+    pub(crate) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
         Self {
-            pipeline: pipeline.clone(),
+            admission: admission.clone(),
             waker: waker.clone(),
             stretch: None,
             over: false,
@@ -75,15 +75,9 @@ impl Reasons {
         let promise = Arc::new(Oneshot::new(Some(self.waker.clone())));
         self.stretch = Some(promise.clone());
         let (after, limit) = (seqs.start - 1, (seqs.end - seqs.start) as usize);
-        let Some(archive) = self.pipeline.archive() else {
-            return promise.keep(Stretch::unreadable(seqs));
-        };
-        let pipeline = self.pipeline.clone();
-        let reply = move |read| {
-            promise.keep(Stretch::of(seqs, read));
-            pipeline.wake_queues.flush();
-        };
-        archive.read_range(after, limit, STRETCH_BYTES, Box::new(reply));
+        let reply = move |read| promise.keep(Stretch::of(seqs, read));
+        self.admission
+            .read_range(after, limit, STRETCH_BYTES, reply);
     }
 
     /// Whether something is being read.

@@ -10,11 +10,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::admission::Ticket;
+use crate::admission::{Admission, Ticket};
 use crate::http::api::batch::reasons::{Reason, Reasons, STRETCH};
 use crate::ledger::{Outcome, Status};
 use crate::order::{ID_LEN_MAX, OrderId};
-use crate::pipeline::Pipeline;
 use crate::pipeline::answer::{Answer, Withdrawal};
 
 /// What a `detail` takes at most, escapes and quotes included; longer ones are
@@ -64,11 +63,11 @@ pub(crate) struct Verdict<'a> {
 }
 
 impl Results {
-    pub(crate) fn new(pipeline: &Arc<Pipeline>, waker: &Waker) -> Self {
+    pub(crate) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
         Self {
             text: Vec::new(),
             open: VecDeque::new(),
-            reasons: Reasons::new(pipeline, waker),
+            reasons: Reasons::new(admission, waker),
         }
     }
 

@@ -27,8 +27,7 @@ use crate::http::api::router::{Handled, Wait, closed};
 use crate::http::api::service::Service;
 use crate::http::wire::reply::{Body, NDJSON, Reply};
 use crate::ledger::ReadError;
-use crate::pipeline::Pipeline;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::sync::watch_list::Watch;
 
 pub(crate) use self::pages::{Pages, Room, Slice};
@@ -104,7 +103,7 @@ pub(crate) fn feed(service: &Service, query: &str, waker: &Waker) -> Handled {
 
 /// The same reply with the header that names the ledger, once it is open.
 pub(crate) fn with_ledger_id(reply: Reply, service: &Service) -> Reply {
-    match service.admission.pipeline().archive() {
+    match service.admission.archive() {
         Some(archive) => reply.with_header(LEDGER_ID, archive.ledger_id().to_string()),
         None => reply,
     }
@@ -117,14 +116,13 @@ pub(crate) fn busy(detail: &str) -> Reply {
 
 impl Follow {
     pub(crate) fn poll(&mut self, service: &Service) -> Option<Reply> {
-        let pipeline = service.admission.pipeline();
         if let Step::Pause(until) = self.step
             && Instant::now() < until
         {
             return None;
         }
         if !matches!(self.step, Step::Read(_))
-            && let Some(reply) = self.look(service, pipeline)
+            && let Some(reply) = self.look(service)
         {
             return Some(reply);
         }
@@ -160,35 +158,34 @@ impl Follow {
     }
 
     /// Begins to read, or to watch; or answers.
-    fn look(&mut self, service: &Service, pipeline: &Arc<Pipeline>) -> Option<Reply> {
+    fn look(&mut self, service: &Service) -> Option<Reply> {
         let mut watch = None;
         loop {
-            match self.find(service, pipeline) {
+            match self.find(service) {
                 Found::Refused(reply) => return Some(reply),
                 Found::Something => {
-                    let archive = pipeline.archive().expect("something was found in it");
                     let (after, limit) = (self.after, self.limit);
                     let pages = &service.pages;
-                    let reading = pages.read(pipeline, &**archive, after, limit, &self.waker);
+                    let reading = pages.read(&service.admission, after, limit, &self.waker);
                     self.step = Step::Read(reading);
                     return None;
                 }
-                Found::Nothing if self.is_over(pipeline) => return self.give_up(service),
+                Found::Nothing if self.is_over(service) => return self.give_up(service),
                 Found::Nothing => match watch {
                     // What came before the watch was looked for behind it.
                     Some(_watch) => {
                         self.step = Step::Watch { _watch };
                         return None;
                     }
-                    None => watch = Some(pipeline.watch(&self.waker)),
+                    None => watch = Some(service.admission.watch(&self.waker)),
                 },
             }
         }
     }
 
-    fn find(&self, service: &Service, pipeline: &Pipeline) -> Found {
-        let Some(archive) = pipeline.archive() else {
-            return Found::Refused(closed(pipeline.gate.state()));
+    fn find(&self, service: &Service) -> Found {
+        let Some(archive) = service.admission.archive() else {
+            return Found::Refused(closed(service.admission.state()));
         };
         let (oldest, last) = (archive.oldest_seq(), archive.last_seq());
         if self.after > last {
@@ -225,10 +222,10 @@ impl Follow {
     }
 
     /// Whether there is nothing more to wait for.
-    fn is_over(&self, pipeline: &Pipeline) -> bool {
+    fn is_over(&self, service: &Service) -> bool {
         let ending = matches!(
-            pipeline.gate.state(),
-            State::Draining | State::LedgerDown // a drain leaves this state as it is
+            service.admission.state(),
+            GateState::Draining | GateState::LedgerDown // a drain leaves this state as it is
         );
         ending || Instant::now() >= self.until
     }

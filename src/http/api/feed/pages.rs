@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 
+use crate::admission::Admission;
 use crate::http::api::orders::write_line;
-use crate::ledger::{Archive, ReadError, ReadRange, Record};
-use crate::pipeline::Pipeline;
+use crate::ledger::{ReadError, ReadRange, Record};
 
 /// Bytes that all pages take which are being sent, or about to be.
 pub(crate) const BUDGET_BYTES: usize = 64 << 20;
@@ -108,8 +108,7 @@ impl Pages {
     /// that brings it. `waker` is called when it is done, unless it is already.
     pub(crate) fn read(
         self: &Arc<Self>,
-        pipeline: &Arc<Pipeline>,
-        archive: &dyn Archive,
+        admission: &Admission,
         after: u64,
         limit: usize,
         waker: &Waker,
@@ -117,15 +116,13 @@ impl Pages {
         let (reading, found) = self.find_or_begin(after, limit);
         if !found {
             let lines_max = limit.min((self.page_bytes / LINE_BYTES_MIN).max(1));
-            let (pages, read, pipeline) = (self.clone(), reading.clone(), pipeline.clone());
+            let (pages, read) = (self.clone(), reading.clone());
             let reply = move |records: ReadRange| {
                 let made = records.map_err(Unread::from);
                 let made = made.and_then(|records| pages.page(after, &records));
-                if read.keep(made) {
-                    pipeline.wake_queues.flush();
-                }
+                read.keep(made);
             };
-            archive.read_range(after, lines_max, self.page_bytes, Box::new(reply));
+            admission.read_range(after, lines_max, self.page_bytes, reply);
         }
         reading.wake_when_done(waker);
         reading
@@ -245,15 +242,13 @@ impl Reading {
         }))
     }
 
-    /// Answers whether anybody was woken.
-    fn keep(&self, made: Result<Page, Unread>) -> bool {
+    fn keep(&self, made: Result<Page, Unread>) {
         let fresh = self.result.set(made).is_ok();
         debug_assert!(fresh, "an archive answers once");
         let waiting = std::mem::take(&mut *self.waiting());
         for waker in &waiting {
             waker.wake_by_ref();
         }
-        !waiting.is_empty()
     }
 
     /// The waker is listed before its owner looks at the result, and the list

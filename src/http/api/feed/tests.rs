@@ -16,7 +16,7 @@ use crate::http::api::service::{Limits, Service};
 use crate::http::wire::reply::Reply;
 use crate::ledger::{Archive, Item, Ledger, LedgerId, Read, ReadError, ReadRange, Status, memory};
 use crate::order::{HashKey, Order, decode};
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Rules;
 use crate::pipeline::{Pipeline, Settings, Threads};
 use crate::sync::memory_budget::MemoryBudget;
@@ -64,25 +64,24 @@ fn pipeline() -> Arc<Pipeline> {
 }
 
 /// What reads pages.
-struct Feed<A> {
+struct Feed {
     pages: Arc<Pages>,
-    pipeline: Arc<Pipeline>,
-    archive: A,
+    admission: Admission,
 }
 
-impl<A: Archive> Feed<A> {
-    fn new(page_bytes: usize, archive: A) -> Self {
+impl Feed {
+    fn new(page_bytes: usize, archive: impl Archive + 'static) -> Self {
+        let pipeline = pipeline();
+        pipeline.set_archive(Arc::new(archive));
         Self {
             pages: Pages::new(page_bytes),
-            pipeline: pipeline(),
-            archive,
+            admission: Admission::new(pipeline, HashKey::from_bytes([1; 16])),
         }
     }
 
     fn read(&self, after: u64, limit: usize) -> Arc<Reading> {
-        let waker = Waker::noop();
-        let (pages, archive) = (&self.pages, &self.archive);
-        pages.read(&self.pipeline, archive, after, limit, waker)
+        self.pages
+            .read(&self.admission, after, limit, Waker::noop())
     }
 
     /// The sequences on a page.
@@ -338,7 +337,7 @@ fn a_wait_ends_in_time_with_the_drain_or_with_the_client() {
     assert!(left > Duration::from_secs(50));
     assert_eq!(waits.poll(&service), None);
     assert!(waits.give_up(&service).is_some_and(empty));
-    pipeline.gate.close(State::Draining);
+    pipeline.gate.close(GateState::Draining);
     assert!(waits.poll(&service).is_some_and(empty));
     assert!(empty(reply(&service, "after=3&wait=60")));
     assert_eq!(

@@ -175,12 +175,12 @@ impl Connection {
         self.start = 0;
         input.reserve(READ_BYTES);
         let service = &self.service;
-        let gate = &service.admission.pipeline().gate;
+        let admission = &service.admission;
         let read = loop {
             if service.is_closing() {
                 return Err(self.drained());
             }
-            if gate.is_closed() {
+            if admission.is_closed() {
                 patience.hurry();
             }
             // A client may always have more here: it is out of time all the same.
@@ -188,7 +188,7 @@ impl Connection {
             if now >= patience.end || hurried && now >= patience.until {
                 break Err(Ended::Timeout);
             }
-            let look = || !service.is_closing() && (hurried || !gate.is_closed());
+            let look = || !service.is_closing() && (hurried || !admission.is_closed());
             match self.socket.read(input, patience.until, look) {
                 Err(Ended::Woken) => {}
                 read => break read,

@@ -22,7 +22,7 @@ use crate::http::server::socket::Socket;
 use crate::http::wire::reply::{Framing, Reply};
 use crate::http::wire::{BodyFraming, Head};
 use crate::metrics::Route;
-use crate::pipeline::gate::State;
+use crate::pipeline::gate::GateState;
 
 /// What a connection takes before the others on its thread have their turn.
 const TURN_REQUESTS: usize = 16;
@@ -154,8 +154,7 @@ impl Connection {
 
     /// Whether this connection should not go on to another request.
     fn is_ending(&self) -> bool {
-        self.service.is_closing()
-            || self.service.admission.pipeline().gate.state() == State::Draining
+        self.service.is_closing() || self.service.admission.state() == GateState::Draining
     }
 
     /// Calls the route and waits for its reply.
