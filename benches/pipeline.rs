@@ -19,7 +19,7 @@ use order_processor::internals::Rules;
 use order_processor::internals::open_memory;
 use order_processor::internals::{Admission, Admitted};
 use order_processor::internals::{Claimed, Claims};
-use order_processor::internals::{Idle, Parking, Poll, Urgency};
+use order_processor::internals::{Dequeue, Idle, Parking, Urgency};
 use order_processor::internals::{Pipeline, Settings};
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ fn started() -> Admission {
         window_reach: WAIT,
     };
     let pipeline = Pipeline::new(&settings);
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     pipeline
         .start(
             &plan,
@@ -105,7 +105,7 @@ fn wake_up(c: &mut Criterion) {
             let poll = || {
                 self.queue
                     .pop()
-                    .map_or(Poll::Empty, |item| Poll::Item(item, false))
+                    .map_or(Dequeue::Empty, |item| Dequeue::Item(item, false))
             };
             self.parking
                 .next(0, Urgency::Now, poll)

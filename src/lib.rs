@@ -76,7 +76,7 @@ pub mod internals {
     pub use crate::pipeline::gate::GateState;
     pub use crate::pipeline::processor::Rules;
     pub use crate::pipeline::{Pipeline, Settings};
-    pub use crate::sync::parking::{Idle, Parking, Poll, Urgency};
+    pub use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
 
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {

@@ -21,7 +21,7 @@ fn an_id_that_was_promised_is_not_taken_again() {
         plan: Plan::unpinned(1),
         window_reach: Duration::ZERO,
     });
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     pipeline.gate.open();
     let admission = Admission::new(pipeline.clone(), HashKey::random());
     match admission.admit(order(&admission, "a"), None) {

@@ -48,7 +48,7 @@ fn a_ticket_holds_no_order_once_it_has_an_answer() {
         plan: plan.clone(),
         window_reach: Duration::ZERO,
     });
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     let (inner, archive) = memory::open(1000);
     let seen = Arc::default();
     let ledger = Box::new(Noting {

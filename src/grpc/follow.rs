@@ -166,17 +166,17 @@ impl Follower {
     }
 
     async fn page(&self) -> ReadRange {
-        let promise = Arc::new(Oneshot::new(Some(self.task_waker.waker())));
-        let (reply, wakeups) = (promise.clone(), self.door.wakeups.clone());
+        let oneshot = Arc::new(Oneshot::new(Some(self.task_waker.waker())));
+        let (reply, wakeups) = (oneshot.clone(), self.door.wakeups.clone());
         self.archive.read_range(
             self.after,
             PAGE_OUTCOMES,
             PAGE_BYTES,
             Box::new(move |page| {
-                reply.keep(page);
+                reply.complete(page);
                 wakeups.flush();
             }),
         );
-        self.task_waker.until(|| promise.get().cloned()).await
+        self.task_waker.until(|| oneshot.get().cloned()).await
     }
 }

@@ -84,8 +84,8 @@ fn unknown(door: &Door) -> Refusal {
 
 /// Reads one outcome.
 pub(super) async fn read(door: &Door, seq: u64, task_waker: &Arc<TaskWaker>) -> Read {
-    let promise = begin(door, seq, task_waker);
-    task_waker.until(|| promise.get().cloned()).await
+    let oneshot = begin(door, seq, task_waker);
+    task_waker.until(|| oneshot.get().cloned()).await
 }
 
 /// Why the order with this sequence failed; `None` if that can't be read.
@@ -101,10 +101,10 @@ pub(super) fn reason_of(read: &Read) -> Option<Arc<str>> {
 
 /// Starts to read one outcome, which wakes `task_waker` when it is there.
 pub(super) fn begin(door: &Door, seq: u64, task_waker: &Arc<TaskWaker>) -> Arc<Oneshot<Read>> {
-    let promise = Arc::new(Oneshot::new(Some(task_waker.waker())));
-    let reply = promise.clone();
-    door.admission.read(seq, move |read| reply.keep(read));
-    promise
+    let oneshot = Arc::new(Oneshot::new(Some(task_waker.waker())));
+    let reply = oneshot.clone();
+    door.admission.read(seq, move |read| reply.complete(read));
+    oneshot
 }
 
 /// A committed outcome as a message.

@@ -16,7 +16,7 @@ use crate::pipeline::gate::{Gate, GateState};
 use crate::pipeline::processor::Verdict;
 use crate::pipeline::window_monitor::WindowMonitor;
 use crate::pipeline::{Evaluated, Fault, Pipeline, cost};
-use crate::sync::parking::{Poll, Urgency};
+use crate::sync::parking::{Dequeue, Urgency};
 
 /// Runs the committer until the pipeline is closed.
 pub(crate) fn run(
@@ -58,12 +58,12 @@ pub(crate) fn run(
                 }
             }
             if taken || !receipts.is_empty() {
-                return Poll::Item(taken, false);
+                return Dequeue::Item(taken, false);
             }
             if pipeline.closed.load(Ordering::Acquire) {
-                Poll::Closed
+                Dequeue::Closed
             } else {
-                Poll::Empty
+                Dequeue::Empty
             }
         });
         let Some(taken) = next.item else { return };
@@ -142,9 +142,9 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Evaluated>>) {
             pipeline.backlog.committed();
         }
         for waiter in ended.waiters {
-            waiter.keep(answer.clone());
+            waiter.complete(answer.clone());
         }
-        job.waiter.keep(answer);
+        job.waiter.complete(answer);
     }
     if let Some(seq) = settled_seq {
         // Pairs with the Acquire load in `settled_seq`.

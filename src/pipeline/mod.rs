@@ -47,7 +47,7 @@ use crate::pipeline::in_hand::InHand;
 use crate::pipeline::pending_orders::PendingOrders;
 use crate::pipeline::processor::{Processor, Verdict};
 use crate::pipeline::throughput::Throughput;
-use crate::sync::parking::{Idle, Parking, Poll, Urgency};
+use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
 use crate::sync::wake_queue::WakeQueues;
 use crate::sync::watch_list::{Watch, WatchList};
 
@@ -380,7 +380,7 @@ impl Pipeline {
                 self.promise(job);
             }
             for waiter in ended.waiters {
-                waiter.keep(Answer::Withdrawn(why.clone()));
+                waiter.complete(Answer::Withdrawn(why.clone()));
             }
         }
         self.end(job, why);
@@ -394,15 +394,15 @@ impl Pipeline {
             Withdrawal::Drain => WithdrawReason::Drain,
             Withdrawal::Ledger => WithdrawReason::Ledger,
         });
-        job.waiter.keep(Answer::Withdrawn(why));
+        job.waiter.complete(Answer::Withdrawn(why));
         self.gate.leave(1, cost(&job.order));
     }
 
-    fn poll<T>(&self, queue: &ArrayQueue<T>) -> Poll<T> {
+    fn poll<T>(&self, queue: &ArrayQueue<T>) -> Dequeue<T> {
         match queue.pop() {
-            Some(item) => Poll::Item(item, !queue.is_empty()),
-            None if self.closed.load(Ordering::Acquire) => Poll::Closed,
-            None => Poll::Empty,
+            Some(item) => Dequeue::Item(item, !queue.is_empty()),
+            None if self.closed.load(Ordering::Acquire) => Dequeue::Closed,
+            None => Dequeue::Empty,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::order::Order;
 use crate::pipeline::in_hand::InHand;
 use crate::pipeline::processor::{Processor, Verdict};
 use crate::pipeline::{Evaluated, Pipeline};
-use crate::sync::parking::{Poll, Urgency};
+use crate::sync::parking::{Dequeue, Urgency};
 
 /// How long the committer may be left asleep while more orders are at hand and
 /// the processor is quick: one wake-up then serves all evaluated meanwhile.
@@ -33,7 +33,7 @@ pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
         let next = pipeline.workers.next(me, last, || {
             let polled = pipeline.poll(&pipeline.intake).map(InHand::new);
             // The queue is empty: pass on what is held before waiting.
-            if !matches!(polled, Poll::Item(..))
+            if !matches!(polled, Dequeue::Item(..))
                 && let Some((_, urgency)) = untold.take()
             {
                 pipeline.committer.notify(urgency);
@@ -107,10 +107,10 @@ fn hand_on(pipeline: &Pipeline, me: usize, evaluated: Evaluated) {
     pipeline.room.next(me, Urgency::Now, || {
         let evaluated = held.take().expect("put back below whenever it was refused");
         match pipeline.evaluated.push(evaluated) {
-            Ok(()) => Poll::Item((), !pipeline.evaluated.is_full()),
+            Ok(()) => Dequeue::Item((), !pipeline.evaluated.is_full()),
             Err(evaluated) => {
                 held = Some(evaluated);
-                Poll::Empty
+                Dequeue::Empty
             }
         }
     });

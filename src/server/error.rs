@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::cpu::plan::PlanError;
 use crate::ledger::journal::OpenError;
-use crate::server::pending_orders::KeptError;
+use crate::server::pending_orders::PendingOrdersError;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum StartError {
     Ledger(#[from] OpenError),
     /// The orders that the last drain kept can't be taken up again.
     #[error(transparent)]
-    Kept(#[from] KeptError),
+    PendingOrder(#[from] PendingOrdersError),
     /// The system gives no thread, coroutine or descriptor.
     #[error("can't start: {0}")]
     System(#[from] io::Error),

@@ -142,7 +142,7 @@ impl Server {
         let waiting = grpc::Waiting::default();
         pipeline
             .wake_queues
-            .open(vec![run_queues.clone(), waiting.door()]);
+            .register(vec![run_queues.clone(), waiting.door()]);
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = match grpc_port {

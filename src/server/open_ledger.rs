@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config;
 use crate::config::Config;
 use crate::dedupe::window::Known;
-use crate::ledger::journal::{Kept, OpenError, Options, Pending, Progress, Recovered};
+use crate::ledger::journal::{OpenError, Options, PendingFile, PendingOrder, Progress, Recovered};
 use crate::ledger::{Archive, Ledger, journal, memory};
 use crate::order::{HashKey, decode_telling};
 use crate::pipeline::{Evaluated, Pipeline};
@@ -27,9 +27,9 @@ pub(super) struct Opened {
     pub(super) ledger: Box<dyn Ledger<Evaluated>>,
     pub(super) archive: Arc<dyn Archive>,
     /// What the last drain kept.
-    pub(super) kept: Vec<Kept<'static>>,
+    pub(super) kept: Vec<PendingOrder<'static>>,
     /// Where a drain keeps orders, if the ledger has such a place.
-    pub(super) pending: Option<Pending>,
+    pub(super) pending: Option<PendingFile>,
 }
 
 impl Which {

@@ -1,4 +1,4 @@
-//! The bytes of bodies being received, over all wake_queues: `--body-bytes`.
+//! The bytes of bodies being received, over all front ends: `--body-bytes`.
 //!
 //! Each door has an account of its own in the one budget, and where there are
 //! two, none can take the last quarter of it: whatever clients do at one door,
@@ -6,7 +6,7 @@
 //!
 //! What counts is what a body makes somebody hold. A head that announces one
 //! holds nothing yet, so a door takes room as a body grows
-//! ([`Room::grow_to`]), and not what was announced at once, where it can.
+//! ([`MemoryPermit::grow_to`]), and not what was announced at once, where it can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ struct Budget {
 
 /// Room for one body, given back when dropped.
 #[derive(Debug)]
-pub struct Room {
+pub struct MemoryPermit {
     bodies: Arc<MemoryBudget>,
     bytes: usize,
 }
@@ -47,14 +47,17 @@ impl MemoryBudget {
 
     /// Room for `bytes_max` bytes over all of these doors. One body of
     /// `body_bytes` fits at each, however small that makes the others' share.
-    pub fn shared<const DOORS: usize>(bytes_max: usize, body_bytes: usize) -> [Arc<Self>; DOORS] {
+    pub fn shared<const FRONT_ENDS: usize>(
+        bytes_max: usize,
+        body_bytes: usize,
+    ) -> [Arc<Self>; FRONT_ENDS] {
         let all = Arc::new(Budget::new(bytes_max));
-        let own = if DOORS > 1 {
+        let own = if FRONT_ENDS > 1 {
             (bytes_max - bytes_max / 4).max(body_bytes.min(bytes_max))
         } else {
             bytes_max
         };
-        [(); DOORS].map(|()| {
+        [(); FRONT_ENDS].map(|()| {
             Arc::new(Self {
                 own: Budget::new(own),
                 all: all.clone(),
@@ -68,14 +71,14 @@ impl MemoryBudget {
     }
 
     /// Takes room for a body; `None` if there is none.
-    pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Room> {
-        let mut room = self.room();
+    pub fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<MemoryPermit> {
+        let mut room = self.empty_permit();
         room.grow_to(bytes).then_some(room)
     }
 
     /// No room yet, which can grow.
-    pub fn room(self: &Arc<Self>) -> Room {
-        Room {
+    pub fn empty_permit(self: &Arc<Self>) -> MemoryPermit {
+        MemoryPermit {
             bodies: self.clone(),
             bytes: 0,
         }
@@ -104,7 +107,7 @@ impl Budget {
     }
 }
 
-impl Room {
+impl MemoryPermit {
     /// Makes it so many bytes, if it is less; `false`, and it stays as it was,
     /// if there is no room for that.
     #[must_use = "without room nothing may be kept"]
@@ -124,7 +127,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for MemoryPermit {
     fn drop(&mut self) {
         self.bodies.all.give_back(self.bytes);
         self.bodies.own.give_back(self.bytes);
@@ -138,42 +141,42 @@ mod tests {
     #[test]
     fn what_is_given_back_can_be_taken_again() {
         let bodies = MemoryBudget::new(100);
-        let first = bodies.take(60).expect("all is free");
-        assert!(bodies.take(41).is_none());
-        let second = bodies.take(40).expect("just fits");
-        assert!(bodies.take(1).is_none());
+        let first = bodies.try_acquire(60).expect("all is free");
+        assert!(bodies.try_acquire(41).is_none());
+        let second = bodies.try_acquire(40).expect("just fits");
+        assert!(bodies.try_acquire(1).is_none());
         drop(first);
-        assert!(bodies.take(60).is_some());
+        assert!(bodies.try_acquire(60).is_some());
         drop(second);
-        assert!(bodies.take(100).is_some());
+        assert!(bodies.try_acquire(100).is_some());
     }
 
     #[test]
     fn room_grows_as_far_as_there_is_some() {
         let bodies = MemoryBudget::new(100);
-        let (mut one, mut two) = (bodies.room(), bodies.take(30).unwrap());
+        let (mut one, mut two) = (bodies.empty_permit(), bodies.try_acquire(30).unwrap());
         assert!(one.grow_to(60) && one.grow_to(10));
         assert!(!one.grow_to(71) && one.grow_to(70));
         assert!(!two.grow_to(31), "what was refused to one is not lost");
         drop(one);
         assert!(two.grow_to(100));
         drop(two);
-        assert!(bodies.take(100).is_some());
+        assert!(bodies.try_acquire(100).is_some());
     }
 
     #[test]
     fn a_door_leaves_some_to_the_other() {
         let [one, two] = MemoryBudget::shared(100, 10);
-        let most = one.take(one.bytes_max()).unwrap();
+        let most = one.try_acquire(one.bytes_max()).unwrap();
         assert_eq!(most.bytes, 75);
-        assert!(one.take(1).is_none());
-        let rest = two.take(25).expect("kept for it");
-        assert!(two.take(1).is_none(), "no more than there is in all");
+        assert!(one.try_acquire(1).is_none());
+        let rest = two.try_acquire(25).expect("kept for it");
+        assert!(two.try_acquire(1).is_none(), "no more than there is in all");
         drop((most, rest));
-        assert!(two.take(75).is_some() && two.take(76).is_none());
+        assert!(two.try_acquire(75).is_some() && two.try_acquire(76).is_none());
         // Where the budget is one body, either door can have it.
-        for door in MemoryBudget::shared::<2>(10, 10) {
-            assert!(door.take(10).is_some());
+        for front_end in MemoryBudget::shared::<2>(10, 10) {
+            assert!(front_end.try_acquire(10).is_some());
         }
     }
 }

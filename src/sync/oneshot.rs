@@ -38,7 +38,7 @@ impl<T> Oneshot<T> {
     }
 
     /// Keeps the promise and wakes the waiter. The first value stands.
-    pub fn keep(&self, value: T) {
+    pub fn complete(&self, value: T) {
         if self.value.set(value).is_ok()
             && let Some(waker) = &self.waker
         {

@@ -24,7 +24,7 @@ impl WakeQueues {
     ///
     /// # Panics
     /// If they were named before.
-    pub fn open(&self, wake_queues: Vec<Arc<dyn WakeQueue>>) {
+    pub fn register(&self, wake_queues: Vec<Arc<dyn WakeQueue>>) {
         assert!(self.0.set(wake_queues).is_ok(), "registered once");
     }
 

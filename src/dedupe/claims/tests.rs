@@ -278,7 +278,7 @@ fn one_holder_at_a_time() {
                             assert!(claims.begin_commit(claim));
                             assert_eq!(holders[id].fetch_sub(1, Ordering::SeqCst), 1);
                             for waiter in claims.finish(claim).waiters {
-                                waiter.keep(Answer::Committed(Outcome {
+                                waiter.complete(Answer::Committed(Outcome {
                                     seq: 1,
                                     status: Status::Processed,
                                     reason: None,

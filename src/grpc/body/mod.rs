@@ -22,7 +22,7 @@ use tonic::Status;
 use crate::admission::Admission;
 use crate::grpc::status::{Kind, Refusal};
 use crate::metrics::Reason;
-use crate::sync::memory_budget::{MemoryBudget, Room};
+use crate::sync::memory_budget::{MemoryBudget, MemoryPermit};
 
 /// Flag and length in front of a message.
 const HEAD: usize = 5;
@@ -85,7 +85,7 @@ pub(super) struct Metered<B> {
     /// The client has said that nothing comes behind what is here.
     ended: bool,
     /// For a call with one message, which is held until the request ends.
-    room: Option<Room>,
+    room: Option<MemoryPermit>,
     /// A place among the streams of a kind, given back with the body.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -96,7 +96,7 @@ enum State {
     /// So many bytes of a message are missing.
     Message(
         usize,
-        #[expect(dead_code, reason = "held until the message is here")] Option<Room>,
+        #[expect(dead_code, reason = "held until the message is here")] Option<MemoryPermit>,
     ),
     /// So many bytes of a message that is dropped are missing.
     Dropped(usize),
@@ -206,7 +206,7 @@ impl<B> Metered<B> {
         }
         // However small the budget is, one message fits.
         let bodies = &self.rules.bodies;
-        let Some(room) = bodies.take(bytes.min(bodies.bytes_max())) else {
+        let Some(room) = bodies.try_acquire(bytes.min(bodies.bytes_max())) else {
             self.reject(Reason::Full);
             return Err(Kind::BodyMemory
                 .because("too much is being received at once")

@@ -99,7 +99,10 @@ fn messages_within_the_limit_pass_however_they_are_cut() {
             body
         );
     }
-    assert!(bodies.take(1000).is_some(), "all room was given back");
+    assert!(
+        bodies.try_acquire(1000).is_some(),
+        "all room was given back"
+    );
 }
 
 #[test]
@@ -123,7 +126,10 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
     }
     let metrics = &rules.admission.pipeline().metrics;
     assert_eq!(metrics.admission.rejected.get(Reason::TooLarge), 199);
-    assert!(bodies.take(1000).is_some(), "all room was given back");
+    assert!(
+        bodies.try_acquire(1000).is_some(),
+        "all room was given back"
+    );
 }
 
 /// Nobody may hold one for nothing by leaving its call open.
@@ -139,13 +145,13 @@ fn a_message_whose_call_goes_on_takes_room_to_its_end() {
         (body, matches!(frame, Poll::Ready(Some(Ok(_)))))
     };
     let (open, passed) = first(false, TooLarge::EndsCounted);
-    assert!(passed && bodies.take(41).is_none() && bodies.take(40).is_some());
+    assert!(passed && bodies.try_acquire(41).is_none() && bodies.try_acquire(40).is_some());
     assert!(!first(false, TooLarge::Ends).1, "no room for another");
     // One that is over, or of a stream, is read at once.
     assert!(first(true, TooLarge::Ends).1);
     assert!(first(false, TooLarge::EndsStream).1);
     drop(open);
-    assert!(bodies.take(100).is_some());
+    assert!(bodies.try_acquire(100).is_some());
 }
 
 #[test]
@@ -155,12 +161,12 @@ fn a_message_waits_for_no_room() {
     for size in [50, 51, 100] {
         let body = framed(size);
         assert!(seen(&body, 7, &rules, TooLarge::Ends).is_ok(), "alone");
-        let other = bodies.take(1).expect("there is room");
+        let other = bodies.try_acquire(1).expect("there is room");
         let status = seen(&body, 7, &rules, TooLarge::Ends).expect_err("no room");
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
         drop(other);
     }
     // Cut off before its end: what it held is given back.
     assert!(seen(&framed(50)[..20], 7, &rules, TooLarge::Ends).is_ok());
-    assert!(bodies.take(50).is_some());
+    assert!(bodies.try_acquire(50).is_some());
 }

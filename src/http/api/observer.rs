@@ -20,7 +20,7 @@ use crate::metrics::{Gauges, ProcessMetrics};
 use crate::pipeline::Pipeline;
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
-use crate::sync::parking::{Idle, Parking, Poll, Urgency};
+use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
 
 /// Scrapes that may wait. More is no use: a scraper has given up by then.
 const WAITING_MAX: usize = 64;
@@ -94,9 +94,9 @@ impl Shared {
             let next = self
                 .parking
                 .next(0, Urgency::Now, || match self.queue.pop() {
-                    Some(request) => Poll::Item(request, false),
-                    None if self.closed.load(Ordering::Acquire) => Poll::Closed,
-                    None => Poll::Empty,
+                    Some(request) => Dequeue::Item(request, false),
+                    None if self.closed.load(Ordering::Acquire) => Dequeue::Closed,
+                    None => Dequeue::Empty,
                 });
             let (Some(request), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
                 return;
@@ -104,7 +104,7 @@ impl Shared {
             // A panic has been logged; the scraper hears of it, too.
             let reply = catch_unwind(AssertUnwindSafe(|| view(&pipeline, request.view)))
                 .unwrap_or_else(|_| Problem::Internal.report("the scrape failed").reply());
-            request.reply.keep(reply);
+            request.reply.complete(reply);
             pipeline.wake_queues.flush();
         }
     }

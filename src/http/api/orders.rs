@@ -86,7 +86,7 @@ impl Lookup {
         let reply = read.clone();
         service
             .admission
-            .read(seq, move |record| reply.keep(record));
+            .read(seq, move |record| reply.complete(record));
         Self { read, wanted }
     }
 

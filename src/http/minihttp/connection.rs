@@ -36,7 +36,7 @@ pub(crate) struct Connection {
     /// that it keeps at its largest as long as the connection lives.
     pub(crate) page_room: Option<Room>,
     /// The same for the replies of batches.
-    pub(crate) reply_room: memory_budget::Room,
+    pub(crate) reply_room: memory_budget::MemoryPermit,
     /// TimerSlot after such a reply, until the next request: ends the connection,
     /// or that room would be held for as long as an idle client likes.
     pub(crate) farewell: Option<TimerSlot>,

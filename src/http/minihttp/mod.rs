@@ -120,7 +120,7 @@ impl HttpServiceFactory for Engine {
             open: self.open.clone(),
             ledger_line: self.ledger_line.clone(),
             page_room: None,
-            reply_room: self.replies.room(),
+            reply_room: self.replies.empty_permit(),
             farewell: None,
             socket: socket as RawFd,
             task_waker: None,

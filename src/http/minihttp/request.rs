@@ -58,8 +58,8 @@ impl Connection {
         &self,
         request: MiniRequest<'_, '_, '_>,
         announced: usize,
-    ) -> Result<(Vec<u8>, memory_budget::Room), (Reason, Problem, &'static str)> {
-        let mut room = self.service.bodies.room();
+    ) -> Result<(Vec<u8>, memory_budget::MemoryPermit), (Reason, Problem, &'static str)> {
+        let mut room = self.service.bodies.empty_permit();
         let (mut body, mut reader) = (Vec::new(), request.body());
         while body.len() < announced {
             let piece = reader.fill_buf().unwrap_or_default();

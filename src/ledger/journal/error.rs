@@ -98,7 +98,7 @@ pub enum OpenError {
     #[error(
         "{file} holds orders whose submitters were told that they are queued, and {what}: restore it from a backup, or move it away if they may be given up"
     )]
-    Kept {
+    PendingOrder {
         /// The file.
         file: &'static str,
         /// What is wrong with it.

@@ -14,7 +14,7 @@
 //! | `format`, `record` | every byte of a segment |
 //! | `storage`, `lock` | what is asked of the file system, and no more |
 //! | `identity` | the file `ledger` |
-//! | `pending` | the file `pending`: [`Pending`] |
+//! | `pending` | the file `pending`: [`PendingFile`] |
 //! | `writer` | [`JournalLedger`]: one write and one fdatasync a batch |
 //! | `preparer` | the thread that makes segments and removes old ones |
 //! | `recovery` | what a start finds, and when it refuses |
@@ -84,7 +84,7 @@ use crate::ledger::{Item, LedgerId, Wake};
 pub(crate) use self::archive::JournalArchive;
 pub(crate) use self::error::OpenError;
 pub(crate) use self::health::Health;
-pub(crate) use self::pending_file::{Kept, Pending};
+pub(crate) use self::pending_file::{PendingFile, PendingOrder};
 pub(crate) use self::record::RecordView;
 pub use self::replay::{ReplayError, replay};
 pub use self::verify::{Verified, verify};
@@ -192,10 +192,10 @@ pub struct Journal<T> {
     /// What was found.
     pub recovered: Recovered,
     /// The orders that the last drain kept and that have no outcome, in the
-    /// order of their admission. They stay on disk until [`Pending::clear`].
-    pub kept: Vec<Kept<'static>>,
+    /// order of their admission. They stay on disk until [`PendingFile::clear`].
+    pub kept: Vec<PendingOrder<'static>>,
     /// Where orders are kept.
-    pub pending: Pending,
+    pub pending: PendingFile,
 }
 
 /// Opens the journal in `dir`, which is made if it is missing. `wake` is called
@@ -293,7 +293,7 @@ impl Open<'_> {
             salt,
             segment_bytes,
         };
-        let pending = Pending {
+        let pending = PendingFile {
             storage: storage.clone(),
             ledger: identity.ledger,
             catalogue: catalogue.clone(),

@@ -79,7 +79,7 @@ impl Pipeline {
         }
         let (told, waiters) = self.claims.seal();
         for waiter in waiters {
-            waiter.keep(Answer::Withdrawn(Withdrawal::Drain));
+            waiter.complete(Answer::Withdrawn(Withdrawal::Drain));
         }
         self.wake_queues.flush();
         told

@@ -24,7 +24,7 @@ fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Evaluated>>>
         plan: plan.clone(),
         window_reach: Duration::ZERO,
     });
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     let (memory, archive) = memory::open(100_000);
     let ledger = ledger.unwrap_or(Box::new(memory));
     let (archive, on_fault) = (Arc::new(archive), Arc::new(|fault| panic!("{fault}")));
@@ -363,7 +363,7 @@ fn promises_outlive_a_ledger_that_fails() {
             plan: plan.clone(),
             window_reach: Duration::ZERO,
         });
-        pipeline.wake_queues.open(Vec::new());
+        pipeline.wake_queues.register(Vec::new());
         let (_, archive) = memory::open::<Evaluated>(16);
         pipeline.gate.open();
         let admission = Admission::new(pipeline.clone(), HashKey::from_bytes([1; 16]));

@@ -36,7 +36,7 @@ fn pipeline(queue_orders: usize, queue_bytes: u64) -> Arc<Pipeline> {
         window_reach: Duration::ZERO,
     };
     let pipeline = Pipeline::new(&settings);
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     pipeline
 }
 

@@ -65,7 +65,7 @@ impl Pipeline {
                 self.promise(&job);
             }
             for waiter in ended.waiters {
-                waiter.keep(Answer::Withdrawn(why.clone()));
+                waiter.complete(Answer::Withdrawn(why.clone()));
             }
             self.end(&job, why);
         }

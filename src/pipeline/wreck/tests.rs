@@ -34,7 +34,7 @@ fn pipeline(plan: &Plan) -> Arc<Pipeline> {
         plan: plan.clone(),
         window_reach: Duration::ZERO,
     });
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     pipeline
 }
 

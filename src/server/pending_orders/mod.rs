@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
-use crate::ledger::journal::{Kept, Pending};
+use crate::ledger::journal::{PendingFile, PendingOrder};
 use crate::order::{HashKey, Invalid, Order, decode};
 use crate::pipeline::pending_orders::{Crowded, Feeder};
 use crate::pipeline::{Fault, Pipeline};
 
 /// Why kept orders can't be taken up again. They stay where they are.
 #[derive(Debug, thiserror::Error)]
-pub enum KeptError {
+pub enum PendingOrdersError {
     /// The queue is smaller than the one that they were in.
     #[error(
         "{kept} orders kept by the last drain don't fit: raise --queue-capacity to {needed} or more"
@@ -47,7 +47,7 @@ pub enum KeptError {
 /// Keeps orders, if there is a place for them.
 #[derive(Default)]
 pub(super) struct Keeper {
-    pending: Option<Arc<Pending>>,
+    pending: Option<Arc<PendingFile>>,
     /// This process has written the file: it stands, and is added to from then
     /// on.
     written: bool,
@@ -61,7 +61,7 @@ pub(super) struct Keeper {
 pub(super) struct Finished {
     pub(super) kept: usize,
     pub(super) lost: usize,
-    /// Kept by an earlier drain, and kept still; not among those above.
+    /// PendingOrder by an earlier drain, and kept still; not among those above.
     pub(super) standing: usize,
     /// There is a place for them.
     pub(super) can_keep: bool,
@@ -70,9 +70,9 @@ pub(super) struct Finished {
 /// Claims the orders that the last drain kept, before the gate opens.
 pub(super) fn claim(
     pipeline: &Pipeline,
-    kept: Vec<Kept<'static>>,
+    kept: Vec<PendingOrder<'static>>,
     key: &HashKey,
-) -> Result<(), KeptError> {
+) -> Result<(), PendingOrdersError> {
     if kept.is_empty() {
         return Ok(());
     }
@@ -84,15 +84,15 @@ pub(super) fn claim(
     pipeline
         .claim_kept(orders?)
         .map_err(|crowded| match crowded {
-            Crowded::Orders(needed) => KeptError::Orders {
+            Crowded::Orders(needed) => PendingOrdersError::Orders {
                 kept: count,
                 needed,
             },
-            Crowded::Bytes(needed) => KeptError::Bytes {
+            Crowded::Bytes(needed) => PendingOrdersError::Bytes {
                 kept: count,
                 needed,
             },
-            Crowded::Twice(id) => KeptError::Unreadable {
+            Crowded::Twice(id) => PendingOrdersError::Unreadable {
                 id: id.to_string(),
                 why: "it is there twice".into(),
             },
@@ -101,8 +101,8 @@ pub(super) fn claim(
     Ok(())
 }
 
-fn read(kept: &Kept<'_>, key: &HashKey) -> Result<Order, KeptError> {
-    let unreadable = |why: String| KeptError::Unreadable {
+fn read(kept: &PendingOrder<'_>, key: &HashKey) -> Result<Order, PendingOrdersError> {
+    let unreadable = |why: String| PendingOrdersError::Unreadable {
         id: kept.id.to_string(),
         why,
     };
@@ -118,7 +118,7 @@ impl Keeper {
     /// Starts to feed what was kept; the file goes when all have an outcome.
     pub(super) fn start(
         pipeline: &Arc<Pipeline>,
-        pending: Option<Pending>,
+        pending: Option<PendingFile>,
         on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
     ) -> io::Result<Self> {
         let Some(pending) = pending.map(Arc::new) else {
@@ -149,7 +149,7 @@ impl Keeper {
             feeder.stop();
         }
         let (mut promises, with_ledger) = pipeline.promises();
-        // Kept before, and not to be had now: with a ledger that doesn't come
+        // PendingOrder before, and not to be had now: with a ledger that doesn't come
         // back. They stand in the file, and must go on to.
         let taken_out = promises.iter().filter(|job| job.kept).count();
         // No id is promised twice; but a file that said so would be refused.
@@ -178,7 +178,7 @@ impl Keeper {
         let after_seq = pipeline.settled_seq();
         let orders = promises
             .iter()
-            .map(|job| Kept::new(job.accepted_at, &job.order));
+            .map(|job| PendingOrder::new(job.accepted_at, &job.order));
         let kept = if standing > 0 || self.written {
             pending.keep_too(after_seq, orders)
         } else {

@@ -106,7 +106,7 @@ fn told_orders_survive(panics: Does) {
         plan: plan.clone(),
         window_reach: Duration::ZERO,
     });
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     let (tell, told) = mpsc::channel();
     let ledger = Box::new(Exploding {
         journal: opened.ledger,
@@ -178,7 +178,7 @@ fn taking(opened: journal::Journal<Evaluated>) -> (Arc<Pipeline>, Keeper) {
         plan: Plan::unpinned(1),
         window_reach: Duration::ZERO,
     });
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     pipeline.gate.open();
     let on_fault: Arc<dyn Fn(Fault) + Send + Sync> = Arc::new(|fault| panic!("{fault}"));
     let keeper = Keeper::start(&pipeline, Some(opened.pending), &on_fault).unwrap();

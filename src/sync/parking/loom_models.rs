@@ -35,11 +35,11 @@ impl Queue {
                     Ordering::AcqRel,
                     Ordering::Acquire,
                 ) {
-                    Ok(_) => return Poll::Item((), seen > 1),
+                    Ok(_) => return Dequeue::Item((), seen > 1),
                     Err(now) => seen = now,
                 }
             }
-            Poll::Empty
+            Dequeue::Empty
         });
         assert!(next.item.is_some());
     }

@@ -126,7 +126,7 @@ impl Drop for Turn<'_> {
 }
 
 /// What became of a call to [`Parking::next`].
-pub struct Next<T> {
+pub struct Wakeup<T> {
     /// What was found, or `None` if the queue is closed and empty.
     pub item: Option<T>,
     /// How often the consumer slept on the way.
@@ -134,7 +134,7 @@ pub struct Next<T> {
 }
 
 /// One look at a queue.
-pub enum Poll<T> {
+pub enum Dequeue<T> {
     /// An item, and whether more are waiting behind it.
     Item(T, bool),
     /// Nothing now.
@@ -143,13 +143,13 @@ pub enum Poll<T> {
     Closed,
 }
 
-impl<T> Poll<T> {
+impl<T> Dequeue<T> {
     /// The same look with another view of the item.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Poll<U> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Dequeue<U> {
         match self {
-            Self::Item(item, more) => Poll::Item(change(item), more),
-            Self::Empty => Poll::Empty,
-            Self::Closed => Poll::Closed,
+            Self::Item(item, more) => Dequeue::Item(change(item), more),
+            Self::Empty => Dequeue::Empty,
+            Self::Closed => Dequeue::Closed,
         }
     }
 }
@@ -174,7 +174,7 @@ impl Parking {
     ///
     /// `poll` is called often and must not block. Should it panic, the consumer
     /// may call this again.
-    pub fn next<T>(&self, me: usize, last: Urgency, poll: impl FnMut() -> Poll<T>) -> Next<T> {
+    pub fn next<T>(&self, me: usize, last: Urgency, poll: impl FnMut() -> Dequeue<T>) -> Wakeup<T> {
         let mut turn = Turn {
             parking: self,
             me,
@@ -189,8 +189,8 @@ impl Parking {
         &self,
         turn: &mut Turn<'_>,
         last: Urgency,
-        mut poll: impl FnMut() -> Poll<T>,
-    ) -> Next<T> {
+        mut poll: impl FnMut() -> Dequeue<T>,
+    ) -> Wakeup<T> {
         let mut naps = match last {
             Urgency::Now => 0,
             Urgency::Deferred => NAPS,
@@ -200,7 +200,7 @@ impl Parking {
             if more {
                 self.notify(Urgency::Now); // the producers may have relied on us (point 2)
             }
-            Next {
+            Wakeup {
                 item: Some(item),
                 parks,
             }
@@ -208,33 +208,33 @@ impl Parking {
         loop {
             for look in 0..self.looks() {
                 match poll() {
-                    Poll::Item(item, more) => return found(item, more, parks),
-                    Poll::Closed => return Next { item: None, parks },
-                    Poll::Empty if look < self.spins() => std::hint::spin_loop(),
-                    Poll::Empty => yield_now(),
+                    Dequeue::Item(item, more) => return found(item, more, parks),
+                    Dequeue::Closed => return Wakeup { item: None, parks },
+                    Dequeue::Empty if look < self.spins() => std::hint::spin_loop(),
+                    Dequeue::Empty => yield_now(),
                 }
             }
             let nap = naps > 0;
             turn.announce(nap);
             let polled = poll();
             match polled {
-                Poll::Empty if nap => {
+                Dequeue::Empty if nap => {
                     park_timeout(NAP);
                     naps -= 1;
                 }
-                Poll::Empty => {
+                Dequeue::Empty => {
                     parks += 1;
                     while self.is_announced(turn.me) {
                         park();
                     }
                 }
-                Poll::Item(..) | Poll::Closed => {}
+                Dequeue::Item(..) | Dequeue::Closed => {}
             }
             let woken = turn.retract();
             match polled {
-                Poll::Item(item, more) => return found(item, more || woken, parks), // point 4
-                Poll::Closed => return Next { item: None, parks },
-                Poll::Empty => {}
+                Dequeue::Item(item, more) => return found(item, more || woken, parks), // point 4
+                Dequeue::Closed => return Wakeup { item: None, parks },
+                Dequeue::Empty => {}
             }
         }
     }

@@ -23,10 +23,10 @@ fn a_consumer_whose_poll_panicked_is_woken_again() {
             parking.notify(urgency)
         };
         let take = || match waiting.load(Ordering::SeqCst) {
-            0 => Poll::Empty,
+            0 => Dequeue::Empty,
             left => {
                 waiting.fetch_sub(1, Ordering::SeqCst);
-                Poll::Item((), left > 1)
+                Dequeue::Item((), left > 1)
             }
         };
         thread::scope(|scope| {
@@ -41,7 +41,7 @@ fn a_consumer_whose_poll_panicked_is_woken_again() {
                             }
                             panic!("as the test asked for");
                         }
-                        Poll::<()>::Empty
+                        Dequeue::<()>::Empty
                     })
                 }));
                 assert!(ended.is_err());

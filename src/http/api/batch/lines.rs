@@ -35,7 +35,7 @@ impl Lines {
     pub(crate) fn next<'a, 'b: 'a>(&'a mut self, input: &mut &'b [u8]) -> Option<Line<'a>> {
         self.tidy();
         let Some(end) = memchr::memchr(b'\n', input) else {
-            self.keep(input);
+            self.buffer(input);
             *input = &[];
             return None;
         };
@@ -44,7 +44,7 @@ impl Lines {
         if self.partial.is_empty() && !self.too_long {
             return Some(self.whole(text));
         }
-        self.keep(text);
+        self.buffer(text);
         Some(self.take())
     }
 
@@ -61,7 +61,7 @@ impl Lines {
         }
     }
 
-    fn keep(&mut self, text: &[u8]) {
+    fn buffer(&mut self, text: &[u8]) {
         // One byte more than the limit: it may be the CR of the line's end.
         if self.too_long || self.partial.len() + text.len() > self.max + 1 {
             self.too_long = true;

@@ -40,7 +40,7 @@ use crate::http::wire::{BodyFraming, Method};
 use crate::metrics::{Reason, Route};
 use crate::order::{Invalid, Order, OrderId};
 use crate::pipeline::gate::GateState;
-use crate::sync::memory_budget::Room;
+use crate::sync::memory_budget::MemoryPermit;
 use crate::sync::watch_list::Watch;
 
 /// Bytes of a body that are read at a time: enough to make a system call and
@@ -81,7 +81,7 @@ pub(crate) struct Batch {
     waker: Waker,
     watch: Option<Watch>,
     slot: BatchSlot,
-    _room: Room,
+    _room: MemoryPermit,
 }
 
 /// The order of the last line taken.
@@ -160,7 +160,7 @@ impl Batch {
         };
         // A piece of the body and a line; however small the limit is, one fits.
         let bytes = (READ_BYTES + limits.max_body).min(service.bodies.bytes_max());
-        let Some(room) = service.bodies.take(bytes) else {
+        let Some(room) = service.bodies.try_acquire(bytes) else {
             let report = Problem::BodyMemory
                 .report("all bodies being read are over their limit (--body-bytes)")
                 .retry_after(1);

@@ -72,10 +72,10 @@ impl Reasons {
     /// Reads these sequences, [`STRETCH`] at most, the first of them for sure.
     /// For when nothing else is [`Coming`](Reason::Coming).
     pub(crate) fn read(&mut self, seqs: Range<u64>) {
-        let promise = Arc::new(Oneshot::new(Some(self.waker.clone())));
-        self.stretch = Some(promise.clone());
+        let oneshot = Arc::new(Oneshot::new(Some(self.waker.clone())));
+        self.stretch = Some(oneshot.clone());
         let (after, limit) = (seqs.start - 1, (seqs.end - seqs.start) as usize);
-        let reply = move |read| promise.keep(Stretch::of(seqs, read));
+        let reply = move |read| oneshot.complete(Stretch::of(seqs, read));
         self.admission
             .read_range(after, limit, STRETCH_BYTES, reply);
     }

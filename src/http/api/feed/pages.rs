@@ -120,7 +120,7 @@ impl Pages {
             let reply = move |records: ReadRange| {
                 let made = records.map_err(Unread::from);
                 let made = made.and_then(|records| pages.page(after, &records));
-                read.keep(made);
+                read.complete(made);
             };
             admission.read_range(after, lines_max, self.page_bytes, reply);
         }
@@ -242,7 +242,7 @@ impl Reading {
         }))
     }
 
-    fn keep(&self, made: Result<Page, Unread>) {
+    fn complete(&self, made: Result<Page, Unread>) {
         let fresh = self.result.set(made).is_ok();
         debug_assert!(fresh, "an archive answers once");
         let waiting = std::mem::take(&mut *self.waiting());

@@ -233,7 +233,7 @@ impl<A: Archive> Archive for Failing<A> {
 /// A service whose ledger is not open yet.
 fn service() -> Arc<Service> {
     let pipeline = pipeline();
-    pipeline.wake_queues.open(Vec::new());
+    pipeline.wake_queues.register(Vec::new());
     let observer = Observer::start(&pipeline).unwrap();
     let config = Config::parse_from(["order-processor"], [("", ""); 0]).unwrap();
     let admission = Admission::new(pipeline, HashKey::from_bytes([1; 16]));

@@ -9,7 +9,7 @@ use crate::http::server::socket::Ended;
 use crate::http::wire::reply::CONTINUE;
 use crate::http::wire::{BodyDecoder, BodyFraming, Head};
 use crate::metrics::{Reason, Route};
-use crate::sync::memory_budget::{FREE_BYTES, Room};
+use crate::sync::memory_budget::{FREE_BYTES, MemoryPermit};
 
 /// Where a body is.
 pub(crate) enum BodyPlace {
@@ -35,7 +35,7 @@ impl Connection {
         &mut self,
         head: &Head,
         route: Route,
-    ) -> Result<(BodyPlace, Option<Room>), Next> {
+    ) -> Result<(BodyPlace, Option<MemoryPermit>), Next> {
         let max = self.service.limits.max_body;
         let announced = match head.body {
             BodyFraming::None => return Ok((BodyPlace::Input(0), None)),
@@ -54,7 +54,7 @@ impl Connection {
         if head.body != BodyFraming::Chunked && have >= announced {
             return Ok((BodyPlace::Input(announced), None));
         }
-        let mut room = self.service.bodies.room();
+        let mut room = self.service.bodies.empty_permit();
         if head.expect_continue && have == 0 {
             self.output.extend_from_slice(CONTINUE);
         }
@@ -80,7 +80,7 @@ impl Connection {
     }
 
     /// Takes room for so much of a body.
-    fn grow(&mut self, route: Route, room: &mut Room, bytes: usize) -> Result<(), Next> {
+    fn grow(&mut self, route: Route, room: &mut MemoryPermit, bytes: usize) -> Result<(), Next> {
         if room.grow_to(bytes.saturating_sub(FREE_BYTES)) {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Connection {
         head: &Head,
         route: Route,
         until: Instant,
-        room: &mut Room,
+        room: &mut MemoryPermit,
     ) -> Result<BodyPlace, Next> {
         let max = self.service.limits.max_body as u64;
         let mut body = Vec::new();

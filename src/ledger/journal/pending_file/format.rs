@@ -33,7 +33,7 @@ use crc32c::{crc32c, crc32c_append};
 use crate::ledger::LedgerId;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::format::{u32_at, u64_at};
-use crate::ledger::journal::pending_file::Kept;
+use crate::ledger::journal::pending_file::PendingOrder;
 use crate::ledger::journal::storage::{File, Source, read_full, write_full};
 use crate::order::ID_LEN_MAX;
 
@@ -56,7 +56,7 @@ const _: () = assert!(ID_LEN_MAX <= u8::MAX as usize, "an id's length is one byt
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::ledger::journal) struct Left {
     pub(super) after_seq: u64,
-    pub(super) orders: Vec<Kept<'static>>,
+    pub(super) orders: Vec<PendingOrder<'static>>,
 }
 
 /// The header.
@@ -68,7 +68,7 @@ struct Head {
 }
 
 pub(super) fn refused(what: impl Into<String>) -> OpenError {
-    OpenError::Kept {
+    OpenError::PendingOrder {
         file: NAME,
         what: what.into(),
     }
@@ -128,12 +128,12 @@ pub(super) fn decode(bytes: &[u8], ledger: LedgerId) -> Result<Left, OpenError> 
     })
 }
 
-fn decode_order(bytes: &[u8]) -> Option<(Kept<'static>, &[u8])> {
+fn decode_order(bytes: &[u8]) -> Option<(PendingOrder<'static>, &[u8])> {
     let (head, rest) = bytes.split_at_checked(ORDER_HEAD)?;
     let (id, rest) = rest.split_at_checked(head[12].into())?;
     let (order, rest) = rest.split_at_checked(u32_at(head, 8) as usize)?;
     let text = |bytes: &[u8]| Some(Cow::Owned(str::from_utf8(bytes).ok()?.to_owned()));
-    let kept = Kept {
+    let kept = PendingOrder {
         accepted_at: u64_at(head, 0),
         id: text(id)?,
         order: text(order)?,
@@ -194,7 +194,7 @@ pub(super) fn write<'a>(
     file: &dyn File,
     ledger: LedgerId,
     after_seq: u64,
-    orders: impl Iterator<Item = Kept<'a>> + Clone,
+    orders: impl Iterator<Item = PendingOrder<'a>> + Clone,
 ) -> io::Result<()> {
     let (mut count, mut len) = (0, HEAD + SUM);
     for order in orders.clone() {
@@ -216,7 +216,7 @@ pub(super) fn write<'a>(
         buffer.clear();
         io::Result::Ok(())
     };
-    for Kept {
+    for PendingOrder {
         accepted_at,
         id,
         order,

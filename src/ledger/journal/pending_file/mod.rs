@@ -35,7 +35,7 @@ const READ_BYTES: usize = 1 << 20;
 
 /// An order that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept<'a> {
+pub struct PendingOrder<'a> {
     /// When it was admitted, in nanoseconds since the Unix epoch.
     pub accepted_at: u64,
     /// Its id.
@@ -44,7 +44,7 @@ pub struct Kept<'a> {
     pub order: Cow<'a, str>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> PendingOrder<'a> {
     /// An order as it is kept.
     pub fn new(accepted_at: u64, order: &'a Order) -> Self {
         Self {
@@ -103,7 +103,7 @@ fn fits(after_seq: u64, oldest: u64, last: u64) -> Result<(), OpenError> {
 }
 
 /// Where each order stands, by its id.
-fn by_id<'a>(orders: &'a [Kept<'_>]) -> Result<HashMap<&'a str, usize>, OpenError> {
+fn by_id<'a>(orders: &'a [PendingOrder<'_>]) -> Result<HashMap<&'a str, usize>, OpenError> {
     let mut by_id = HashMap::new();
     for (at, kept) in orders.iter().enumerate() {
         if by_id.insert(&*kept.id, at).is_some() {
@@ -152,21 +152,21 @@ impl Look {
 
 /// Where orders are kept: the data directory, which stays locked as long as
 /// this lives.
-pub struct Pending {
+pub struct PendingFile {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) ledger: LedgerId,
     pub(super) catalogue: Arc<SegmentIndex>,
     pub(super) _lock: Option<Arc<Lock>>,
 }
 
-impl Pending {
+impl PendingFile {
     /// Of the orders that were left, those that have no outcome; the file goes
     /// if there are none. The journal must have been recovered.
     pub(super) fn sort_out(
         &self,
         left: Option<Left>,
         mut journal: Reader,
-    ) -> Result<Vec<Kept<'static>>, OpenError> {
+    ) -> Result<Vec<PendingOrder<'static>>, OpenError> {
         // One that was being written: nobody relies on it.
         match self.storage.remove(NEW) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -217,7 +217,7 @@ impl Pending {
     pub fn keep<'a>(
         &self,
         after_seq: u64,
-        orders: impl Iterator<Item = Kept<'a>> + Clone,
+        orders: impl Iterator<Item = PendingOrder<'a>> + Clone,
     ) -> Result<(), PendingFileError> {
         let failed = |doing| PendingFileError::of(NEW, doing);
         let file = self.storage.create(NEW).map_err(failed("make"))?;
@@ -242,7 +242,7 @@ impl Pending {
     pub fn keep_too<'a>(
         &self,
         after_seq: u64,
-        orders: impl Iterator<Item = Kept<'a>> + Clone,
+        orders: impl Iterator<Item = PendingOrder<'a>> + Clone,
     ) -> Result<(), PendingFileError> {
         let old = load(&*self.storage, self.ledger).map_err(|error| {
             PendingFileError::of(NAME, "add to")(io::Error::other(error.to_string()))

@@ -11,8 +11,8 @@ use super::*;
 
 const ID: LedgerId = LedgerId([7; 16]);
 
-fn pending(disk: &Disk) -> Pending {
-    Pending {
+fn pending(disk: &Disk) -> PendingFile {
+    PendingFile {
         storage: Arc::new(disk.clone()),
         ledger: ID,
         catalogue: Arc::new(SegmentIndex::new(1 << 20, Vec::new(), 9)),
@@ -20,8 +20,8 @@ fn pending(disk: &Disk) -> Pending {
     }
 }
 
-fn kept(id: &str, order: &str) -> Kept<'static> {
-    Kept {
+fn kept(id: &str, order: &str) -> PendingOrder<'static> {
+    PendingOrder {
         accepted_at: 0x0102_0304_0506_0708,
         id: Cow::Owned(id.to_owned()),
         order: Cow::Owned(order.to_owned()),
@@ -29,13 +29,13 @@ fn kept(id: &str, order: &str) -> Kept<'static> {
 }
 
 /// The file with these orders in it.
-fn bytes_of(orders: &[Kept<'static>]) -> Vec<u8> {
+fn bytes_of(orders: &[PendingOrder<'static>]) -> Vec<u8> {
     let disk = Disk::new(1);
     pending(&disk).keep(9, orders.iter().cloned()).unwrap();
     disk.bytes(NAME)
 }
 
-fn two() -> [Kept<'static>; 2] {
+fn two() -> [PendingOrder<'static>; 2] {
     [
         kept("a", r#"{"id":"a","value":1}"#),
         kept("bc", r#"{"id":"bc","value":-2.50,"note":"ü"}"#),
@@ -140,7 +140,7 @@ fn what_can_not_be_is_refused() {
         &|bytes| bytes[64 + 16] = 0xFF,                                  // no UTF-8
     ] {
         let error = changed(change).unwrap_err();
-        assert!(matches!(error, OpenError::Kept { .. }), "{error}");
+        assert!(matches!(error, OpenError::PendingOrder { .. }), "{error}");
     }
 }
 

@@ -9,14 +9,14 @@ use crate::ledger::journal::tests::disk::{Disk, Fault, Loss, Random};
 use crate::ledger::journal::tests::{
     Evaluated, append, evaluated, for_seeds, open, options, read_all,
 };
-use crate::ledger::journal::{Kept, OpenError, Options, pending_file};
+use crate::ledger::journal::{OpenError, Options, PendingOrder, pending_file};
 use crate::ledger::{Archive, CommitResult, Ledger};
 
 /// What the outside knows.
 #[derive(Clone, Default)]
 struct Outside {
     orders: BTreeMap<String, Evaluated>,
-    /// Kept for sure, at some time.
+    /// PendingOrder for sure, at some time.
     promised: BTreeSet<String>,
     /// Perhaps kept: the file could not be written, or the process died.
     attempted: BTreeSet<String>,
@@ -63,7 +63,7 @@ impl Outside {
             assert!(!self.committed.contains(id), "{id} would run again");
             assert!(self.promised.contains(id) || self.attempted.contains(id));
             let order = &self.orders[id];
-            assert_eq!(*kept, Kept::new(order.accepted_at, &order.order));
+            assert_eq!(*kept, PendingOrder::new(order.accepted_at, &order.order));
             waiting.push(order.clone());
         }
         let back: BTreeSet<&str> = journal.kept.iter().map(|kept| &*kept.id).collect();
@@ -113,7 +113,7 @@ impl Outside {
         let ids: Vec<_> = waiting.iter().map(|it| it.order.id().to_string()).collect();
         let orders = waiting
             .iter()
-            .map(|order| Kept::new(order.accepted_at, &order.order));
+            .map(|order| PendingOrder::new(order.accepted_at, &order.order));
         match journal.pending.keep(journal.archive.last_seq(), orders) {
             Ok(()) => self.promised.extend(ids),
             Err(_) => self.attempted.extend(ids),
@@ -216,7 +216,7 @@ fn with_one_kept() -> (Disk, Options) {
     let orders: Vec<_> = (1..=3).map(|number| evaluated(number, 0)).collect();
     append(&mut journal.ledger, &orders).1.unwrap();
     let waits = evaluated(10, 0);
-    let kept = Kept::new(waits.accepted_at, &waits.order);
+    let kept = PendingOrder::new(waits.accepted_at, &waits.order);
     journal.pending.keep(3, [kept].into_iter()).unwrap();
     let later: Vec<_> = (4..=5).map(|number| evaluated(number, 0)).collect();
     append(&mut journal.ledger, &later).1.unwrap();
@@ -272,7 +272,9 @@ fn what_does_not_belong_together_is_refused() {
     let keep_at = |disk: &Disk, options: &Options, seq, ids: &[u64]| {
         let (journal, _) = open(disk, options).unwrap();
         let orders: Vec<_> = ids.iter().map(|&id| evaluated(id, 0)).collect();
-        let kept = orders.iter().map(|order| Kept::new(1, &order.order));
+        let kept = orders
+            .iter()
+            .map(|order| PendingOrder::new(1, &order.order));
         journal.pending.keep(seq, kept).unwrap();
     };
     for (seq, ids, why) in [

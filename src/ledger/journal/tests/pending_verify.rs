@@ -7,7 +7,7 @@ use crate::ledger::journal::pending_file::NAME;
 use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::tests::live_reader::{Meanwhile, look};
 use crate::ledger::journal::tests::{Evaluated, append, evaluated, open, options};
-use crate::ledger::journal::{Journal, Kept, OpenError};
+use crate::ledger::journal::{Journal, OpenError, PendingOrder};
 
 const SEGMENT: u64 = 4096;
 
@@ -25,7 +25,9 @@ fn ten() -> (Disk, Journal<Evaluated>) {
 
 fn keep(journal: &Journal<Evaluated>, after_seq: u64, numbers: std::ops::Range<u64>) {
     let orders: Vec<_> = numbers.map(|number| evaluated(number, 20)).collect();
-    let kept = orders.iter().map(|order| Kept::new(1, &order.order));
+    let kept = orders
+        .iter()
+        .map(|order| PendingOrder::new(1, &order.order));
     journal.pending.keep(after_seq, kept).unwrap();
 }
 
@@ -61,7 +63,7 @@ fn every_flip_and_every_cut_is_named() {
 fn those_of_another_time_are_named() {
     let refused = |journal: &Journal<Evaluated>, disk: &Disk, what: &str| {
         let told = look(disk).unwrap_err();
-        assert!(matches!(told, OpenError::Kept { .. }), "{told}");
+        assert!(matches!(told, OpenError::PendingOrder { .. }), "{told}");
         assert!(told.to_string().contains(what), "{told}");
         let start = open(&disk.copy(), &options(SEGMENT))
             .map(|_| ())
@@ -74,7 +76,7 @@ fn those_of_another_time_are_named() {
     keep(&journal, 11, 20..22);
     refused(&journal, &disk, "the journal ends at sequence 10");
     let twice = [20, 20].map(|number| evaluated(number, 0));
-    let twice = twice.iter().map(|order| Kept::new(1, &order.order));
+    let twice = twice.iter().map(|order| PendingOrder::new(1, &order.order));
     journal.pending.keep(10, twice).unwrap();
     refused(&journal, &disk, "is in it twice");
 }
