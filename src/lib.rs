@@ -45,8 +45,8 @@ mod server;
 mod sync;
 
 pub use config::Config;
+pub use ledger::LedgerFailed;
 pub use order::Order;
-pub use pipeline::Fault;
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Server, StartError};
 
@@ -56,7 +56,7 @@ pub use server::{Drained, Server, StartError};
 pub mod internals {
     pub use crate::admission::{Admission, Admitted};
     pub use crate::cpu::plan::Plan;
-    pub use crate::dedupe::claims::{Claimed, Claims};
+    pub use crate::dedupe::claims::{Claimed, Claims, Ended};
     pub use crate::dedupe::window::{Known, Window};
     pub use crate::grpc::{
         CALLS_MAX, CHECKS_MAX, FOLLOWERS_MAX, HEADER_LIST_MAX, REFLECTIONS_MAX, STREAM_BYTES,

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::{io, thread};
 
 use order_processor::config::Command;
-use order_processor::{Drained, Fault, Server, StartError};
+use order_processor::{Drained, LedgerFailed, Server, StartError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -27,7 +27,7 @@ mod exit {
 /// What ends the process.
 enum Event {
     Signal(i32),
-    Fault(Fault),
+    Fault(LedgerFailed),
 }
 
 fn main() -> ExitCode {
@@ -77,21 +77,18 @@ fn main() -> ExitCode {
                 Event::Fault(fault) => Some(fault),
                 Event::Signal(_) => None,
             });
-            fault.map_or_else(|| report(drained), |fault| broken(&fault))
+            fault.map_or_else(|| report(drained), |fault| failed(&fault))
         }
         Event::Fault(fault) => {
             server.abandon();
-            broken(&fault)
+            failed(&fault)
         }
     }
 }
 
-fn broken(fault: &Fault) -> ExitCode {
-    tracing::error!(%fault, "can't go on");
-    match fault {
-        Fault::Ledger(_) => exit::LEDGER.into(),
-        Fault::Panic(_) => exit::FAILED.into(),
-    }
+fn failed(fault: &LedgerFailed) -> ExitCode {
+    tracing::error!(%fault, "the service can't go on");
+    exit::LEDGER.into()
 }
 
 /// The addresses bound, a line each, for whoever started the process.

@@ -172,13 +172,13 @@ impl Admission {
     /// Has `waker` called when next an order ends, or when the service drains. Look at what you
     /// wait for after this call: it may have come already.
     pub(crate) fn watch(&self, waker: &Waker) -> Watch {
-        self.pipeline.watch(waker)
+        self.pipeline.progress.watch(waker)
     }
 
     /// Has `waker` called when next [`state`](Self::state) changes; the rest as with
     /// [`watch`](Self::watch).
     pub(crate) fn watch_state(&self, waker: &Waker) -> Watch {
-        self.pipeline.watch_gate(waker)
+        self.pipeline.gate.changed.watch(waker)
     }
 
     /// Whole seconds after which a refused order should be sent again.
@@ -291,7 +291,7 @@ impl Admission {
     /// find room beside any number of batches.
     pub fn offer(&self, order: Order, waker: Option<&Waker>) -> Offered {
         let pipeline = &self.pipeline;
-        if pipeline.gate.state() == GateState::Open && !pipeline.has_bulk_room() {
+        if pipeline.gate.state() == GateState::Open && !pipeline.has_bulk_capacity() {
             return Offered::Full(order);
         }
         self.try_admit(order, waker)
@@ -371,7 +371,7 @@ impl Admission {
             waiter: waiter.clone(),
             accepted_at: clock::unix_nanos(),
             admitted: Instant::now(),
-            kept: false,
+            pending: false,
         });
         if let Err(job) = self.pipeline.push(job) {
             self.release(claim);

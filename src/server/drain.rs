@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::http::api::batch::LAST_BYTES;
 use crate::pipeline::gate::GateState;
 use crate::server::Server;
+use crate::server::pending_orders::Saved;
 
 /// How long a drain waits, past its deadline, for what the ledger has in hand: a
 /// commit takes milliseconds, and a slow disk some hundred of them. After a
@@ -68,15 +69,14 @@ impl Server {
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
         if !in_time {
-            missed = self.pipeline.fence(LAST_COMMIT);
+            missed = self.pipeline.force_drain(LAST_COMMIT);
             self.timers.wake_all();
         }
         if let Some(grpc) = &self.grpc {
             grpc.over();
         }
-        // Before the committer ends, and with it the hold on the directory; and
-        // before replies, which are on their way by themselves.
-        let kept = self.keeper.finish(&self.pipeline, missed);
+        // Before the committer ends, and with it the lock on the directory.
+        let saved = std::mem::take(&mut self.pending).save(&self.pipeline, missed);
         // They have what they wait for, or it doesn't come any more.
         wait_for_none(&self.service.batches, deadline);
         let farewell = Instant::now() + FAREWELL;
@@ -99,9 +99,9 @@ impl Server {
         } // else a worker may be stuck in its processor: not waited for
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
-            kept: kept.kept + kept.standing,
-            lost: kept.lost,
-            keeping_failed: kept.can_keep && kept.lost > 0,
+            kept: saved.kept,
+            lost: saved.lost,
+            keeping_failed: saved.durable && saved.lost > 0,
             in_time,
             took: start.elapsed(),
         }
@@ -111,13 +111,13 @@ impl Server {
     /// two seconds at most, keeps what somebody was told is queued for the next
     /// start as far as it can be had, and gives those who wait a second to hear
     /// that it is over. The process should end then.
-    pub fn abandon(&mut self) {
+    pub fn abandon(mut self) {
         if let Some(native) = &self.native {
             native.stop();
         }
         // The gate is closed. Those who wait, for orders or for the feed, have
         // nothing to wait for any more.
-        let missed = self.pipeline.fence(LAST_COMMIT);
+        let missed = self.pipeline.force_drain(LAST_COMMIT);
         // A batch whose lines are still coming is told so now, and not cut when
         // the process ends.
         self.service.closing.store(true, Ordering::Release);
@@ -126,16 +126,24 @@ impl Server {
             grpc.drain();
             grpc.over();
         }
-        let finished = self.keeper.finish(&self.pipeline, missed);
-        let (kept, lost) = (finished.kept + finished.standing, finished.lost);
+        let Saved { kept, lost, .. } =
+            std::mem::take(&mut self.pending).save(&self.pipeline, missed);
         if kept + lost > 0 {
-            tracing::error!(kept, lost, "orders were told queued and have no outcome");
+            tracing::error!(
+                kept,
+                lost,
+                "orders were acknowledged as queued and have no outcome"
+            );
         }
         let farewell = Instant::now() + FAREWELL;
         self.replies_out(farewell);
         if let Some(grpc) = &self.grpc {
             grpc.wait_closed(farewell);
         }
+        self.pipeline.close();
+        if let (0, Some(threads)) = (self.pipeline.gate.orders(), self.threads) {
+            threads.join();
+        } // else one may be stuck in its processor or the ledger: not waited for
     }
 
     /// Waits until no request is in execution.

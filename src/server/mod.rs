@@ -21,12 +21,13 @@ use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
 use crate::http::{minihttp, server};
+use crate::ledger::LedgerFailed;
 use crate::order::HashKey;
 use crate::pipeline::processor::{Processor, Rules, Simulate};
-use crate::pipeline::{Fault, Pipeline, Settings, Threads};
+use crate::pipeline::{Pipeline, Settings, Threads};
 use crate::server::coroutines::start_coroutines;
 use crate::server::open_ledger::{Opened, Which};
-use crate::server::pending_orders::Keeper;
+use crate::server::pending_orders::PendingStore;
 use crate::server::ports::{Bound, bind, bind_grpc, connections};
 use crate::sync::memory_budget::MemoryBudget;
 use crate::{config, grpc};
@@ -43,7 +44,7 @@ pub struct Server {
     opening: Opening,
     /// `None` until the ledger is open.
     threads: Option<Threads>,
-    keeper: Keeper,
+    pending: PendingStore,
     /// `None` under `--http-engine may_minihttp`.
     native: Option<Listener>,
     http: SocketAddr,
@@ -58,7 +59,7 @@ struct Opening {
     key: HashKey,
     plan: Plan,
     processor: Arc<dyn Processor>,
-    on_fault: Arc<dyn Fn(Fault) + Send + Sync>,
+    on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
 }
 
 impl Server {
@@ -73,7 +74,7 @@ impl Server {
     /// A [`StartError`]; nothing serves then.
     pub fn start(
         config: &Config,
-        on_fault: impl Fn(Fault) + Send + Sync + 'static,
+        on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let processor: Arc<dyn Processor> = match config.processor {
             config::Processor::Rules => Arc::new(Rules {
@@ -98,7 +99,7 @@ impl Server {
     pub fn start_with(
         config: &Config,
         processor: Arc<dyn Processor>,
-        on_fault: impl Fn(Fault) + Send + Sync + 'static,
+        on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let plan = Plan::new(
             PlanRequest {
@@ -223,7 +224,7 @@ impl Server {
                 on_fault: Arc::new(on_fault),
             },
             threads: None,
-            keeper: Keeper::default(),
+            pending: PendingStore::default(),
             native,
             http,
             admin,
@@ -276,20 +277,16 @@ impl Server {
             .pipeline
             .start(plan, processor, ledger, archive, on_fault.clone())?;
         self.threads = Some(threads);
-        self.keeper = Keeper::start(&self.pipeline, pending, on_fault)?;
+        self.pending = PendingStore::start(&self.pipeline, pending)?;
         self.pipeline.gate.open();
         // Those who wait for that hear of it now, not behind the first order.
         self.pipeline.wake_queues.flush();
         Ok(())
     }
 
-    /// The pipeline, for programs that look or submit from within.
+    /// For the tests of this package; no part of the public API.
+    #[doc(hidden)]
     pub fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
-    }
-
-    /// The door, likewise.
-    pub fn admission(&self) -> &Admission {
-        &self.service.admission
     }
 }

@@ -19,11 +19,9 @@ use std::task::Waker;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::oneshot::wake;
-
 /// The list. As long as there are connections, streams and batches that wait.
 #[derive(Default)]
-pub struct WatchList {
+pub(crate) struct WatchList {
     /// How many are listed; written under the lock.
     listed: CachePadded<AtomicUsize>,
     list: Mutex<List>,
@@ -38,7 +36,7 @@ struct List {
 /// A place on the list, given up when dropped. It is good for one wake-up:
 /// watch again, and look again, after each.
 #[must_use = "dropping it ends the watch"]
-pub struct Watch {
+pub(crate) struct Watch {
     list: Arc<WatchList>,
     number: u64,
 }
@@ -68,7 +66,7 @@ impl WatchList {
 
     /// Wakes all who are listed, and takes them off. Call it after the move,
     /// and before the doors are flushed.
-    pub fn notify(&self) {
+    pub(crate) fn notify(&self) {
         // Pairs with the fence in `add`.
         fence(Ordering::SeqCst);
         if self.listed.load(Ordering::Relaxed) == 0 {
@@ -79,7 +77,7 @@ impl WatchList {
         self.listed.store(0, Ordering::Relaxed);
         drop(list);
         for (_, waker) in wakers {
-            wake(&waker);
+            waker.wake();
         }
     }
 

@@ -6,7 +6,6 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use crate::admission::{Admission, Admitted};
-use crate::cpu::plan::Plan;
 use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Receipt, memory};
 use crate::order::{HashKey, Order};
 use crate::pipeline::gate::GateState;
@@ -16,20 +15,19 @@ use crate::pipeline::{Evaluated, Settings};
 use super::*;
 
 fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Evaluated>>>) -> Admission {
-    let plan = Plan::unpinned(2);
-    let pipeline = Pipeline::new(&Settings {
-        queue_orders: 256,
-        queue_bytes: 1 << 20,
-        window: 100_000,
-        plan: plan.clone(),
-        window_reach: Duration::ZERO,
-    });
-    pipeline.wake_queues.register(Vec::new());
+    let settings = Settings::for_tests();
+    let pipeline = Pipeline::for_tests(&settings);
     let (memory, archive) = memory::open(100_000);
     let ledger = ledger.unwrap_or(Box::new(memory));
     let (archive, on_fault) = (Arc::new(archive), Arc::new(|fault| panic!("{fault}")));
     pipeline
-        .start(&plan, Arc::new(processor), ledger, archive, on_fault)
+        .start(
+            &settings.plan,
+            Arc::new(processor),
+            ledger,
+            archive,
+            on_fault,
+        )
         .unwrap();
     pipeline.gate.open();
     Admission::new(pipeline, HashKey::from_bytes([1; 16]))
@@ -39,12 +37,12 @@ fn json(id: &str) -> Vec<u8> {
     format!(r#"{{"id":"{id}","value":1}}"#).into_bytes()
 }
 
-fn ids(promises: &[Arc<InFlight>]) -> BTreeSet<String> {
-    let ids: BTreeSet<_> = promises
+fn ids(pending: &[Arc<InFlight>]) -> BTreeSet<String> {
+    let ids: BTreeSet<_> = pending
         .iter()
         .map(|job| job.order.id().to_string())
         .collect();
-    assert_eq!(ids.len(), promises.len(), "each once");
+    assert_eq!(ids.len(), pending.len(), "each once");
     ids
 }
 
@@ -71,13 +69,13 @@ impl Processor for Uneven {
 }
 
 /// Submitters that tell "queued" or find an answer, up to and past the
-/// deadline: everyone who was told has an outcome or is promised one, and of
+/// deadline: everyone who was told has an outcome or is pending one, and of
 /// those who were told otherwise nobody is.
 #[test]
-fn whoever_is_told_is_promised_or_committed() {
+fn whoever_is_told_is_pending_or_committed() {
     const SUBMITTERS: usize = 3;
     const ROUNDS: usize = 60;
-    let mut promised = 0;
+    let mut pending = 0;
     for round in 0..ROUNDS {
         let admission = started(
             Uneven {
@@ -121,12 +119,12 @@ fn whoever_is_told_is_promised_or_committed() {
                 thread::yield_now();
             }
             pipeline.gate.close(GateState::Draining);
-            assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
+            assert_eq!(pipeline.force_drain(Duration::from_secs(60)), 0);
         });
         assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
         let (told, refused) = (told.into_inner().unwrap(), refused.into_inner().unwrap());
-        let kept = ids(&pipeline.promises().0);
-        promised += kept.len();
+        let kept = ids(&pipeline.take_pending().0);
+        pending += kept.len();
         for id in &kept {
             assert!(told.contains(id), "{id} is kept and nobody was told");
         }
@@ -142,7 +140,7 @@ fn whoever_is_told_is_promised_or_committed() {
         assert_eq!(accepted, metrics.ledger.outcomes() + drained);
         pipeline.close();
     }
-    assert!(promised > ROUNDS, "{promised} in {ROUNDS} rounds");
+    assert!(pending > ROUNDS, "{pending} in {ROUNDS} rounds");
 
     fn tell(
         id: String,
@@ -212,9 +210,9 @@ fn a_worker_that_hangs_is_not_waited_for() {
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
     let start = Instant::now();
-    assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
+    assert_eq!(pipeline.force_drain(Duration::from_secs(60)), 0);
     assert!(start.elapsed() < Duration::from_secs(30));
-    let kept = ids(&pipeline.promises().0);
+    let kept = ids(&pipeline.take_pending().0);
     let expected: BTreeSet<_> = (0..4).map(|number| format!("o-{number}")).collect();
     assert_eq!(kept, expected);
     // It comes back, and what it says makes no difference any more.
@@ -237,8 +235,8 @@ fn a_quick_one_that_hangs_is_counted() {
     submit_five_and_tell_four(&admission);
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.fence(Duration::from_millis(20)), 2);
-    assert_eq!(ids(&pipeline.promises().0).len(), 2);
+    assert_eq!(pipeline.force_drain(Duration::from_millis(20)), 2);
+    assert_eq!(ids(&pipeline.take_pending().0).len(), 2);
     let_go.store(true, Ordering::SeqCst);
     assert!(
         pipeline
@@ -292,10 +290,10 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
     }
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.fence(Duration::from_millis(20)), 0);
-    let (promises, with_ledger) = pipeline.promises();
+    assert_eq!(pipeline.force_drain(Duration::from_millis(20)), 0);
+    let (pending, with_ledger) = pipeline.take_pending();
     assert!(with_ledger > 0);
-    assert_eq!(promises.len() + with_ledger, 5);
+    assert_eq!(pending.len() + with_ledger, 5);
     let_go.store(true, Ordering::SeqCst);
     assert!(
         pipeline
@@ -303,7 +301,7 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
             .wait_empty(Instant::now() + Duration::from_secs(60))
     );
     assert_eq!(pipeline.metrics.ledger.outcomes(), with_ledger as u64);
-    assert_eq!(pipeline.promises().1, 0, "it has its outcome");
+    assert_eq!(pipeline.take_pending().1, 0, "it has its outcome");
     pipeline.close();
 }
 
@@ -346,7 +344,7 @@ impl Ledger<Evaluated> for Doubtful {
 }
 
 #[test]
-fn promises_outlive_a_ledger_that_fails() {
+fn pending_outlive_a_ledger_that_fails() {
     let ledgers: [Box<dyn Ledger<Evaluated>>; 2] = [Box::new(Broken), Box::<Doubtful>::default()];
     for ledger in ledgers {
         // Told before the worker is done with it.
@@ -355,15 +353,12 @@ fn promises_outlive_a_ledger_that_fails() {
             quick: true,
             let_go: let_go.clone(),
         };
-        let plan = Plan::unpinned(2);
-        let pipeline = Pipeline::new(&Settings {
+        let settings = Settings {
             queue_orders: 16,
-            queue_bytes: 1 << 20,
             window: 16,
-            plan: plan.clone(),
-            window_reach: Duration::ZERO,
-        });
-        pipeline.wake_queues.register(Vec::new());
+            ..Settings::for_tests()
+        };
+        let pipeline = Pipeline::for_tests(&settings);
         let (_, archive) = memory::open::<Evaluated>(16);
         pipeline.gate.open();
         let admission = Admission::new(pipeline.clone(), HashKey::from_bytes([1; 16]));
@@ -376,7 +371,13 @@ fn promises_outlive_a_ledger_that_fails() {
         }
         let faults = Arc::new(|_| ());
         pipeline
-            .start(&plan, Arc::new(stuck), ledger, Arc::new(archive), faults)
+            .start(
+                &settings.plan,
+                Arc::new(stuck),
+                ledger,
+                Arc::new(archive),
+                faults,
+            )
             .unwrap();
         let_go.store(true, Ordering::SeqCst);
         pipeline.gate.close(GateState::Draining);
@@ -384,13 +385,13 @@ fn promises_outlive_a_ledger_that_fails() {
             .gate
             .wait_empty(Instant::now() + Duration::from_secs(60));
         assert!(empty);
-        assert_eq!(ids(&pipeline.promises().0).len(), 4);
-        assert!(pipeline.promises().0.is_empty(), "taken once");
+        assert_eq!(ids(&pipeline.take_pending().0).len(), 4);
+        assert!(pipeline.take_pending().0.is_empty(), "taken once");
         pipeline.close();
     }
 }
 
 #[test]
-fn hands_take_no_lock() {
+fn process_slots_take_no_lock() {
     assert!(crossbeam_utils::atomic::AtomicCell::<Option<Arc<InFlight>>>::is_lock_free());
 }
