@@ -77,7 +77,7 @@ fn an_id_is_in_the_file_once() {
     assert!(committed.is_empty() && opened.kept.is_empty());
     let pipeline = Pipeline::for_tests(&Settings::for_tests());
     pipeline.gate.open();
-    let store = PendingStore::start(&pipeline, Some(opened.pending)).unwrap();
+    let store = PendingStore::start(&pipeline, Some({ opened }.pending)).unwrap();
     for id in ["a", "b", "a"] {
         make_pending(&pipeline, id);
     }
