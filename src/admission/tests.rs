@@ -1,6 +1,12 @@
 //! Admissions that the end of the service overtakes.
 
-use crate::pipeline::Settings;
+use std::time::Duration;
+
+use crate::admission::admit::Entered;
+use crate::metrics::Reason;
+use crate::order::{HashKey, Order};
+use crate::pipeline::gate::GateState;
+use crate::pipeline::{Pipeline, Settings, cost};
 
 use super::*;
 
@@ -9,8 +15,8 @@ fn order(admission: &Admission, id: &str) -> Order {
     admission.decode(json.as_bytes()).unwrap()
 }
 
-/// An order is promised to the next process while another with its id stands
-/// between the gate and its claim: that one isn't let in any more.
+/// An order becomes pending while another with its id is between the gate and its
+/// claim: the second one is rejected.
 #[test]
 fn a_pending_id_is_not_claimed_again() {
     let pipeline = Pipeline::for_tests(&Settings::for_tests());

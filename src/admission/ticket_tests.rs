@@ -1,6 +1,6 @@
 //! What a ticket keeps alive.
 
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
