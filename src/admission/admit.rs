@@ -34,7 +34,7 @@ impl Admission {
     /// answer; leave it out if nobody will wait.
     ///
     /// # Errors
-    /// A [`Rejection`]; nothing is kept then.
+    /// A [`Rejection`]; nothing remains of the order then.
     pub fn submit(&self, json: &[u8], waker: Option<&Waker>) -> Result<Admitted, Rejection> {
         self.admit(self.decode(json)?, waker)
     }
@@ -44,7 +44,7 @@ impl Admission {
     /// as queued then.
     ///
     /// # Errors
-    /// A [`Rejection`]; nothing is kept then.
+    /// A [`Rejection`]; nothing remains of the order then.
     pub fn submit_and_wait(
         &self,
         json: &[u8],
@@ -111,7 +111,7 @@ impl Admission {
     /// Submits a decoded order; else as [`submit`](Self::submit).
     ///
     /// # Errors
-    /// A [`Rejection`] other than `Invalid`; nothing is kept then.
+    /// A [`Rejection`] other than `Invalid`; nothing remains of the order then.
     pub fn admit(&self, order: Order, waker: Option<&Waker>) -> Result<Admitted, Rejection> {
         match self.try_admit(order, waker) {
             Offered::Admitted(admitted) => Ok(admitted),

@@ -5,13 +5,13 @@ use crate::ledger::Outcome;
 use crate::order::{Invalid, Order};
 use crate::pipeline::gate::GateState;
 
-/// Why a submission was not taken. Nothing of it is kept.
+/// Why a submission was not taken. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// It isn't an order.
     #[error("{0}")]
     Invalid(#[from] Invalid),
-    /// The same id is being submitted this very moment.
+    /// The same id is being submitted at this moment.
     #[error("the same id is being submitted at this moment")]
     Busy,
     /// The id belongs to an order with other content.
@@ -20,7 +20,7 @@ pub enum Rejection {
         /// Whether that order is committed, so that it will stay so.
         committed: bool,
     },
-    /// The queue has no room, in orders or in bytes.
+    /// The queue is full, in orders or in bytes.
     #[error("the queue is full")]
     Full {
         /// Whole seconds until it should be worth trying again.

@@ -2,7 +2,7 @@
 //! bytes, are inside.
 //!
 //! Going in is one atomic addition on one word that holds both counts, then a
-//! look at the state; so closing the gate and then finding the word at zero
+//! load of the state; so closing the gate and then finding the word at zero
 //! means that nothing is inside and nothing will be.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
@@ -86,8 +86,8 @@ impl Gate {
     /// # Errors
     /// When the gate is closed, or when it would be too many bytes or orders.
     pub fn enter(&self, bytes: u64) -> Result<(), Refused> {
-        // SeqCst, with `set`: an order either sees the gate closed or is seen
-        // inside by whoever closed it.
+        // SeqCst, with `close`: an order either sees the gate closed or is seen
+        // inside by the thread that closed it.
         let before = self.inside.fetch_add(ONE_ORDER + bytes, Ordering::SeqCst);
         let state = self.state();
         let refused = if state != GateState::Open {

@@ -129,8 +129,8 @@ impl Pipeline {
     pub(crate) fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
         let (urgency, claim) = (job.waiter.urgency(), job.claim);
         self.intake.push(job)?;
-        // Only now may a duplicate wait for it, or a client be told that it is
-        // queued. If a worker or the drain deadline was faster, the claim is past
+        // Only now may a duplicate wait for it, or the order be acknowledged
+        // as queued. If a worker or the drain deadline was faster, the claim is past
         // that already. Before the wake-up, which takes its time.
         self.claims.queued(claim);
         self.workers.notify(urgency);
@@ -211,8 +211,8 @@ impl Pipeline {
     /// Withdraws an order that no batch holds: answers everyone who waits for it
     /// and lets it out. For orders that were counted as accepted.
     pub(crate) fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
-        // A client can't be told of a passing trouble any more when the process is
-        // about to end; the next process tries again. Checked before the id is
+        // A client can't get a passing trouble as its answer any more when the
+        // process is about to end; the next process tries again. Checked before the id is
         // free: a new claim behind a pending order must find the gate closed.
         let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
         if let Some(ended) = self.claims.withdraw(job.claim) {

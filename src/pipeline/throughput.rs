@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How long a measurement takes.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The longest that a client is told to wait, in seconds.
+/// The largest `Retry-After`, in seconds.
 pub(crate) const RETRY_AFTER_MAX: u32 = 60;
 
 /// Orders a second, averaged. Written by the committer, read by all.

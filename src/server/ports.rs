@@ -83,11 +83,11 @@ pub(super) fn connection_limits(
         Err(_) => limit.current,
     };
     let refusing = server::REFUSING_MAX + grpc::REFUSING_MAX * wanted_grpc.min(1);
-    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
+    let reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
     let free = current.map_or(usize::MAX, |current| {
         usize::try_from(current)
             .unwrap_or(usize::MAX)
-            .saturating_sub(kept)
+            .saturating_sub(reserved)
     });
     let grpc = wanted_grpc.min((free / 4).max(1));
     let fits = wanted.min(free.saturating_sub(grpc));
@@ -95,7 +95,7 @@ pub(super) fn connection_limits(
         let limit = current.unwrap_or_default();
         return Err(StartError::Descriptors {
             limit,
-            needed: kept + 1 + wanted_grpc.min(1),
+            needed: reserved + 1 + wanted_grpc.min(1),
         });
     }
     for (flag, wanted, fits) in [

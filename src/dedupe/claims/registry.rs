@@ -135,7 +135,7 @@ impl<W> Claims<W> {
     pub(crate) fn release(&self, claim: Claim, withdrawn: u64) -> Ended<W> {
         let generation = u64::from(claim.generation) << GENERATION_SHIFT;
         // Release: what was done under the claim (the window's entry) is seen
-        // by whoever finds it gone. Acquire: the flags.
+        // by the thread that finds it free. Acquire: the flags.
         let before = self
             .table
             .state(claim)

@@ -18,7 +18,7 @@ pub(crate) mod phase {
     pub(crate) const FREE: u64 = 0;
     /// TimerSlot, its words are being written.
     pub(crate) const RESERVED: u64 = 1;
-    /// The id is written; whether it may be kept is being found out.
+    /// The id is written; the search for another claim of it is under way.
     pub(crate) const CLAIMING: u64 = 2;
     /// In the queue or with a worker.
     pub(crate) const QUEUED: u64 = 3;

@@ -152,14 +152,14 @@ fn what_is_left_is_sealed_and_counted() {
     assert!(!claims.was_sealed(told_late));
     assert_eq!(claims.sealed_acked(), 0, "it has ended");
     assert!(!claims.queued(claiming), "too late");
-    // One whose admission comes as late as that is acked nothing.
+    // One whose admission comes as late as that can not be acknowledged.
     let late = mine(&claims, 6);
     assert!(!claims.was_withdrawn(late) && claims.queued(late));
     assert!(!claims.ack_queued(late) && claims.was_sealed(late));
 }
 
-/// Orders go into a batch and come back while the seal goes round: whoever was
-/// acked is counted, and nobody is acked afterwards.
+/// Orders go into a batch and come back while the table is sealed: every order that was
+/// acknowledged is counted, and none is acknowledged afterwards.
 #[test]
 fn what_moves_is_sealed_and_counted() {
     const ROUNDS: usize = if cfg!(miri) { 10 } else { 2_000 };

@@ -68,11 +68,11 @@ impl Processor for Uneven {
     }
 }
 
-/// Submitters that tell "queued" or find an answer, up to and past the
-/// deadline: everyone who was told has an outcome or is pending one, and of
-/// those who were told otherwise nobody is.
+/// Submitters that acknowledge orders as queued or get an answer, up to and past
+/// the deadline: every acknowledged order has an outcome or is pending, and no
+/// other one is pending.
 #[test]
-fn whoever_is_told_is_pending_or_committed() {
+fn every_acknowledged_order_is_pending_or_committed() {
     const SUBMITTERS: usize = 3;
     const ROUNDS: usize = 60;
     let mut pending = 0;
@@ -85,11 +85,11 @@ fn whoever_is_told_is_pending_or_committed() {
             None,
         );
         let pipeline = admission.pipeline().clone();
-        let (told, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+        let (acked, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
         let start = Barrier::new(SUBMITTERS + 1);
         thread::scope(|scope| {
             for me in 0..SUBMITTERS {
-                let (admission, told, refused, start) = (&admission, &told, &refused, &start);
+                let (admission, acked, refused, start) = (&admission, &acked, &refused, &start);
                 scope.spawn(move || {
                     start.wait();
                     let mut held = Vec::new();
@@ -103,14 +103,14 @@ fn whoever_is_told_is_pending_or_committed() {
                             }
                             Err(_) => break,
                         }
-                        // Tell of an order some time after it came.
+                        // Acknowledge an order some time after it came.
                         if number % 2 == 0 && held.len() > 5 {
                             let (id, ticket) = held.remove(number % 5);
-                            tell(id, &ticket, told, refused);
+                            acknowledge(id, &ticket, acked, refused);
                         }
                     }
                     for (id, ticket) in held {
-                        tell(id, &ticket, told, refused);
+                        acknowledge(id, &ticket, acked, refused);
                     }
                 });
             }
@@ -122,14 +122,17 @@ fn whoever_is_told_is_pending_or_committed() {
             assert_eq!(pipeline.force_drain(Duration::from_secs(60)), 0);
         });
         assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
-        let (told, refused) = (told.into_inner().unwrap(), refused.into_inner().unwrap());
-        let kept = ids(&pipeline.take_pending().0);
-        pending += kept.len();
-        for id in &kept {
-            assert!(told.contains(id), "{id} is kept and nobody was told");
+        let (acked, refused) = (acked.into_inner().unwrap(), refused.into_inner().unwrap());
+        let saved = ids(&pipeline.take_pending().0);
+        pending += saved.len();
+        for id in &saved {
+            assert!(
+                acked.contains(id),
+                "{id} is pending and was not acknowledged"
+            );
         }
-        assert!(kept.is_disjoint(&refused));
-        for id in told.difference(&kept) {
+        assert!(saved.is_disjoint(&refused));
+        for id in acked.difference(&saved) {
             let key = HashKey::from_bytes([1; 16]);
             let id = crate::order::OrderId::parse(id).unwrap();
             assert!(pipeline.window.get(key.id(&id)).is_some(), "{id} is lost");
@@ -142,17 +145,17 @@ fn whoever_is_told_is_pending_or_committed() {
     }
     assert!(pending > ROUNDS, "{pending} in {ROUNDS} rounds");
 
-    fn tell(
+    fn acknowledge(
         id: String,
         ticket: &crate::admission::Ticket,
-        told: &Mutex<BTreeSet<String>>,
+        acked: &Mutex<BTreeSet<String>>,
         refused: &Mutex<BTreeSet<String>>,
     ) {
         if ticket.ack_queued() {
-            told.lock().unwrap().insert(id);
+            acked.lock().unwrap().insert(id);
             return;
         }
-        // It has ended, and says how in a moment.
+        // It has ended: the answer is there in a moment.
         let answer = loop {
             match ticket.answer() {
                 Some(answer) => break answer,
@@ -165,7 +168,7 @@ fn whoever_is_told_is_pending_or_committed() {
     }
 }
 
-/// Doesn't come back before it is let go.
+/// Doesn't return before it is released.
 struct Stuck {
     quick: bool,
     let_go: Arc<AtomicBool>,
@@ -183,7 +186,7 @@ impl Processor for Stuck {
     }
 }
 
-fn submit_five_and_tell_four(admission: &Admission) {
+fn submit_five_and_acknowledge_four(admission: &Admission) {
     for number in 0..5 {
         let submitted = admission.submit(&json(&format!("o-{number}")), None);
         let Ok(Admitted::Waiting(ticket)) = submitted else {
@@ -192,7 +195,7 @@ fn submit_five_and_tell_four(admission: &Admission) {
         assert!(number == 4 || ticket.ack_queued());
     }
     while admission.pipeline().depth() > 3 {
-        thread::yield_now(); // until both workers have one in hand
+        thread::yield_now(); // until both workers have one
     }
 }
 
@@ -206,16 +209,16 @@ fn a_worker_that_hangs_is_not_waited_for() {
         },
         None,
     );
-    submit_five_and_tell_four(&admission);
+    submit_five_and_acknowledge_four(&admission);
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
     let start = Instant::now();
     assert_eq!(pipeline.force_drain(Duration::from_secs(60)), 0);
     assert!(start.elapsed() < Duration::from_secs(30));
-    let kept = ids(&pipeline.take_pending().0);
+    let saved = ids(&pipeline.take_pending().0);
     let expected: BTreeSet<_> = (0..4).map(|number| format!("o-{number}")).collect();
-    assert_eq!(kept, expected);
-    // It comes back, and what it says makes no difference any more.
+    assert_eq!(saved, expected);
+    // It comes back, and its verdict makes no difference any more.
     let_go.store(true, Ordering::SeqCst);
     pipeline.close();
     assert_eq!(pipeline.metrics.ledger.outcomes(), 0);
@@ -223,7 +226,7 @@ fn a_worker_that_hangs_is_not_waited_for() {
 }
 
 #[test]
-fn a_quick_one_that_hangs_is_counted() {
+fn a_quick_processor_that_hangs_is_counted() {
     let let_go = Arc::new(AtomicBool::new(false));
     let admission = started(
         Stuck {
@@ -232,7 +235,7 @@ fn a_quick_one_that_hangs_is_counted() {
         },
         None,
     );
-    submit_five_and_tell_four(&admission);
+    submit_five_and_acknowledge_four(&admission);
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
     assert_eq!(pipeline.force_drain(Duration::from_millis(20)), 2);

@@ -84,7 +84,7 @@ pub enum Idle {
 /// The consumers of one queue, asleep or awake.
 pub struct Parking {
     /// A bit a consumer, set while it sleeps or is about to. Set by the
-    /// consumer, cleared by whoever wakes it (or by itself).
+    /// consumer, cleared by the thread that wakes it (or by itself).
     asleep: Box<[CachePadded<AtomicU64>]>,
     /// Set while a consumer is unparked and has not polled yet.
     waking: CachePadded<AtomicBool>,
@@ -153,11 +153,11 @@ impl Parking {
             }
         };
         loop {
-            for look in 0..self.looks() {
+            for attempt in 0..self.attempts() {
                 match poll() {
                     Dequeue::Item(item, more) => return found(item, more, parks),
                     Dequeue::Closed => return Wakeup { item: None, parks },
-                    Dequeue::Empty if look < self.spins() => std::hint::spin_loop(),
+                    Dequeue::Empty if attempt < self.spins() => std::hint::spin_loop(),
                     Dequeue::Empty => yield_now(),
                 }
             }
@@ -209,7 +209,7 @@ impl Parking {
                 thread.unpark();
                 return true;
             }
-            // Point 3: look again after giving the flag back.
+            // Point 3: read the mask again after clearing the flag.
             self.waking.store(false, Ordering::Relaxed);
         }
     }
@@ -229,7 +229,7 @@ impl Parking {
         }
     }
 
-    fn looks(&self) -> u32 {
+    fn attempts(&self) -> u32 {
         if cfg!(orders_loom) {
             1
         } else {
@@ -242,7 +242,7 @@ impl Parking {
             self.napping.fetch_add(1, Ordering::Relaxed); // point 5
         }
         self.threads[me].get_or_init(current);
-        // Release: who takes the bit sees the thread handle written above
+        // Release: the thread that takes the bit sees the handle written above
         // (pairs with the Acquire in `take_one`).
         self.asleep[me / 64].fetch_or(bit(me), Ordering::Release);
         // Pairs with the fence in `notify` (point 1).
@@ -255,7 +255,7 @@ impl Parking {
         if nap {
             self.napping.fetch_sub(1, Ordering::Relaxed);
         }
-        // Acquire pairs with the Release of whoever took the bit: its setting
+        // Acquire pairs with the Release of the thread that took the bit: its setting
         // of `waking` comes before our clearing of it.
         let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::AcqRel);
         let woken = before & bit(me) == 0;
