@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::api::batch::LAST_BYTES;
 use crate::pipeline::gate::GateState;
 use crate::server::Server;
 
@@ -59,11 +58,6 @@ impl Server {
         // batches whose lines are still coming have to come to their end.
         self.pipeline.progress.notify();
         self.pipeline.wake_queues.flush();
-        if self.native.is_none() {
-            // The other engine's can't be asked to hurry: they are ended.
-            let last = Instant::now() + LAST_BYTES;
-            wait_for_none(&self.service.batches, last.min(deadline));
-        }
         self.timers.wake_all();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
