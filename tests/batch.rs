@@ -9,34 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{
-    Client, Directory, PATIENCE, Reply, Service, get, on_both_engines, order, post, until,
-};
+use harness::{Client, Directory, PATIENCE, Reply, Service, get, order, post, until};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
-
-on_both_engines!(
-    every_kind_of_line,
-    duplicates_and_conflicts_within_a_batch,
-    an_empty_batch,
-    a_line_over_the_limit,
-    lines_over_the_limit,
-    far_more_lines_than_the_limit,
-    a_body_over_the_limit,
-    a_batch_needs_a_length,
-    who_does_not_wait_is_told_queued,
-    what_is_not_committed_in_time_is_queued,
-    a_line_without_room_is_rejected_and_all_after_it,
-    a_batch_waits_for_room_and_leaves_half_to_others,
-    as_many_batches_as_allowed,
-    a_body_that_breaks_off,
-    a_drain_in_the_middle,
-    a_batch_during_a_drain_is_refused,
-    a_batch_may_not_be_slow_for_ever,
-    a_drain_ends_a_batch_that_does_not_end,
-    a_drain_ends_a_batch_that_trickles,
-    random_batches,
-);
 
 /// A request that submits this body as a batch.
 fn batch(headers: &str, body: &str) -> String {
@@ -83,12 +58,13 @@ fn count(results: &[Value], status: &str) -> usize {
 }
 
 /// A service with one worker that takes so long for an order.
-fn slow(engine: &str, time: &str, flags: &[&str]) -> Service {
-    Service::slow(engine, "1", time, flags)
+fn slow(time: &str, flags: &[&str]) -> Service {
+    Service::slow("native", "1", time, flags)
 }
 
-fn every_kind_of_line(engine: &str) {
-    let service = Service::on(engine, &["--max-value", "100"]);
+#[test]
+fn every_kind_of_line() {
+    let service = Service::start(&["--max-value", "100"]);
     assert_eq!(
         post(service.http, "", r#"{"id":"old","value":5}"#).status,
         201
@@ -165,8 +141,9 @@ fn every_kind_of_line(engine: &str) {
     service.drain();
 }
 
-fn duplicates_and_conflicts_within_a_batch(engine: &str) {
-    let service = slow(engine, "20ms", &[]);
+#[test]
+fn duplicates_and_conflicts_within_a_batch() {
+    let service = slow("20ms", &[]);
     let body = concat!(
         "{\"id\":\"a\",\"value\":1}\n{\"value\":1.0,\"id\":\"a\"}\n{\"id\":\"a\",\"value\":2}\n",
         "{\"id\":\"b\",\"value\":1}\n{\"id\":\"a\",\"value\":1}\n"
@@ -214,8 +191,9 @@ fn duplicates_and_conflicts_within_a_batch(engine: &str) {
     );
 }
 
-fn an_empty_batch(engine: &str) {
-    let service = Service::on(engine, &[]);
+#[test]
+fn an_empty_batch() {
+    let service = Service::start(&[]);
     let mut client = Client::to(service.http);
     for body in ["", "\n", " \r\n\t\n  "] {
         let reply = client.ask(batch("", body));
@@ -225,8 +203,9 @@ fn an_empty_batch(engine: &str) {
     assert_eq!(client.ask(order("alive")).status, 201);
 }
 
-fn a_line_over_the_limit(engine: &str) {
-    let service = Service::on(engine, &["--max-body", "1KiB"]);
+#[test]
+fn a_line_over_the_limit() {
+    let service = Service::start(&["--max-body", "1KiB"]);
     let of = |id: &str, bytes: usize| {
         let frame = format!(r#"{{"id":"{id}","value":1,"x":""}}"#).len();
         format!(
@@ -260,8 +239,9 @@ fn a_line_over_the_limit(engine: &str) {
     );
 }
 
-fn lines_over_the_limit(engine: &str) {
-    let service = Service::on(engine, &["--max-batch-orders", "3"]);
+#[test]
+fn lines_over_the_limit() {
+    let service = Service::start(&["--max-batch-orders", "3"]);
     let body = format!("\n{}\nnonsense\n{}", lines("a", 3), lines("b", 2));
     let found = results(&Client::to(service.http).ask(batch("", &body)));
     assert_eq!(
@@ -288,8 +268,9 @@ fn lines_over_the_limit(engine: &str) {
     );
 }
 
-fn far_more_lines_than_the_limit(engine: &str) {
-    let service = Service::on(engine, &["--max-batch-orders", "3"]);
+#[test]
+fn far_more_lines_than_the_limit() {
+    let service = Service::start(&["--max-batch-orders", "3"]);
     let mut client = Client::to(service.http);
     let problem = client.ask(batch("", &lines("a", 7))).problem(413);
     assert_eq!(problem["type"], "/problems/body-too-large");
@@ -303,8 +284,9 @@ fn far_more_lines_than_the_limit(engine: &str) {
     assert_eq!(get(service.http, "/orders/a-2").status, 200);
 }
 
-fn a_body_over_the_limit(engine: &str) {
-    let service = Service::on(engine, &["--max-batch-body", "64KiB"]);
+#[test]
+fn a_body_over_the_limit() {
+    let service = Service::start(&["--max-batch-body", "64KiB"]);
     let fits = lines("a", 100) + &" ".repeat((64 << 10) - lines("a", 100).len());
     let found = results(&Client::to(service.http).ask(batch("", &fits)));
     assert_eq!((found.len(), count(&found, "processed")), (100, 100));
@@ -316,8 +298,9 @@ fn a_body_over_the_limit(engine: &str) {
     assert_eq!(service.settled().rejected("too_large"), 1);
 }
 
-fn a_batch_needs_a_length(engine: &str) {
-    let service = Service::on(engine, &[]);
+#[test]
+fn a_batch_needs_a_length() {
+    let service = Service::start(&[]);
     let mut client = Client::to(service.http);
     let problem = client.ask(format!("{}\r\n", head())).problem(411);
     assert_eq!(problem["type"], "/problems/length-required");
@@ -330,17 +313,14 @@ fn a_batch_needs_a_length(engine: &str) {
     Client::to(service.admin).ask(batch("", "")).problem(404);
 }
 
-fn who_does_not_wait_is_told_queued(engine: &str) {
+#[test]
+fn who_does_not_wait_is_told_queued() {
     for (flags, prefer) in [
         (&[][..], "Prefer: respond-async\r\n"),
         (&[], "Prefer: wait=0\r\n"),
         (&["--ack", "queued"], ""),
     ] {
-        let service = slow(
-            engine,
-            "10s",
-            &[&["--drain-timeout", "1ms"], flags].concat(),
-        );
+        let service = slow("10s", &[&["--drain-timeout", "1ms"], flags].concat());
         let mut client = Client::to(service.http);
         let found = results(&client.ask(batch(prefer, &(line("a") + &line("a") + &line("b")))));
         assert_eq!(found[0], json!({"line":1,"id":"a","status":"queued"}));
@@ -354,8 +334,9 @@ fn who_does_not_wait_is_told_queued(engine: &str) {
     }
 }
 
-fn what_is_not_committed_in_time_is_queued(engine: &str) {
-    let service = slow(engine, "400ms", &["--ack-timeout", "700ms"]);
+#[test]
+fn what_is_not_committed_in_time_is_queued() {
+    let service = slow("400ms", &["--ack-timeout", "700ms"]);
     let found = results(&Client::to(service.http).ask(batch("", &lines("a", 6))));
     assert_eq!(found[0]["status"], "processed");
     assert_eq!(found[5]["status"], "queued");
@@ -367,12 +348,9 @@ fn what_is_not_committed_in_time_is_queued(engine: &str) {
     assert_eq!(service.settled().orders(), (6, 6, 0));
 }
 
-fn a_line_without_room_is_rejected_and_all_after_it(engine: &str) {
-    let service = slow(
-        engine,
-        "10m",
-        &["--queue-capacity", "4", "--ack-timeout", "300ms"],
-    );
+#[test]
+fn a_line_without_room_is_rejected_and_all_after_it() {
+    let service = slow("10m", &["--queue-capacity", "4", "--ack-timeout", "300ms"]);
     let body = lines("a", 20) + "nonsense\n";
     let mut client = Client::to(service.http);
     let found = results(&client.ask(batch("", &body)));
@@ -398,8 +376,9 @@ fn a_line_without_room_is_rejected_and_all_after_it(engine: &str) {
     assert_eq!(client.ask(async_order("single-2")).status, 202);
 }
 
-fn a_batch_waits_for_room_and_leaves_half_to_others(engine: &str) {
-    let service = slow(engine, "2ms", &["--queue-capacity", "20"]);
+#[test]
+fn a_batch_waits_for_room_and_leaves_half_to_others() {
+    let service = slow("2ms", &["--queue-capacity", "20"]);
     let address = service.http;
     let batches: Vec<_> = ["x", "y"]
         .map(|name| {
@@ -431,8 +410,9 @@ fn a_batch_waits_for_room_and_leaves_half_to_others(engine: &str) {
     assert_eq!(figures.sum("orders_rejected"), 0);
 }
 
-fn as_many_batches_as_allowed(engine: &str) {
-    let service = Service::on(engine, &["--max-batches", "2"]);
+#[test]
+fn as_many_batches_as_allowed() {
+    let service = Service::start(&["--max-batches", "2"]);
     let mut clients: Vec<_> = (0..2).map(|_| Client::to(service.http)).collect();
     for (n, client) in clients.iter_mut().enumerate() {
         let body = lines(&format!("c{n}"), 2);
@@ -472,17 +452,12 @@ fn as_many_batches_as_allowed(engine: &str) {
     assert!(figures.rejected("full") >= 1, "{figures:?}");
 }
 
-fn a_body_that_breaks_off(engine: &str) {
-    let service = Service::on(engine, &[]);
+#[test]
+fn a_body_that_breaks_off() {
+    let service = Service::start(&[]);
     let body = lines("a", 10);
-    // On the other engine, an end that comes with the rest is not told from a client that went.
     let cuts = [0, 1, body.len() / 2, body.len() - 1];
-    let cuts = if engine == "native" {
-        &cuts[..]
-    } else {
-        &cuts[3..]
-    };
-    for &cut in cuts {
+    for &cut in &cuts {
         let mut client = Client::to(service.http);
         let request = batch("", &body);
         client.send(&request.as_bytes()[..request.len() - body.len() + cut]);
@@ -505,9 +480,10 @@ fn a_body_that_breaks_off(engine: &str) {
     );
 }
 
-fn a_drain_in_the_middle(engine: &str) {
+#[test]
+fn a_drain_in_the_middle() {
     let (service, reply) = (0..5)
-        .find_map(|_| ends_in_a_drain(engine))
+        .find_map(|_| ends_in_a_drain())
         .expect("one that sent in good time");
     let found = results(&reply);
     assert_eq!(
@@ -525,17 +501,15 @@ fn a_drain_in_the_middle(engine: &str) {
         found[3]["detail"],
         "this process is about to end; another may be up"
     );
-    if engine == "native" {
-        assert_eq!(reply.header("connection"), Some("close"));
-    }
+    assert_eq!(reply.header("connection"), Some("close"));
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
 }
 
 /// The reply to a batch whose last lines come in a drain; `None` if it was not
 /// waited for, and this client was itself held up for much of the time it had.
-fn ends_in_a_drain(engine: &str) -> Option<(Service, Reply)> {
-    let service = slow(engine, "50ms", &["--drain-timeout", "20s"]);
+fn ends_in_a_drain() -> Option<(Service, Reply)> {
+    let service = slow("50ms", &["--drain-timeout", "20s"]);
     let body = lines("a", 3) + &lines("b", 2);
     let first = lines("a", 3).len();
     let request = batch("", &body);
@@ -558,8 +532,9 @@ fn ends_in_a_drain(engine: &str) -> Option<(Service, Reply)> {
     }
 }
 
-fn a_batch_during_a_drain_is_refused(engine: &str) {
-    let service = slow(engine, "500ms", &["--drain-timeout", "20s"]);
+#[test]
+fn a_batch_during_a_drain_is_refused() {
+    let service = slow("500ms", &["--drain-timeout", "20s"]);
     let mut waiting = Client::to(service.http);
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
@@ -574,9 +549,10 @@ fn a_batch_during_a_drain_is_refused(engine: &str) {
     assert_eq!(service.wait(PATIENCE).code, Some(0));
 }
 
-fn a_batch_may_not_be_slow_for_ever(engine: &str) {
+#[test]
+fn a_batch_may_not_be_slow_for_ever() {
     const BODY_TIMEOUT: Duration = Duration::from_millis(400);
-    let service = Service::on(engine, &["--body-timeout", "400ms", "--max-body", "64"]);
+    let service = Service::start(&["--body-timeout", "400ms", "--max-body", "64"]);
     // One that was ended before its time shows nothing if its client was itself
     // held up for about as long as a piece may take.
     let (slow, _, mut client) = (0..5)
@@ -620,9 +596,10 @@ fn trickle(service: &Service, timed_out: u64) -> (Duration, Duration, Client) {
     (taken, sender.join().expect("it only sends"), client)
 }
 
-fn a_drain_ends_a_batch_that_does_not_end(engine: &str) {
+#[test]
+fn a_drain_ends_a_batch_that_does_not_end() {
     // Long before its deadline.
-    let service = Service::on(engine, &["--drain-timeout", "10m", "--body-timeout", "10m"]);
+    let service = Service::start(&["--drain-timeout", "10m", "--body-timeout", "10m"]);
     let mut client = Client::to(service.http);
     client.send(format!(
         "{}Content-Length: 1000\r\n\r\n{}",
@@ -638,8 +615,9 @@ fn a_drain_ends_a_batch_that_does_not_end(engine: &str) {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
 }
 
-fn a_drain_ends_a_batch_that_trickles(engine: &str) {
-    let service = slow(engine, "10s", &["--drain-timeout", "10m"]);
+#[test]
+fn a_drain_ends_a_batch_that_trickles() {
+    let service = slow("10s", &["--drain-timeout", "10m"]);
     let mut client = Client::to(service.http);
     client.send(format!(
         "{}Content-Length: 100000\r\n\r\n{}",
@@ -676,18 +654,16 @@ impl Random {
 
 /// Batches of good and bad lines, cut anywhere on their way, against a map from id to content:
 /// the first line of an id decides. `BATCH_SEED=…` repeats a run.
-fn random_batches(engine: &str) {
+#[test]
+fn random_batches() {
     use std::hash::{BuildHasher, RandomState};
     let seed = match std::env::var("BATCH_SEED") {
         Ok(seed) => seed.parse().expect("a number"),
-        Err(_) => RandomState::new().hash_one(engine),
+        Err(_) => RandomState::new().hash_one("batch"),
     };
     eprintln!("BATCH_SEED={seed}");
     let mut random = Random(seed);
-    let service = Service::on(
-        engine,
-        &["--max-batch-orders", "60", "--queue-capacity", "16"],
-    );
+    let service = Service::start(&["--max-batch-orders", "60", "--queue-capacity", "16"]);
     let mut client = Client::to(service.http);
     let mut model = std::collections::HashMap::<String, i32>::new();
     let mut counts = std::collections::HashMap::<&str, u64>::new();
@@ -867,7 +843,6 @@ mod native_only {
     #[test]
     fn waiting_for_room_is_not_waiting_for_the_client() {
         let service = slow(
-            "native",
             "100ms",
             &["--queue-capacity", "2", "--body-timeout", "200ms"],
         );
@@ -881,7 +856,7 @@ mod native_only {
 
     #[test]
     fn a_client_that_vanishes_takes_nothing_along() {
-        let service = slow("native", "5ms", &["--queue-capacity", "4"]);
+        let service = slow("5ms", &["--queue-capacity", "4"]);
         for n in 0..5 {
             let mut client = Client::to(service.http);
             client.send(batch("", &lines(&format!("v{n}"), 10)));

@@ -1,5 +1,5 @@
 //! The feed, `GET /orders`: replayed from any point, followed while it grows, and bounded
-//! in what it takes, on both engines and both ledgers.
+//! in what it takes, with both ledgers.
 
 mod harness;
 
@@ -9,26 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{
-    Client, Crowd, PATIENCE, Reply, Service, get, on_both_engines, order, post, submit, until,
-};
+use harness::{Client, Crowd, PATIENCE, Reply, Service, get, order, post, submit, until};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
-
-on_both_engines!(
-    every_sequence_once_from_any_point_under_load,
-    an_order_is_in_the_feed_as_soon_as_it_is_answered,
-    a_page_says_what_it_is,
-    parameters_are_read_strictly,
-    past_the_end_and_before_the_oldest,
-    a_wait_is_ended_by_a_commit,
-    a_wait_is_ended_in_time,
-    a_wait_is_ended_by_a_drain,
-    hundreds_of_followers_are_woken_at_once,
-    a_follower_that_hangs_up_leaves_nothing_behind,
-    pages_past_the_budget_are_refused,
-    sequences_and_the_ledger_go_on_over_a_restart,
-);
 
 /// A service, and the journal's directory.
 struct Orders {
@@ -42,10 +25,10 @@ struct Directory(Option<PathBuf>);
 
 impl Orders {
     #[track_caller]
-    fn on(engine: &str, ledger: &str, flags: &[&str]) -> Self {
+    fn on(ledger: &str, flags: &[&str]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if ledger == "memory" {
-            let service = Service::on(engine, flags);
+            let service = Service::start(flags);
             return Self {
                 service,
                 directory: Directory::default(),
@@ -54,16 +37,16 @@ impl Orders {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-feed-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
-        Self::over(engine, Directory(Some(directory)), flags)
+        Self::over(Directory(Some(directory)), flags)
     }
 
     /// With the journal in this directory.
     #[track_caller]
-    fn over(engine: &str, directory: Directory, flags: &[&str]) -> Self {
+    fn over(directory: Directory, flags: &[&str]) -> Self {
         let mut command = Service::command();
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.args(["--grpc-listen", "off"]);
-        command.args(["--http-engine", engine, "--ledger", "journal", "--data-dir"]);
+        command.args(["--ledger", "journal", "--data-dir"]);
         command.args(directory.0.iter()).args(flags);
         Self {
             service: Service::launch(command),
@@ -132,9 +115,10 @@ fn connections(service: &Service) -> f64 {
     service.figures().get("http_connections") - 1.0
 }
 
-fn every_sequence_once_from_any_point_under_load(engine: &str) {
+#[test]
+fn every_sequence_once_from_any_point_under_load() {
     for ledger in ["memory", "journal"] {
-        let orders = Orders::on(engine, ledger, &[]);
+        let orders = Orders::on(ledger, &[]);
         let address = orders.http();
         let crowd = Crowd::start(address, 4);
         until("some are there", || crowd.replies() >= 50);
@@ -178,9 +162,10 @@ fn every_sequence_once_from_any_point_under_load(engine: &str) {
     }
 }
 
-fn an_order_is_in_the_feed_as_soon_as_it_is_answered(engine: &str) {
+#[test]
+fn an_order_is_in_the_feed_as_soon_as_it_is_answered() {
     for ledger in ["memory", "journal"] {
-        let orders = Orders::on(engine, ledger, &[]);
+        let orders = Orders::on(ledger, &[]);
         let _load = Crowd::start(orders.http(), 2);
         let mut client = Client::to(orders.http());
         let mut reader = Client::to(orders.http());
@@ -193,8 +178,9 @@ fn an_order_is_in_the_feed_as_soon_as_it_is_answered(engine: &str) {
     }
 }
 
-fn a_page_says_what_it_is(engine: &str) {
-    let orders = Orders::on(engine, "memory", &[]);
+#[test]
+fn a_page_says_what_it_is() {
+    let orders = Orders::on("memory", &[]);
     let mut client = Client::to(orders.http());
     assert_eq!(seqs(&client.ask(page(""))), [0; 0]);
     assert_eq!(
@@ -229,10 +215,8 @@ fn a_page_says_what_it_is(engine: &str) {
     client.send(page("after=0").replace("GET", "HEAD"));
     let head = client.reply_to_head();
     assert_eq!((head.status, head.header("orders-ledger-id")), (200, id));
-    if engine == "native" {
-        let length = reply.body.len().to_string();
-        assert_eq!(head.header("content-length"), Some(&*length));
-    }
+    let length = reply.body.len().to_string();
+    assert_eq!(head.header("content-length"), Some(&*length));
     // Pipelined pages and orders keep their order.
     let behind = [page("after=0&limit=1"), order("c"), page("after=2&wait=60")];
     client.send(behind.concat());
@@ -244,8 +228,9 @@ fn a_page_says_what_it_is(engine: &str) {
     get(orders.service.admin, "/orders").problem(404);
 }
 
-fn parameters_are_read_strictly(engine: &str) {
-    let orders = Orders::on(engine, "memory", &[]);
+#[test]
+fn parameters_are_read_strictly() {
+    let orders = Orders::on("memory", &[]);
     let mut client = Client::to(orders.http());
     for (query, parameter) in [
         ("limit=0", "limit"),
@@ -268,8 +253,9 @@ fn parameters_are_read_strictly(engine: &str) {
     assert_eq!(client.ask(page("limit=10000&wait=0")).status, 200);
 }
 
-fn past_the_end_and_before_the_oldest(engine: &str) {
-    let orders = Orders::on(engine, "memory", &["--dedupe-window", "10"]);
+#[test]
+fn past_the_end_and_before_the_oldest() {
+    let orders = Orders::on("memory", &["--dedupe-window", "10"]);
     let mut client = Client::to(orders.http());
     assert_eq!(commit(orders.http(), "a", 3), 3);
     for after in ["4", "18446744073709551615"] {
@@ -293,9 +279,10 @@ fn past_the_end_and_before_the_oldest(engine: &str) {
     }
 }
 
-fn a_wait_is_ended_by_a_commit(engine: &str) {
+#[test]
+fn a_wait_is_ended_by_a_commit() {
     for ledger in ["memory", "journal"] {
-        let orders = Orders::on(engine, ledger, &[]);
+        let orders = Orders::on(ledger, &[]);
         let mut follower = Client::to(orders.http());
         for seq in 1..=20 {
             let asked = Instant::now();
@@ -326,8 +313,9 @@ fn nothing_comes(stream: &TcpStream, time: Duration) -> bool {
     peeked.is_err()
 }
 
-fn a_wait_is_ended_in_time(engine: &str) {
-    let orders = Orders::on(engine, "memory", &[]);
+#[test]
+fn a_wait_is_ended_in_time() {
+    let orders = Orders::on("memory", &[]);
     let seq = commit(orders.http(), "a", 2);
     let mut client = Client::to(orders.http());
     let asked = Instant::now();
@@ -341,12 +329,13 @@ fn a_wait_is_ended_in_time(engine: &str) {
     );
 }
 
-fn a_wait_is_ended_by_a_drain(engine: &str) {
+#[test]
+fn a_wait_is_ended_by_a_drain() {
     for ledger in ["memory", "journal"] {
         // An order that takes its time keeps the drain from its end: who waits is answered at
         // its beginning, and doesn't see that order.
         let slow = ["--processor", "simulate", "--simulate", "5s..5s"];
-        let orders = Orders::on(engine, ledger, &slow);
+        let orders = Orders::on(ledger, &slow);
         let mut followers: Vec<Client> = (0..20).map(|_| Client::to(orders.http())).collect();
         for follower in &mut followers {
             follower.send(page("wait=60"));
@@ -362,9 +351,7 @@ fn a_wait_is_ended_by_a_drain(engine: &str) {
         for follower in &mut followers {
             let reply = follower.reply();
             assert_eq!(seqs(&reply), [0; 0]);
-            if engine == "native" {
-                assert_eq!(reply.header("connection"), Some("close"));
-            }
+            assert_eq!(reply.header("connection"), Some("close"));
         }
         assert_eq!(client.reply().status, 201);
         let ended = orders.service.wait(PATIENCE);
@@ -372,10 +359,11 @@ fn a_wait_is_ended_by_a_drain(engine: &str) {
     }
 }
 
-fn hundreds_of_followers_are_woken_at_once(engine: &str) {
+#[test]
+fn hundreds_of_followers_are_woken_at_once() {
     const FOLLOWERS: usize = 400;
     for ledger in ["memory", "journal"] {
-        let orders = Orders::on(engine, ledger, &[]);
+        let orders = Orders::on(ledger, &[]);
         let mut followers: Vec<Client> =
             (0..FOLLOWERS).map(|_| Client::to(orders.http())).collect();
         let mut seen = [0; FOLLOWERS];
@@ -402,11 +390,11 @@ fn hundreds_of_followers_are_woken_at_once(engine: &str) {
     }
 }
 
-fn a_follower_that_hangs_up_leaves_nothing_behind(engine: &str) {
-    let orders = Orders::on(engine, "memory", &["--max-connections", "50"]);
+#[test]
+fn a_follower_that_hangs_up_leaves_nothing_behind() {
+    let orders = Orders::on("memory", &["--max-connections", "50"]);
     let service = &orders.service;
-    // More than have seats, if those who left kept theirs; on the other engine, which hears of
-    // it with the next wake-up only, an order is that.
+    // More than have timer slots, if those who left kept theirs.
     for round in 0..3 {
         let mut followers: Vec<Client> = (0..40).map(|_| Client::to(orders.http())).collect();
         for follower in &mut followers {
@@ -425,14 +413,9 @@ fn a_follower_that_hangs_up_leaves_nothing_behind(engine: &str) {
             drop(follower);
         }
         let begun = Instant::now();
-        if engine != "native" {
-            commit(orders.http(), &format!("r{round}"), 1);
-        }
         until("all are gone", || connections(service) == 0.0);
         assert!(begun.elapsed() < PATIENCE, "not by the end of their wait");
-        if engine == "native" {
-            commit(orders.http(), &format!("r{round}"), 1);
-        }
+        commit(orders.http(), &format!("r{round}"), 1);
     }
     assert_eq!(service.settled().orders(), (3, 3, 0));
 }
@@ -447,11 +430,12 @@ fn ask_and_hold(address: SocketAddr, after: u64) -> Socket {
     socket
 }
 
-fn pages_past_the_budget_are_refused(engine: &str) {
+#[test]
+fn pages_past_the_budget_are_refused() {
     // Lines so long that a few of them are all there is room for, and that the system's
     // buffers don't take them.
     let flags = ["--max-body", "16MiB", "--write-timeout", "1h"];
-    let orders = Orders::on(engine, "memory", &flags);
+    let orders = Orders::on("memory", &flags);
     let padding = "x".repeat(15 << 20);
     for number in 0..5 {
         let body = format!(r#"{{"id":"o{number}","value":1,"x":"{padding}"}}"#);
@@ -459,10 +443,8 @@ fn pages_past_the_budget_are_refused(engine: &str) {
     }
     let pages = r#"http_requests{route="feed",status="200"}"#;
     let asked = |held: &[Socket]| orders.service.figures().count(pages) == held.len() as u64;
-    // The other engine has copies: a page counts twice while it is copied.
-    let fit = if engine == "native" { 4 } else { 3 };
     let mut holders = Vec::new();
-    for after in 0..fit {
+    for after in 0..4 {
         holders.push(ask_and_hold(orders.http(), after));
         until("it is being sent", || asked(&holders));
     }
@@ -477,10 +459,8 @@ fn pages_past_the_budget_are_refused(engine: &str) {
         let begins = format!("{{\"seq\":{seq},");
         reply.status == 200 && reply.body.starts_with(begins.as_bytes())
     };
-    if engine == "native" {
-        // A page that is being sent is there for others, too.
-        assert!(is(&client.ask(page("after=3&limit=1")), 4));
-    }
+    // A page that is being sent is there for others, too.
+    assert!(is(&client.ask(page("after=3&limit=1")), 4));
     holders.pop();
     until("room again", || is(&client.ask(page("after=4")), 5));
     drop(holders);
@@ -488,25 +468,26 @@ fn pages_past_the_budget_are_refused(engine: &str) {
     assert!(is(&client.ask(page("after=0&limit=1")), 1));
 }
 
-fn sequences_and_the_ledger_go_on_over_a_restart(engine: &str) {
-    let orders = Orders::on(engine, "journal", &[]);
+#[test]
+fn sequences_and_the_ledger_go_on_over_a_restart() {
+    let orders = Orders::on("journal", &[]);
     let first = get(orders.http(), "/orders");
     let Orders { service, directory } = orders;
     assert_eq!(commit(service.http, "a", 2), 2);
     service.drain();
-    let again = Orders::over(engine, directory, &[]);
+    let again = Orders::over(directory, &[]);
     let reply = get(again.http(), "/orders?after=1");
     assert_eq!(seqs(&reply), [2]);
     let id = first.header("orders-ledger-id");
     assert_eq!(reply.header("orders-ledger-id"), id);
-    let other = Orders::on(engine, "journal", &[]);
+    let other = Orders::on("journal", &[]);
     assert_ne!(get(other.http(), "/orders").header("orders-ledger-id"), id);
 }
 
 #[test]
 fn a_page_that_nobody_takes_is_dropped_in_time() {
     let flags = ["--max-body", "16MiB", "--write-timeout", "300ms"];
-    let orders = Orders::on("native", "memory", &flags);
+    let orders = Orders::on("memory", &flags);
     let padding = "x".repeat(15 << 20);
     let body = format!(r#"{{"id":"a","value":1,"x":"{padding}"}}"#);
     assert_eq!(post(orders.http(), "", &body).status, 201);

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::api::batch::LAST_BYTES;
 use crate::pipeline::gate::GateState;
 use crate::server::pending_orders::Saved;
 use crate::server::running::Server;
@@ -58,11 +57,6 @@ impl Server {
         // lines are still arriving must end.
         self.pipeline.progress.notify();
         self.pipeline.wake_queues.flush();
-        if self.native.is_none() {
-            // Batches on the other engine can't be hurried: they are ended.
-            let last = Instant::now() + LAST_BYTES;
-            wait_for_none(&self.service.batches, last.min(deadline));
-        }
         self.timers.wake_all();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;

@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::admission::Admission;
 use crate::config::{Ack, Config};
-use crate::http::api::feed::Pages;
+use crate::http::api::feed::{PAGE_BYTES, Pages};
 use crate::http::api::observer::Observer;
 use crate::metrics::Metrics;
 use crate::sync::memory_budget::MemoryBudget;
@@ -40,8 +40,6 @@ pub(crate) struct Limits {
     pub write_timeout: Duration,
     /// Between two requests.
     pub idle_timeout: Duration,
-    /// Bytes on a page of the feed, unless one line is longer.
-    pub page_bytes: usize,
 }
 
 impl Limits {
@@ -60,7 +58,6 @@ impl Limits {
             body_timeout: config.body_timeout,
             write_timeout: config.write_timeout,
             idle_timeout: config.idle_timeout,
-            page_bytes: crate::http::api::feed::page_bytes(config.http_engine),
         }
     }
 }
@@ -99,7 +96,7 @@ impl Service {
     ) -> Arc<Self> {
         Arc::new(Self {
             admission,
-            pages: Pages::new(limits.page_bytes),
+            pages: Pages::new(PAGE_BYTES),
             limits,
             observer,
             executing: CachePadded::default(),

@@ -10,7 +10,6 @@ use may::coroutine;
 use may_minihttp::{HttpService, Request as MiniRequest, Response};
 
 use crate::http::api::batch::is_batch;
-use crate::http::api::feed::Room;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
 use crate::http::api::router::{Handled, Port, Request, Wait};
@@ -18,11 +17,17 @@ use crate::http::api::service::Service;
 use crate::http::minihttp::request::{Framed, framed, header};
 use crate::http::minihttp::response::write;
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
-use crate::http::runtime::timers::{TimerSlot, Timers};
+use crate::http::runtime::timers::Timers;
 use crate::http::wire::Method;
 use crate::http::wire::reply::{Body, Reply};
 use crate::metrics::{Reason, Route};
-use crate::sync::memory_budget;
+
+/// Why batches are refused.
+const NO_BATCHES: &str = "may_minihttp takes no batches: send the orders one by one, or start the \
+    server with --http-engine native";
+/// Why pages of the feed are refused.
+const NO_FEED: &str =
+    "may_minihttp serves no feed: start the server with --http-engine native to have it";
 
 /// One connection of the engine.
 pub(crate) struct Connection {
@@ -32,14 +37,6 @@ pub(crate) struct Connection {
     pub(crate) timers: Arc<Timers>,
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) ledger_line: Arc<OnceLock<&'static str>>,
-    /// Room for the largest page so far: the crate copies a reply into a buffer
-    /// that it keeps at its largest as long as the connection lives.
-    pub(crate) page_room: Option<Room>,
-    /// The same for the replies of batches.
-    pub(crate) reply_room: memory_budget::MemoryPermit,
-    /// TimerSlot after such a reply, until the next request: ends the connection,
-    /// or that room would be held for as long as an idle client likes.
-    pub(crate) farewell: Option<TimerSlot>,
     /// The socket, owned by the crate's loop, which outlives every call of us.
     pub(crate) socket: RawFd,
     /// Made on the first request, on the connection's own coroutine.
@@ -63,9 +60,7 @@ impl HttpService for Connection {
         request: MiniRequest<'_, '_, '_>,
         response: &mut Response<'_>,
     ) -> io::Result<()> {
-        self.farewell = None; // a connection has one seat
         let (route, reply) = self.answer(request);
-        let reply = self.make_room(reply);
         self.service.metrics().http.request(route, reply.status);
         write(reply, response, &self.ledger_line);
         Ok(())
@@ -110,7 +105,13 @@ impl Connection {
             && self.port == Port::Orders
             && is_batch(route, method, content_type)
         {
-            return (route, self.batch(request, length));
+            let problem = Problem::NotImplemented;
+            let reply = self.end(route, Reason::Invalid, problem, NO_BATCHES);
+            // Dropping the reader drops what has come of the body: it would be
+            // taken for the next request, and that would end the connection
+            // before this reply is out.
+            drop(request.body());
+            return (route, reply);
         }
         let announced = length.unwrap_or(0);
         if announced > self.service.limits.max_body {
@@ -135,6 +136,13 @@ impl Connection {
                 return (route, self.end(route, reason, problem, detail));
             }
         };
+        if self.port == Port::Orders
+            && route == Route::Feed
+            && matches!(method, Method::Get | Method::Head)
+        {
+            let report = Problem::NotImplemented.report(NO_FEED);
+            return (route, without_body(report.reply(), method));
+        }
         let request = Request {
             method,
             path,
@@ -151,18 +159,7 @@ impl Connection {
             Handled::Reply(reply) => reply,
             Handled::Wait(wait) => self.wait(wait, task_waker),
         };
-        let head = method == Method::Head;
-        (
-            route,
-            if head {
-                Reply {
-                    body: Body::Static(b""),
-                    ..reply
-                }
-            } else {
-                reply
-            },
-        )
+        (route, without_body(reply, method))
     }
 
     /// Refuses a request after which nothing on the connection can be trusted.
@@ -197,11 +194,6 @@ impl Connection {
             if let Some(reply) = wait.poll(&self.service) {
                 return reply;
             }
-            if self.is_hung_up()
-                && let Some(reply) = wait.give_up(&self.service)
-            {
-                return reply;
-            }
             if let Some(until) = wait.until() {
                 seat.arm(until);
             }
@@ -217,7 +209,16 @@ impl Connection {
     }
 }
 
-pub(crate) fn too_many_waiting() -> Reply {
+/// The reply as `HEAD` gets it.
+fn without_body(reply: Reply, method: Method) -> Reply {
+    let body = match method {
+        Method::Head => Body::Static(b""),
+        _ => return reply,
+    };
+    Reply { body, ..reply }
+}
+
+fn too_many_waiting() -> Reply {
     let report = Problem::TooManyConnections.report("too many requests are waiting");
     report.retry_after(1).reply()
 }

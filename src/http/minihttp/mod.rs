@@ -7,7 +7,6 @@
 //! reads the end of the stream, so its receiving side is shut down). What it
 //! can't do is listed in [`LIMITS`].
 
-mod batch;
 mod connection;
 mod request;
 mod response;
@@ -27,18 +26,15 @@ use socket2::{Domain, Socket, Type};
 use crate::http::api::router::Port;
 use crate::http::api::service::Service;
 use crate::http::minihttp::connection::Connection;
-use crate::http::minihttp::response::LARGE_REPLIES_BYTES;
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
-use crate::sync::memory_budget::MemoryBudget;
 
 /// What this engine can't do, for the log and the docs.
-pub const LIMITS: &str = "no timeouts but one for all of a batch's body and one for a \
-    connection that is idle after a large reply, at most 16 request headers, no 100-continue, no \
-    Connection: close, no Location header; a request that it can't parse ends the connection \
-    without a reply, and replies before it may be lost; replies to requests that a client sends \
-    ahead without reading collect in memory without a bound, and each connection keeps a buffer \
-    of its largest reply; for trusted networks only";
+pub const LIMITS: &str = "no batches and no feed, no timeouts, at most 16 request headers, no \
+    100-continue, no Connection: close, no Location header; a request that it can't parse ends \
+    the connection without a reply, and replies before it may be lost; replies to requests that \
+    a client sends ahead without reading collect in memory without a bound; for trusted networks \
+    only";
 
 /// Connections on the admin port: scrapers, probes and a person.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 32;
@@ -86,7 +82,6 @@ pub(crate) fn start(
         timers,
         open: Arc::default(),
         ledger_line: Arc::default(),
-        replies: MemoryBudget::new(LARGE_REPLIES_BYTES),
         connections_max,
     }
     .start(bound)?;
@@ -102,8 +97,6 @@ struct Engine {
     open: Arc<AtomicUsize>,
     /// The header line that names the ledger, once it was asked for.
     ledger_line: Arc<OnceLock<&'static str>>,
-    /// Room for the large replies of batches.
-    replies: Arc<MemoryBudget>,
     connections_max: usize,
 }
 
@@ -119,9 +112,6 @@ impl HttpServiceFactory for Engine {
             timers: self.timers.clone(),
             open: self.open.clone(),
             ledger_line: self.ledger_line.clone(),
-            page_room: None,
-            reply_room: self.replies.empty_permit(),
-            farewell: None,
             socket: socket as RawFd,
             task_waker: None,
             requests: 0,

@@ -2,87 +2,19 @@
 //! body that it copies.
 
 use std::sync::{LazyLock, OnceLock};
-use std::time::Instant;
 
 use may_minihttp::Response;
 
 use crate::http::api::feed;
-use crate::http::api::feed::Room;
-use crate::http::api::problem::Problem;
-use crate::http::minihttp::connection::Connection;
-use crate::http::minihttp::socket::LOOK_EVERY;
 use crate::http::wire::reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase};
 use crate::metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 use crate::pipeline::throughput::RETRY_AFTER_MAX;
-
-/// A reply of a batch that is larger is counted.
-const LARGE_REPLY: usize = 64 << 10;
-/// Bytes of such replies over all connections: the crate copies a reply into a
-/// buffer that it keeps at its largest as long as the connection lives.
-pub(crate) const LARGE_REPLIES_BYTES: usize = 64 << 20;
 
 /// The `Retry-After` lines there can be: the crate takes static text only.
 static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let line = |seconds| &*format!("Retry-After: {seconds}").leak(); // once, 60 of them
     (1..=RETRY_AFTER_MAX).map(line).collect()
 });
-
-impl Connection {
-    /// Takes room for a page's copy, or says that there is none.
-    pub(crate) fn make_room(&mut self, reply: Reply) -> Reply {
-        let bytes = match &reply.body {
-            Body::Page(page) => page.as_slice().len(),
-            Body::Bytes(text) if text.len() > LARGE_REPLY && reply.content_type == Some(NDJSON) => {
-                self.requests = LOOK_EVERY; // look before the next request
-                let bytes = text.len().min(LARGE_REPLIES_BYTES);
-                if self.reply_room.grow_to(bytes) {
-                    self.end_if_idle();
-                    return reply;
-                }
-                let detail = "the replies to batches on open connections take all the room there \
-                    is for them; what was taken of this one stands";
-                let report = Problem::TooManyBatches.report(detail);
-                return report.retry_after(1).reply();
-            }
-            Body::Static(_) | Body::Bytes(_) => return reply,
-        };
-        let have = self.page_room.as_ref().map_or(0, Room::bytes);
-        if bytes > 0 {
-            self.requests = LOOK_EVERY; // look before the next request
-        }
-        if bytes <= have {
-            return reply;
-        }
-        match self.service.pages.room(bytes - have) {
-            Some(more) => {
-                match &mut self.page_room {
-                    Some(room) => room.join(more),
-                    None => self.page_room = Some(more),
-                }
-                reply
-            }
-            None => feed::busy("the pages of open connections take all the room there is for them"),
-        }
-    }
-}
-
-impl Connection {
-    /// Ends the connection after the idle timeout, unless a request comes first.
-    /// Ending it at once would cut the reply off: the crate drops what it has not
-    /// written when it reads the end of what is sent.
-    fn end_if_idle(&mut self) {
-        let mut task_waker = None;
-        let (now, timeout) = (Instant::now(), self.service.limits.idle_timeout);
-        // Not by a drain, which wakes all: the reply may be on its way.
-        let from = now + timeout / 2;
-        self.with_socket(|socket| task_waker = self.run_queues.reading_waker(socket, from).ok());
-        // Without a descriptor or a seat it lives as long as its client likes.
-        self.farewell = task_waker.and_then(|task_waker| self.timers.take(task_waker));
-        if let Some(seat) = &self.farewell {
-            seat.arm(now + timeout);
-        }
-    }
-}
 
 pub(crate) fn write(
     reply: Reply,

@@ -42,21 +42,6 @@ impl Connection {
         writable
     }
 
-    /// Whether the client has closed its side. The crate learns of it when it
-    /// reads; a request that waits looks each time it is woken.
-    pub(crate) fn is_hung_up(&self) -> bool {
-        let mut hung_up = false;
-        self.with_socket(|socket| {
-            let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
-            let at_once = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            hung_up = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
-        });
-        hung_up
-    }
-
     pub(crate) fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
         // SAFETY: the descriptor is the connection's own. The crate's loop owns
         // the stream and calls us from within, so that it is open for the time

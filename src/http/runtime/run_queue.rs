@@ -24,11 +24,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
-use std::time::Instant;
 
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
@@ -36,7 +35,6 @@ use may::coroutine::Coroutine;
 use may::io::{CoIo, WaitIo, WaitIoWaker};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::net::{Shutdown, shutdown};
 
 use crate::sync::wake_queue::WakeQueue;
 
@@ -46,9 +44,6 @@ enum How {
     Io(WaitIoWaker),
     /// In `coroutine::park_timeout`.
     Park(Coroutine),
-    /// In a read of somebody else's code, which only its socket can end: this
-    /// is another descriptor of that. Not before this time.
-    Read(OwnedFd, Instant),
 }
 
 /// A coroutine that waits for an answer or for its socket.
@@ -94,21 +89,6 @@ impl RunQueues {
     /// A task_waker that parks, on the I/O thread of a socket with this descriptor.
     pub(crate) fn parked_waker(&self, socket: RawFd, coroutine: Coroutine) -> Arc<TaskWaker> {
         self.task_waker(socket, How::Park(coroutine))
-    }
-
-    /// A task_waker that reads from a socket in code that is not ours. Waking it
-    /// shuts the receiving side down, for good: what has come is still read.
-    /// Before this time waking it does nothing.
-    ///
-    /// # Errors
-    /// When there is no descriptor left.
-    pub(crate) fn reading_waker(
-        &self,
-        socket: BorrowedFd<'_>,
-        from: Instant,
-    ) -> io::Result<Arc<TaskWaker>> {
-        let own = fcntl_dupfd_cloexec(socket, 0)?;
-        Ok(self.task_waker(socket.as_raw_fd(), How::Read(own, from)))
     }
 
     fn task_waker(&self, socket: RawFd, how: How) -> Arc<TaskWaker> {
@@ -181,11 +161,6 @@ impl RunQueue {
             match &task_waker.how {
                 How::Io(waker) => waker.wakeup(),
                 How::Park(coroutine) => coroutine.unpark(),
-                // An error means that the peer has closed it already.
-                How::Read(socket, from) if Instant::now() >= *from => {
-                    let _ = shutdown(socket, Shutdown::Read);
-                }
-                How::Read(..) => {}
             }
         }
         if !self.list.is_empty() {

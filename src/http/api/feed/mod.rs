@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::config::HttpEngine;
 use crate::http::api::feed::pages::{Reading, Unread};
 use crate::http::api::feed::query::Asked;
 use crate::http::api::problem::Problem;
@@ -30,7 +29,7 @@ use crate::ledger::ReadError;
 use crate::pipeline::gate::GateState;
 use crate::sync::watch_list::Watch;
 
-pub(crate) use self::pages::{Pages, Room, Slice};
+pub(crate) use self::pages::{Pages, Slice};
 
 /// The header that tells one ledger's sequences from another's.
 pub(crate) const LEDGER_ID: &str = "Orders-Ledger-Id";
@@ -39,15 +38,7 @@ pub(crate) const LEDGER_ID: &str = "Orders-Ledger-Id";
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes on a page at most, unless one line is longer.
-///
-/// Less under `may_minihttp`, which copies it and keeps a buffer of that size
-/// as long as the connection lives.
-pub(crate) const fn page_bytes(engine: HttpEngine) -> usize {
-    match engine {
-        HttpEngine::Native => 1 << 20,
-        HttpEngine::MayMinihttp => 64 << 10,
-    }
-}
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
 
 /// A reader of the feed that has no answer yet.
 pub(crate) struct Follow {

@@ -192,18 +192,6 @@ impl Pages {
     }
 }
 
-impl Room {
-    /// How much it is.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Adds more room of the same pages to this.
-    pub(crate) fn join(&mut self, mut more: Self) {
-        self.bytes += std::mem::take(&mut more.bytes);
-    }
-}
-
 impl Drop for Room {
     fn drop(&mut self) {
         self.pages.taken.fetch_sub(self.bytes, Ordering::Relaxed);
