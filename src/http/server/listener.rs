@@ -18,7 +18,8 @@ use crate::http::api::service::Service;
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::{TimerSlot, Timers};
 use crate::http::server::connection::Connection;
-use crate::http::server::socket::{Polled, Socket, poll};
+use crate::http::server::polled::{PolledFd, poll};
+use crate::http::server::socket::Socket;
 use crate::sync::wake_queue::WakeQueue;
 
 /// A connection's stack, in bytes; only what is touched takes memory. The
@@ -121,7 +122,7 @@ pub(crate) fn stack_words() -> usize {
 struct Accepting {
     shared: Arc<Shared>,
     /// Dropped before the listener.
-    polled: CoIo<Polled>,
+    polled: CoIo<PolledFd>,
     seat: TimerSlot,
     listener: TcpListener,
 }

@@ -8,7 +8,9 @@
 
 mod connection;
 mod listener;
+mod polled;
 mod socket;
+mod turn;
 
 pub(crate) use self::listener::Listener;
 pub(crate) use self::listener::{REFUSING_MAX, stack_words};
