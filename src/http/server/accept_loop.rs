@@ -21,7 +21,7 @@ use crate::http::server::stack::stack_words;
 use crate::sync::wake_queue::WakeQueue;
 
 /// Connections accepted before the thread's other coroutines run.
-const TURN_CONNECTIONS: usize = 16;
+const QUANTUM_CONNECTIONS: usize = 16;
 /// How long accepting pauses when there is no descriptor: at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(640);
@@ -97,15 +97,15 @@ struct AcceptLoop {
 impl AcceptLoop {
     fn run(self) {
         let mut pause = PAUSE_MIN;
-        let mut turn = 0;
+        let mut accepted_now = 0;
         while !self.handle.is_stopping() {
-            if turn == TURN_CONNECTIONS {
-                turn = 0;
+            if accepted_now == QUANTUM_CONNECTIONS {
+                accepted_now = 0;
                 self.handle.wake(); // this coroutine, once the thread has polled
                 self.polled.wait_io();
                 continue;
             }
-            turn += 1;
+            accepted_now += 1;
             let accepted = self.listener.accept();
             let Err(error) = accepted.and_then(|(stream, _)| self.spawner.spawn(stream)) else {
                 pause = PAUSE_MIN;
@@ -113,7 +113,7 @@ impl AcceptLoop {
             };
             match Errno::from_io_error(&error) {
                 Some(Errno::AGAIN) => {
-                    turn = 0;
+                    accepted_now = 0;
                     self.polled.wait_io();
                 }
                 Some(errno) if is_of_the_peer(errno) => {}

@@ -13,17 +13,17 @@
 //! | `spawner` | a coroutine for each connection, [permitted](connection_permit) by its limit |
 //! | `connection` | the life of a connection |
 //! | `socket`, `polled` | waiting for a socket on a coroutine |
-//! | `turn` | when a connection gives way to the others on its thread |
+//! | `quantum` | when a connection gives way to the others on its thread |
 
 mod accept_loop;
 mod connection;
 mod connection_permit;
 mod listener;
 mod polled;
+mod quantum;
 mod socket;
 mod spawner;
 mod stack;
-mod turn;
 
 pub(crate) use self::listener::Listener;
 pub(crate) use self::spawner::REFUSING_MAX;

@@ -22,7 +22,7 @@ use rustix::net::{SendFlags, send};
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::{TimerSlot, Timers};
 use crate::http::server::polled::{PolledFd, poll};
-use crate::http::server::turn::Turn;
+use crate::http::server::quantum::Quantum;
 use crate::sync::wake_queue::WakeQueue;
 
 /// Why a read or a write did not do what was asked.
@@ -43,7 +43,7 @@ pub(crate) struct Socket {
     timer: TimerSlot,
     waker: Waker,
     run_queues: Arc<RunQueues>,
-    turn: Turn,
+    quantum: Quantum,
     /// A read may find something.
     readable: bool,
     /// The peer has closed or broken its side: read to the end.
@@ -71,7 +71,7 @@ impl Socket {
             timer,
             waker: task_waker.into(),
             run_queues: run_queues.clone(),
-            turn: Turn::default(),
+            quantum: Quantum::default(),
             readable: true,
             hung_up: false,
             stream,
@@ -89,8 +89,8 @@ impl Socket {
     }
 
     /// Where the connection's work is counted, so that it gives way in time.
-    pub(crate) fn turn(&mut self) -> &mut Turn {
-        &mut self.turn
+    pub(crate) fn quantum(&mut self) -> &mut Quantum {
+        &mut self.quantum
     }
 
     /// Parks until an event, the waker or (about) the deadline. Several may have
@@ -103,7 +103,7 @@ impl Socket {
         let gone = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         self.hung_up |= events.intersects(gone);
         self.readable |= events.intersects(gone | EventFlags::IN);
-        self.turn = Turn::default();
+        self.quantum = Quantum::default();
     }
 
     /// Lets the thread's other connections run: parks until the thread has

@@ -21,13 +21,13 @@ use crate::http::server::stack::stack_words;
 pub(crate) const REFUSING_MAX: usize = 64;
 
 pub(crate) struct Spawner {
-    shared: Arc<Shared>,
+    context: Arc<ConnectionContext>,
     serving: Arc<ConnectionLimit>,
     refusing: Arc<ConnectionLimit>,
 }
 
-/// What every connection is made of.
-struct Shared {
+/// What connections share.
+struct ConnectionContext {
     service: Arc<Service>,
     run_queues: Arc<RunQueues>,
     timers: Arc<Timers>,
@@ -43,7 +43,7 @@ impl Spawner {
         Self {
             serving: ConnectionLimit::new(service.clone(), connections_max),
             refusing: ConnectionLimit::new(service.clone(), REFUSING_MAX),
-            shared: Arc::new(Shared {
+            context: Arc::new(ConnectionContext {
                 service,
                 run_queues,
                 timers,
@@ -66,12 +66,12 @@ impl Spawner {
         // Starts on the thread that polls the socket, and stays there.
         let id = stream.as_raw_fd() as usize;
         let builder = Builder::new().id(id).stack_size(stack_words());
-        let shared = self.shared.clone();
+        let context = self.context.clone();
         // `may` panics when it gets no memory for a stack.
         let spawned = catch_unwind(AssertUnwindSafe(|| {
             may::go!(builder, move || {
                 let _permit = permit;
-                shared.run(stream, is_refused);
+                context.run(stream, is_refused);
             })
         }));
         match spawned {
@@ -81,7 +81,7 @@ impl Spawner {
     }
 }
 
-impl Shared {
+impl ConnectionContext {
     /// The life of a connection, on its own coroutine.
     fn run(&self, stream: TcpStream, is_refused: bool) {
         // Replies are small and complete: nothing is gained by delaying them.

@@ -2,6 +2,7 @@
 //! for space in the queue nothing is read, which holds the client up.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::api::batch;
@@ -13,8 +14,21 @@ use crate::http::server::connection::ending::Ending;
 use crate::http::server::connection::read_buffer::ReadBuffer;
 use crate::http::server::socket::{Socket, SocketError};
 use crate::http::wire::reply::Reply;
-use crate::http::wire::{BodyDecoder, BodyFraming};
+use crate::http::wire::{BodyDecoder, BodyFraming, Head};
 use crate::metrics::{Reason, Route};
+
+/// Begins the batch with this head, which `received` starts with.
+pub(crate) fn begin(
+    service: &Arc<Service>,
+    socket: &Socket,
+    head: &Head,
+    received: &[u8],
+) -> Result<Batch, Ending> {
+    let mut prefer = head.prefer(received);
+    let prefer = [prefer.next(), prefer.next()];
+    Batch::begin(service, head.body, prefer, socket.waker())
+        .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
+}
 
 /// Receives the body of one batch.
 pub(crate) struct BatchReader<'a> {
@@ -54,14 +68,14 @@ impl<'a> BatchReader<'a> {
                 })?;
             if !run.content.is_empty() {
                 self.deadline.received(run.content.len());
-                self.socket.turn().count_bytes(run.content.len());
+                self.socket.quantum().count_bytes(run.content.len());
                 self.feed(&input.received()[run.content.clone()])?;
             }
             input.consume(run.content.end);
             if run.done {
                 break;
             }
-            if self.socket.turn().is_over() {
+            if self.socket.quantum().is_spent() {
                 self.socket.give_way();
             }
             if input.is_empty() {

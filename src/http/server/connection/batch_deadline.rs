@@ -127,7 +127,10 @@ mod tests {
     fn a_drain_brings_it_forward_once() {
         let mut deadline = BatchDeadline::new(TIMEOUT, 1);
         let next = deadline.next();
-        assert!(!deadline.forbids_read(next), "a last look at the socket");
+        assert!(
+            !deadline.forbids_read(next),
+            "what came in time may still be there"
+        );
         deadline.begin_drain();
         let brought_forward = deadline.next();
         assert!(brought_forward <= Instant::now() + LAST_BYTES);

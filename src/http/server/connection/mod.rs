@@ -1,4 +1,9 @@
 //! One connection: requests in, replies out, in order.
+//!
+//! [`ReadBuffer`] owns what was received and [`WriteBuffer`] what is to be sent;
+//! [`receive_head`], [`BodyReader`] and [`BatchReader`] receive the parts of a
+//! request. None of these writes a last reply: each reports an [`Ending`], and
+//! [`Connection`] ends the connection in one place.
 
 mod batch;
 mod batch_deadline;
@@ -15,12 +20,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::http::api::batch::{BODY_TIMEOUTS, Batch, is_batch};
+use crate::http::api::batch::{BODY_TIMEOUTS, is_batch};
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
 use crate::http::api::router::{Handled, Port, Request};
 use crate::http::api::service::{Executing, Service};
-use crate::http::server::connection::batch::{BatchReader, wait_for_outcomes};
+use crate::http::server::connection::batch::BatchReader;
 use crate::http::server::connection::body::{BodyReader, RequestBody};
 use crate::http::server::connection::ending::Ending;
 use crate::http::server::connection::head::{parse_head, receive_head};
@@ -99,7 +104,7 @@ impl Connection {
         };
         self.reply(route, &reply, framing)?;
         self.input.consume(head.len + body.buffered_len());
-        self.socket.turn().count_bytes(head.len + body.len());
+        self.socket.quantum().count_bytes(head.len + body.len());
         // A reply waits only for one whose request is here already.
         let more = keep_alive && !self.input.is_empty();
         if !more || self.output.is_full() {
@@ -171,7 +176,8 @@ impl Connection {
         // From the head on, since what is admitted is in execution. The drain
         // ends it if the client doesn't.
         self.executing.get_or_insert_with(|| self.service.execute());
-        let mut batch = self.begin_batch(head)?;
+        let received = self.input.received();
+        let mut batch = batch::begin(&self.service, &self.socket, head, received)?;
         self.input.consume(head.len);
         if head.expect_continue && self.input.is_empty() {
             self.output.push_continue();
@@ -181,12 +187,11 @@ impl Connection {
         BatchReader::new(&self.service, &mut self.socket, &mut batch)
             .read(head.body, &mut self.input)?;
         let mut finishing = batch.finish();
-        let reply = wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
-        let framing = Framing::of(head);
-        let keep_alive = framing.keep_alive && !self.is_ending();
+        let reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
+        let keep_alive = head.keep_alive && !self.is_ending();
         let framing = Framing {
             keep_alive,
-            ..framing
+            ..Framing::of(head)
         };
         self.count_reply(Route::Submit, &reply);
         let limit = self.service.limits.write_timeout * BODY_TIMEOUTS;
@@ -195,14 +200,6 @@ impl Connection {
         drop(finishing);
         self.flush_all()?;
         self.replied(keep_alive)
-    }
-
-    fn begin_batch(&self, head: &Head) -> Result<Batch, Ending> {
-        let mut prefer = head.prefer(self.input.received());
-        let prefer = [prefer.next(), prefer.next()];
-        Batch::begin(&self.service, head.body, prefer, self.socket.waker()).map_err(|refusal| {
-            Ending::reject(&self.service, Route::Submit, refusal.reason, refusal.reply)
-        })
     }
 
     /// Whether this connection should not go on to another request.
@@ -227,11 +224,11 @@ impl Connection {
         flushed
     }
 
-    /// What comes after a reply: the thread's other connections, if this one's
-    /// turn is over.
+    /// After a reply the thread's other connections run, if this one's quantum is
+    /// spent.
     fn replied(&mut self, keep_alive: bool) -> Result<(), Ending> {
-        self.socket.turn().count_request();
-        if self.socket.turn().is_over() {
+        self.socket.quantum().count_request();
+        if self.socket.quantum().is_spent() {
             self.flush_all()?;
             self.socket.give_way();
         }

@@ -66,7 +66,7 @@ impl WriteBuffer {
         self.push_head(reply, framing);
         self.flush(socket)?;
         self.write(socket, body, self.timeout)?;
-        socket.turn().count_bytes(body.len());
+        socket.quantum().count_bytes(body.len());
         Ok(())
     }
 
