@@ -79,8 +79,8 @@ impl Server {
 
         self.service.closing.store(true, Ordering::Release);
         self.timers.wake_all();
-        if self.service.batches.load(Ordering::SeqCst) > 0 {
-            // Batches that are still waiting get a 503.
+        // Batches that are still waiting get a 503.
+        if self.native.is_some() {
             self.replies_out(Instant::now() + LINGER);
         }
         self.timers.stop();
