@@ -72,7 +72,7 @@ impl Server {
             self.timers.wake_all();
         }
         if let Some(grpc) = &self.grpc {
-            grpc.over();
+            grpc.finish_drain();
         }
         // Before the committer ends, and with it the hold on the directory; and
         // before replies, which are on their way by themselves.
@@ -124,7 +124,7 @@ impl Server {
         self.timers.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
-            grpc.over();
+            grpc.finish_drain();
         }
         let finished = self.keeper.finish(&self.pipeline, missed);
         let (kept, lost) = (finished.kept + finished.standing, finished.lost);

@@ -49,7 +49,7 @@ pub struct Server {
     http: SocketAddr,
     admin: Option<SocketAddr>,
     /// `None` under `--grpc-listen off`.
-    grpc: Option<grpc::Running>,
+    grpc: Option<grpc::GrpcServer>,
 }
 
 /// What is kept from the start for the opening of the ledger.
@@ -139,10 +139,10 @@ impl Server {
             window_reach: config.ack_timeout * 2,
         };
         let pipeline = Pipeline::new(&settings);
-        let waiting = grpc::Waiting::default();
+        let ready_queue = Arc::<grpc::ReadyQueue>::default();
         pipeline
             .wake_queues
-            .register(vec![run_queues.clone(), waiting.door()]);
+            .register(vec![run_queues.clone(), ready_queue.clone()]);
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = match grpc_port {
@@ -208,7 +208,14 @@ impl Server {
             .zip(grpc_bodies)
             .map(|(listener, bodies)| {
                 let threads = plan.io_threads;
-                grpc::Running::start(listener, grpc_limits, admission, bodies, waiting, threads)
+                grpc::GrpcServer::start(
+                    listener,
+                    grpc_limits,
+                    admission,
+                    bodies,
+                    ready_queue,
+                    threads,
+                )
             })
             .transpose()?;
         Ok(Self {
@@ -243,7 +250,7 @@ impl Server {
 
     /// The address of the gRPC port, unless it is off.
     pub fn grpc(&self) -> Option<SocketAddr> {
-        self.grpc.as_ref().map(grpc::Running::address)
+        self.grpc.as_ref().map(grpc::GrpcServer::address)
     }
 
     /// Opens the ledger, which may take a while after a crash, takes up what

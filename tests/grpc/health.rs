@@ -1,6 +1,6 @@
 //! `grpc.health.v1` and reflection.
 
-use order_processor::internals::{REFLECTIONS_MAX, WATCHERS_MAX};
+use order_processor::internals::{HEALTH_WATCHES_MAX, REFLECTION_STREAMS_MAX};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -112,7 +112,7 @@ fn one_watcher_too_many_is_told_so() {
     run(async {
         let mut health = HealthClient::new(channel(&service).await);
         let mut watching = Vec::new();
-        for _ in 0..WATCHERS_MAX {
+        for _ in 0..HEALTH_WATCHES_MAX {
             watching.push(health.watch(of("")).await.unwrap().into_inner());
         }
         let status = health.watch(of("")).await.unwrap_err();
@@ -145,7 +145,7 @@ fn one_reflection_stream_too_many_is_told_so() {
             let requests = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
             (sender, requests)
         };
-        for _ in 0..REFLECTIONS_MAX {
+        for _ in 0..REFLECTION_STREAMS_MAX {
             let (sender, requests) = idle();
             let replies = reflection.server_reflection_info(requests).await;
             open.push((sender, replies.unwrap().into_inner()));

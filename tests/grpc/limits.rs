@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use order_processor::grpc::proto::OrderStatus;
-use order_processor::internals::{CALLS_MAX, CHECKS_MAX, HEADER_LIST_MAX};
+use order_processor::internals::{CALLS_MAX, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX};
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -173,12 +173,12 @@ fn a_header_list_over_the_limit_is_refused() {
         };
         assert!(
             client
-                .submit(with(HEADER_LIST_MAX as usize / 2))
+                .submit(with(HEADER_LIST_BYTES_MAX as usize / 2))
                 .await
                 .is_ok()
         );
         let status = client
-            .submit(with(HEADER_LIST_MAX as usize))
+            .submit(with(HEADER_LIST_BYTES_MAX as usize))
             .await
             .unwrap_err();
         assert_ne!(status.code(), Code::Ok);
@@ -373,7 +373,7 @@ fn one_check_of_health_too_many_is_told_so() {
     // An empty message, and the end.
     check.extend([0, 0, 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
     let data = check.len() - 14;
-    for number in 0..CHECKS_MAX as u32 {
+    for number in 0..HEALTH_CHECKS_MAX as u32 {
         let id = (2 * number + 1).to_be_bytes();
         check[5..9].copy_from_slice(&id);
         check[data + 5..data + 9].copy_from_slice(&id);
@@ -382,7 +382,7 @@ fn one_check_of_health_too_many_is_told_so() {
     stream.write_all(&sent).unwrap();
     // Each has its HEADERS.
     let mut begun = 0;
-    while begun < CHECKS_MAX {
+    while begun < HEALTH_CHECKS_MAX {
         begun += usize::from(frame(&mut stream) == (1, 4));
     }
     run(async {

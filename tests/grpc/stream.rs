@@ -5,7 +5,7 @@ use std::time::Duration;
 use order_processor::grpc::proto::{
     AckMode, Order, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse,
 };
-use order_processor::internals::{STREAM_BYTES, STREAM_WINDOW as WINDOW, SUBMIT_STREAMS_MAX};
+use order_processor::internals::{STREAM_ORDER_BYTES_MAX, STREAM_ORDERS_MAX, SUBMIT_STREAMS_MAX};
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, iter};
 use tonic::{Code, Status, Streaming};
@@ -275,10 +275,14 @@ fn past_the_window_nothing_is_read() {
         // The client's side takes what flow control lets through, then no more.
         let fed = tokio::time::timeout(Duration::from_secs(5), fed).await;
         assert!(fed.is_err());
-        assert_eq!(service.figures().inside(), WINDOW as i64, "of {sent}");
+        assert_eq!(
+            service.figures().inside(),
+            STREAM_ORDERS_MAX as i64,
+            "of {sent}"
+        );
         assert!((2000..20_000).contains(&sent), "{sent} were sent");
         service.terminate();
-        for index in 1..=WINDOW as u64 {
+        for index in 1..=STREAM_ORDERS_MAX as u64 {
             let response = responses.message().await.unwrap().expect("a response");
             assert_eq!(
                 (response.index, response.result()),
@@ -309,7 +313,7 @@ fn past_so_many_bytes_nothing_is_read_either() {
         let fed = tokio::time::timeout(Duration::from_secs(3), fed).await;
         assert!(fed.is_err());
         // The last one may cross the line.
-        let most = STREAM_BYTES / note.len() + 1;
+        let most = STREAM_ORDER_BYTES_MAX / note.len() + 1;
         assert_eq!(service.figures().inside(), most as i64);
     });
 }
