@@ -27,7 +27,7 @@ use crate::sync::oneshot::Oneshot;
 
 /// Metadata of the response: which ledger the sequences belong to.
 const LEDGER_ID: &str = "orders-ledger-id";
-/// How often a page is asked for while the ledger's readers are busy, and the
+/// How often a page is requested while the ledger's readers are busy, and the
 /// pause after the first attempt. It doubles each time: a second in all.
 const READ_ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(8);

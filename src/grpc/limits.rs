@@ -42,7 +42,7 @@ pub const HEALTH_WATCHES_MAX: usize = 4096;
 /// `SubmitStream` calls open at a time, each with [`STREAM_ORDERS_MAX`] and
 /// [`STREAM_ORDER_BYTES_MAX`].
 pub const SUBMIT_STREAMS_MAX: usize = 1024;
-/// `Follow` calls open at a time, each with a page of [`PAGE_BYTES_MAX`].
+/// `Follow` calls open at a time, each with a page of 1 MiB.
 pub const FOLLOWERS_MAX: usize = 256;
 /// Reflection calls open at a time: each may leave a window of requests unread.
 pub const REFLECTION_STREAMS_MAX: usize = 64;
@@ -53,7 +53,7 @@ pub const REFLECTION_STREAMS_MAX: usize = 64;
 /// client back.
 pub(super) const CALL_WINDOW_BYTES: u32 = 64 << 10;
 /// Bytes of a request's header list, as HTTP/2 counts them (RFC 9113 section
-/// 6.5.2). Past them the call is refused with status 431 or a reset.
+/// 6.5.2). Past them the call is refused with HTTP status 431.
 pub const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 /// Bytes that a message may have beside an order of `--max-body` bytes. Past them
 /// it is not read: TOO_LARGE, or an INVALID result in a stream.
@@ -67,7 +67,7 @@ pub const STREAM_ORDER_BYTES_MAX: usize = 256 << 10;
 /// Bytes of text and outcomes of the page that a follower reads ahead. What comes
 /// after them is read when the client has taken the page.
 pub(super) const PAGE_BYTES_MAX: usize = 1 << 20;
-/// See [`PAGE_BYTES_MAX`].
+/// See `PAGE_BYTES_MAX`.
 pub(super) const PAGE_OUTCOMES_MAX: usize = 4096;
 
 // Calls that may stay open for as long as the client likes leave at least half of

@@ -12,7 +12,7 @@
 //! | `router` | which service serves a request, and under which limits |
 //! | `calls`, `health` | the services |
 //! | `submit`, `stream`, `lookup`, `follow` | the calls |
-//! | `request` | what one order and one of many are asked with |
+//! | `request` | the fields that one order and one of many have in common |
 //! | `front_end` | what all calls share |
 //! | `limits`, `call_permits` | every limit, and permits for open calls |
 //! | `body` | limits and budget of messages, before they are decoded |

@@ -1,5 +1,5 @@
-//! What `Submit` and `SubmitStream` are both asked with: an order, and how long to
-//! wait for its outcome.
+//! What requests of `Submit` and `SubmitStream` have in common: an order, and how
+//! long to wait for its outcome.
 
 use std::time::Duration;
 

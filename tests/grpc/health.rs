@@ -85,7 +85,7 @@ fn reflection_lists_the_services_and_describes_them() {
         let Some(MessageResponse::ListServicesResponse(list)) =
             replies.message().await.unwrap().unwrap().message_response
         else {
-            panic!("a list was asked for");
+            panic!("no list");
         };
         let mut names: Vec<_> = list
             .service
@@ -102,7 +102,7 @@ fn reflection_lists_the_services_and_describes_them() {
         let Some(MessageResponse::FileDescriptorResponse(files)) =
             replies.message().await.unwrap().unwrap().message_response
         else {
-            panic!("a file was asked for");
+            panic!("no file");
         };
         assert!(!files.file_descriptor_proto.is_empty());
     });

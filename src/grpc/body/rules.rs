@@ -39,7 +39,7 @@ impl RequestKind {
 }
 
 /// The messages of a stream that were dropped for their size, by number from 1.
-/// Written by the body, read by the call that gets empty ones in their place.
+/// Written by the body, read by the call that gets empty ones instead.
 #[derive(Clone, Default)]
 pub(crate) struct DroppedMessages(Arc<Mutex<VecDeque<u64>>>);
 
