@@ -65,7 +65,7 @@ impl Server {
             self.timers.wake_all();
         }
         if let Some(grpc) = &self.grpc {
-            grpc.over();
+            grpc.finish_drain();
         }
         // Before the committer ends, and with it the lock on the directory.
         let saved = std::mem::take(&mut self.pending).save(&self.pipeline, missed);
@@ -115,7 +115,7 @@ impl Server {
         self.timers.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
-            grpc.over();
+            grpc.finish_drain();
         }
         let Saved { kept, lost, .. } =
             std::mem::take(&mut self.pending).save(&self.pipeline, missed);

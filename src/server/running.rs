@@ -30,7 +30,7 @@ pub struct Server {
     pub(super) http: SocketAddr,
     pub(super) admin: Option<SocketAddr>,
     /// `None` under `--grpc-listen off`.
-    pub(super) grpc: Option<grpc::Running>,
+    pub(super) grpc: Option<grpc::GrpcServer>,
 }
 
 /// What the opening of the ledger needs.
@@ -55,7 +55,7 @@ impl Server {
 
     /// The address of the gRPC port, unless it is off.
     pub fn grpc(&self) -> Option<SocketAddr> {
-        self.grpc.as_ref().map(grpc::Running::address)
+        self.grpc.as_ref().map(grpc::GrpcServer::address)
     }
 
     /// For the tests of this package; no part of the public API.

@@ -86,10 +86,10 @@ impl Server {
             plan: plan.clone(),
             window_reach: config.ack_timeout * 2,
         });
-        let waiting = grpc::Waiting::default();
+        let ready_queue = Arc::<grpc::ReadyQueue>::default();
         pipeline
             .wake_queues
-            .register(vec![run_queues.clone(), waiting.door()]);
+            .register(vec![run_queues.clone(), ready_queue.clone()]);
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = match grpc_port {
@@ -116,7 +116,14 @@ impl Server {
             .zip(grpc_bodies)
             .map(|(listener, bodies)| {
                 let threads = plan.io_threads;
-                grpc::Running::start(listener, grpc_limits, admission, bodies, waiting, threads)
+                grpc::GrpcServer::start(
+                    listener,
+                    grpc_limits,
+                    admission,
+                    bodies,
+                    ready_queue,
+                    threads,
+                )
             })
             .transpose()?;
         Ok(Self {

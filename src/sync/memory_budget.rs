@@ -19,7 +19,7 @@ pub(crate) const FREE_BYTES: usize = 4 << 10;
 
 /// A door's account.
 #[derive(Debug)]
-pub struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     own: Budget,
     all: Arc<Budget>,
 }
@@ -33,21 +33,21 @@ struct Budget {
 
 /// Room for one body, given back when dropped.
 #[derive(Debug)]
-pub struct MemoryPermit {
+pub(crate) struct MemoryPermit {
     bodies: Arc<MemoryBudget>,
     bytes: usize,
 }
 
 impl MemoryBudget {
     /// Room for `bytes_max` bytes at the only door.
-    pub fn new(bytes_max: usize) -> Arc<Self> {
+    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
         let [only] = Self::shared(bytes_max, 0);
         only
     }
 
     /// Room for `bytes_max` bytes over all of these doors. One body of
     /// `body_bytes` fits at each, however small that makes the others' share.
-    pub fn shared<const FRONT_ENDS: usize>(
+    pub(crate) fn shared<const FRONT_ENDS: usize>(
         bytes_max: usize,
         body_bytes: usize,
     ) -> [Arc<Self>; FRONT_ENDS] {
@@ -66,18 +66,18 @@ impl MemoryBudget {
     }
 
     /// How many bytes there is room for at this door, when all is free.
-    pub fn bytes_max(&self) -> usize {
+    pub(crate) fn bytes_max(&self) -> usize {
         self.own.bytes_max
     }
 
     /// Takes room for a body; `None` if there is none.
-    pub fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<MemoryPermit> {
+    pub(crate) fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<MemoryPermit> {
         let mut room = self.empty_permit();
         room.grow_to(bytes).then_some(room)
     }
 
     /// No room yet, which can grow.
-    pub fn empty_permit(self: &Arc<Self>) -> MemoryPermit {
+    pub(crate) fn empty_permit(self: &Arc<Self>) -> MemoryPermit {
         MemoryPermit {
             bodies: self.clone(),
             bytes: 0,
@@ -111,7 +111,7 @@ impl MemoryPermit {
     /// Makes it so many bytes, if it is less; `false`, and it stays as it was,
     /// if there is no room for that.
     #[must_use = "without room nothing may be kept"]
-    pub fn grow_to(&mut self, bytes: usize) -> bool {
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else {
             return true;
         };

@@ -1,13 +1,13 @@
-//! A response that keeps its call's place until the client has taken it.
+//! A response that holds its call's permit until the client has taken it.
 //!
 //! A client may leave a response untaken for as long as it likes, by a window of
-//! flow control that it never opens, and answer pings meanwhile. Nobody is asked
-//! for the next frame then, so no timeout here could end it; so calls are
+//! flow control that it never opens, and answer pings meanwhile. The body isn't
+//! polled for its next frame then, so no timeout here could end it; so calls are
 //! counted until their response is out.
 //!
 //! The body alone doesn't know when that is: `h2` takes a whole frame as soon as
 //! the window has a byte, keeps what exceeds it, and is done with the body. So
-//! the bytes themselves hold the place, too.
+//! the bytes themselves hold the permit, too.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,34 +17,33 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A body with a place.
-pub(super) struct Placed<B> {
+pub(super) struct PermitBody<B> {
     inner: B,
-    place: Arc<OwnedSemaphorePermit>,
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// Bytes with a place.
-struct Held {
+/// Owns bytes and the permit.
+struct PermitBytes {
     bytes: Bytes,
-    _place: Arc<OwnedSemaphorePermit>,
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for PermitBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl<B> Placed<B> {
-    pub(super) fn new(inner: B, place: OwnedSemaphorePermit) -> Self {
+impl<B> PermitBody<B> {
+    pub(super) fn new(inner: B, permit: OwnedSemaphorePermit) -> Self {
         Self {
             inner,
-            place: Arc::new(place),
+            permit: Arc::new(permit),
         }
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for PermitBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -53,13 +52,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Placed<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        let held = |bytes| {
-            Bytes::from_owner(Held {
+        let with_permit = |bytes| {
+            Bytes::from_owner(PermitBytes {
                 bytes,
-                _place: self.place.clone(),
+                _permit: self.permit.clone(),
             })
         };
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(held))))
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(with_permit))))
     }
 
     fn is_end_stream(&self) -> bool {
