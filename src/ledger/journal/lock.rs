@@ -1,13 +1,12 @@
 //! One process at a time: the data directory, and the lock on it.
 //!
-//! The lock is `flock(2)` on the file `lock`, so that it ends with the process
+//! The lock is `flock(2)` on the file `lock` ([`fs::File::try_lock`]), so that it ends with the process
 //! however that ends. The file holds the number of the process, for people.
 
+use std::fs::TryLockError;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::ledger::journal::error::OpenError;
 
@@ -31,9 +30,9 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let mut file = options
         .open(dir.join("lock"))
         .map_err(failed("write into it"))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match file.try_lock() {
         Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
+        Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             let pid = file
                 .read_to_string(&mut text)
@@ -44,7 +43,7 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
                 pid,
             });
         }
-        Err(error) => return Err(failed("lock it")(error.into())),
+        Err(TryLockError::Error(error)) => return Err(failed("lock it")(error)),
     }
     let note = |file: &mut fs::File| -> io::Result<()> {
         file.set_len(0)?;
