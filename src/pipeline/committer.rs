@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::dedupe::window::Known;
-use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Outcome, Receipt, Status};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, Outcome, Status};
 use crate::metrics::WithdrawReason;
 use crate::pipeline::answer::{Answer, Withdrawal};
 use crate::pipeline::gate::{Gate, GateState};
@@ -33,16 +33,20 @@ pub(crate) fn run(
     let mut reach = WindowMonitor::new(pipeline.window_reach);
     loop {
         let next = pipeline.committer.next(0, last, || {
-            if !dead && let Err(why) = ledger.receipts(&mut receipts) {
+            if !dead && let Err(why) = ledger.completions(&mut receipts) {
                 dead = true;
                 fail(pipeline, &why, on_fault);
             }
             if pipeline.is_force_draining() {
-                ledger.take_back(&mut back);
+                ledger.reclaim(&mut back);
                 back.drain(..)
                     .for_each(|evaluated: Evaluated| pipeline.take_back(evaluated.into_job()));
             }
-            let room = if dead { usize::MAX } else { ledger.room() };
+            let room = if dead {
+                usize::MAX
+            } else {
+                ledger.capacity_left()
+            };
             if pipeline.gate.shed(!dead && ledger.is_full()) {
                 pipeline.wake_queues.flush();
             }
@@ -80,7 +84,7 @@ pub(crate) fn run(
                 Urgency::Deferred
             };
             ledger.append(&mut batch);
-            if let Err(why) = ledger.receipts(&mut receipts) {
+            if let Err(why) = ledger.completions(&mut receipts) {
                 dead = true;
                 fail(pipeline, &why, on_fault);
             }
@@ -114,7 +118,7 @@ fn admit(pipeline: &Pipeline, evaluated: Evaluated) -> Option<Evaluated> {
 
 /// Makes committed outcomes known: first to the window and the metrics, then
 /// to those who wait.
-fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Evaluated>>) {
+fn publish(pipeline: &Pipeline, receipts: &mut Vec<Completion<Evaluated>>) {
     if receipts.is_empty() {
         return;
     }
@@ -125,7 +129,7 @@ fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Evaluated>>) {
         bytes: 0,
     };
     let mut settled_seq = None;
-    for Receipt { item, result } in receipts.drain(..) {
+    for Completion { item, result } in receipts.drain(..) {
         if let CommitResult::Committed { seq, .. } = result {
             settled_seq = Some(seq);
         }

@@ -200,7 +200,7 @@ pub struct Journal<T> {
 
 /// Opens the journal in `dir`, which is made if it is missing. `wake` is called
 /// when a batch that found no space may be tried again: the writer's thread
-/// should ask for [`receipts`](crate::ledger::Ledger::receipts) then. `progress` hears
+/// should ask for [`completions`](crate::ledger::Ledger::completions) then. `progress` hears
 /// how it goes; `visit` gets the newest outcomes in order: the last
 /// [`Options::window`], and some more before them.
 ///

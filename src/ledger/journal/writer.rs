@@ -28,7 +28,7 @@ use crate::ledger::journal::preallocator::{Background, Handover, Stop};
 use crate::ledger::journal::segment_index::{Index, Segment, SegmentIndex};
 use crate::ledger::journal::storage::{File, write_full};
 use crate::ledger::journal::{BATCH_BYTES_MAX, BATCH_ORDERS_MAX, RECORD_BYTES_MAX, record};
-use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, LedgerId, Receipt};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, LedgerId};
 
 /// A commit that takes so long is told in the log, at debug level, with what it
 /// spent its time on.
@@ -59,7 +59,7 @@ pub struct JournalLedger<T> {
     pub(super) sealed: bool,
     /// Without an outcome: empty but while there is no space.
     pub(super) pending: VecDeque<T>,
-    pub(super) done: Vec<Receipt<T>>,
+    pub(super) done: Vec<Completion<T>>,
     /// Room for a segment's header, a frame's head, and the records.
     pub(super) buffer: Vec<u8>,
     pub(super) failed: Option<String>,
@@ -253,7 +253,7 @@ impl<T: Item> JournalLedger<T> {
         let first = self.next_seq - orders as u64;
         for (item, seq) in self.pending.drain(..orders).zip(first..) {
             let result = CommitResult::Committed { seq, at };
-            self.done.push(Receipt { item, result });
+            self.done.push(Completion { item, result });
         }
         // One long order must not hold its memory for ever.
         self.buffer.clear();
@@ -280,7 +280,7 @@ impl<T: Item> JournalLedger<T> {
     /// The first `orders` pending ones get no outcome.
     fn give_up(&mut self, orders: usize) {
         let result = CommitResult::InDoubt;
-        let receipts = self.pending.drain(..orders).map(|item| Receipt {
+        let receipts = self.pending.drain(..orders).map(|item| Completion {
             item,
             result: result.clone(),
         });
@@ -294,7 +294,7 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
     }
 
     /// 0 while there is no space, and after a failure.
-    fn room(&self) -> usize {
+    fn capacity_left(&self) -> usize {
         if self.failed.is_some() || !self.pending.is_empty() {
             0
         } else {
@@ -315,7 +315,7 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
 
     /// While there was no space, and the preparer says that there may be now,
     /// this blocks for a commit.
-    fn receipts(&mut self, done: &mut Vec<Receipt<T>>) -> Result<(), LedgerFailed> {
+    fn completions(&mut self, done: &mut Vec<Completion<T>>) -> Result<(), LedgerFailed> {
         if !self.pending.is_empty() {
             let inline = self.background.as_ref().is_some_and(Background::is_inline);
             if inline || self.handover.may_try_again() {
@@ -330,7 +330,7 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
     }
 
     /// Those for which there was no space.
-    fn take_back(&mut self, items: &mut Vec<T>) {
+    fn reclaim(&mut self, items: &mut Vec<T>) {
         items.extend(self.pending.drain(..));
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::admission::{Admission, Admitted, Ticket};
 use crate::cpu::plan::Plan;
-use crate::ledger::{Ledger, LedgerFailed, Receipt, memory};
+use crate::ledger::{Completion, Ledger, LedgerFailed, memory};
 use crate::metrics::WithdrawReason;
 use crate::order::HashKey;
 use crate::pipeline::answer::{Answer, Withdrawal};
@@ -123,16 +123,16 @@ fn set<S: Into<String>>(ids: impl IntoIterator<Item = S>) -> BTreeSet<String> {
 struct Exploding(memory::MemoryLedger<Evaluated>, mpsc::Receiver<()>);
 
 impl Ledger<Evaluated> for Exploding {
-    fn room(&self) -> usize {
-        self.0.room().min(2)
+    fn capacity_left(&self) -> usize {
+        self.0.capacity_left().min(2)
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         let _taken: Vec<Evaluated> = std::mem::take(batch);
         self.1.recv().unwrap();
         panic!("as the test asked for");
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.0.receipts(done)
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
+        self.0.completions(done)
     }
 }
 
@@ -260,15 +260,15 @@ struct Forgetful {
 }
 
 impl Ledger<Evaluated> for Forgetful {
-    fn room(&self) -> usize {
-        self.memory.room()
+    fn capacity_left(&self) -> usize {
+        self.memory.capacity_left()
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         self.told.recv().unwrap();
         self.memory.append(batch);
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.memory.receipts(done)?;
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
+        self.memory.completions(done)?;
         assert!(done.is_empty(), "as the test asked for");
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::admission::{Admission, Admitted, Ticket};
 use crate::cpu::plan::Plan;
 use crate::dedupe::claims::Claimed;
 use crate::ledger::journal::{JournalLedger, Options};
-use crate::ledger::{Ledger, LedgerFailed, Receipt, journal};
+use crate::ledger::{Completion, Ledger, LedgerFailed, journal};
 use crate::pipeline::answer::Waiter;
 use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Rules;
@@ -36,8 +36,8 @@ struct Exploding {
 }
 
 impl Ledger<Evaluated> for Exploding {
-    fn room(&self) -> usize {
-        self.journal.room().min(3)
+    fn capacity_left(&self) -> usize {
+        self.journal.capacity_left().min(3)
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         let does = self.told.recv().unwrap();
@@ -45,8 +45,8 @@ impl Ledger<Evaluated> for Exploding {
         self.journal.append(batch);
         assert_ne!(does, Does::PanicAfter, "as the test asked for");
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.journal.receipts(done)
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
+        self.journal.completions(done)
     }
 }
 

@@ -33,10 +33,10 @@ fn a_failed_sync_is_the_end() {
     assert!(journal.health.reason().contains("fdatasync"));
     // Nothing is written or synced any more, not even a seal.
     let ops = disk.ops();
-    assert_eq!(journal.ledger.room(), 0);
+    assert_eq!(journal.ledger.capacity_left(), 0);
     let (receipts, result) = append(&mut journal.ledger, &[evaluated(3, 0)]);
     assert!(result.is_err() && receipts[0].result == CommitResult::InDoubt);
-    assert!(journal.ledger.receipts(&mut Vec::new()).is_err());
+    assert!(journal.ledger.completions(&mut Vec::new()).is_err());
     // What was durable can still be read, and nothing else.
     assert_eq!(read_all(&journal).len(), 1);
     drop(journal);
@@ -75,17 +75,17 @@ fn a_full_disk_is_waited_out() {
                 was_full = true;
                 assert_eq!(journal.health.state(), State::Full);
                 assert!(journal.health.reason().contains("can't"));
-                assert_eq!(journal.ledger.room(), 0);
+                assert_eq!(journal.ledger.capacity_left(), 0);
                 // Nobody sees a part of it.
                 assert_eq!(read_all(&journal).len(), told + receipts.len());
                 if dies_full {
                     drop(journal);
                     return Some((true, told + receipts.len()));
                 }
-                journal.ledger.receipts(&mut receipts).unwrap();
+                journal.ledger.completions(&mut receipts).unwrap();
             }
             assert_eq!(journal.health.state(), State::Ok);
-            assert!(journal.ledger.room() > 0);
+            assert!(journal.ledger.capacity_left() > 0);
             told += committed(&receipts).len();
         }
         Some((was_full, told))

@@ -17,7 +17,9 @@ use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::{
     Journal, JournalLedger, LedgerId, Manifest, Open, OpenError, Options, Storage,
 };
-use crate::ledger::{Archive, CommitResult, Item, Ledger, LedgerFailed, Receipt, Record, Status};
+use crate::ledger::{
+    Archive, CommitResult, Completion, Item, Ledger, LedgerFailed, Record, Status,
+};
 use crate::order::{HashKey, Order, decode};
 
 /// A evaluated order.
@@ -109,16 +111,16 @@ pub(super) fn open(
 pub(super) fn append(
     ledger: &mut JournalLedger<Evaluated>,
     orders: &[Evaluated],
-) -> (Vec<Receipt<Evaluated>>, Result<(), LedgerFailed>) {
+) -> (Vec<Completion<Evaluated>>, Result<(), LedgerFailed>) {
     let mut done = Vec::new();
     ledger.append(&mut orders.to_vec());
-    let result = ledger.receipts(&mut done);
+    let result = ledger.completions(&mut done);
     (done, result)
 }
 
 /// The sequences of orders that were all committed.
-pub(super) fn committed(receipts: &[Receipt<Evaluated>]) -> Vec<u64> {
-    let seq = |receipt: &Receipt<Evaluated>| match receipt.result {
+pub(super) fn committed(receipts: &[Completion<Evaluated>]) -> Vec<u64> {
+    let seq = |receipt: &Completion<Evaluated>| match receipt.result {
         CommitResult::Committed { seq, .. } => seq,
         ref other => panic!("{other:?}"),
     };

@@ -90,8 +90,8 @@ impl Outside {
                     _ => waiting.push(receipt.item),
                 }
             }
-            journal.ledger.take_back(&mut waiting);
-            assert!(journal.ledger.receipts(&mut receipts).is_ok() == result.is_ok());
+            journal.ledger.reclaim(&mut waiting);
+            assert!(journal.ledger.completions(&mut receipts).is_ok() == result.is_ok());
             assert!(receipts.is_empty(), "what was given back gets no receipt");
             if result.is_err() {
                 failed = true;

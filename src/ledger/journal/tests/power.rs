@@ -93,8 +93,8 @@ impl Outside {
                 tries += 1;
                 assert!(tries < 100, "there is space again by now");
                 use crate::ledger::Ledger;
-                assert_eq!(journal.ledger.room(), 0);
-                result = journal.ledger.receipts(&mut receipts);
+                assert_eq!(journal.ledger.capacity_left(), 0);
+                result = journal.ledger.completions(&mut receipts);
             }
             for receipt in &receipts {
                 match receipt.result {
