@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use crate::config;
 use crate::config::Config;
 use crate::dedupe::window::Known;
-use crate::ledger::journal::{OpenError, Options, PendingFile, PendingOrder, Progress, Recovered};
+use crate::ledger::journal::{
+    OpenError, Options, PendingFile, PendingOrder, Recovered, RecoveryProgress,
+};
 use crate::ledger::{Archive, Ledger, journal, memory};
 use crate::order::{HashKey, decode_telling};
 use crate::pipeline::{Evaluated, Pipeline};
@@ -104,21 +106,21 @@ impl Which {
                     );
                 }
                 report(&opened.recovered);
-                let figures = opened.health.metrics().clone();
+                let figures = opened.metrics;
                 let fresh = pipeline.metrics.journal.set(figures).is_ok();
                 debug_assert!(fresh, "a pipeline has one ledger");
                 Ok(Opened {
                     ledger: Box::new(opened.ledger),
                     archive: Arc::new(opened.archive),
-                    kept: opened.kept,
-                    pending: Some(opened.pending),
+                    kept: opened.pending_orders,
+                    pending: Some(opened.pending_file),
                 })
             }
         }
     }
 }
 
-fn tell(progress: Progress, told: &mut Instant) {
+fn tell(progress: RecoveryProgress, told: &mut Instant) {
     if told.elapsed() < PROGRESS_EVERY {
         return;
     }
@@ -133,16 +135,16 @@ fn report(recovered: &Recovered) {
         records,
         last_seq,
         oldest_seq,
-        cut,
+        torn_tail,
         took,
     } = recovered;
     let took_ms = took.as_millis() as u64;
     tracing::info!(%ledger, records, last_seq, oldest_seq, took_ms, "recovered");
-    if let Some(cut) = cut {
+    if let Some(torn) = torn_tail {
         tracing::warn!(
-            file = cut.file,
-            offset = cut.offset,
-            bytes = cut.bytes,
+            file = torn.file,
+            offset = torn.offset,
+            bytes = torn.bytes,
             "a batch that nobody was told of was cut off the end"
         );
     }

@@ -127,7 +127,7 @@ impl Keeper {
         let mut feeder = None;
         if pipeline.backlog.open() > 0 {
             let file = pending.clone();
-            feeder = Some(pipeline.feed(on_fault, move || match file.clear() {
+            feeder = Some(pipeline.feed(on_fault, move || match file.remove() {
                 Ok(()) => tracing::info!("all kept orders have their outcome"),
                 Err(error) => {
                     tracing::warn!("{error}; the next start finds that all in it are committed");
@@ -180,9 +180,9 @@ impl Keeper {
             .iter()
             .map(|job| PendingOrder::new(job.accepted_at, &job.order));
         let kept = if standing > 0 || self.written {
-            pending.keep_too(after_seq, orders)
+            pending.append(after_seq, orders)
         } else {
-            pending.keep(after_seq, orders)
+            pending.write(after_seq, orders)
         };
         self.written |= kept.is_ok();
         if let Err(error) = kept {

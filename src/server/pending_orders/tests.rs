@@ -97,7 +97,7 @@ fn submit(admission: &Admission, id: &str) -> Ticket {
 fn told_orders_survive(panics: Does) {
     let directory = Directory::new(&format!("{panics:?}"));
     let (opened, committed) = open(&directory.0);
-    assert!(committed.is_empty() && opened.kept.is_empty());
+    assert!(committed.is_empty() && opened.pending_orders.is_empty());
     let plan = Plan::unpinned(2);
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 64,
@@ -126,7 +126,7 @@ fn told_orders_survive(panics: Does) {
             on_fault.clone(),
         )
         .unwrap();
-    let mut keeper = Keeper::start(&pipeline, Some(opened.pending), &on_fault).unwrap();
+    let mut keeper = Keeper::start(&pipeline, Some(opened.pending_file), &on_fault).unwrap();
     pipeline.gate.open();
 
     let admission = Admission::new(pipeline.clone(), HashKey::random());
@@ -151,7 +151,11 @@ fn told_orders_survive(panics: Does) {
     let (opened, committed) = open(&directory.0);
     // A batch whose outcomes nobody was told of: found out by the next start.
     assert_eq!(committed.len() > outcomes, panics == Does::PanicAfter);
-    let kept: BTreeSet<String> = opened.kept.iter().map(|kept| kept.id.to_string()).collect();
+    let kept: BTreeSet<String> = opened
+        .pending_orders
+        .iter()
+        .map(|kept| kept.id.to_string())
+        .collect();
     assert!(kept.is_disjoint(&committed), "{kept:?} and {committed:?}");
     assert!(
         ids.iter()
@@ -181,7 +185,7 @@ fn taking(opened: journal::Journal<Evaluated>) -> (Arc<Pipeline>, Keeper) {
     pipeline.wake_queues.register(Vec::new());
     pipeline.gate.open();
     let on_fault: Arc<dyn Fn(Fault) + Send + Sync> = Arc::new(|fault| panic!("{fault}"));
-    let keeper = Keeper::start(&pipeline, Some(opened.pending), &on_fault).unwrap();
+    let keeper = Keeper::start(&pipeline, Some(opened.pending_file), &on_fault).unwrap();
     (pipeline, keeper)
 }
 
@@ -208,7 +212,11 @@ fn promise(pipeline: &Pipeline, id: &str) {
 
 fn kept_in(directory: &Directory) -> Vec<String> {
     let (opened, _) = open(&directory.0);
-    opened.kept.iter().map(|kept| kept.id.to_string()).collect()
+    opened
+        .pending_orders
+        .iter()
+        .map(|kept| kept.id.to_string())
+        .collect()
 }
 
 /// A start would refuse a file with an id in it twice.
