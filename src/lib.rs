@@ -81,7 +81,7 @@ pub mod internals {
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {
         pub use crate::ledger::journal::{
-            Options, Progress, ReplayError, SEGMENT_BYTES, Verified, open, replay, verify,
+            Options, RecoveryProgress, ReplayError, SEGMENT_BYTES, Verified, open, replay, verify,
         };
     }
 }

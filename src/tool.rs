@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use order_processor::config::Cat;
 use order_processor::internals::journal;
-use order_processor::internals::journal::{Progress, Verified};
+use order_processor::internals::journal::{RecoveryProgress, Verified};
 use order_processor::internals::line;
 
 use crate::exit;
@@ -36,8 +36,8 @@ pub(crate) fn verify(dir: &Path) -> ExitCode {
     }
 }
 
-fn tell(progress: Progress, took: Duration) {
-    let Progress {
+fn tell(progress: RecoveryProgress, took: Duration) {
+    let RecoveryProgress {
         bytes,
         bytes_total,
         records,
@@ -57,11 +57,11 @@ fn print(verified: &Verified) -> io::Result<()> {
         last_seq,
         processed,
         failed,
-        cut,
-        void_bytes,
-        went_on,
+        torn_tail,
+        discarded_bytes,
+        grew,
         sealed,
-        kept,
+        pending_orders,
     } = verified;
     let mut out = io::stdout().lock();
     writeln!(out, "ledger     {ledger}")?;
@@ -76,12 +76,12 @@ fn print(verified: &Verified) -> io::Result<()> {
         out,
         "outcomes   {outcomes}: {processed} processed, {failed} failed"
     )?;
-    match (cut, sealed) {
-        (Some(cut), _) => writeln!(
+    match (torn_tail, sealed) {
+        (Some(torn), _) => writeln!(
             out,
             "end        {} bytes at {}, offset {}, are no whole batch: cut short by a crash, or \
              being written; nobody was told of it",
-            cut.bytes, cut.file, cut.offset
+            torn.bytes, torn.file, torn.offset
         )?,
         (None, true) => writeln!(out, "end        closed by the last process")?,
         (None, false) => writeln!(
@@ -89,10 +89,10 @@ fn print(verified: &Verified) -> io::Result<()> {
             "end        not closed: the last process was killed, or is running"
         )?,
     }
-    if *void_bytes > 0 {
+    if *discarded_bytes > 0 {
         writeln!(
             out,
-            "void       {void_bytes} bytes given up by earlier starts"
+            "void       {discarded_bytes} bytes given up by earlier starts"
         )?;
     }
     if *removed > 0 {
@@ -101,16 +101,16 @@ fn print(verified: &Verified) -> io::Result<()> {
             "removed    {removed} segments by a running service meanwhile"
         )?;
     }
-    if *went_on {
+    if *grew {
         writeln!(
             out,
             "went on    a running service has written more meanwhile"
         )?;
     }
-    if let Some(kept) = kept {
+    if let Some(pending) = pending_orders {
         writeln!(
             out,
-            "pending    {kept} orders kept by a drain; those without an outcome are queued by the \
+            "pending    {pending} orders kept by a drain; those without an outcome are queued by the \
              next start"
         )?;
     }

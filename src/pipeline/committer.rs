@@ -1,14 +1,14 @@
 //! The committer: the one thread that owns the ledger's write side.
 //!
 //! It takes all orders that have been evaluated, hands them to the ledger as one
-//! batch, and publishes the receipts: window, metrics, claims, answers, watchers
+//! batch, and publishes the completions: window, metrics, claims, answers, watchers
 //! of progress, and one flush of the wake queues a batch. What arrives during one
 //! commit is the next batch (group commit).
 
 use std::time::Instant;
 
 use crate::dedupe::window::Known;
-use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Outcome, Receipt, Status};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, Outcome, Status};
 use crate::metrics::WithdrawReason;
 use crate::pipeline::answer::{Answer, Withdrawal};
 use crate::pipeline::evaluated::Evaluated;
@@ -32,7 +32,7 @@ pub(crate) fn run(
         on_fault,
         failed: false,
         batch: Vec::new(),
-        receipts: Vec::new(),
+        completions: Vec::new(),
     };
     let mut last = Urgency::Now;
     loop {
@@ -59,16 +59,16 @@ struct Committer<'a> {
     failed: bool,
     /// The next batch.
     batch: Vec<Evaluated>,
-    receipts: Vec<Receipt<Evaluated>>,
+    completions: Vec<Completion<Evaluated>>,
 }
 
 impl Committer<'_> {
-    /// Collects receipts and the next batch; the item says whether the commit
+    /// Collects completions and the next batch; the item says whether the commit
     /// queue was popped.
     fn poll(&mut self) -> Dequeue<bool> {
         let pipeline = self.pipeline;
         if !self.failed {
-            self.collect_receipts();
+            self.collect_completions();
         }
         if pipeline.is_force_draining() {
             self.reclaim();
@@ -76,7 +76,7 @@ impl Committer<'_> {
         let free = if self.failed {
             usize::MAX
         } else {
-            self.ledger.room()
+            self.ledger.capacity_left()
         };
         if pipeline.gate.shed(!self.failed && self.ledger.is_full()) {
             pipeline.wake_queues.flush();
@@ -92,7 +92,7 @@ impl Committer<'_> {
                 self.batch.extend(admit(pipeline, evaluated));
             }
         }
-        if taken || !self.receipts.is_empty() {
+        if taken || !self.completions.is_empty() {
             Dequeue::Item(taken, false)
         } else if pipeline.is_closed() {
             Dequeue::Closed
@@ -112,7 +112,7 @@ impl Committer<'_> {
             .iter()
             .any(|evaluated| evaluated.job.waiter.urgency() == Urgency::Now);
         self.ledger.append(&mut self.batch);
-        self.collect_receipts();
+        self.collect_completions();
         Some(if urgent {
             Urgency::Now
         } else {
@@ -120,8 +120,8 @@ impl Committer<'_> {
         })
     }
 
-    fn collect_receipts(&mut self) {
-        if let Err(why) = self.ledger.receipts(&mut self.receipts) {
+    fn collect_completions(&mut self) {
+        if let Err(why) = self.ledger.completions(&mut self.completions) {
             self.failed = true;
             self.pipeline.gate.close(GateState::LedgerDown);
             self.pipeline.wake_queues.flush();
@@ -132,7 +132,7 @@ impl Committer<'_> {
     /// Takes back what the ledger can't write, for the force drain to find.
     fn reclaim(&mut self) {
         let mut unwritten = Vec::new();
-        self.ledger.take_back(&mut unwritten);
+        self.ledger.reclaim(&mut unwritten);
         for Evaluated { job, .. } in unwritten {
             if self.pipeline.claims.take_back(job.claim) {
                 self.pipeline.pending_queue.put(job);
@@ -143,14 +143,14 @@ impl Committer<'_> {
     /// Makes committed outcomes known: first to the window and the metrics, then
     /// to the submitters.
     fn publish(&mut self) {
-        if self.receipts.is_empty() {
+        if self.completions.is_empty() {
             return;
         }
         let pipeline = self.pipeline;
         let now = Instant::now();
         let (mut orders, mut bytes) = (0, 0);
         let mut settled_seq = None;
-        for Receipt { item, result } in self.receipts.drain(..) {
+        for Completion { item, result } in self.completions.drain(..) {
             if let CommitResult::Committed { seq, .. } = result {
                 settled_seq = Some(seq);
             }

@@ -183,7 +183,7 @@ impl Pipeline {
         self.depth() < self.capacity().div_ceil(2) && self.gate.is_half_free()
     }
 
-    /// Wakes the committer: a ledger has receipts ready.
+    /// Wakes the committer: a ledger has completions ready.
     pub(crate) fn wake_committer(&self) {
         self.committer.notify(Urgency::Now);
     }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use crate::config;
 use crate::config::Config;
 use crate::dedupe::window::Known;
-use crate::ledger::journal::{OpenError, Options, PendingFile, PendingOrder, Progress, Recovered};
+use crate::ledger::journal::{
+    OpenError, Options, PendingFile, PendingOrder, Recovered, RecoveryProgress,
+};
 use crate::ledger::{Archive, Ledger, journal, memory};
 use crate::order::{HashKey, decode_telling};
 use crate::pipeline::{Evaluated, Pipeline};
@@ -115,18 +117,18 @@ fn open_journal(
         );
     }
     report(&opened.recovered);
-    let metrics = opened.health.metrics().clone();
+    let metrics = opened.metrics.clone();
     let fresh = pipeline.metrics.journal.set(metrics).is_ok();
     debug_assert!(fresh, "a pipeline has one ledger");
     Ok(OpenLedger {
         ledger: Box::new(opened.ledger),
         archive: Arc::new(opened.archive),
-        pending: opened.kept,
-        pending_file: Some(opened.pending),
+        pending: opened.pending_orders,
+        pending_file: Some(opened.pending_file),
     })
 }
 
-fn log_progress(progress: Progress, logged: &mut Instant) {
+fn log_progress(progress: RecoveryProgress, logged: &mut Instant) {
     if logged.elapsed() < PROGRESS_EVERY {
         return;
     }
@@ -141,16 +143,16 @@ fn report(recovered: &Recovered) {
         records,
         last_seq,
         oldest_seq,
-        cut,
+        torn_tail,
         took,
     } = recovered;
     let took_ms = took.as_millis() as u64;
     tracing::info!(%ledger, records, last_seq, oldest_seq, took_ms, "recovered");
-    if let Some(cut) = cut {
+    if let Some(torn_tail) = torn_tail {
         tracing::warn!(
-            file = cut.file,
-            offset = cut.offset,
-            bytes = cut.bytes,
+            file = torn_tail.file,
+            offset = torn_tail.offset,
+            bytes = torn_tail.bytes,
             "a batch whose outcomes were never published was cut off the end"
         );
     }

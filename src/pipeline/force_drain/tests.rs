@@ -6,7 +6,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use crate::admission::{Admission, Admitted};
-use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Receipt, memory};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, memory};
 use crate::order::{HashKey, Order};
 use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::{Processor, Rules, Verdict};
@@ -258,8 +258,8 @@ struct Late {
 }
 
 impl Ledger<Evaluated> for Late {
-    fn room(&self) -> usize {
-        self.memory.room()
+    fn capacity_left(&self) -> usize {
+        self.memory.capacity_left()
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         self.has_some.store(true, Ordering::SeqCst);
@@ -268,8 +268,8 @@ impl Ledger<Evaluated> for Late {
         }
         self.memory.append(batch);
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.memory.receipts(done)
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
+        self.memory.completions(done)
     }
 }
 
@@ -312,13 +312,13 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
 struct Broken;
 
 impl Ledger<Evaluated> for Broken {
-    fn room(&self) -> usize {
+    fn capacity_left(&self) -> usize {
         100
     }
     fn append(&mut self, _: &mut Vec<Evaluated>) {
-        unreachable!("`receipts` said before that it has failed");
+        unreachable!("`completions` said before that it has failed");
     }
-    fn receipts(&mut self, _: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
+    fn completions(&mut self, _: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
         Err(LedgerFailed("broken".into()))
     }
 }
@@ -328,20 +328,20 @@ impl Ledger<Evaluated> for Broken {
 struct Doubtful(Vec<Evaluated>);
 
 impl Ledger<Evaluated> for Doubtful {
-    fn room(&self) -> usize {
+    fn capacity_left(&self) -> usize {
         100
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         self.0.append(batch);
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
         let result = CommitResult::InDoubt;
-        let receipts = self.0.drain(..).map(|item| {
+        let completions = self.0.drain(..).map(|item| {
             assert_eq!(item.reason(), None);
             let result = result.clone();
-            Receipt { item, result }
+            Completion { item, result }
         });
-        done.extend(receipts);
+        done.extend(completions);
         Ok(())
     }
 }

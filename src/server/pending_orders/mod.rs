@@ -120,7 +120,7 @@ impl PendingStore {
         let mut feeder = None;
         if pipeline.pending_queue.open() > 0 {
             let file = file.clone();
-            feeder = Some(pipeline.feed_pending(move || match file.clear() {
+            feeder = Some(pipeline.feed_pending(move || match file.remove() {
                 Ok(()) => tracing::info!("all pending orders have their outcome"),
                 Err(error) => {
                     tracing::warn!("{error}; the next start finds that all in it are committed");
@@ -169,9 +169,9 @@ impl PendingStore {
         // None of them was committed up to here.
         let after_seq = pipeline.settled_seq();
         let written = if still_in_file > 0 {
-            file.keep_too(after_seq, orders)
+            file.append(after_seq, orders)
         } else {
-            file.keep(after_seq, orders)
+            file.write(after_seq, orders)
         };
         if let Err(error) = written {
             // The file of the last process is still there.

@@ -74,10 +74,10 @@ fn make_pending(pipeline: &Pipeline, id: &str) {
 fn an_id_is_in_the_file_once() {
     let directory = Directory::new("once");
     let (opened, committed) = open(&directory.0);
-    assert!(committed.is_empty() && opened.kept.is_empty());
+    assert!(committed.is_empty() && opened.pending_orders.is_empty());
     let pipeline = Pipeline::for_tests(&Settings::for_tests());
     pipeline.gate.open();
-    let store = PendingStore::start(&pipeline, Some({ opened }.pending)).unwrap();
+    let store = PendingStore::start(&pipeline, Some({ opened }.pending_file)).unwrap();
     for id in ["a", "b", "a"] {
         make_pending(&pipeline, id);
     }
@@ -85,6 +85,10 @@ fn an_id_is_in_the_file_once() {
     assert_eq!((saved.kept, saved.lost, saved.durable), (2, 0, true));
     drop(pipeline);
     let (opened, _) = open(&directory.0);
-    let ids: Vec<_> = opened.kept.iter().map(|pending| &*pending.id).collect();
+    let ids: Vec<_> = opened
+        .pending_orders
+        .iter()
+        .map(|pending| &*pending.id)
+        .collect();
     assert_eq!(ids, ["a", "b"]);
 }

@@ -1,21 +1,7 @@
-//! One committed order, as it stands in a frame (see
-//! [`format`](crate::ledger::journal::format)).
-//!
-//! | offset | bytes | record |
-//! |---|---|---|
-//! | 0 | 4 | length of the whole record, a multiple of 8 |
-//! | 4 | 4 | CRC-32C of the ledger's id and all other bytes of the record |
-//! | 8 | 8 | sequence |
-//! | 16 | 8 | when the order was admitted, in nanoseconds since the Unix epoch |
-//! | 24 | 4 | length of the order's JSON |
-//! | 28 | 4 | length of the reason |
-//! | 32 | 1 | status: 1 processed, 2 failed |
-//! | 33 | 1 | length of the id |
-//! | 34 | 1 | 1 if there is a reason, 0 if not |
-//! | 35 | 1 | zero |
-//! | 36 | | the id, the reason, the order's JSON; zeroes up to the length |
+//! One committed order, as it is stored in a frame.
 
-use crate::ledger::journal::format::{Salt, u32_at, u64_at};
+use crate::ledger::journal::format::bytes::{u32_at, u64_at};
+use crate::ledger::journal::format::salt::Salt;
 use crate::ledger::{Item, Outcome, Record, Status};
 use crate::order::ID_LEN_MAX;
 
@@ -23,19 +9,19 @@ use crate::order::ID_LEN_MAX;
 const HEAD: usize = 36;
 /// Records start at multiples of this.
 const ALIGN: usize = 8;
-/// The least that a record takes.
-pub(super) const RECORD_MIN: usize = (HEAD + 1).next_multiple_of(ALIGN);
+/// The shortest possible record.
+pub(crate) const RECORD_MIN: usize = (HEAD + 1).next_multiple_of(ALIGN);
 
 const _: () = assert!(ID_LEN_MAX <= u8::MAX as usize, "an id's length is one byte");
 
-/// A committed order that is still where it was read.
+/// A committed order, borrowed from the buffer it was read into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordView<'a> {
-    /// Its place in the ledger, from 1.
+    /// From 1, without gaps.
     pub seq: u64,
-    /// How it came out.
+    /// The processor's verdict.
     pub status: Status,
-    /// Why, for a failed one.
+    /// Of a failed order.
     pub reason: Option<&'a str>,
     /// When it was admitted, in nanoseconds since the Unix epoch.
     pub accepted_at: u64,
@@ -48,7 +34,7 @@ pub struct RecordView<'a> {
 }
 
 impl RecordView<'_> {
-    /// A copy that lives by itself.
+    /// An owned copy.
     pub fn to_record(self) -> Record {
         Record {
             outcome: Outcome {
@@ -64,21 +50,21 @@ impl RecordView<'_> {
     }
 
     /// Bytes of its texts.
-    pub(super) fn texts(&self) -> usize {
+    pub(crate) fn text_bytes(&self) -> usize {
         self.id.len() + self.reason.map_or(0, str::len) + self.order.len()
     }
 }
 
 /// How many bytes `item` takes in a frame.
-pub(super) fn encoded_len(item: &impl Item) -> usize {
+pub(crate) fn encoded_len(item: &impl Item) -> usize {
     let order = item.order();
     let reason = item.reason().map_or(0, |reason| reason.len());
     let texts = order.id().as_bytes().len() + reason + order.json().len();
     (HEAD + texts).next_multiple_of(ALIGN)
 }
 
-/// Writes `item` behind `out`. It must be no longer than a `u32` can say.
-pub(super) fn encode(out: &mut Vec<u8>, seq: u64, item: &impl Item, salt: Salt) {
+/// Appends `item` to `out`. Its length must fit into a `u32`.
+pub(crate) fn encode_record(out: &mut Vec<u8>, seq: u64, item: &impl Item, salt: Salt) {
     let (order, start, len) = (item.order(), out.len(), encoded_len(item));
     let (id, json) = (order.id().as_bytes(), order.json().as_bytes());
     let reason = item.reason().map_or(&[][..], |reason| reason.as_bytes());
@@ -103,27 +89,27 @@ pub(super) fn encode(out: &mut Vec<u8>, seq: u64, item: &impl Item, salt: Salt) 
     record[4..8].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// The length of the record that `bytes` start with, if that is a length. Not
-/// verified.
-pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+/// The length of the record that `bytes` start with, if it is plausible. Not
+/// verified by the checksum.
+pub(crate) fn record_len(bytes: &[u8]) -> Option<usize> {
     let len = u32_at(bytes.get(..RECORD_MIN)?, 0) as usize;
-    let good = len >= RECORD_MIN && len.is_multiple_of(ALIGN) && len <= bytes.len();
-    good.then_some(len)
+    let plausible = len >= RECORD_MIN && len.is_multiple_of(ALIGN) && len <= bytes.len();
+    plausible.then_some(len)
 }
 
-/// The sequence that the record in `bytes`, whose [`length`] is good, claims.
-/// Not verified.
-pub(super) fn sequence(bytes: &[u8]) -> u64 {
+/// The sequence of the record in `bytes`, whose [length](record_len) is
+/// plausible. Not verified by the checksum.
+pub(crate) fn record_seq(bytes: &[u8]) -> u64 {
     u64_at(bytes, 8)
 }
 
 /// The record that `bytes` start with, verified, and its length.
-pub(super) fn decode(
+pub(crate) fn decode_record(
     bytes: &[u8],
     committed_at: u64,
     salt: Salt,
 ) -> Option<(RecordView<'_>, usize)> {
-    let len = length(bytes)?;
+    let len = record_len(bytes)?;
     let record = &bytes[..len];
     if u32_at(record, 4) != salt.checksum([&record[..4], &record[8..]]) {
         return None;
@@ -139,7 +125,7 @@ pub(super) fn decode(
     let order = texts.get(..u32_at(record, 24) as usize)?;
     let reason = str::from_utf8(reason).ok()?;
     let view = RecordView {
-        seq: sequence(record),
+        seq: record_seq(record),
         status,
         reason: (record[34] == 1).then_some(reason),
         accepted_at: u64_at(record, 16),

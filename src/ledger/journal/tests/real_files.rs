@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::ledger::journal::format::segment_name;
-use crate::ledger::journal::tests::{Evaluated, append, committed, evaluated, options, read_all};
+use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::tests::fixture::{
+    Evaluated, append, committed, evaluated, options, read_all,
+};
 use crate::ledger::journal::{Journal, OpenError, Options, open};
 use crate::ledger::{Archive, ReadError};
 
-/// A directory that goes with the test.
+/// A directory that is removed with the test.
 pub(super) struct Scratch(pub PathBuf);
 
 impl Scratch {
@@ -56,10 +58,10 @@ fn one_process_at_a_time() {
     };
     assert_eq!(*pid, Some(std::process::id()));
     let id = journal.recovered.ledger;
-    // Whoever may still write into it keeps it.
+    // What may still write into it keeps it locked.
     drop(journal.ledger);
     assert!(start(&scratch, &options(1 << 16)).is_err());
-    drop(journal.pending);
+    drop(journal.pending_file);
     let journal = start(&scratch, &options(1 << 16)).unwrap();
     assert_eq!(
         (journal.recovered.ledger, journal.recovered.last_seq),
@@ -80,7 +82,7 @@ fn a_directory_that_is_none_is_refused() {
     fs::write(scratch.0.join("a"), "a file").unwrap();
     let refused = start(&scratch, &options(1 << 16)).map(|_| ()).unwrap_err();
     assert!(matches!(refused, OpenError::Directory { .. }), "{refused}");
-    // No one may write there, root included.
+    // Nobody can write there, root included.
     let proc = std::path::Path::new("/proc/self");
     let refused = open::<Evaluated>(
         proc,
@@ -95,7 +97,7 @@ fn a_directory_that_is_none_is_refused() {
 }
 
 #[test]
-fn segments_change_under_way_and_readers_read_along() {
+fn readers_follow_while_segments_change() {
     let scratch = Scratch::new("along");
     let options = options(64 << 10);
     let mut journal = start(&scratch, &options).unwrap();
@@ -109,10 +111,7 @@ fn segments_change_under_way_and_readers_read_along() {
                 for record in &found {
                     after += 1;
                     assert_eq!(record.outcome.seq, after);
-                    assert!(crate::ledger::journal::tests::is_that(
-                        record,
-                        &evaluated(after, 200)
-                    ));
+                    assert!(evaluated(after, 200).is_in(record));
                 }
                 if last && found.is_empty() {
                     break;
@@ -121,7 +120,7 @@ fn segments_change_under_way_and_readers_read_along() {
             }
             assert_eq!(after, 2000);
         });
-        /// Lets the reader end, whatever happens.
+        /// Ends the reader, also if the test panics.
         struct End<'a>(&'a AtomicBool);
         impl Drop for End<'_> {
             fn drop(&mut self) {
@@ -135,9 +134,9 @@ fn segments_change_under_way_and_readers_read_along() {
             let orders: Vec<_> = (next..=2000.min(next + count - 1))
                 .map(|n| evaluated(n, 200))
                 .collect();
-            let (receipts, result) = append(&mut journal.ledger, &orders);
+            let (completions, result) = append(&mut journal.ledger, &orders);
             result.unwrap();
-            next += committed(&receipts).len() as u64;
+            next += committed(&completions).len() as u64;
         }
         assert_eq!(next, 2001);
     });
@@ -211,7 +210,7 @@ fn too_many_reads_are_refused_at_once() {
 }
 
 #[test]
-fn the_oldest_segments_go_and_the_window_stays() {
+fn the_oldest_segments_are_removed_and_the_window_stays() {
     let scratch = Scratch::new("retain");
     let options = Options {
         window: 300,
@@ -231,7 +230,7 @@ fn the_oldest_segments_go_and_the_window_stays() {
         assert!(oldest == 1 || oldest + 300 <= next, "{oldest} at {next}");
     }
     let last = next - 1;
-    // The preparer removes them beside; when it has ended, it has.
+    // The preallocator removes them concurrently.
     while files() > 8 {
         assert!(Instant::now() < limit, "{} segments are left", files());
         std::thread::yield_now();
@@ -239,19 +238,19 @@ fn the_oldest_segments_go_and_the_window_stays() {
     let Journal {
         ledger,
         archive,
-        health,
-        pending,
+        metrics,
+        pending_file,
         ..
     } = journal;
     drop(ledger);
-    drop(pending);
+    drop(pending_file);
     let oldest = archive.oldest_seq();
     assert!(oldest > 1 && oldest + 300 <= last + 1);
     let gone = ReadError::Gone { seq: 1, oldest };
     assert_eq!(archive.range(0, 1, 1).unwrap_err(), gone);
-    let kept = archive.range(oldest - 1, usize::MAX, usize::MAX).unwrap();
-    assert_eq!(kept.len() as u64, last - oldest + 1);
-    assert!(health.disk_bytes() <= 9 << 16);
+    let rest = archive.range(oldest - 1, usize::MAX, usize::MAX).unwrap();
+    assert_eq!(rest.len() as u64, last - oldest + 1);
+    assert!(metrics.bytes() <= 9 << 16);
     let journal = start(&scratch, &options).unwrap();
     assert_eq!(
         (journal.recovered.oldest_seq, journal.recovered.last_seq),

@@ -1,29 +1,30 @@
 //! Power losses and kills at any operation, recovery's own included: what was
-//! acknowledged is found, once, in order, and nothing that was never offered.
+//! acknowledged is found, once, in order, and nothing that was never appended.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ledger::journal::tests::disk::{Disk, Fault, Loss, Random};
-use crate::ledger::journal::tests::{
-    Evaluated, append, evaluated, for_seeds, is_that, open, options, read_all,
+use crate::ledger::journal::tests::disk::{Crash, Disk, Fault};
+use crate::ledger::journal::tests::fixture::{
+    Evaluated, append, evaluated, open, options, read_all,
 };
+use crate::ledger::journal::tests::random::{Random, for_seeds};
 use crate::ledger::journal::{OpenError, Options};
-use crate::ledger::{CommitResult, Record};
+use crate::ledger::{CommitResult, Ledger, Record};
 
-/// What the outside knows.
+/// What must be found.
 #[derive(Clone, Default)]
-struct Outside {
-    /// Every order that was offered to a ledger, by id.
-    offered: BTreeMap<String, Evaluated>,
-    /// The id under each sequence that anyone was told of.
-    told: Vec<String>,
+struct Oracle {
+    /// Every order that was appended, by id.
+    appended: BTreeMap<String, Evaluated>,
+    /// The id of each sequence that was acknowledged or visited by a start.
+    acknowledged: Vec<String>,
     /// Ids that a start did not find: they must never come back.
-    void: BTreeSet<String>,
+    lost: BTreeSet<String>,
     number: u64,
 }
 
-impl Outside {
+impl Oracle {
     fn orders(&mut self, random: &mut Random, most: u64) -> Vec<Evaluated> {
         let count = 1 + random.below(most);
         // All of one length at times, so that one could pass for another.
@@ -37,42 +38,45 @@ impl Outside {
             };
             let number = 1_000_000 + 10 * self.number + last;
             let order = evaluated(number, padding);
-            self.offered.insert(format!("o-{number}"), order.clone());
+            self.appended.insert(format!("o-{number}"), order.clone());
             order
         });
         orders.collect()
     }
 
-    /// Compares with what a start has found, which counts as told from now on.
+    /// Compares with what a start has found, which counts as acknowledged from now on.
     fn check(&mut self, found: &[Record]) {
         assert!(
-            found.len() >= self.told.len(),
-            "{} told, {} found",
-            self.told.len(),
+            found.len() >= self.acknowledged.len(),
+            "{} acknowledged, {} found",
+            self.acknowledged.len(),
             found.len()
         );
         let mut seen = BTreeSet::new();
         for (at, record) in found.iter().enumerate() {
             assert_eq!(record.outcome.seq, at as u64 + 1);
-            assert!(is_that(record, &self.offered[&*record.id]), "{record:?}");
+            assert!(self.appended[&*record.id].is_in(record), "{record:?}");
             assert!(seen.insert(&*record.id), "{} is there twice", record.id);
             assert!(
-                !self.void.contains(&*record.id),
-                "{} was cut and is back",
+                !self.lost.contains(&*record.id),
+                "{} was discarded and is back",
                 record.id
             );
-            if let Some(told) = self.told.get(at) {
-                assert_eq!(**told, *record.id);
+            if let Some(acknowledged) = self.acknowledged.get(at) {
+                assert_eq!(**acknowledged, *record.id);
             }
         }
-        let lost = self.offered.keys().filter(|id| !seen.contains(id.as_str()));
-        self.void.extend(lost.cloned());
-        self.told = found.iter().map(|record| record.id.to_string()).collect();
+        let lost = self
+            .appended
+            .keys()
+            .filter(|id| !seen.contains(id.as_str()));
+        self.lost.extend(lost.cloned());
+        self.acknowledged = found.iter().map(|record| record.id.to_string()).collect();
     }
 
-    /// One process: opens, checks, appends, and ends by its own or by a fault.
-    /// `Err`: it could not open.
-    fn live(
+    /// One process: opens, checks, appends, and ends cleanly or by a fault. `Err`:
+    /// it could not open.
+    fn run_process(
         &mut self,
         disk: &Disk,
         options: &Options,
@@ -86,21 +90,21 @@ impl Outside {
         self.check(&all);
         for _ in 0..batches {
             let orders = self.orders(random, 6);
-            let (mut receipts, mut result) = append(&mut journal.ledger, &orders);
+            let (mut completions, mut result) = append(&mut journal.ledger, &orders);
             let mut tries = 0;
-            while result.is_ok() && receipts.len() < orders.len() {
+            while result.is_ok() && completions.len() < orders.len() {
                 // No space: tried again until there is some.
                 tries += 1;
                 assert!(tries < 100, "there is space again by now");
-                use crate::ledger::Ledger;
-                assert_eq!(journal.ledger.room(), 0);
-                result = journal.ledger.receipts(&mut receipts);
+                assert_eq!(journal.ledger.capacity_left(), 0);
+                result = journal.ledger.completions(&mut completions);
             }
-            for receipt in &receipts {
-                match receipt.result {
+            for completion in &completions {
+                match completion.result {
                     CommitResult::Committed { seq, .. } => {
-                        assert_eq!(seq, self.told.len() as u64 + 1);
-                        self.told.push(receipt.item.order.id().as_str().into());
+                        assert_eq!(seq, self.acknowledged.len() as u64 + 1);
+                        let id = completion.item.order.id();
+                        self.acknowledged.push(id.as_str().into());
                     }
                     _ => assert!(result.is_err(), "in doubt only after a failure"),
                 }
@@ -115,7 +119,7 @@ impl Outside {
                 break;
             }
             if random.percent(10) && !disk.is_dead() {
-                assert_eq!(read_all(&journal).len(), self.told.len());
+                assert_eq!(read_all(&journal).len(), self.acknowledged.len());
             }
         }
         // Dropped: sealed, or, after a fault, not.
@@ -124,7 +128,7 @@ impl Outside {
 }
 
 #[test]
-fn acknowledged_is_found_whatever_happens() {
+fn acknowledged_orders_survive_any_fault() {
     for_seeds(4000, |seed| {
         let mut random = Random(seed ^ 0x5eed);
         let disk = Disk::new(seed);
@@ -132,11 +136,11 @@ fn acknowledged_is_found_whatever_happens() {
             window: if random.percent(50) { 5 } else { 1_000_000 },
             ..options([1024, 2048, 4096][random.below(3) as usize])
         };
-        let mut outside = Outside::default();
+        let mut oracle = Oracle::default();
         for _ in 0..2 + random.below(5) {
             let at = 1 + random.below(50);
             let fault = match random.below(10) {
-                0..5 => Some(Fault::Death),
+                0..5 => Some(Fault::Dies),
                 5 => Some(Fault::Full(random.below(6))),
                 6..8 => Some(Fault::SyncFails),
                 8 => Some(Fault::Fails),
@@ -144,58 +148,58 @@ fn acknowledged_is_found_whatever_happens() {
             };
             fault.inspect(|&fault| disk.plan(at, fault));
             let batches = random.below(20);
-            if let Err(error) = outside.live(&disk, &options, &mut random, batches) {
+            if let Err(error) = oracle.run_process(&disk, &options, &mut random, batches) {
                 assert!(
                     matches!(error, OpenError::Io { .. }),
                     "no damage, but refused: {error}"
                 );
             }
             disk.restart(if random.percent(60) {
-                Loss::Power
+                Crash::PowerLoss
             } else {
-                Loss::Process
+                Crash::Kill
             });
         }
-        let opened = outside.live(&disk, &options, &mut random, 3);
+        let opened = oracle.run_process(&disk, &options, &mut random, 3);
         opened.unwrap_or_else(|error| panic!("refused: {error}"));
     });
 }
 
-/// The same story each time, dying in each of its operations, and then in each
-/// of the operations of the start after that.
+/// The same run each time, dying in each of its operations, and then in each of
+/// the operations of the start after that.
 #[test]
 fn every_operation_may_be_the_last() {
-    let story = |disk: &Disk| {
-        let mut outside = Outside::default();
-        let _ = outside.live(disk, &options(1024), &mut Random(3), 12);
-        outside
+    let run = |disk: &Disk| {
+        let mut oracle = Oracle::default();
+        let _ = oracle.run_process(disk, &options(1024), &mut Random(3), 12);
+        oracle
     };
     let disk = Disk::new(0);
-    story(&disk);
+    run(&disk);
     let total = disk.ops();
     assert!(total > 50, "{total} operations");
     let mut deaths = 0;
     for dies_at in 1..=total {
         for seed in 0..4 {
             let disk = Disk::new(seed * 1000 + dies_at);
-            disk.plan(dies_at, Fault::Death);
-            let outside = story(&disk);
+            disk.plan(dies_at, Fault::Dies);
+            let oracle = run(&disk);
             if !disk.is_dead() {
                 continue; // short writes were fewer this time, and it was done
             }
             deaths += 1;
             disk.restart(if seed == 0 {
-                Loss::Process
+                Crash::Kill
             } else {
-                Loss::Power
+                Crash::PowerLoss
             });
             for dies_again_at in 1.. {
-                let (disk, mut outside) = (disk.copy(), outside.clone());
-                disk.plan(dies_again_at, Fault::Death);
-                let _ = outside.live(&disk, &options(1024), &mut Random(4), 2);
+                let (disk, mut oracle) = (disk.copy(), oracle.clone());
+                disk.plan(dies_again_at, Fault::Dies);
+                let _ = oracle.run_process(&disk, &options(1024), &mut Random(4), 2);
                 let died = disk.is_dead();
-                disk.restart(Loss::Power);
-                let opened = outside.live(&disk, &options(1024), &mut Random(5), 2);
+                disk.restart(Crash::PowerLoss);
+                let opened = oracle.run_process(&disk, &options(1024), &mut Random(5), 2);
                 opened.unwrap_or_else(|error| panic!("{dies_at}, {dies_again_at}: {error}"));
                 if !died {
                     break;
@@ -206,31 +210,35 @@ fn every_operation_may_be_the_last() {
     assert!(deaths > 3 * total, "{deaths} of {total} operations");
 }
 
-/// A failed sync, a kill, a start, and then a power loss: what the start told
-/// of is on disk, though the kernel took the pages for clean.
+/// A failed sync, a kill, a start, and then a power loss: what the start visited is
+/// on disk, though the kernel took the pages for clean.
 #[test]
-fn a_start_makes_durable_what_it_tells() {
+fn a_start_makes_durable_what_it_visits() {
     let (failed, found) = (Cell::new(0), Cell::new(0));
     for_seeds(300, |seed| {
         let disk = Disk::new(seed);
         let options = options(16 << 10);
-        let mut outside = Outside::default();
-        outside.live(&disk, &options, &mut Random(seed), 2).unwrap();
+        let mut oracle = Oracle::default();
+        oracle
+            .run_process(&disk, &options, &mut Random(seed), 2)
+            .unwrap();
         let (mut journal, _) = open(&disk, &options).unwrap();
         disk.plan(2, Fault::SyncFails);
-        let orders = outside.orders(&mut Random(seed), 6);
+        let orders = oracle.orders(&mut Random(seed), 6);
         if append(&mut journal.ledger, &orders).1.is_ok() {
-            return; // it took two writes: not the case that is meant
+            return; // it took two writes: not this case
         }
         failed.set(failed.get() + 1);
         drop(journal);
-        disk.restart(Loss::Process);
+        disk.restart(Crash::Kill);
         let (journal, visited) = open(&disk, &options).unwrap();
-        found.set(found.get() + u64::from(visited.len() > outside.told.len()));
-        outside.check(&visited);
+        found.set(found.get() + u64::from(visited.len() > oracle.acknowledged.len()));
+        oracle.check(&visited);
         drop(journal);
-        disk.restart(Loss::Power);
-        outside.live(&disk, &options, &mut Random(seed), 1).unwrap();
+        disk.restart(Crash::PowerLoss);
+        oracle
+            .run_process(&disk, &options, &mut Random(seed), 1)
+            .unwrap();
     });
     // The cache had it each time.
     assert!(failed.get() > 0 && found.get() == failed.get());
