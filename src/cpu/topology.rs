@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use crate::config::value;
+use crate::config::{CORE_ID_END, core_list};
 use crate::cpu::cgroup;
 
 pub(crate) use core_affinity::CoreId;
@@ -36,7 +36,7 @@ impl Topology {
     /// The same with `/proc` and `/sys` looked for under `root`.
     pub(crate) fn under(root: &Path, allowed: Vec<CoreId>) -> Self {
         let online = fs::read_to_string(root.join("sys/devices/system/cpu/online"));
-        let online = online.ok().and_then(|text| value::core_list(text.trim()));
+        let online = online.ok().and_then(|text| core_list(text.trim()));
         let has = |id: &usize| allowed.contains(&CoreId { id: *id });
         let cores = match allowed.len() {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
@@ -77,7 +77,7 @@ pub(crate) struct PinError {
 /// [`PinError`] if the kernel refuses, as for a core outside the cpuset, or offline.
 pub(crate) fn pin_current(core: CoreId) -> Result<(), PinError> {
     // `core_affinity` would index past its CPU set.
-    if core.id >= value::CORE_ID_END {
+    if core.id >= CORE_ID_END {
         let source = io::Error::from(io::ErrorKind::InvalidInput);
         return Err(PinError {
             core: core.id,

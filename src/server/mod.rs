@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::admission::Admission;
-use crate::config::Config;
+use crate::config::{Config, MAX_BODY_MAX};
 use crate::cpu::plan::{Plan, PlanRequest};
 use crate::cpu::topology::Topology;
 use crate::http::api::observer::Observer;
@@ -21,8 +21,9 @@ use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
 use crate::http::{minihttp, server};
+use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::order::HashKey;
-use crate::pipeline::processor::{Processor, Rules, Simulate};
+use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
 use crate::pipeline::{Fault, Pipeline, Settings, Threads};
 use crate::server::coroutines::start_coroutines;
 use crate::server::open_ledger::{Opened, Which};
@@ -33,6 +34,11 @@ use crate::{config, grpc};
 
 pub use self::drain::Drained;
 pub use self::error::StartError;
+
+// The journal can hold the longest order that `--max-body` allows, with the longest reason: an
+// accepted order must not fail for its length.
+const _: () =
+    assert!(MAX_BODY_MAX as usize + RECORD_OVERHEAD_MAX + REASON_BYTES_MAX <= RECORD_BYTES_MAX);
 
 /// A running service.
 pub struct Server {

@@ -46,7 +46,6 @@ impl Which {
                     ..Options::default()
                 },
             },
-            config::Ledger::Nats(_) => unreachable!("refused by the command line"),
         }
     }
 
