@@ -45,7 +45,7 @@ mod server;
 mod sync;
 
 pub use config::Config;
-pub use order::Order;
+pub use order::{Order, OrderId};
 pub use pipeline::Fault;
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Server, StartError};

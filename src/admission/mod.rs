@@ -14,7 +14,7 @@ use crate::dedupe::claims::{Claim, Claimed};
 use crate::dedupe::window::Known;
 use crate::ledger::{Archive, Outcome, Read, ReadError, ReadRange};
 use crate::metrics::{Metrics, Reason};
-use crate::order::{HashKey, Invalid, Order, OrderId, decode_telling};
+use crate::order::{HashKey, Invalid, Order, OrderId, decode_with};
 use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
 use crate::pipeline::gate::{GateState, Refused};
 use crate::pipeline::{InFlight, Pipeline, cost};
@@ -241,7 +241,7 @@ impl Admission {
     /// # Errors
     /// [`Rejection::Invalid`], counted.
     pub fn decode(&self, json: &[u8]) -> Result<Order, Rejection> {
-        decode_telling(json, &self.key, &|id| self.id_read(id)).map_err(|invalid| {
+        decode_with(json, &self.key, |id| self.prefetch(id)).map_err(|invalid| {
             self.reject(Reason::Invalid);
             Rejection::Invalid(invalid)
         })
@@ -258,8 +258,8 @@ impl Admission {
         value: &str,
         other_members_json: Option<&str>,
     ) -> Result<Order, Rejection> {
-        let id_read = |id| self.id_read(id);
-        Order::from_parts_telling(id, value, other_members_json, &self.key, &id_read).map_err(
+        let prefetch = |id| self.prefetch(id);
+        Order::from_parts_with(id, value, other_members_json, &self.key, prefetch).map_err(
             |invalid| {
                 self.reject(Reason::Invalid);
                 Rejection::Invalid(invalid)
@@ -269,7 +269,7 @@ impl Admission {
 
     /// While the rest of an order is decoded, what its claim will look at comes
     /// closer.
-    fn id_read(&self, id: u128) {
+    fn prefetch(&self, id: u128) {
         self.pipeline.claims.prefetch(id);
         self.pipeline.window.prefetch(id);
     }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::dedupe::window::Known;
 use crate::ledger::journal::{OpenError, Options, PendingFile, PendingOrder, Progress, Recovered};
 use crate::ledger::{Archive, Ledger, journal, memory};
-use crate::order::{HashKey, decode_telling};
+use crate::order::{HashKey, decode_with};
 use crate::pipeline::{Evaluated, Pipeline};
 
 /// How often a long recovery says how far it has come.
@@ -77,13 +77,13 @@ impl Which {
                 };
                 let mut told = Instant::now();
                 let mut unreadable = 0_u64;
-                let id_read = |id| pipeline.window.prefetch(id);
+                let prefetch = |id| pipeline.window.prefetch(id);
                 let opened = journal::open(
                     dir,
                     options,
                     wake,
                     &mut |progress| tell(progress, &mut told),
-                    &mut |record| match decode_telling(record.order.as_bytes(), key, &id_read) {
+                    &mut |record| match decode_with(record.order.as_bytes(), key, prefetch) {
                         Ok(order) => {
                             let known = Known {
                                 seq: record.seq,
