@@ -1,13 +1,13 @@
 //! The process as its system sees it: the usual `process_*` figures.
 //!
-//! On Linux they come from `/proc` (proc_pid_stat(5)), which the kernel makes up in memory: no disk is
-//! touched, yet each read is a system call, and one that can wait for the process's own memory map.
-//! So this is apart from the exposition, and the caller decides on which thread it runs. Elsewhere
-//! there is nothing to read.
+//! On Linux they come from `/proc` (proc_pid_stat(5)), which the kernel generates in memory: no disk
+//! is touched, but each read is a system call that can wait for the process's own memory map. So
+//! reading is apart from the exposition, and the caller decides on which thread it runs. On other
+//! systems there is nothing to read.
 
 use std::time::Duration;
 
-/// A reading. What the system would not tell is `None`.
+/// One reading. What the system doesn't say is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessMetrics {
     /// CPU time spent by all threads, user and system.
@@ -87,8 +87,8 @@ mod linux {
 
     impl Stat {
         pub(super) fn parse(stat: &[u8]) -> Option<Self> {
-            // Field 2, the program's name, may hold anything, also blanks and brackets; what follows
-            // the last bracket is numbers.
+            // Field 2, the program's name, may hold anything, also blanks and brackets; after the
+            // last bracket come numbers.
             let name_end = stat.iter().rposition(|byte| *byte == b')')?;
             let mut fields = str::from_utf8(&stat[name_end + 1..])
                 .ok()?
@@ -123,23 +123,23 @@ mod linux {
         }
     }
 
-    /// The wall clock's time at the start, worked out at the first call and then kept: clock and
-    /// uptime are read one after the other, and a start that wobbles would look like restarts.
+    /// The wall clock's time at the start, computed at the first call and then kept: clock and
+    /// uptime are read one after the other, and a start that varies would look like restarts.
     fn start_time(start_ticks: u64) -> Option<Duration> {
         static START_MS: AtomicU64 = AtomicU64::new(UNKNOWN);
         const UNKNOWN: u64 = 0;
 
         let mut start_ms = START_MS.load(Ordering::Relaxed);
         if start_ms == UNKNOWN {
-            let worked_out = work_out_start(start_ticks)?.as_millis() as u64;
+            let computed = compute_start(start_ticks)?.as_millis() as u64;
             start_ms = START_MS
-                .compare_exchange(UNKNOWN, worked_out, Ordering::Relaxed, Ordering::Relaxed)
-                .map_or_else(|by_another| by_another, |_| worked_out);
+                .compare_exchange(UNKNOWN, computed, Ordering::Relaxed, Ordering::Relaxed)
+                .map_or_else(|by_another| by_another, |_| computed);
         }
         Some(Duration::from_millis(start_ms))
     }
 
-    fn work_out_start(start_ticks: u64) -> Option<Duration> {
+    fn compute_start(start_ticks: u64) -> Option<Duration> {
         let mut buffer = [0; 64];
         let uptime = parse_uptime(read_start("/proc/uptime", &mut buffer)?)?;
         let now = SystemTime::now()
@@ -159,7 +159,7 @@ mod linux {
         Some(Duration::from_secs(seconds.parse().ok()?) + Duration::from_millis(hundredths * 10))
     }
 
-    /// Opens a file of `/proc` and reads it in one call, which is how the kernel keeps it in one piece.
+    /// Opens a file of `/proc` and reads it in one call, so that it is consistent.
     fn read_start<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         let length = File::open(path).ok()?.read(buffer).ok()?;
         Some(&buffer[..length])
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_believable() {
+    fn this_process_is_plausible() {
         let reading = ProcessMetrics::read().expect("Linux has /proc");
         assert!(reading.resident_bytes > 0 && reading.virtual_bytes >= reading.resident_bytes);
         assert!(reading.threads >= 1);

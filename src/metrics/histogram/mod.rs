@@ -1,8 +1,8 @@
 //! A histogram of fixed buckets with one writer.
 //!
 //! Bounds are chosen at compile time: one scale for durations, one for the size of a batch. A record
-//! is a binary search and three plain stores. Readers take a [`HistogramSnapshot`], which several
-//! histograms of the same scale can be added up in.
+//! is a binary search and three plain stores. Readers take a [`HistogramSnapshot`], to which several
+//! histograms of the same scale can be added.
 //!
 //! A snapshot's count is the sum of the buckets it read, so count and buckets agree even while the
 //! owner writes on; the sum of values may be a record ahead or behind.
@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use crate::metrics::counter::OwnedCounter;
 
-/// Room for the longer scale's buckets and the one above the last bound.
+#[cfg(test)]
+mod tests;
+
+/// The longer scale's buckets, and the one above the last bound.
 const CELLS: usize = DURATION_BOUNDS_NS.len() + 1;
 
-/// In steps of 1, 2, 3, 5 from 1 µs to 60 s: a stage of 10 µs and one of 300 ms are told from their
-/// neighbours to within a factor of two.
+/// In steps of 1, 2, 3, 5 from 1 µs to 60 s: a stage of 10 µs and one of 300 ms are each known to
+/// within a factor of two.
 #[rustfmt::skip]
 const DURATION_BOUNDS_NS: [u64; 32] = [
     1_000, 2_000, 3_000, 5_000,
@@ -60,7 +63,7 @@ const ORDER_LABELS: [&str; 17] = [
 struct Scale {
     /// Upper bounds, inclusive, ascending; nanoseconds or orders.
     bounds: &'static [u64],
-    /// The bounds as `le` says them.
+    /// The bounds as values of `le`.
     labels: &'static [&'static str],
     /// A value's smallest steps in one step of the sum: sums of durations are kept in microseconds.
     values_per_sum_step: u64,
@@ -96,7 +99,7 @@ pub struct Histogram {
     /// In steps of the scale. A sum of nanoseconds would wrap after three days of a full queue (65,536
     /// orders waiting add 65,536 s each second); one of microseconds takes nine years.
     sum: OwnedCounter,
-    /// What is left over below one step of the sum. Touched by the owner only.
+    /// The remainder below one step of the sum, for the owner only.
     remainder: AtomicU64,
 }
 
@@ -121,7 +124,7 @@ impl Histogram {
     }
 
     /// Records one duration, for a histogram made by [`of_durations`](Self::of_durations); only the
-    /// owner may call it. Past 584 years it is taken as that.
+    /// owner may call it. A duration past 584 years counts as 584 years.
     #[inline]
     pub fn record(&self, duration: Duration) {
         debug_assert!(
@@ -174,7 +177,7 @@ impl Histogram {
     }
 }
 
-/// What one histogram, or several together, held at about one moment. Some 300 bytes.
+/// What one histogram, or several together, held at about one moment. 300 bytes.
 #[derive(Debug, Clone)]
 pub struct HistogramSnapshot {
     scale: &'static Scale,
@@ -258,6 +261,3 @@ impl HistogramSnapshot {
         Some(lower)
     }
 }
-
-#[cfg(test)]
-mod tests;
