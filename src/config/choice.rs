@@ -75,7 +75,7 @@ pub enum OverloadStatus {
 }
 
 impl OverloadStatus {
-    /// The status code as it goes on the wire.
+    /// The status code: 503 or 429.
     pub fn code(self) -> u16 {
         match self {
             Self::ServiceUnavailable => 503,

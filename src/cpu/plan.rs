@@ -5,8 +5,8 @@
 //! get the rest, at least one. I/O takes the lowest cores, where interrupts usually land; workers the
 //! next. The committer is never pinned: it takes what is free.
 //!
-//! A worker spins only where that takes time from nobody: on a core of its own that no quota
-//! meters out.
+//! A worker spins only where that costs no other thread time: on a core of its own, without a quota
+//! below a core for each thread.
 
 use std::fmt::Write;
 

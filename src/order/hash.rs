@@ -1,4 +1,4 @@
-//! Keyed 128-bit hashes, which stand for ids and contents in the index instead of the orders.
+//! Keyed 128-bit hashes that represent ids and contents in claims and window.
 //!
 //! A client picks the bytes that are hashed, so the hash is keyed (SipHash-1-3 with 128 bits of
 //! output, Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) with a key that lives

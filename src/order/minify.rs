@@ -140,7 +140,7 @@ fn is_plain(value: &[u8]) -> bool {
     }
 }
 
-/// The text that a JSON string stands for.
+/// The text of a JSON string, without quotes and escapes.
 ///
 /// # Errors
 /// Not a string: [`Invalid::Syntax`].

@@ -10,7 +10,7 @@
 //! | `decode` | [`Order`]; [`decode`], from a body or a line; [`Order::from_parts`], from a message's fields |
 //! | `parts` | [`Parts`]: an order's text as such fields again |
 //! | `id`, `decimal` | [`OrderId`], and the exact value |
-//! | `hash` | [`HashKey`]: the keyed hashes that stand for ids and contents |
+//! | `hash` | [`HashKey`]: the keyed hashes of ids and contents |
 //! | `members` | the members of the object, read by `serde_json` |
 //! | `minify`, `names` | the rules that JSON itself doesn't have: white space, nesting, duplicates, surrogates |
 //! | `invalid` | [`Invalid`]: why a text is no order |

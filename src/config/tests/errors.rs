@@ -3,6 +3,15 @@
 use crate::config::quantity::show_bytes;
 use crate::config::tests::{flags, line};
 
+#[track_caller]
+fn assert_line(args: &[&str], want: &str) {
+    assert_eq!(
+        line(flags(args)),
+        format!("order-processor: {want}"),
+        "{args:?}"
+    );
+}
+
 #[test]
 fn lines_say_what_is_wrong_and_what_would_be_right() {
     for (args, want) in [
@@ -39,7 +48,29 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
             &["--listen", "::1"],
             "--listen ::1: must be an address with a port, as in 127.0.0.1:8080 or [::1]:8080",
         ),
-        (&["--listen"], "--listen: needs a value"),
+        (
+            &["--ledger", "nats://a:4222"],
+            "--ledger nats://a:4222: must be one of journal, memory",
+        ),
+        (
+            &["--ack-timeout", "1x"],
+            "--ack-timeout 1x: must be a number with a unit, as in 250ms, 30s, 2m or 1h",
+        ),
+        (
+            &["--log-level", "a\nb\u{2028}"],
+            "--log-level a\\nb\\u{2028}: must be one of error, warn, info, debug, trace",
+        ),
+    ] {
+        assert_line(args, want);
+    }
+    let long = "9".repeat(100_000);
+    assert!(line(flags(&["--workers", &long])).len() < 400);
+}
+
+#[test]
+fn words_that_are_no_flags_and_values() {
+    for (args, want) in [
+        (&["--listen"][..], "--listen: needs a value"),
         (&["--listen", "--pin", "off"], "--listen: needs a value"),
         (
             &["--pin", "off", "--pin", "off"],
@@ -51,31 +82,13 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
         ),
         (&["-z"], "-z: no such flag"),
         (
-            &["--ledger", "nats://a:4222"],
-            "--ledger nats://a:4222: must be one of journal, memory",
-        ),
-        (
-            &["--ack-timeout", "1x"],
-            "--ack-timeout 1x: must be a number with a unit, as in 250ms, 30s, 2m or 1h",
-        ),
-        (
             &["run"],
             "run: no such command: only serve, and journal as the first word",
         ),
         (&["serve", "more"], "more: no such flag"),
-        (
-            &["--log-level", "a\nb\u{2028}"],
-            "--log-level a\\nb\\u{2028}: must be one of error, warn, info, debug, trace",
-        ),
     ] {
-        assert_eq!(
-            line(flags(args)),
-            format!("order-processor: {want}"),
-            "{args:?}"
-        );
+        assert_line(args, want);
     }
-    let long = "9".repeat(100_000);
-    assert!(line(flags(&["--workers", &long])).len() < 400);
 }
 
 #[test]

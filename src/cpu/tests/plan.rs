@@ -19,134 +19,9 @@ type Case<'a> = (
     (&'a [i32], &'a [i32], bool, &'a str),
 );
 
-#[test]
-fn plans() {
-    let auto = || (None, None, Pin::Auto);
-    let list = |cores: &[usize]| Pin::Cores(cores.to_vec());
-    let all: Vec<usize> = (0..32).collect();
-    let high: Vec<i32> = (8..31).collect();
-    let cases: &[Case<'_>] = &[
-        // The counts left open.
-        (
-            auto(),
-            topology(&[0], true, None),
-            (&[-1], &[-1], false, "outnumber"),
-        ),
-        (
-            auto(),
-            topology(&[0, 1], true, None),
-            (&[-1], &[-1], false, "and the committer outnumber"),
-        ),
-        (
-            auto(),
-            topology(&[0, 1, 2], true, None),
-            (&[1], &[0], true, "pinned to a core each"),
-        ),
-        (
-            auto(),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[2], &[0, 1], true, "workers [2], I/O [0-1]"),
-        ),
-        (
-            auto(),
-            topology(&[3, 5, 8], false, None),
-            (&[5], &[3], true, "workers [5], I/O [3]"),
-        ),
-        (
-            auto(),
-            topology(&all, true, None),
-            (&high, &[0, 1, 2, 3, 4, 5, 6, 7], true, "workers [8-30]"),
-        ),
-        // One of the counts given.
-        (
-            (Some(1), None, Pin::Auto),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[2], &[0, 1], true, ""),
-        ),
-        (
-            (Some(2), None, Pin::Auto),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[1, 2], &[0], true, ""),
-        ),
-        (
-            (Some(3), None, Pin::Auto),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[-1; 3], &[-1], false, "outnumber"),
-        ),
-        (
-            (None, Some(1), Pin::Auto),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[1, 2], &[0], true, ""),
-        ),
-        (
-            (None, Some(4), Pin::Auto),
-            topology(&[0, 1], true, None),
-            (&[-1], &[-1; 4], false, "outnumber"),
-        ),
-        (
-            (Some(4), None, Pin::Auto),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[-1; 4], &[-1], false, "outnumber"),
-        ),
-        // Quotas: whole machine, cpuset, a fraction of the cpuset.
-        (
-            auto(),
-            topology(&all, true, Some(2000)),
-            (&[-1], &[-1], false, "quota of 2.000"),
-        ),
-        (
-            auto(),
-            topology(&all, true, Some(500)),
-            (&[-1], &[-1], false, "outnumber"),
-        ),
-        (
-            auto(),
-            topology(&[4, 5, 6], false, Some(3000)),
-            (&[5], &[4], true, "spinning"),
-        ),
-        (
-            auto(),
-            topology(&[4, 5, 6], false, Some(2500)),
-            (&[5], &[4], false, "quota is below"),
-        ),
-        (
-            auto(),
-            topology(&all, true, Some(64_000)),
-            (&[-1; 23], &[-1; 8], false, "whole machine"),
-        ),
-        // Off.
-        (
-            (None, None, Pin::Off),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[-1], &[-1, -1], false, "--pin off"),
-        ),
-        // Lists: a worker on each, fewer, more, none left for I/O.
-        (
-            (None, None, list(&[3, 1])),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[3, 1], &[0], true, "as --pin lists"),
-        ),
-        (
-            (Some(1), None, list(&[3, 1])),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[3], &[0, 2], true, ""),
-        ),
-        (
-            (Some(3), Some(1), list(&[3, 1])),
-            topology(&[0, 1, 2, 3], true, None),
-            (&[3, 1, 3], &[0], false, "workers share"),
-        ),
-        (
-            (None, None, list(&[0, 1])),
-            topology(&[0, 1], true, None),
-            (&[0, 1], &[-1], false, "no cores apart"),
-        ),
-        (
-            (None, Some(1), list(&[1])),
-            topology(&[0, 1], true, Some(1000)),
-            (&[1], &[0], false, "quota is below"),
-        ),
-    ];
+/// Checks each plan against what its case expects.
+#[track_caller]
+fn check(cases: &[Case<'_>]) {
     for (i, ((workers, io_threads, pin), topology, want)) in cases.iter().enumerate() {
         let request = PlanRequest {
             workers: *workers,
@@ -180,6 +55,162 @@ fn plans() {
             plan.why
         );
     }
+}
+
+fn auto() -> (Option<usize>, Option<usize>, Pin) {
+    (None, None, Pin::Auto)
+}
+
+fn list(cores: &[usize]) -> Pin {
+    Pin::Cores(cores.to_vec())
+}
+
+#[test]
+fn counts_left_open_follow_from_the_cores() {
+    let all: Vec<usize> = (0..32).collect();
+    let high: Vec<i32> = (8..31).collect();
+    check(&[
+        (
+            auto(),
+            topology(&[0], true, None),
+            (&[-1], &[-1], false, "outnumber"),
+        ),
+        (
+            auto(),
+            topology(&[0, 1], true, None),
+            (&[-1], &[-1], false, "and the committer outnumber"),
+        ),
+        (
+            auto(),
+            topology(&[0, 1, 2], true, None),
+            (&[1], &[0], true, "pinned to a core each"),
+        ),
+        (
+            auto(),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[2], &[0, 1], true, "workers [2], I/O [0-1]"),
+        ),
+        (
+            auto(),
+            topology(&[3, 5, 8], false, None),
+            (&[5], &[3], true, "workers [5], I/O [3]"),
+        ),
+        (
+            auto(),
+            topology(&all, true, None),
+            (&high, &[0, 1, 2, 3, 4, 5, 6, 7], true, "workers [8-30]"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_count_given_leaves_the_other_the_rest() {
+    check(&[
+        (
+            (Some(1), None, Pin::Auto),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[2], &[0, 1], true, ""),
+        ),
+        (
+            (Some(2), None, Pin::Auto),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[1, 2], &[0], true, ""),
+        ),
+        (
+            (Some(3), None, Pin::Auto),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[-1; 3], &[-1], false, "outnumber"),
+        ),
+        (
+            (None, Some(1), Pin::Auto),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[1, 2], &[0], true, ""),
+        ),
+        (
+            (None, Some(4), Pin::Auto),
+            topology(&[0, 1], true, None),
+            (&[-1], &[-1; 4], false, "outnumber"),
+        ),
+        (
+            (Some(4), None, Pin::Auto),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[-1; 4], &[-1], false, "outnumber"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_quota_stops_spinning_or_pinning() {
+    // Quotas: whole machine, cpuset, a fraction of the cpuset.
+    let all: Vec<usize> = (0..32).collect();
+    check(&[
+        (
+            auto(),
+            topology(&all, true, Some(2000)),
+            (&[-1], &[-1], false, "quota of 2.000"),
+        ),
+        (
+            auto(),
+            topology(&all, true, Some(500)),
+            (&[-1], &[-1], false, "outnumber"),
+        ),
+        (
+            auto(),
+            topology(&[4, 5, 6], false, Some(3000)),
+            (&[5], &[4], true, "spinning"),
+        ),
+        (
+            auto(),
+            topology(&[4, 5, 6], false, Some(2500)),
+            (&[5], &[4], false, "quota is below"),
+        ),
+        (
+            auto(),
+            topology(&all, true, Some(64_000)),
+            (&[-1; 23], &[-1; 8], false, "whole machine"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_list_pins_the_workers() {
+    // Lists: a worker on each, fewer, more, none left for I/O.
+    check(&[
+        (
+            (None, None, list(&[3, 1])),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[3, 1], &[0], true, "as --pin lists"),
+        ),
+        (
+            (Some(1), None, list(&[3, 1])),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[3], &[0, 2], true, ""),
+        ),
+        (
+            (Some(3), Some(1), list(&[3, 1])),
+            topology(&[0, 1, 2, 3], true, None),
+            (&[3, 1, 3], &[0], false, "workers share"),
+        ),
+        (
+            (None, None, list(&[0, 1])),
+            topology(&[0, 1], true, None),
+            (&[0, 1], &[-1], false, "no cores apart"),
+        ),
+        (
+            (None, Some(1), list(&[1])),
+            topology(&[0, 1], true, Some(1000)),
+            (&[1], &[0], false, "quota is below"),
+        ),
+    ]);
+}
+
+#[test]
+fn off_pins_nothing() {
+    check(&[(
+        (None, None, Pin::Off),
+        topology(&[0, 1, 2, 3], true, None),
+        (&[-1], &[-1, -1], false, "--pin off"),
+    )]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What `/metrics` says: every family with its name and help, read and written in one pass.
 //!
-//! The order of the reads matters at one place: outcomes before acceptances (see
+//! The order of the reads matters once: outcomes before acceptances (see
 //! [`counter`](crate::metrics::counter)).
 
 use crate::metrics::gauges::Gauges;

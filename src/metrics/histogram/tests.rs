@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::metrics::histogram::{
-    DURATION_BOUNDS_NS, DURATIONS, Histogram, HistogramSnapshot, ORDERS,
-};
+use crate::metrics::histogram::scale::{DURATION_BOUNDS_NS, DURATIONS, ORDERS};
+use crate::metrics::histogram::{Histogram, HistogramSnapshot};
 
 /// The index of the only bucket that is not empty.
 fn bucket_of(histogram: &Histogram) -> usize {

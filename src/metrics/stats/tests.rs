@@ -42,8 +42,8 @@ fn a_fresh_process_has_nothing_to_sum_up() {
     assert!(stats.get("process_threads").is_none());
 }
 
-#[test]
-fn every_figure_has_its_own_key() {
+/// A figure of its own under each key.
+fn distinct_figures() -> (Metrics, Gauges) {
     let metrics = Metrics::new(2);
     metrics.admission.accepted.add(7);
     metrics.admission.duplicate.add(2);
@@ -82,7 +82,12 @@ fn every_figure_has_its_own_key() {
             start_time: Some(Duration::from_secs(6)),
         }),
     };
+    (metrics, gauges)
+}
 
+#[test]
+fn every_figure_has_its_own_key() {
+    let (metrics, gauges) = distinct_figures();
     let mut stats = stats(&metrics, &gauges);
     let stages = stats["order_stage_seconds"].take();
     assert_eq!(
