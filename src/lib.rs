@@ -46,7 +46,7 @@ mod sync;
 
 pub use config::Config;
 pub use ledger::LedgerFailed;
-pub use order::Order;
+pub use order::{Order, OrderId};
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Server, StartError};
 

@@ -12,7 +12,7 @@ use crate::dedupe::claims::{Claim, Claimed};
 use crate::dedupe::window::Known;
 use crate::ledger::Outcome;
 use crate::metrics::Reason;
-use crate::order::{HashKey, Order, decode_telling};
+use crate::order::{HashKey, Order, decode_with};
 use crate::pipeline::answer::{Answer, Waiter};
 use crate::pipeline::gate::{GateState, Refused};
 use crate::pipeline::{InFlight, Pipeline, cost};
@@ -75,7 +75,7 @@ impl Admission {
     /// # Errors
     /// [`Rejection::Invalid`], counted.
     pub fn decode(&self, json: &[u8]) -> Result<Order, Rejection> {
-        decode_telling(json, &self.key, &|id| self.prefetch(id)).map_err(|invalid| {
+        decode_with(json, &self.key, |id| self.prefetch(id)).map_err(|invalid| {
             self.reject(Reason::Invalid);
             Rejection::Invalid(invalid)
         })
@@ -93,7 +93,7 @@ impl Admission {
         other_members_json: Option<&str>,
     ) -> Result<Order, Rejection> {
         let prefetch = |id| self.prefetch(id);
-        Order::from_parts_telling(id, value, other_members_json, &self.key, &prefetch).map_err(
+        Order::from_parts_with(id, value, other_members_json, &self.key, prefetch).map_err(
             |invalid| {
                 self.reject(Reason::Invalid);
                 Rejection::Invalid(invalid)

@@ -1,4 +1,4 @@
-//! A hint to the processor: this memory is read soon.
+//! A hint to the CPU: this memory is read soon.
 //!
 //! The tables that every order's id is looked up in are far larger than a
 //! processor's caches. The address that a look-up reads first is known as soon as

@@ -12,7 +12,7 @@ use crate::ledger::journal::{
     OpenError, Options, PendingFile, PendingOrder, Recovered, RecoveryProgress,
 };
 use crate::ledger::{Archive, Ledger, journal, memory};
-use crate::order::{HashKey, decode_telling};
+use crate::order::{HashKey, decode_with};
 use crate::pipeline::{Evaluated, Pipeline};
 
 /// How often a long recovery logs its progress.
@@ -47,7 +47,6 @@ impl LedgerConfig {
                     ..Options::default()
                 },
             },
-            config::Ledger::Nats(_) => unreachable!("refused by the command line"),
         }
     }
 
@@ -98,7 +97,7 @@ fn open_journal(
         options,
         wake,
         &mut |progress| log_progress(progress, &mut logged),
-        &mut |record| match decode_telling(record.order.as_bytes(), key, &prefetch) {
+        &mut |record| match decode_with(record.order.as_bytes(), key, prefetch) {
             Ok(order) => {
                 let known = Known {
                     seq: record.seq,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::admission::Admission;
-use crate::config::Config;
+use crate::config::{Config, MAX_BODY_MAX};
 use crate::cpu::plan::{Plan, PlanRequest};
 use crate::cpu::topology::Topology;
 use crate::http::api::observer::Observer;
@@ -15,8 +15,9 @@ use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
 use crate::http::{minihttp, server};
 use crate::ledger::LedgerFailed;
+use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::order::HashKey;
-use crate::pipeline::processor::{Processor, Rules, Simulate};
+use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
 use crate::pipeline::{Pipeline, Settings};
 use crate::server::coroutines::start_coroutines;
 use crate::server::error::StartError;
@@ -26,6 +27,11 @@ use crate::server::ports::{OrderPort, bind_grpc, bind_order_port, connection_lim
 use crate::server::running::{Opening, Server};
 use crate::sync::memory_budget::MemoryBudget;
 use crate::{config, grpc};
+
+// The journal can hold the longest order that `--max-body` allows, with the
+// longest reason: an accepted order must not fail for its length.
+const _: () =
+    assert!(MAX_BODY_MAX as usize + RECORD_OVERHEAD_MAX + REASON_BYTES_MAX <= RECORD_BYTES_MAX);
 
 impl Server {
     /// Starts the service: binds the ports and serves, but takes no orders

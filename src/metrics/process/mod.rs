@@ -1,13 +1,16 @@
 //! The process as its system sees it: the usual `process_*` figures.
 //!
-//! On Linux they come from `/proc` (proc_pid_stat(5)), which the kernel makes up in memory: no disk is
-//! touched, yet each read is a system call, and one that can wait for the process's own memory map.
-//! So this is apart from the exposition, and the caller decides on which thread it runs. Elsewhere
-//! there is nothing to read.
+//! On Linux they come from `/proc` (proc_pid_stat(5)), which the kernel generates in memory: no disk
+//! is touched, but each read is a system call that can wait for the process's own memory map. So
+//! reading is apart from the exposition, and the caller decides on which thread it runs. On other
+//! systems there is nothing to read.
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 use std::time::Duration;
 
-/// A reading. What the system would not tell is `None`.
+/// One reading. What the system doesn't say is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessMetrics {
     /// CPU time spent by all threads, user and system.
@@ -87,8 +90,8 @@ mod linux {
 
     impl Stat {
         pub(super) fn parse(stat: &[u8]) -> Option<Self> {
-            // Field 2, the program's name, may hold anything, also blanks and brackets; what follows
-            // the last bracket is numbers.
+            // Field 2, the program's name, may hold anything, also blanks and brackets; after the
+            // last bracket come numbers.
             let name_end = stat.iter().rposition(|byte| *byte == b')')?;
             let mut fields = str::from_utf8(&stat[name_end + 1..])
                 .ok()?
@@ -123,23 +126,23 @@ mod linux {
         }
     }
 
-    /// The wall clock's time at the start, worked out at the first call and then kept: clock and
-    /// uptime are read one after the other, and a start that wobbles would look like restarts.
+    /// The wall clock's time at the start, computed at the first call and then kept: clock and
+    /// uptime are read one after the other, and a start that varies would look like restarts.
     fn start_time(start_ticks: u64) -> Option<Duration> {
         static START_MS: AtomicU64 = AtomicU64::new(UNKNOWN);
         const UNKNOWN: u64 = 0;
 
         let mut start_ms = START_MS.load(Ordering::Relaxed);
         if start_ms == UNKNOWN {
-            let worked_out = work_out_start(start_ticks)?.as_millis() as u64;
+            let computed = compute_start(start_ticks)?.as_millis() as u64;
             start_ms = START_MS
-                .compare_exchange(UNKNOWN, worked_out, Ordering::Relaxed, Ordering::Relaxed)
-                .map_or_else(|by_another| by_another, |_| worked_out);
+                .compare_exchange(UNKNOWN, computed, Ordering::Relaxed, Ordering::Relaxed)
+                .map_or_else(|by_another| by_another, |_| computed);
         }
         Some(Duration::from_millis(start_ms))
     }
 
-    fn work_out_start(start_ticks: u64) -> Option<Duration> {
+    fn compute_start(start_ticks: u64) -> Option<Duration> {
         let mut buffer = [0; 64];
         let uptime = parse_uptime(read_start("/proc/uptime", &mut buffer)?)?;
         let now = SystemTime::now()
@@ -159,97 +162,9 @@ mod linux {
         Some(Duration::from_secs(seconds.parse().ok()?) + Duration::from_millis(hundredths * 10))
     }
 
-    /// Opens a file of `/proc` and reads it in one call, which is how the kernel keeps it in one piece.
+    /// Opens a file of `/proc` and reads it in one call, so that it is consistent.
     fn read_start<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         let length = File::open(path).ok()?.read(buffer).ok()?;
         Some(&buffer[..length])
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::fs::File;
-    use std::time::SystemTime;
-
-    use crate::metrics::process::linux::{Stat, parse_uptime};
-
-    use super::*;
-
-    #[test]
-    fn a_program_name_with_brackets_and_blanks_shifts_no_field() {
-        let stat = b"42 (a) b (c\xff) S 1 42 42 0 -1 4194304 1 2 3 4 150 50 7 8 20 0 9 0 12345 \
-                     4096000 77 18446744073709551615 1 2\n";
-        let expected = Stat {
-            cpu_ticks: 200,
-            threads: 9,
-            start_ticks: 12_345,
-            virtual_bytes: 4_096_000,
-            resident_pages: 77,
-        };
-        assert_eq!(Stat::parse(stat), Some(expected));
-    }
-
-    #[test]
-    fn a_cut_or_foreign_stat_is_nothing() {
-        for stat in [
-            &b""[..],
-            b"42 (a",
-            b"42 (a) S 1",
-            b"42 (a) S 1 42 42 0 -1 0 1 2 3 4 x 5",
-        ] {
-            assert_eq!(Stat::parse(stat), None);
-        }
-    }
-
-    #[test]
-    fn uptime_is_read_to_the_hundredth() {
-        assert_eq!(
-            parse_uptime(b"350735.47 234388.90\n"),
-            Some(Duration::from_millis(350_735_470))
-        );
-        assert_eq!(
-            parse_uptime(b"0.05 0.00\n"),
-            Some(Duration::from_millis(50))
-        );
-        assert_eq!(parse_uptime(b"\n"), None);
-        assert_eq!(parse_uptime(b"12 1\n"), None);
-    }
-
-    #[test]
-    fn this_process_is_believable() {
-        let reading = ProcessMetrics::read().expect("Linux has /proc");
-        assert!(reading.resident_bytes > 0 && reading.virtual_bytes >= reading.resident_bytes);
-        assert!(reading.threads >= 1);
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .expect("after 1970");
-        let start = reading.start_time.expect("Linux has /proc/uptime");
-        // Within an hour before now, and a second of rounding after it.
-        assert!(
-            start <= now + Duration::from_secs(1) && now.saturating_sub(start).as_secs() < 3_600
-        );
-        let again = ProcessMetrics::read().expect("Linux has /proc");
-        assert_eq!(again.start_time, reading.start_time);
-        assert!(again.cpu >= reading.cpu);
-    }
-
-    #[test]
-    fn open_descriptors_are_counted() {
-        // More than other tests of this process open and close meanwhile.
-        const MORE: u64 = 100;
-        let before = ProcessMetrics::read()
-            .and_then(|reading| reading.open_fds)
-            .expect("Linux");
-        let files: Vec<_> = (0..MORE)
-            .map(|_| File::open("/dev/null").expect("descriptors are left"))
-            .collect();
-        let during = ProcessMetrics::read()
-            .and_then(|reading| reading.open_fds)
-            .expect("Linux");
-        assert!(
-            during >= before + MORE / 2,
-            "{before} before, {during} during"
-        );
-        drop(files);
     }
 }

@@ -1,11 +1,11 @@
 //! The pass over a value's text that does what `serde_json`'s own doesn't: strips the white space
-//! outside strings, and refuses nesting that is too deep, names that come twice, and halves of
-//! surrogate pairs, at any depth.
+//! outside strings (minifies), and refuses nesting that is too deep, duplicate names, and halves
+//! of surrogate pairs, at any depth.
 //!
 //! It relies on `serde_json` having read the same text before: the grammar holds, brackets match
-//! and strings end. On other text it may judge wrongly, but it still ends and doesn't panic. It is
-//! a loop over bytes with a short list of the open brackets, so its stack use is fixed. Most values
-//! are numbers and short strings; they are looked at once and copied whole.
+//! and strings end. On other text its answer may be wrong, but it still ends and doesn't panic. It
+//! is a loop over bytes with a short list of the open brackets, so its stack use is fixed. Most
+//! values are numbers and short strings; they are read once and copied whole.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,18 +13,16 @@ use std::ops::Range;
 use memchr::{memchr, memchr2};
 
 use crate::order::hash::HashKey;
-use crate::order::invalid::{Invalid, Position};
+use crate::order::invalid::{DEPTH_MAX, Invalid};
 use crate::order::names::{Names, Scope};
+use crate::order::text_position::TextPosition;
 
-/// How deep objects and arrays may be nested; the order itself is the first.
-pub(crate) const DEPTH_MAX: usize = 32;
-
-/// Reads values of one order and gathers their text without white space.
-pub(super) struct Layout<'a> {
+/// Checks the values of one order and gathers their text without white space.
+pub(super) struct Minifier<'a> {
     key: &'a HashKey,
-    /// The source of all values; places in it go into errors.
+    /// The source of all values; errors give positions in it.
     text: &'a str,
-    stripped: String,
+    minified: String,
     names: Names,
     /// The order's own members.
     order: Scope,
@@ -33,14 +31,14 @@ pub(super) struct Layout<'a> {
     inner: Vec<Option<Scope>>,
 }
 
-impl<'a> Layout<'a> {
-    /// Starts with the order itself open and `stripped` as the text so far.
-    pub(super) fn new(text: &'a str, key: &'a HashKey, stripped: String) -> Self {
+impl<'a> Minifier<'a> {
+    /// Starts with the order itself open and `minified` as the text so far.
+    pub(super) fn new(text: &'a str, key: &'a HashKey, minified: String) -> Self {
         let mut names = Names::default();
         Self {
             key,
             text,
-            stripped,
+            minified,
             order: names.open(),
             names,
             inner: Vec::new(),
@@ -48,17 +46,16 @@ impl<'a> Layout<'a> {
     }
 
     /// The text so far.
-    pub(super) fn stripped(&mut self) -> &mut String {
-        &mut self.stripped
+    pub(super) fn minified(&mut self) -> &mut String {
+        &mut self.minified
     }
 
-    /// Gives the text up.
-    pub(super) fn into_stripped(self) -> String {
-        self.stripped
+    pub(super) fn into_minified(self) -> String {
+        self.minified
     }
 
-    /// Notes a name of the innermost open object, given by its hash and, for errors, by how it is
-    /// spelled and where.
+    /// Adds a name of the innermost open object, given by its hash and, for errors, by its spelling
+    /// and offset.
     pub(super) fn name(&mut self, hash: u128, spelled: &str, at: usize) -> Result<(), Invalid> {
         let scope = match self.inner.last_mut() {
             None => &mut self.order,
@@ -77,7 +74,7 @@ impl<'a> Layout<'a> {
     pub(super) fn value(&mut self, range: Range<usize>) -> Result<(), Invalid> {
         let text = self.text;
         if is_plain(&text.as_bytes()[range.clone()]) {
-            self.stripped.push_str(&text[range]);
+            self.minified.push_str(&text[range]);
             return Ok(());
         }
         let bytes = &text.as_bytes()[..range.end];
@@ -117,19 +114,19 @@ impl<'a> Layout<'a> {
                 }
                 b',' => name_next = matches!(self.inner.last(), Some(Some(_))),
                 b' ' | b'\t' | b'\n' | b'\r' => {
-                    self.stripped.push_str(&text[copied..at]);
+                    self.minified.push_str(&text[copied..at]);
                     copied = at + 1;
                 }
                 _ => {}
             }
             at += 1;
         }
-        self.stripped.push_str(&text[copied..range.end]);
+        self.minified.push_str(&text[copied..range.end]);
         Ok(())
     }
 
-    pub(super) fn position(&self, at: usize) -> Position {
-        Position::of(self.text.as_bytes(), at)
+    pub(super) fn position(&self, at: usize) -> TextPosition {
+        TextPosition::of(self.text.as_bytes(), at)
     }
 }
 
@@ -143,7 +140,7 @@ fn is_plain(value: &[u8]) -> bool {
     }
 }
 
-/// The text that a JSON string stands for.
+/// The text of a JSON string, without quotes and escapes.
 ///
 /// # Errors
 /// Not a string: [`Invalid::Syntax`].
