@@ -68,12 +68,24 @@ pub(super) fn count_or_auto(
     }
 }
 
+/// Bytes of a time as it is written.
+const TIME_BYTES_MAX: usize = 64;
+
 /// A time such as `30s` or `1h 30m` within `range`.
 pub(super) fn time(
     range: RangeInclusive<Duration>,
 ) -> impl Fn(&str) -> Result<Duration, BadValue> + Clone {
     move |text| {
-        let time = match humantime::parse_duration(text) {
+        // The sum of several numbers this large can't overflow: humantime's
+        // addition would panic.
+        const DIGITS_MAX: usize = 9;
+        let digits = text.split(|c: char| !c.is_ascii_digit()).map(str::len);
+        let parsed = if text.len() > TIME_BYTES_MAX || digits.max() > Some(DIGITS_MAX) {
+            Err(humantime::DurationError::NumberOverflow)
+        } else {
+            humantime::parse_duration(text)
+        };
+        let time = match parsed {
             Ok(time) => time,
             Err(humantime::DurationError::UnknownUnit { unit, value, .. }) if unit.is_empty() => {
                 return Err(BadValue::NoUnit(value));
