@@ -3,6 +3,8 @@
 //! Decode, validate, claim the id, push; or say why not. Every submission is
 //! counted exactly once: accepted, duplicate, or rejected with a reason.
 
+pub(crate) mod wording;
+
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread;
@@ -27,22 +29,22 @@ pub enum Rejection {
     #[error("{0}")]
     Invalid(#[from] Invalid),
     /// The same id is being submitted this very moment.
-    #[error("the same id is being submitted at this moment")]
+    #[error("{}", wording::BUSY)]
     Busy,
     /// The id belongs to an order with other content.
-    #[error("the id is taken by an order with other content")]
+    #[error("{}", wording::conflict(*committed))]
     Conflict {
         /// Whether that order is committed, so that it will stay so.
         committed: bool,
     },
     /// The queue has no room, in orders or in bytes.
-    #[error("the queue is full")]
+    #[error("{}", wording::FULL)]
     Full {
         /// Whole seconds until it should be worth trying again.
         retry_after: u32,
     },
     /// The gate is closed: recovering, draining or ledger down.
-    #[error("orders are not taken now")]
+    #[error("{}", wording::closed(*.0))]
     Closed(GateState),
 }
 
