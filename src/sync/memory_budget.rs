@@ -29,6 +29,8 @@ pub struct MemoryBudget {
 struct Budget {
     used: CachePadded<AtomicUsize>,
     bytes_max: usize,
+    /// What is taken while all is free fits, whatever its size.
+    admits_oversize: bool,
 }
 
 /// Room for one body, given back when dropped.
@@ -43,6 +45,24 @@ impl MemoryBudget {
     pub fn new(bytes_max: usize) -> Arc<Self> {
         let [only] = Self::shared(bytes_max, 0);
         only
+    }
+
+    /// The same, but a single permit fits whatever its size while all is free: for things that
+    /// have to be sent one day and can't be made smaller.
+    pub(crate) fn with_oversize(bytes_max: usize) -> Arc<Self> {
+        let budget = || Budget {
+            admits_oversize: true,
+            ..Budget::new(bytes_max)
+        };
+        Arc::new(Self {
+            own: budget(),
+            all: Arc::new(budget()),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.own.used.load(Ordering::Relaxed)
     }
 
     /// Room for `bytes_max` bytes over all of these doors. One body of
@@ -90,12 +110,13 @@ impl Budget {
         Self {
             used: CachePadded::default(),
             bytes_max,
+            admits_oversize: false,
         }
     }
 
     fn take(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        let fits = before + bytes <= self.bytes_max;
+        let fits = before + bytes <= self.bytes_max || self.admits_oversize && before == 0;
         if !fits {
             self.give_back(bytes);
         }
@@ -162,6 +183,18 @@ mod tests {
         assert!(two.grow_to(100));
         drop(two);
         assert!(bodies.try_acquire(100).is_some());
+    }
+
+    #[test]
+    fn one_that_is_larger_than_all_goes_alone() {
+        let pages = MemoryBudget::with_oversize(100);
+        let huge = pages.try_acquire(101).expect("all is free");
+        assert!(pages.try_acquire(1).is_none());
+        drop(huge);
+        let small = pages.try_acquire(1).expect("fits");
+        assert!(pages.try_acquire(100).is_none() && pages.try_acquire(99).is_some());
+        drop(small);
+        assert_eq!(pages.used(), 0);
     }
 
     #[test]
