@@ -14,9 +14,10 @@ use crate::admission::Admission;
 use crate::config::Config;
 use crate::cpu::plan::{Plan, PlanRequest};
 use crate::cpu::topology::Topology;
+use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::router::Port;
-use crate::http::api::service::{Limits, Service};
+use crate::http::api::service::Service;
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
@@ -178,7 +179,7 @@ impl Server {
                 );
                 let bound = minihttp::start(
                     address,
-                    Port::Orders,
+                    Port::SingleOrders,
                     service.clone(),
                     run_queues.clone(),
                     timers.clone(),

@@ -1,6 +1,6 @@
 //! The head's parser: finds where a head ends, then reads it in one pass.
 //!
-//! Two steps, so that a head that drips in byte by byte costs linear time. `find_end` looks at each
+//! Two steps, so that a head that drips in byte by byte costs linear time. `find_end` reads each
 //! received byte once and knows only line ends; a head it lets through has every LF after a CR.
 //! Then `httparse` sees exactly the head's bytes, never more, and what the fields say is collected
 //! in `fields.rs`.
@@ -10,11 +10,16 @@
 //! it to that.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use crate::http::wire::fields::{Fields, span, span_of};
-use crate::http::wire::{
-    BodyFraming, FramingError, HEADERS_MAX, Head, HeadLimits, Method, Span, Version, target,
-};
+use crate::http::wire::body::BodyFraming;
+use crate::http::wire::error::FramingError;
+use crate::http::wire::fields::Fields;
+use crate::http::wire::head::Head;
+use crate::http::wire::limits::{HEADERS_MAX, HeadLimits};
+use crate::http::wire::request_line::{Method, Version};
+use crate::http::wire::span::Span;
+use crate::http::wire::target;
 
 /// Empty lines skipped before a request line. RFC 9112 section 2.2 asks for one (old clients
 /// sent a CRLF after a body); a client has no reason for many.
@@ -29,7 +34,7 @@ const _: () = assert!(HEADERS_MAX * size_of::<httparse::Header<'_>>() <= 3200);
 /// `searched` is zero for a new request and left to this function from call to call, as long as
 /// bytes are only appended to `buf`; a head that was found sets it back to zero. More bytes never
 /// change an answer once given. What follows the head in `buf` (a body, pipelined requests) is not
-/// looked at. Doesn't allocate.
+/// read. Doesn't allocate.
 ///
 /// # Errors
 /// See [`FramingError`]; reply with its status and close. A buffer that holds
@@ -143,9 +148,8 @@ fn evaluate(
         fields.take(buf, header)?;
     }
     let (path, query) = target::split(target.as_bytes(), method)?;
-    let target_start = span(buf, target.as_bytes()).start as usize;
-    let within =
-        |part: std::ops::Range<usize>| span_of(target_start + part.start, target_start + part.end);
+    let target_start = Span::of(target.as_bytes(), buf).start();
+    let within = |part: Range<usize>| Span::new(target_start + part.start, target_start + part.end);
     let body = fields.body(version)?;
     Ok(Head {
         method,

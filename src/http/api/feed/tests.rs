@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::cpu::plan::Plan;
-use crate::http::api::feed::pages::{BUDGET_BYTES, Pages, Reading, Unread};
+use crate::http::api::feed::long_poll::{LongPoll, PAUSE, feed};
+use crate::http::api::feed::page::{PageRead, Unread};
+use crate::http::api::feed::pages::{BUDGET_BYTES, Pages};
 use crate::http::api::feed::query::LIMIT_MAX;
-use crate::http::api::feed::{PAUSE, feed};
+use crate::http::api::handled::Handled;
+use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
-use crate::http::api::router::{Handled, Wait};
-use crate::http::api::service::{Limits, Service};
+use crate::http::api::service::Service;
 use crate::http::wire::reply::Reply;
 use crate::ledger::{Archive, Item, Ledger, LedgerId, Read, ReadError, ReadRange, Status, memory};
 use crate::order::{HashKey, Order, decode};
@@ -79,7 +81,7 @@ impl Feed {
         }
     }
 
-    fn read(&self, after: u64, limit: usize) -> Arc<Reading> {
+    fn read(&self, after: u64, limit: usize) -> Arc<PageRead> {
         self.pages
             .read(&self.admission, after, limit, Waker::noop())
     }
@@ -90,9 +92,9 @@ impl Feed {
     }
 }
 
-fn seqs(reading: &Arc<Reading>, after: u64, limit: usize) -> Vec<u64> {
-    let slice = reading.slice(after, limit).unwrap().unwrap();
-    let lines = slice.as_slice().split_inclusive(|byte| *byte == b'\n');
+fn seqs(read: &Arc<PageRead>, after: u64, limit: usize) -> Vec<u64> {
+    let text = read.lines(after, limit).unwrap().unwrap();
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
     lines
         .map(|line| {
             let json: serde_json::Value = serde_json::from_slice(line).unwrap();
@@ -104,7 +106,7 @@ fn seqs(reading: &Arc<Reading>, after: u64, limit: usize) -> Vec<u64> {
 #[test]
 fn a_page_ends_at_its_limits_and_holds_one_line_at_least() {
     let line = Feed::new(0, archive(&[0])).read(0, 1);
-    let line = line.slice(0, 1).unwrap().unwrap().as_slice().len();
+    let line = line.lines(0, 1).unwrap().unwrap().len();
     assert!((150..200).contains(&line), "{line} bytes");
     let feed = Feed::new(4 * line, archive(&[0, 0, 0, 0, 0, 5 * line, 0]));
     assert_eq!(feed.seqs(0, 10), [1, 2, 3, 4]);
@@ -113,47 +115,55 @@ fn a_page_ends_at_its_limits_and_holds_one_line_at_least() {
     assert_eq!(feed.seqs(5, 10), [6], "longer than a page");
     assert_eq!(feed.seqs(6, 1), [7]);
     assert_eq!(feed.seqs(7, 1), [0; 0]);
-    assert_eq!(feed.pages.taken(), 0);
+    assert_eq!(feed.pages.bytes_used(), 0);
 }
 
 #[test]
 fn a_page_is_read_once_while_somebody_holds_it() {
     let feed = Feed::new(1 << 20, archive(&[0; 10]));
     let held = feed.read(2, 5);
-    let taken = feed.pages.taken();
+    let used = feed.pages.bytes_used();
     let same = |after, limit| Arc::ptr_eq(&feed.read(after, limit), &held);
     assert!(same(2, 5) && same(2, 1) && same(4, 5) && same(6, 2));
     assert!(!same(7, 1), "it ends there");
     assert!(!same(1, 5), "it begins there");
-    assert!(!same(2, 6), "who wants more gets more");
+    assert!(!same(2, 6), "a reader that wants more gets more");
     assert_eq!(seqs(&held, 2, 5), [3, 4, 5, 6, 7]);
     assert_eq!(seqs(&held, 4, 1), [5]);
     assert_eq!(seqs(&held, 6, 5), [7]);
     assert_eq!(seqs(&held, 7, 5), [0; 0]);
-    assert_eq!(feed.pages.taken(), taken, "one copy");
-    let slice = held.slice(4, 1).unwrap().unwrap();
+    assert_eq!(feed.pages.bytes_used(), used, "one copy");
+    let part = held.lines(4, 1).unwrap().unwrap();
+    let read = Arc::as_ptr(&held);
     drop(held);
-    assert_eq!(feed.pages.taken(), taken, "a part keeps the whole");
-    drop(slice);
-    assert_eq!(feed.pages.taken(), 0);
+    assert_eq!(feed.pages.bytes_used(), used, "a part keeps the whole");
+    assert_eq!(Arc::as_ptr(&feed.read(2, 5)), read, "for others, too");
+    drop(part);
+    assert_eq!(feed.pages.bytes_used(), 0);
 }
 
 #[test]
-fn pages_past_the_budget_find_no_room_until_others_are_sent() {
+fn pages_past_the_budget_are_refused_until_others_are_sent() {
     let feed = Feed::new(1 << 20, archive(&[22 << 20; 3]));
     let mut held: Vec<_> = (0..2).map(|after| feed.read(after, 1)).collect();
-    assert!(feed.pages.taken() <= BUDGET_BYTES);
+    assert!(feed.pages.bytes_used() <= BUDGET_BYTES);
     let refused = feed.read(2, 1);
-    assert_eq!(refused.slice(2, 1), Some(Err(&Unread::Full)));
+    assert_eq!(refused.lines(2, 1), Some(Err(&Unread::Full)));
     held.pop();
     assert_eq!(feed.seqs(2, 1), [3]);
     drop((held, refused));
-    assert_eq!(feed.pages.taken(), 0);
-    // One that is larger than all of it goes alone.
-    let huge = feed.pages.room(BUDGET_BYTES + 1).expect("alone");
-    assert!(feed.pages.room(1).is_none());
+    assert_eq!(feed.pages.bytes_used(), 0);
+}
+
+#[test]
+fn a_page_that_is_larger_than_the_budget_goes_alone() {
+    let feed = Feed::new(1 << 20, archive(&[BUDGET_BYTES, 0]));
+    let huge = feed.read(0, 1);
+    assert!(huge.lines(0, 1).unwrap().is_ok());
+    assert_eq!(feed.read(1, 1).lines(1, 1), Some(Err(&Unread::Full)));
     drop(huge);
-    assert_eq!(feed.pages.taken(), 0);
+    assert_eq!(feed.pages.bytes_used(), 0);
+    assert_eq!(feed.seqs(1, 1), [2]);
 }
 
 #[test]
@@ -167,7 +177,7 @@ fn what_is_pruned_meanwhile_is_gone() {
     let feed = Feed::new(1 << 20, archive);
     let gone = ReadError::Gone { seq: 1, oldest };
     let unread = Unread::Archive(gone);
-    assert_eq!(feed.read(0, 1).slice(0, 1), Some(Err(&unread)));
+    assert_eq!(feed.read(0, 1).lines(0, 1), Some(Err(&unread)));
     assert_eq!(feed.seqs(oldest - 1, 1), [oldest]);
 }
 
@@ -270,7 +280,7 @@ fn reply(service: &Service, query: &str) -> Reply {
 }
 
 #[track_caller]
-fn wait(service: &Service, query: &str) -> Wait {
+fn wait(service: &Service, query: &str) -> LongPoll {
     match feed(service, query, Waker::noop()) {
         Handled::Wait(wait) => wait,
         Handled::Reply(reply) => panic!("{reply:?}"),
@@ -288,7 +298,7 @@ fn before_the_ledger_is_open() {
 }
 
 #[test]
-fn a_busy_archive_is_asked_again_by_who_may_wait() {
+fn a_busy_archive_is_asked_again_by_a_reader_that_may_wait() {
     let service = service();
     let _threads = open(&service, vec![ReadError::Busy; 4]);
     assert_eq!(reply(&service, "after=1").status, 503);
@@ -311,7 +321,7 @@ fn a_busy_archive_is_asked_again_by_who_may_wait() {
 }
 
 #[test]
-fn what_is_pruned_after_the_look_is_gone_and_what_fails_is_told() {
+fn what_is_pruned_after_the_check_is_gone_and_a_failure_is_reported() {
     let service = service();
     let failed = ReadError::Failed("no such file".into());
     let gone = ReadError::Gone { seq: 2, oldest: 9 };

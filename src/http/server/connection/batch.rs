@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::http::api::batch;
-use crate::http::api::batch::{BODY_TIMEOUTS, Batch, Fed, Finishing, READ_BYTES};
+use crate::http::api::batch::{BODY_TIMEOUTS, Batch, BatchCompletion, Consumed, READ_BYTES};
 use crate::http::api::problem::Problem;
 use crate::http::api::service::Service;
 use crate::http::server::connection::batch_deadline::BatchDeadline;
@@ -78,14 +78,16 @@ impl Connection {
     ) -> Result<(), Next> {
         let max = self.service.limits.max_batch_body;
         let Ok(mut decoder) = BodyDecoder::new(framing, max) else {
-            return Err(self.refuse_batch(Reason::TooLarge, &batch::too_large(&self.service)));
+            return Err(
+                self.refuse_batch(Reason::TooLarge, &batch::too_large(&self.service.limits))
+            );
         };
         let mut patience = BatchDeadline::new(&self.service.limits);
         loop {
             let run = match decoder.run(&input[self.start..]) {
                 Ok(run) => run,
                 Err(error) if error.status() == 413 => {
-                    let reply = batch::too_large(&self.service);
+                    let reply = batch::too_large(&self.service.limits);
                     return Err(self.refuse_batch(Reason::TooLarge, &reply));
                 }
                 Err(error) => {
@@ -125,7 +127,7 @@ impl Connection {
             let fed = self.step(|service| batch.feed(service, content))?;
             self.fed(batch, &fed, patience)?;
             match fed {
-                Fed::Full(taken) => content = &content[taken..],
+                Consumed::Blocked(taken) => content = &content[taken..],
                 _ => return Ok(()),
             }
         }
@@ -135,15 +137,15 @@ impl Connection {
     fn fed(
         &mut self,
         batch: &mut Batch,
-        fed: &Fed,
+        fed: &Consumed,
         patience: &mut BatchDeadline,
     ) -> Result<(), Next> {
-        if *fed == Fed::TooManyLines {
-            let reply = batch::too_many_lines(&self.service);
+        if *fed == Consumed::TooManyLines {
+            let reply = batch::too_many_lines(&self.service.limits);
             return Err(self.refuse_batch(Reason::TooLarge, &reply));
         }
         let mut since = None;
-        while let Some(until) = batch.no_room(&self.service) {
+        while let Some(until) = batch.retry_blocked(&self.service) {
             since.get_or_insert_with(Instant::now);
             self.socket.park(Some(until));
             self.turn = Turn::default();
@@ -155,7 +157,7 @@ impl Connection {
     }
 
     /// A step of the batch; a panic in it ends the connection.
-    fn step(&mut self, step: impl FnOnce(&Service) -> Fed) -> Result<Fed, Next> {
+    fn step(&mut self, step: impl FnOnce(&Service) -> Consumed) -> Result<Consumed, Next> {
         catch_unwind(AssertUnwindSafe(|| step(&self.service))).map_err(|_| {
             self.last(
                 Route::Submit,
@@ -202,12 +204,13 @@ impl Connection {
             }
             Err(Ended::Timeout | Ended::Woken) => {
                 let detail = "the batch came too slowly: --max-body bytes of it within each \
-                    --body-timeout are the least; what was taken of it stands";
+                    --body-timeout are the least; what was taken of it is not undone";
                 let report = Problem::RequestTimeout.report(detail);
                 Err(self.refuse_body(Route::Submit, Reason::Timeout, report))
             }
             Err(Ended::Closed) => {
-                let detail = "the connection ended within the batch; what was taken of it stands";
+                let detail =
+                    "the connection ended within the batch; what was taken of it is not undone";
                 let report = Problem::BodyCutShort.report(detail);
                 Err(self.refuse_body(Route::Submit, Reason::Invalid, report))
             }
@@ -230,7 +233,7 @@ impl Connection {
         Next::Close
     }
 
-    fn outcomes(&mut self, batch: &mut Finishing) -> Reply {
+    fn outcomes(&mut self, batch: &mut BatchCompletion) -> Reply {
         loop {
             if let Some(reply) = batch.poll(&self.service) {
                 return reply;

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::http::api::batch::{BODY_TIMEOUTS, LAST_BYTES};
-use crate::http::api::service::Limits;
+use crate::http::api::limits::Limits;
 
 /// When the client is given up.
 pub(crate) struct BatchDeadline {

@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::http::api::batch::is_batch;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Handled, Port, Request};
+use crate::http::api::router::{Action, Handled, Port, Request, Target, Wait};
 use crate::http::api::service::{Executing, Service};
 use crate::http::server::connection::body::BodyPlace;
 use crate::http::server::connection::output::OUTPUT_BYTES;
@@ -103,16 +102,20 @@ impl Connection {
             Err(next) => return next,
         };
         let buffer = &self.input[self.start..];
-        let route = router::route(head.path(buffer));
-        if is_batch(route, head.method, head.content_type(buffer)) {
-            return self.batch(&head);
-        }
+        let (path, content_type) = (head.path(buffer), head.content_type(buffer));
+        let routed = router::route(Port::Orders, Some(head.method), path, content_type);
+        let route = routed.label;
+        let target = match routed.action {
+            Action::Call(target) => target,
+            Action::Batch => return self.batch(&head),
+            Action::RefuseUnread(refusal) => Err(refusal),
+        };
         let (body, _room) = match self.body(&head, route) {
             Ok(body) => body,
             Err(next) => return next,
         };
         self.executing.get_or_insert_with(|| self.service.execute());
-        let reply = self.handle(&head, &body);
+        let reply = self.handle(target, &head, &body);
         let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
@@ -158,8 +161,8 @@ impl Connection {
     }
 
     /// Calls the route and waits for its reply.
-    fn handle(&mut self, head: &Head, body: &BodyPlace) -> Reply {
-        let mut wait = match self.call(head, body) {
+    fn handle(&mut self, target: Target, head: &Head, body: &BodyPlace) -> Reply {
+        let mut wait = match self.call(target, head, body) {
             Ok(Handled::Reply(reply)) => return reply,
             Ok(Handled::Wait(wait)) => wait,
             Err(_) => {
@@ -186,7 +189,7 @@ impl Connection {
     }
 
     /// Calls the route; an error is a panic in it.
-    fn call(&self, head: &Head, body: &BodyPlace) -> thread::Result<Handled> {
+    fn call(&self, target: Target, head: &Head, body: &BodyPlace) -> thread::Result<Handled<Wait>> {
         let buffer = &self.input[self.start..];
         let body = match body {
             BodyPlace::Input(bytes) => &buffer[head.len..head.len + bytes],
@@ -195,7 +198,6 @@ impl Connection {
         let mut prefer = head.prefer(buffer);
         let mut accept = head.accept(buffer);
         let request = Request {
-            method: head.method,
             path: head.path(buffer),
             query: head.query(buffer),
             prefer: [prefer.next(), prefer.next()],
@@ -204,7 +206,7 @@ impl Connection {
         };
         let waker = self.socket.waker();
         catch_unwind(AssertUnwindSafe(|| {
-            router::handle(&self.service, Port::Orders, &request, waker)
+            router::call(&self.service, target, &request, waker)
         }))
     }
 }

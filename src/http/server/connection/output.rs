@@ -22,7 +22,7 @@ impl Connection {
         let mut date = [0; DATE_LEN];
         write_date(&mut date);
         let page = match &reply.body {
-            Body::Page(page) if !framing.head_only => page.as_slice(),
+            Body::Shared(page) if !framing.head_only => &page[..],
             _ => &[],
         };
         if page.len() < OUTPUT_BYTES {

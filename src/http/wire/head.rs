@@ -1,0 +1,72 @@
+//! A parsed head: the request line, and the fields that the server reads.
+
+use crate::http::wire::body::BodyFraming;
+use crate::http::wire::request_line::{Method, Version};
+use crate::http::wire::span::Span;
+
+/// What a request's head says. Holds no borrow: the texts are ranges of the buffer that
+/// [`parse_head`](crate::http::wire::parse_head) saw, and the accessors take that buffer again, with the head still at the same
+/// place. They panic when given another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub method: Method,
+    pub version: Version,
+    /// Whether the client lets the connection stay open after the reply (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// Whether the client may wait for `100 Continue` before it sends its body. False when there
+    /// is no body, and on HTTP/1.0 (RFC 9110 section 10.1.1).
+    pub expect_continue: bool,
+    pub body: BodyFraming,
+    /// Bytes of the buffer that the head takes, skipped empty lines included: the body starts here.
+    pub len: usize,
+    pub(super) path: Span,
+    pub(super) query: Span,
+    pub(super) content_type: Span,
+    pub(super) authorization: Span,
+    pub(super) prefer: [Span; 2],
+    pub(super) accept: [Span; 2],
+}
+
+// A head is copied out of the parser by value; two cache lines are what that may cost.
+const _: () = assert!(size_of::<Head>() <= 128);
+
+impl Head {
+    /// The target's path, which starts with `/` (or is `*`, for `OPTIONS` only), taken out of an
+    /// absolute-form target where there is one. Percent-encoding is left as it is: no route and
+    /// no order id needs it, so an encoded path is just a path that matches nothing.
+    pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> &'b str {
+        self.path.text(buf).unwrap_or_default()
+    }
+
+    /// What follows the first `?` of the target, as it was sent; empty when there is none.
+    pub(crate) fn query<'b>(&self, buf: &'b [u8]) -> &'b str {
+        self.query.text(buf).unwrap_or_default()
+    }
+
+    /// The `Content-Type`, with its parameters, as it was sent.
+    pub(crate) fn content_type<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
+        self.content_type.text(buf)
+    }
+
+    /// The `Authorization` credentials, scheme included.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for --token-file"))]
+    pub(crate) fn authorization<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
+        self.authorization.text(buf)
+    }
+
+    /// The values of the first two `Prefer` lines, in order. A list split over lines means the same
+    /// as one line with commas (RFC 7240 section 2), so look for a preference in each; further
+    /// lines are ignored, as any preference may be.
+    pub(crate) fn prefer<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
+        texts(self.prefer, buf)
+    }
+
+    /// The values of the first two `Accept` lines, in order; like [`Head::prefer`].
+    pub(crate) fn accept<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
+        texts(self.accept, buf)
+    }
+}
+
+fn texts(lines: [Span; 2], buf: &[u8]) -> impl Iterator<Item = &str> {
+    lines.into_iter().filter_map(move |line| line.text(buf))
+}
