@@ -1,17 +1,17 @@
-//! What the routes and the connections need of the configuration.
+//! The limits that the configuration sets for routes and connections.
 
 use std::time::Duration;
 
 use crate::config::{Ack, Config};
 
-/// What the routes need of the configuration.
+/// The configured limits.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// What a reply to an order waits for.
     pub ack: Ack,
-    /// How long it waits at most.
+    /// How long it waits for that at most.
     pub ack_timeout: Duration,
-    /// The status that says "full".
+    /// Of an order that is refused since the queue is full.
     pub overload_status: u16,
     /// Bytes of a single order's body.
     pub max_body: usize,

@@ -13,7 +13,9 @@ use crate::http::api::problem::Problem;
 use crate::http::api::router;
 use crate::http::api::router::{Action, Handled, Port, Request, RouteRefusal, Routed, Wait};
 use crate::http::api::service::Service;
-use crate::http::minihttp::request::{Untrusted, body_length, first_two, header, read_body};
+use crate::http::minihttp::request::{
+    Untrusted, body_length, discard_body, first_two, header, read_body,
+};
 use crate::http::minihttp::response::write;
 use crate::http::minihttp::socket::Socket;
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
@@ -27,7 +29,7 @@ use crate::metrics::{Reason, Route};
 const CHECK_EVERY: u32 = 64;
 
 /// What the connections of one port share.
-pub(super) struct Shared {
+pub(super) struct PortShared {
     pub(super) port: Port,
     pub(super) service: Arc<Service>,
     pub(super) run_queues: Arc<RunQueues>,
@@ -40,7 +42,7 @@ pub(super) struct Shared {
 
 /// One connection of the engine.
 pub(super) struct Connection {
-    shared: Arc<Shared>,
+    shared: Arc<PortShared>,
     socket: Socket,
     /// Made on the first request, on the connection's own coroutine.
     task_waker: Option<Arc<TaskWaker>>,
@@ -53,7 +55,7 @@ pub(super) struct Connection {
 impl Connection {
     /// One more connection among the open ones; ended at once if it is not
     /// `wanted`.
-    pub(super) fn new(shared: &Arc<Shared>, descriptor: RawFd, wanted: bool) -> Self {
+    pub(super) fn new(shared: &Arc<PortShared>, descriptor: RawFd, wanted: bool) -> Self {
         shared.service.metrics().http.connections.inc();
         let socket = Socket::of(descriptor);
         socket.set_nodelay();
@@ -184,10 +186,7 @@ impl Connection {
         request: MiniRequest<'_, '_, '_>,
     ) -> Box<Untrusted> {
         self.end();
-        // Dropping the reader drops what has come of the body: it would be
-        // taken for the next request, and that would end the connection before
-        // this reply is out.
-        drop(request.body());
+        discard_body(request);
         Untrusted::new(Reason::Invalid, refusal.report(path))
     }
 

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::http::api::router::Port;
 use crate::http::api::service::Service;
-use crate::http::minihttp::connection::{Connection, Shared};
+use crate::http::minihttp::connection::{Connection, PortShared};
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 
@@ -54,7 +54,7 @@ pub(crate) fn start(
         Port::Admin => ADMIN_CONNECTIONS_MAX,
         Port::Orders | Port::SingleOrders => service.limits.max_connections,
     };
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(PortShared {
         port,
         service,
         run_queues,
@@ -71,7 +71,7 @@ pub(crate) fn start(
 }
 
 struct Engine {
-    shared: Arc<Shared>,
+    shared: Arc<PortShared>,
     connections_max: usize,
 }
 

@@ -2,6 +2,7 @@
 //! the crate reads on, and their bodies.
 
 use std::io::BufRead;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use may_minihttp::Request as MiniRequest;
@@ -10,6 +11,9 @@ use crate::http::api::problem::{Problem, Report};
 use crate::http::minihttp::socket::Socket;
 use crate::metrics::Reason;
 use crate::sync::memory_budget::{FREE_BYTES, MemoryBudget, MemoryPermit};
+
+/// What is discarded at most of a body that is refused unread.
+const DISCARD_BYTES_MAX: usize = 1 << 20;
 
 /// Why a request is refused such that nothing behind it can be trusted.
 pub(super) struct Untrusted {
@@ -98,4 +102,21 @@ pub(super) fn read_body(
         reader.consume(bytes);
     }
     Ok((body, permit))
+}
+
+/// Discards what has arrived of a body, on a socket that is shut down for
+/// reading. The crate would take it for the next request, fail to parse it, and
+/// close the connection before the reply is out.
+pub(super) fn discard_body(request: MiniRequest<'_, '_, '_>) {
+    // Dropped, the reader would discard all that a client cares to send.
+    let mut reader = ManuallyDrop::new(request.body());
+    let mut discarded = 0;
+    while discarded < DISCARD_BYTES_MAX {
+        let bytes = reader.fill_buf().map_or(0, <[u8]>::len);
+        if bytes == 0 {
+            return;
+        }
+        reader.consume(bytes);
+        discarded += bytes;
+    }
 }

@@ -131,8 +131,8 @@ impl FramingError {
     }
 }
 
-/// Why a body is refused. Always fatal for the connection, as the place where the body ends is
-/// not known or not worth reading up to.
+/// Why a body is refused. Always fatal for the connection, as the end of the body is not known or
+/// not worth reading up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.reason())]
 pub(crate) enum BodyError {

@@ -5,8 +5,8 @@ use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
 
 /// What a request's head says. Holds no borrow: the texts are ranges of the buffer that
-/// [`parse_head`](crate::http::wire::parse_head) saw, and the accessors take that buffer again, with the head still at the same
-/// place. They panic when given another one.
+/// [`parse_head`](crate::http::wire::parse_head) saw, and the accessors take that buffer again, with
+/// the head still at the same position. They panic when given another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub method: Method,

@@ -169,8 +169,8 @@ fn evaluate(
     })
 }
 
-/// Says what is wrong with a head that `httparse` refused; its own errors name a place, not a
-/// cause.
+/// Says what is wrong with a head that `httparse` refused; its own errors name a position, not
+/// a cause.
 #[cold]
 #[inline(never)]
 fn explain(head: &[u8], error: httparse::Error) -> FramingError {

@@ -8,7 +8,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Stands for a field that was not sent; an empty value has another range.
+    /// The range of a field that was not sent; an empty value has another one.
     pub(super) const ABSENT: Self = Self {
         start: u32::MAX,
         end: u32::MAX,

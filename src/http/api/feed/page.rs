@@ -1,5 +1,5 @@
-//! A page of the feed: lines written out, read once for all who ask for the
-//! same.
+//! A page of the feed: lines written out, read once for all readers that ask
+//! for the same.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -8,7 +8,7 @@ use crate::ledger::ReadError;
 use crate::pipeline::answer::Withdrawal;
 use crate::pipeline::gate::GateState;
 
-/// Why an order was not taken. `overload_status` is what says that the queue is full.
+/// Why an order was not taken. `overload_status` is the status of a full queue.
 pub(crate) fn rejected(rejection: &Rejection, overload_status: u16) -> Report<'_> {
     match rejection {
         Rejection::Invalid(invalid) => {
