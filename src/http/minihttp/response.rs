@@ -56,7 +56,7 @@ pub(super) fn write(
     }
 }
 
-/// [`PAGE_POLICY`](crate::http::api::router::PAGE_POLICY) as a line.
+/// The policy of the status page as a line.
 const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// The crate takes static header lines only.

@@ -27,7 +27,7 @@ pub(crate) struct Routed {
 /// What an engine does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Reads the body as a whole, then [calls](crate::http::api::router::call) this.
+    /// Reads the body as a whole, then [calls](crate::http::api::router::call()) this.
     Call(Target),
     /// Feeds the body to a [`Batch`](crate::http::api::batch::Batch) as it arrives.
     Batch,
