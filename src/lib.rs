@@ -63,7 +63,7 @@ pub mod internals {
         REFLECTION_STREAMS_MAX, STREAM_ORDER_BYTES_MAX, STREAM_ORDERS_MAX, SUBMIT_STREAMS_MAX,
     };
     pub use crate::http::api::batch::LAST_BYTES;
-    pub use crate::http::api::orders::line;
+    pub use crate::http::api::feed_line::line;
     pub use crate::http::minihttp::LIMITS;
     pub use crate::ledger::memory::open as open_memory;
     pub use crate::ledger::{Archive, Item, Ledger, Status};

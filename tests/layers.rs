@@ -354,7 +354,6 @@ fn circles(edges: &Edges) -> Vec<Vec<String>> {
 }
 
 #[test]
-#[ignore = "being brought about"]
 fn no_arrow_back_up_and_no_circle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let read = |name: &str| {

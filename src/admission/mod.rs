@@ -12,6 +12,7 @@ mod tests;
 mod ticket;
 #[cfg(test)]
 mod ticket_tests;
+pub(crate) mod wording;
 
 pub use self::admit::Admission;
 pub(crate) use self::observe::{OrderState, WindowReach};

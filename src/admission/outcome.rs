@@ -1,6 +1,7 @@
 //! What admission says of a submission: taken, or why not.
 
 use crate::admission::ticket::Ticket;
+use crate::admission::wording;
 use crate::ledger::Outcome;
 use crate::order::{Invalid, Order};
 use crate::pipeline::gate::GateState;
@@ -12,22 +13,22 @@ pub enum Rejection {
     #[error("{0}")]
     Invalid(#[from] Invalid),
     /// The same id is being submitted at this moment.
-    #[error("the same id is being submitted at this moment")]
+    #[error("{}", wording::BUSY)]
     Busy,
     /// The id belongs to an order with other content.
-    #[error("the id is taken by an order with other content")]
+    #[error("{}", wording::conflict(*committed))]
     Conflict {
         /// Whether that order is committed, so that it will stay so.
         committed: bool,
     },
     /// The queue is full, in orders or in bytes.
-    #[error("the queue is full")]
+    #[error("{}", wording::FULL)]
     Full {
         /// Whole seconds until it should be worth trying again.
         retry_after: u32,
     },
     /// The gate is closed: recovering, draining or ledger down.
-    #[error("orders are not taken now")]
+    #[error("{}", wording::closed(*.0))]
     Closed(GateState),
 }
 

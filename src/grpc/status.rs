@@ -1,6 +1,6 @@
 //! The error that each answer of the layers below becomes, and the sentence in it.
 
-use crate::admission::{Rejection, WindowReach};
+use crate::admission::{Rejection, WindowReach, wording};
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::ledger::{Archive, ReadError};
 use crate::order::Invalid;
@@ -24,10 +24,10 @@ pub(super) fn rejected(rejection: &Rejection) -> CallError {
             .error(rejection.to_string())
             .retry_after(1),
         Rejection::Conflict { committed } => ErrorReason::IdConflict
-            .error(conflict_detail(*committed))
+            .error(wording::conflict(*committed))
             .retry_safe(!committed),
         Rejection::Full { retry_after } => ErrorReason::QueueFull
-            .error(full_detail())
+            .error(wording::FULL)
             .retry_after(*retry_after),
         Rejection::Closed(state) => closed(*state),
     }
@@ -40,7 +40,7 @@ pub(super) fn closed(state: GateState) -> CallError {
         GateState::LedgerDown | GateState::LedgerFull => ErrorReason::LedgerDown,
         GateState::Recovering | GateState::Open => ErrorReason::Recovering,
     };
-    reason.error(closed_detail(state)).retry_after(1)
+    reason.error(wording::closed(state)).retry_after(1)
 }
 
 /// An admitted order got no outcome.
@@ -50,7 +50,9 @@ pub(super) fn withdrawn(why: &Withdrawal, retry_after: u32) -> CallError {
         Withdrawal::Drain => ErrorReason::Draining,
         Withdrawal::Ledger => ErrorReason::LedgerDown,
     };
-    reason.error(withdrawn_detail(why)).retry_after(retry_after)
+    reason
+        .error(wording::withdrawn(why))
+        .retry_after(retry_after)
 }
 
 /// An outcome can't be read.
@@ -74,56 +76,11 @@ pub(super) fn pruned(archive: &dyn Archive, seq: u64) -> CallError {
 /// An id is neither in flight nor in the window.
 pub(super) fn unknown(reach: WindowReach) -> CallError {
     let error = ErrorReason::UnknownOrder
-        .error(unknown_detail(reach))
+        .error(wording::unknown(reach.orders, reach.age))
         .number("window_outcomes", reach.orders as u64);
     match reach.age {
         Some(age) => error.number("window_age_seconds", age.as_secs()),
         None => error,
-    }
-}
-
-fn conflict_detail(committed: bool) -> &'static str {
-    if committed {
-        "the id belongs to a committed order with other content"
-    } else {
-        "the id belongs to an order in flight with other content"
-    }
-}
-
-fn full_detail() -> &'static str {
-    "the intake queue is full; nothing was kept"
-}
-
-fn closed_detail(state: GateState) -> &'static str {
-    match state {
-        GateState::Draining => "this process is about to end; another may be up",
-        GateState::LedgerDown => "the ledger has failed; orders are refused",
-        GateState::LedgerFull => {
-            "the ledger's disk is full; orders are taken again when there is space"
-        }
-        GateState::Recovering | GateState::Open => "the ledger is being recovered",
-    }
-}
-
-fn withdrawn_detail(why: &Withdrawal) -> &str {
-    match why {
-        Withdrawal::Retry(reason) => reason,
-        Withdrawal::Drain => "the process ended before the order had an outcome",
-        Withdrawal::Ledger => "the ledger failed; whether it holds the order is not known",
-    }
-}
-
-fn unknown_detail(reach: WindowReach) -> String {
-    let outcomes = reach.orders;
-    match reach.age {
-        Some(age) => format!(
-            "not in flight and not among the last {outcomes} outcomes, which reach back {} s",
-            age.as_secs()
-        ),
-        None => format!(
-            "not in flight and not among the outcomes since the start (the last {outcomes} are \
-             known)"
-        ),
     }
 }
 

@@ -7,9 +7,10 @@ use crate::admission::Admission;
 use crate::config::{Config, MAX_BODY_MAX};
 use crate::cpu::plan::{Plan, PlanRequest};
 use crate::cpu::topology::Topology;
+use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::router::Port;
-use crate::http::api::service::{Limits, Service};
+use crate::http::api::service::Service;
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
@@ -236,7 +237,7 @@ impl Engine<'_> {
                     "the order port is served by may_minihttp: {}",
                     minihttp::LIMITS
                 );
-                let bound = self.minihttp("--listen", address, Port::Orders)?;
+                let bound = self.minihttp("--listen", address, Port::SingleOrders)?;
                 Ok((None, bound))
             }
         }

@@ -1,12 +1,10 @@
-//! Batches and their replies in a drain.
+//! Batches while the process ends.
 
 use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Client, PATIENCE, Reply, Service, get, order, until};
-use crate::reply::{MANY, large_reply};
-use crate::request::{LARGE, batch, head, line, lines, pours, results, slow, statuses};
+use crate::{batch, head, line, lines, results, slow, statuses};
 
 #[test]
 fn a_drain_in_the_middle() {
@@ -107,7 +105,7 @@ fn a_drain_ends_a_batch_that_trickles() {
     ));
     until("one is taken", || service.figures().orders().0 == 1);
     service.terminate();
-    until("told so", || {
+    until("it is refused", || {
         thread::sleep(Duration::from_millis(20)); // the client is slow: that is the case
         let _ = client.try_send(line("b")); // closed in the end
         let counted = "http_requests{route=\"submit\",status=\"503\"}";
@@ -118,24 +116,4 @@ fn a_drain_ends_a_batch_that_trickles() {
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(ended.logged("drained"), 1, "{}", ended.log);
-}
-
-#[test]
-fn a_drain_ends_a_batch_that_never_pauses() {
-    let service = Service::start(&[&LARGE[..], &["--drain-timeout", "10m"]].concat());
-    let mut client = pours(&service);
-    until("it is being read", || {
-        service.figures().get("http_connections") > 1.0
-    });
-    service.terminate();
-    assert_eq!(client.reply().problem(503)["type"], "/problems/draining");
-    assert_eq!(service.wait(PATIENCE).code, Some(0));
-}
-
-#[test]
-fn a_drain_waits_for_no_reply_that_nobody_reads() {
-    let patient = ["--write-timeout", "10m", "--drain-timeout", "10m"];
-    let service = Service::start(&[&patient[..], &MANY].concat());
-    let _open = large_reply(&service);
-    service.drain();
 }

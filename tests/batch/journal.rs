@@ -1,10 +1,11 @@
-//! What the journal has of the orders of a batch.
+//! What a journal holds of batches.
 
+use crate::harness;
 use crate::harness::{Client, Directory, Service};
-use crate::request::{batch, count, lines, results};
+use crate::{batch, count, lines, results};
 
 #[test]
-fn the_journal_has_the_reasons_of_failed_orders() {
+fn the_journal_knows_why_orders_of_a_batch_failed() {
     let directory = Directory::new();
     let service = directory.start(&["--max-value", "1000"]);
     // More than one read serves, processed ones among them, and not in their order when they
@@ -39,13 +40,13 @@ fn the_journal_has_the_reasons_of_failed_orders() {
 }
 
 #[test]
-fn the_journal_has_the_outcomes_of_a_batch() {
+fn the_journal_knows_the_outcomes_of_a_batch() {
     let dir = std::env::temp_dir().join(format!("orders-batch-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir); // of an earlier run
     let flags = ["--ledger", "journal", "--data-dir", dir.to_str().unwrap()];
     let start = || {
         let mut command = Service::command();
-        let base = crate::harness::BASE_FLAGS;
+        let base = harness::BASE_FLAGS;
         command.args(&base[..base.len() - 2]).args(flags);
         Service::launch(command)
     };

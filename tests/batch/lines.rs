@@ -1,9 +1,9 @@
-//! A result for each line, whatever the line is.
+//! What each line comes to.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Service, get, order, post};
-use crate::request::{batch, lines, results, slow, statuses};
+use crate::harness::{Client, PATIENCE, Service, get, order, post};
+use crate::{batch, count, line, lines, results, slow, statuses};
 
 #[test]
 fn every_kind_of_line() {
@@ -147,82 +147,36 @@ fn an_empty_batch() {
 }
 
 #[test]
-fn a_line_over_the_limit() {
-    let service = Service::start(&["--max-body", "1KiB"]);
-    let of = |id: &str, bytes: usize| {
-        let frame = format!(r#"{{"id":"{id}","value":1,"x":""}}"#).len();
-        format!(
-            r#"{{"id":"{id}","value":1,"x":"{}"}}"#,
-            "x".repeat(bytes - frame)
-        )
-    };
-    let body = [
-        of("fits", 1024),
-        of("over", 1025),
-        of("far-over", 300_000),
-        of("fits-too", 1024) + "\r",
-        of("last", 1025),
-    ]
-    .join("\n");
-    let found = results(&Client::to(service.http).ask(batch("", &body)));
-    assert_eq!(
-        statuses(&found),
-        ["processed", "invalid", "invalid", "processed", "invalid"]
-    );
-    for n in [1, 2, 4] {
-        assert_eq!(
-            found[n]["detail"],
-            "the line is over the limit of 1024 bytes (--max-body)"
-        );
+fn lines_that_nobody_waits_for_are_acknowledged_as_queued() {
+    for (flags, prefer) in [
+        (&[][..], "Prefer: respond-async\r\n"),
+        (&[], "Prefer: wait=0\r\n"),
+        (&["--ack", "queued"], ""),
+    ] {
+        let service = slow("10s", &[&["--drain-timeout", "1ms"], flags].concat());
+        let mut client = Client::to(service.http);
+        let found = results(&client.ask(batch(prefer, &(line("a") + &line("a") + &line("b")))));
+        assert_eq!(found[0], json!({"line":1,"id":"a","status":"queued"}));
+        assert_eq!(statuses(&found), ["queued"; 3], "{prefer}{flags:?}");
+        assert_eq!(get(service.http, "/orders/b").json()["status"], "queued");
+        // What is acknowledged is counted by the drain, whichever ledger it has.
+        service.terminate();
+        let ended = service.wait(PATIENCE);
+        assert_eq!(ended.code, Some(3), "{}", ended.log);
+        assert!(ended.log.contains("lost=2"), "{}", ended.log);
     }
-    let figures = service.settled();
-    assert_eq!(
-        (figures.orders(), figures.rejected("too_large")),
-        ((2, 2, 0), 3)
-    );
 }
 
 #[test]
-fn lines_over_the_limit() {
-    let service = Service::start(&["--max-batch-orders", "3"]);
-    let body = format!("\n{}\nnonsense\n{}", lines("a", 3), lines("b", 2));
-    let found = results(&Client::to(service.http).ask(batch("", &body)));
-    assert_eq!(
-        statuses(&found),
-        [
-            "processed",
-            "processed",
-            "processed",
-            "rejected",
-            "rejected",
-            "rejected"
-        ]
+fn what_is_not_committed_in_time_is_queued() {
+    let service = slow("400ms", &["--ack-timeout", "700ms"]);
+    let found = results(&Client::to(service.http).ask(batch("", &lines("a", 6))));
+    assert_eq!(found[0]["status"], "processed");
+    assert_eq!(found[5]["status"], "queued");
+    let processed = count(&found, "processed");
+    assert!(
+        processed <= 2 && processed + count(&found, "queued") == 6,
+        "{found:?}"
     );
-    assert_eq!(found[2]["line"], 4);
-    assert_eq!(
-        found[3],
-        json!({"line":6,"status":"rejected",
-               "detail":"the batch is over 3 orders (--max-batch-orders)"})
-    );
-    let figures = service.settled();
-    assert_eq!(
-        (figures.orders(), figures.rejected("too_large")),
-        ((3, 3, 0), 3)
-    );
-}
-
-#[test]
-fn far_more_lines_than_the_limit() {
-    let service = Service::start(&["--max-batch-orders", "3"]);
-    let mut client = Client::to(service.http);
-    let problem = client.ask(batch("", &lines("a", 7))).problem(413);
-    assert_eq!(problem["type"], "/problems/body-too-large");
-    client.ends();
-    // What was taken stands; each line is counted, and the batch once.
-    let figures = service.settled();
-    assert_eq!(
-        (figures.orders(), figures.rejected("too_large")),
-        ((3, 3, 0), 4)
-    );
-    assert_eq!(get(service.http, "/orders/a-2").status, 200);
+    assert_eq!(service.settled().orders(), (6, 6, 0));
 }

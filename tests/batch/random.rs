@@ -1,7 +1,7 @@
 //! Random batches against a model.
 
 use crate::harness::{Client, Service};
-use crate::request::{batch, results};
+use crate::{batch, results};
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 struct Random(u64);

@@ -5,7 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use may_minihttp::Response;
 
-use crate::http::api::feed;
+use crate::http::api::feed_line;
 use crate::http::wire::reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase};
 use crate::metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 use crate::pipeline::throughput::RETRY_AFTER_MAX;
@@ -16,7 +16,8 @@ static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     (1..=RETRY_AFTER_MAX).map(line).collect()
 });
 
-pub(crate) fn write(
+/// Hands a reply to the crate.
+pub(super) fn write(
     reply: Reply,
     response: &mut Response<'_>,
     ledger_line: &OnceLock<&'static str>,
@@ -39,7 +40,7 @@ pub(crate) fn write(
             "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
             // A service has one ledger, so that one line is leaked.
-            feed::LEDGER_ID => {
+            feed_line::LEDGER_ID => {
                 response.header(ledger_line.get_or_init(|| format!("{name}: {value}").leak()));
             }
             other => debug_assert!(false, "a header that this engine can't send: {other}"),
@@ -50,12 +51,12 @@ pub(crate) fn write(
             Ok(text) => response.body(text),
             Err(_) => response.body_vec(bytes.to_vec()),
         },
-        Body::Bytes(bytes) => response.body_vec(bytes),
-        Body::Page(page) => response.body_vec(page.as_slice().to_vec()),
+        Body::Owned(bytes) => response.body_vec(bytes),
+        Body::Shared(bytes) => response.body_vec(bytes.to_vec()),
     }
 }
 
-/// [`PAGE_POLICY`](crate::http::api::router::PAGE_POLICY) as a line.
+/// The policy of the status page as a line.
 const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// The crate takes static header lines only.

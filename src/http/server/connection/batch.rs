@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::api::batch;
-use crate::http::api::batch::{Batch, Fed, Finishing, READ_BYTES};
+use crate::http::api::batch::{Batch, BatchCompletion, Consumed, READ_BYTES};
 use crate::http::api::problem::{Problem, Report};
 use crate::http::api::service::Service;
 use crate::http::server::connection::batch_deadline::BatchDeadline;
@@ -58,12 +58,12 @@ impl<'a> BatchReader<'a> {
     ) -> Result<(), Ending> {
         let max = self.service.limits.max_batch_body;
         let mut decoder = BodyDecoder::new(framing, max)
-            .map_err(|_| self.reject(Reason::TooLarge, batch::too_large(self.service)))?;
+            .map_err(|_| self.reject(Reason::TooLarge, batch::too_large(&self.service.limits)))?;
         loop {
             let run = decoder
                 .run(input.received())
                 .map_err(|error| match error.status() {
-                    413 => self.reject(Reason::TooLarge, batch::too_large(self.service)),
+                    413 => self.reject(Reason::TooLarge, batch::too_large(&self.service.limits)),
                     _ => self.reject(Reason::Invalid, Report::from(error).reply()),
                 })?;
             if !run.content.is_empty() {
@@ -92,20 +92,20 @@ impl<'a> BatchReader<'a> {
             let fed = self.guarded(|batch, service| batch.feed(service, content))?;
             self.wait_for_space(&fed)?;
             match fed {
-                Fed::Full(taken) => content = &content[taken..],
+                Consumed::Blocked(taken) => content = &content[taken..],
                 _ => return Ok(()),
             }
         }
     }
 
     /// Waits until the queue has taken the order that found it full, if one did.
-    fn wait_for_space(&mut self, fed: &Fed) -> Result<(), Ending> {
-        if *fed == Fed::TooManyLines {
-            let reply = batch::too_many_lines(self.service);
+    fn wait_for_space(&mut self, fed: &Consumed) -> Result<(), Ending> {
+        if *fed == Consumed::TooManyLines {
+            let reply = batch::too_many_lines(&self.service.limits);
             return Err(self.reject(Reason::TooLarge, reply));
         }
         let mut since = None;
-        while let Some(until) = self.batch.no_room(self.service) {
+        while let Some(until) = self.batch.retry_blocked(self.service) {
             since.get_or_insert_with(Instant::now);
             self.socket.park(Some(until));
         }
@@ -116,7 +116,10 @@ impl<'a> BatchReader<'a> {
     }
 
     /// A step of the batch. A panic in it ends the connection.
-    fn guarded(&mut self, step: impl FnOnce(&mut Batch, &Service) -> Fed) -> Result<Fed, Ending> {
+    fn guarded(
+        &mut self,
+        step: impl FnOnce(&mut Batch, &Service) -> Consumed,
+    ) -> Result<Consumed, Ending> {
         let stepped = catch_unwind(AssertUnwindSafe(|| step(self.batch, self.service)));
         stepped.map_err(|_| {
             let report = Problem::Internal.report("the batch could not be handled");
@@ -180,7 +183,7 @@ impl<'a> BatchReader<'a> {
 
 /// Waits for the outcomes of a batch that has been read.
 pub(crate) fn wait_for_outcomes(
-    batch: &mut Finishing,
+    batch: &mut BatchCompletion,
     socket: &mut Socket,
     service: &Service,
 ) -> Reply {

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::http::api::batch::{BODY_TIMEOUTS, is_batch};
+use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Handled, Port, Request};
+use crate::http::api::router::{Action, Handled, Port, Request, Target, Wait};
 use crate::http::api::service::{Executing, Service};
 use crate::http::server::connection::batch::BatchReader;
 use crate::http::server::connection::body::{BodyReader, RequestBody};
@@ -82,10 +82,14 @@ impl Connection {
     fn request(&mut self, idle: Duration) -> Result<(), Ending> {
         let head = self.head(idle)?;
         let received = self.input.received();
-        let route = router::route(head.path(received));
-        if is_batch(route, head.method, head.content_type(received)) {
-            return self.batch(&head);
-        }
+        let (path, content_type) = (head.path(received), head.content_type(received));
+        let routed = router::route(Port::Orders, Some(head.method), path, content_type);
+        let route = routed.label;
+        let target = match routed.action {
+            Action::Call(target) => target,
+            Action::Batch => return self.batch(&head),
+            Action::RefuseUnread(refusal) => Err(refusal),
+        };
         let body = BodyReader {
             service: &self.service,
             socket: &mut self.socket,
@@ -96,7 +100,7 @@ impl Connection {
         }
         .read()?;
         self.executing.get_or_insert_with(|| self.service.execute());
-        let reply = self.handle(&head, &body);
+        let reply = self.handle(target, &head, &body);
         let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
@@ -124,8 +128,8 @@ impl Connection {
     }
 
     /// Calls the route and waits for its reply.
-    fn handle(&mut self, head: &Head, body: &RequestBody) -> Reply {
-        let mut wait = match self.call(head, body) {
+    fn handle(&mut self, target: Target, head: &Head, body: &RequestBody) -> Reply {
+        let mut wait = match self.call(target, head, body) {
             Ok(Handled::Reply(reply)) => return reply,
             Ok(Handled::Wait(wait)) => wait,
             Err(_) => {
@@ -152,13 +156,17 @@ impl Connection {
     }
 
     /// Calls the route; an error is a panic in it.
-    fn call(&self, head: &Head, body: &RequestBody) -> thread::Result<Handled> {
+    fn call(
+        &self,
+        target: Target,
+        head: &Head,
+        body: &RequestBody,
+    ) -> thread::Result<Handled<Wait>> {
         let received = self.input.received();
         let body = body.bytes(&received[head.len..]);
         let mut prefer = head.prefer(received);
         let mut accept = head.accept(received);
         let request = Request {
-            method: head.method,
             path: head.path(received),
             query: head.query(received),
             prefer: [prefer.next(), prefer.next()],
@@ -167,7 +175,7 @@ impl Connection {
         };
         let waker = self.socket.waker();
         catch_unwind(AssertUnwindSafe(|| {
-            router::handle(&self.service, Port::Orders, &request, waker)
+            router::call(&self.service, target, &request, waker)
         }))
     }
 
