@@ -1,6 +1,6 @@
-//! What decoding one order costs. `base` is the floor: the harness, and the one allocation and
-//! copy that keeping an order's text takes anyway. The two widest bodies show that time stays
-//! linear in the names.
+//! What decoding one order costs. `base` is the floor: the harness, and the one
+//! allocation and copy that keeping an order's text takes anyway. The two
+//! widest bodies show that time stays linear in the names.
 //!
 //! Run: `cargo bench --bench decode`.
 
@@ -20,8 +20,8 @@ const SPACED: &str = r#"{
   "note": "caf\u00e9"
 }"#;
 
-/// An order of about `len` bytes, white space included: `item(i)` repeated between `open` and
-/// `close`.
+/// An order of about `len` bytes, white space included: `item(i)` repeated
+/// between `open` and `close`.
 fn long(len: usize, open: &str, close: &str, item: impl Fn(usize) -> String) -> String {
     let mut body = format!(r#"{{"id":"ord-001","value":100.50,"first":0{open}"#);
     for i in 0.. {

@@ -1,6 +1,6 @@
-//! What the dedupe window costs once it is full, its usual state: an unknown id (nearly every
-//! order), a known one (a retry), and an insert. `base` is the floor: the harness, and making the
-//! next id.
+//! What the dedupe window costs once it is full, its usual state: an unknown id
+//! (nearly every order), a known one (a retry), and an insert. `base` is the
+//! floor: the harness, and making the next id.
 //!
 //! Run: `cargo bench --bench window`.
 
@@ -9,14 +9,16 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use order_processor::internals::{Known, Status, Window};
 
-/// The default of `--dedupe-window`; a debug build only shows that the bench runs.
+/// The default of `--dedupe-window`; a debug build only shows that the bench
+/// runs.
 const IDS: u64 = if cfg!(debug_assertions) {
     10_000
 } else {
     4_000_000
 };
 
-/// The n-th id: spread over the whole range, as keyed hashes are (SplitMix64's finalizer).
+/// The n-th id: spread over the whole range, as keyed hashes are (SplitMix64's
+/// finalizer).
 fn id(n: u64) -> u128 {
     let mix = |n: u64| {
         let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

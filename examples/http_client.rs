@@ -1,4 +1,5 @@
-//! A client over plain HTTP: submits orders, retries where that is safe, follows the feed.
+//! A client over plain HTTP: submits orders, retries where that is safe,
+//! follows the feed.
 //!
 //! ```text
 //! cargo run --release                                    # the service
@@ -6,9 +7,9 @@
 //! cargo run --release --example http_client 10.0.0.7:8080 500
 //! ```
 //!
-//! Two rules matter: an order keeps its id however often it is sent, so a retry after a 503 or a
-//! broken connection can't duplicate it; and a reader of the feed remembers the last sequence it
-//! has seen and continues from there.
+//! Two rules matter: an order keeps its id however often it is sent, so a retry
+//! after a 503 or a broken connection can't duplicate it; and a reader of the
+//! feed remembers the last sequence it has seen and continues from there.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -105,13 +106,15 @@ impl Client {
     fn submit(&mut self, order: &str) -> Result<Value> {
         for attempt in 0..TRIES {
             let pause = match self.ask("POST", "/submit", order) {
-                // Processed; processed before; failed by the processor, which is also final.
+                // Processed; processed before; failed by the processor, which
+                // is also final.
                 Ok(reply) if matches!(reply.status, 200 | 201 | 422) => {
                     return Ok(serde_json::from_slice(&reply.body)?);
                 }
                 // Accepted, without an outcome yet: asking again waits for it.
                 Ok(reply) if reply.status == 202 => Duration::from_millis(100),
-                // Full, draining, recovering: send the same order again, with the same id.
+                // Full, draining, recovering: send the same order again, with
+                // the same id.
                 Ok(reply) if matches!(reply.status, 429 | 503) => {
                     Duration::from_secs(reply.retry_after.unwrap_or(1))
                 }
@@ -127,7 +130,8 @@ impl Client {
         Err("no outcome after many attempts".into())
     }
 
-    /// The outcomes after a sequence, once there are any; none after [`WAIT`] without one.
+    /// The outcomes after a sequence, once there are any; none after [`WAIT`]
+    /// without one.
     fn outcomes(&mut self, after: u64) -> Result<Vec<Value>> {
         let target = format!("/orders?after={after}&wait={WAIT}");
         let reply = self.ask("GET", &target, "")?;

@@ -17,8 +17,8 @@ use rust_decimal::Decimal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// What each account has spent, by order id: an order may be processed more than
-/// once, and must count once.
+/// What each account has spent, by order id: an order may be processed more
+/// than once, and must count once.
 struct Desk {
     limit: Decimal,
     accounts: Mutex<HashMap<String, HashMap<String, Decimal>>>,

@@ -1,5 +1,5 @@
-//! Wall time. Durations are measured with [`Instant`](std::time::Instant) instead, which is
-//! monotonic.
+//! Wall time. Durations are measured with [`Instant`](std::time::Instant)
+//! instead, which is monotonic.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

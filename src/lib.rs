@@ -7,12 +7,14 @@
 //!                                  claim the id    full: 503        spin-park   full: wait       batch, publish, wake
 //! ```
 //!
-//! A program that brings its own [`Processor`] starts a [`Server`] with it; see `examples/`.
+//! A program that brings its own [`Processor`] starts a [`Server`] with it; see
+//! `examples/`.
 //!
 //! # Layers
 //!
-//! Uppermost first. A layer imports from layers below it, never from one above, and no two files
-//! import each other; `tests/layers.rs` reads this table and fails on an arrow back up or a circle.
+//! Uppermost first. A layer imports from layers below it, never from one above,
+//! and no two files import each other; `tests/layers` reads this table and
+//! fails on an arrow back up or a circle.
 //!
 //! | layer | what it is for |
 //! |---|---|
@@ -50,8 +52,9 @@ pub use order::{Order, OrderId};
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Server, StartError};
 
-/// What the benches, the tests and the journal's command-line tools of this package reach into.
-/// No part of the public API: anything here may change in any release.
+/// What the benches, the tests and the journal's command-line tools of this
+/// package reach into. No part of the public API: anything here may change in
+/// any release.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::admission::{Admission, Admitted};

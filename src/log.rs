@@ -9,11 +9,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
-/// Logs the service from the level asked for and its libraries from `warn` (below
-/// it, their events are of use to their authors only); everything at `trace`. Two
-/// libraries are silent below that: `may_minihttp` logs an error when a client
-/// closes its connection, and `h2` warns of each frame that a client shouldn't
-/// have sent, so a client could fill the log.
+/// Logs the service from the level asked for and its libraries from `warn`
+/// (below it, their events are of use to their authors only); everything at
+/// `trace`. Two libraries are silent below that: `may_minihttp` logs an error
+/// when a client closes its connection, and `h2` warns of each frame that a
+/// client shouldn't have sent, so a client could fill the log.
 pub(crate) fn start(config: &Config) {
     let level = match config.log_level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -41,8 +41,8 @@ pub(crate) fn start(config: &Config) {
         .init();
 }
 
-/// Logs a panic on a coroutine in one line, since a backtrace takes more stack than
-/// a coroutine has. Such a panic is caught and fails one request.
+/// Logs a panic on a coroutine in one line, since a backtrace takes more stack
+/// than a coroutine has. Such a panic is caught and fails one request.
 pub(crate) fn shorten_panics() {
     let default_hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -1,5 +1,5 @@
-//! The demonstration: five slow workers, a hundred slots, more load than that. What does
-//! not fit is refused at once, and what was taken gets its outcome.
+//! The demonstration: five slow workers, a hundred slots, more load than that.
+//! What does not fit is refused at once, and what was taken gets its outcome.
 
 mod harness;
 
@@ -136,7 +136,8 @@ fn the_status_of_a_full_queue_can_be_chosen(engine: &str) {
         (&"/problems/queue-full".into(), &true.into())
     );
     refused.retry_after();
-    // One with the worker, two in the queue; the worker may have been slow to take its one.
+    // One with the worker, two in the queue; the worker may have been slow to
+    // take its one.
     let figures = service.figures();
     assert!((2..=3).contains(&figures.inside()), "{figures:?}");
     let id = problem["id"].as_str().unwrap();

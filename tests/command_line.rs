@@ -1,4 +1,5 @@
-//! Flags, variables and exit codes, as the process that starts the service sees them.
+//! Flags, variables and exit codes, as the process that starts the service sees
+//! them.
 
 mod harness;
 
@@ -70,7 +71,8 @@ fn a_bad_value_is_named_by_its_flag() {
 
 #[test]
 fn a_core_that_is_not_there_is_bad_usage() {
-    // Well formed, so that it is refused only after the log has started: the last line tells.
+    // Well formed, so that it is refused only after the log has started: the
+    // last line tells.
     let mut command = Service::command();
     command.args(BASE_FLAGS).args(["--pin", "1023"]);
     let output = command.output().unwrap();
@@ -206,7 +208,8 @@ fn a_port_in_use(engine: &str) {
         assert!(reason.contains(flag) && reason.contains(&address), "{text}");
         assert!(output.stdout.is_empty(), "no address is printed");
     }
-    // Two instances don't share a port either, though the engine would let them.
+    // Two instances don't share a port either, though the engine would let
+    // them.
     let service = Service::on(engine, &[]);
     for (flag, address) in [
         ("--listen", service.http.to_string()),

@@ -1,5 +1,5 @@
-//! A thread of the service that panics ends the process with exit code 1, and the
-//! next start has every order that was acknowledged as committed.
+//! A thread of the service that panics ends the process with exit code 1, and
+//! the next start has every order that was acknowledged as committed.
 
 mod harness;
 
@@ -17,8 +17,8 @@ use order_processor::{Config, Order, Processor, Server, Verdict};
 const DATA_DIR: &str = "ORDERS_TEST_CRASH_DATA_DIR";
 const CLIENTS: usize = 4;
 
-/// One worker processes orders. The other panics outside of the work for an order
-/// when a line comes in on standard input.
+/// One worker processes orders. The other panics outside of the work for an
+/// order when a line comes in on standard input.
 #[derive(Default)]
 struct Unsound {
     taken: AtomicBool,

@@ -132,7 +132,8 @@ fn no_space_for_a_batch() {
     let service = data.start(&[]);
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
-    // The second segment is being made meanwhile, and would find no space either.
+    // The second segment is being made meanwhile, and would find no space
+    // either.
     until("prepared", || {
         data.0.join("journal-0000000002.seg").exists()
     });

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT: what was taken gets its answer, what comes is told to go elsewhere,
-//! and the exit code says how it went.
+//! SIGTERM and SIGINT: what was taken gets its answer, what comes is told to go
+//! elsewhere, and the exit code says how it went.
 
 mod harness;
 
@@ -144,7 +144,8 @@ fn the_deadline_is_kept_and_the_lost_are_counted(engine: &str) {
         let asked = submit("Prefer: respond-async\r\n", &body);
         assert_eq!(Client::to(service.http).ask(asked).status, 202);
     }
-    // One of those who wait is a duplicate of an order that somebody was told is queued.
+    // One of those who wait is a duplicate of an order that somebody was told
+    // is queued.
     let mut behind = Client::to(service.http);
     behind.send(order("q0"));
     until("all inside", || {

@@ -1,5 +1,5 @@
-//! What goes wrong around the service: no descriptors, a processor that panics or balks,
-//! and clients that send whatever they like.
+//! What goes wrong around the service: no descriptors, a processor that panics
+//! or balks, and clients that send whatever they like.
 
 mod harness;
 
@@ -16,8 +16,9 @@ use order_processor::{Config, Order, Processor, Server, Verdict};
 
 on_both_engines!(deep_nesting_is_an_answer, the_largest_bodies_are_an_answer,);
 
-/// Starts under a limit of so many descriptors, fills it up with `seats` clients inside and more
-/// outside, and holds that those inside are served, nothing spins, and all is well afterwards.
+/// Starts under a limit of so many descriptors, fills it up with `seats`
+/// clients inside and more outside, and holds that those inside are served,
+/// nothing spins, and all is well afterwards.
 fn short_of_descriptors(limit: usize, seats: usize, look_at: impl Fn(&Service)) {
     let mut command = Service::command_after(&format!("ulimit -n {limit}"));
     command.args(BASE_FLAGS);
@@ -114,7 +115,8 @@ fn accepting_backs_off_when_descriptors_run_out() {
     service.drain();
 }
 
-/// Panics at ids that begin with `panic`; balks once at those that begin with `retry`.
+/// Panics at ids that begin with `panic`; balks once at those that begin with
+/// `retry`.
 struct Moody(std::sync::Mutex<Vec<String>>);
 
 impl Processor for Moody {
@@ -227,8 +229,8 @@ fn a_fault_loses_no_acknowledged_order_that_is_with_a_processor() {
     service.drain();
 }
 
-/// The process ends soon after a fault: the client of a batch gets its 503 before
-/// that, however slowly it sends.
+/// The process ends soon after a fault: the client of a batch gets its 503
+/// before that, however slowly it sends.
 #[test]
 fn a_fault_answers_a_batch_at_once() {
     let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();

@@ -1,5 +1,5 @@
-//! Thousands of connections that send mutilated requests: the service goes on, and its
-//! counts agree with one another. `FUZZ_SEED=…` repeats a run.
+//! Thousands of connections that send mutilated requests: the service goes on,
+//! and its counts agree with one another. `FUZZ_SEED=…` repeats a run.
 
 mod harness;
 
@@ -14,7 +14,8 @@ on_both_engines!(mutilated_requests);
 const CLIENTS: u64 = 4;
 const CONNECTIONS: u64 = 750;
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
+/// generators", 2014).
 struct Random(u64);
 
 impl Random {
@@ -75,7 +76,8 @@ fn throw(address: SocketAddr, seed: u64) {
         let mut client = Client::to(address);
         let (first, rest) = bytes.split_at(random.below(bytes.len()));
         let sent = client.try_send(first).and_then(|()| client.try_send(rest));
-        // A third waits for what comes, one closes its side first, one just goes.
+        // A third waits for what comes, one closes its side first, one just
+        // goes.
         match random.below(3) {
             _ if sent.is_err() => {}
             0 => {

@@ -1,6 +1,6 @@
-//! The gRPC port with clients in Python: grpcio, whose stubs come from the committed .proto
-//! (calls, reflection, health, and a restart in the middle), and one that breaks the rules of
-//! HTTP/2.
+//! The gRPC port with clients in Python: grpcio, whose stubs come from the
+//! committed .proto (calls, reflection, health, and a restart in the middle),
+//! and one that breaks the rules of HTTP/2.
 
 mod harness;
 

@@ -1,5 +1,6 @@
-//! The order port's own HTTP/1.1 loop on the wire: where a request ends, what is refused
-//! because of it, and that nothing behind a refused request is executed.
+//! The order port's own HTTP/1.1 loop on the wire: where a request ends, what
+//! is refused because of it, and that nothing behind a refused request is
+//! executed.
 
 mod harness;
 
@@ -14,7 +15,8 @@ fn head(lines: &str) -> String {
     format!("POST /submit HTTP/1.1\r\nHost: orders\r\n{lines}\r\n")
 }
 
-/// Sends `bad` with a valid order pipelined behind it: this status, then the end.
+/// Sends `bad` with a valid order pipelined behind it: this status, then the
+/// end.
 #[track_caller]
 fn refused(address: SocketAddr, bad: &[u8], status: u16) {
     let mut client = Client::to(address);

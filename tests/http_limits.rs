@@ -1,5 +1,5 @@
-//! What the order port's own loop does to clients that take too long, take too much
-//! or are too many.
+//! What the order port's own loop does to clients that take too long, take too
+//! much or are too many.
 
 mod harness;
 
@@ -10,8 +10,8 @@ use harness::{
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
 const LATE: &str = "300ms";
 
-/// Connections open on the order port. The scrape's own is one more; so may those of earlier
-/// scrapes be, for a moment.
+/// Connections open on the order port. The scrape's own is one more; so may
+/// those of earlier scrapes be, for a moment.
 fn connections(service: &Service) -> f64 {
     service.figures().get("http_connections") - 1.0
 }

@@ -1,5 +1,5 @@
-//! The order port's own HTTP/1.1 loop on the wire: how requests follow one another on a
-//! connection, and in which order replies come.
+//! The order port's own HTTP/1.1 loop on the wire: how requests follow one
+//! another on a connection, and in which order replies come.
 
 mod harness;
 
@@ -47,7 +47,8 @@ fn a_waiting_request_holds_those_behind_it_back() {
     let service = Service::start(&["--processor", "simulate", "--simulate", "300ms..300ms"]);
     let mut client = Client::to(service.http);
     let conflicting = submit("", r#"{"id":"a","value":2}"#);
-    // Were they executed side by side, the second would find the first in flight.
+    // Were they executed side by side, the second would find the first in
+    // flight.
     client.send(
         [
             HEALTH,

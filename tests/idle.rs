@@ -10,16 +10,16 @@ use harness::{Client, Service, on_both_engines, order, until};
 on_both_engines!(without_connections, with_connections_that_wait,);
 
 const LOOK: Duration = Duration::from_secs(2);
-/// A spinning thread would take all of [`LOOK`]; what is left is two looks at the clock a
-/// second by the engine's date.
+/// A spinning thread would take all of [`LOOK`]; what is left is two looks at
+/// the clock a second by the engine's date.
 const CPU_MAX: Duration = Duration::from_millis(20);
 const SLEEPS_MAX: u64 = 60;
 
 /// Processor time and sleeps of the process over [`LOOK`].
 #[track_caller]
 fn is_idle(service: &Service) {
-    // What the start or the last request left behind may still be going on, so it counts if
-    // one of several looks finds the process at rest.
+    // What the start or the last request left behind may still be going on, so
+    // it counts if one of several looks finds the process at rest.
     until("at rest", || {
         let before = (service.cpu_time(), service.sleeps());
         thread::sleep(LOOK); // the time looked at, not a wait for anything

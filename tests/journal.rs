@@ -1,6 +1,6 @@
-//! `--ledger journal`: a final reply is on disk. Shown on the real process: over
-//! restarts, kill -9 under load, a disk that is slow or fails, a directory that
-//! is not to be had. What only a simulated disk can show (power loss, torn
+//! `--ledger journal`: a final reply is on disk. Shown on the real process:
+//! over restarts, kill -9 under load, a disk that is slow or fails, a directory
+//! that is not to be had. What only a simulated disk can show (power loss, torn
 //! writes) is tested beside the code.
 
 mod harness;
@@ -66,7 +66,8 @@ fn outcomes_outlive_the_process() {
     killed.drain();
 }
 
-/// The longest order that admission lets in fits a record, whatever the verdict.
+/// The longest order that admission lets in fits a record, whatever the
+/// verdict.
 #[test]
 fn the_longest_order_is_committed_and_comes_back() {
     const MAX: usize = 16 << 20;

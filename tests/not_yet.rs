@@ -1,10 +1,12 @@
-//! What the contract names and this version doesn't have is refused, by flag and by variable.
+//! What the contract names and this version doesn't have is refused, by flag
+//! and by variable.
 
 mod harness;
 
 use harness::Service;
 
-/// Runs the binary, which has to end with one line on standard error and exit code 2.
+/// Runs the binary, which has to end with one line on standard error and exit
+/// code 2.
 #[track_caller]
 fn refused(flags: &[&str], variables: &[(&str, &str)]) -> String {
     let output = Service::command()

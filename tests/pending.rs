@@ -61,7 +61,8 @@ fn told(service: &Service, id: &str) {
     assert_eq!(reply.status, 202, "{reply:?}");
 }
 
-/// All have one outcome, under the sequences from 1 on, and nobody else has one.
+/// All have one outcome, under the sequences from 1 on, and nobody else has
+/// one.
 #[track_caller]
 fn one_outcome_each(service: &Service, ids: &[String]) {
     let mut client = Client::to(service.http);

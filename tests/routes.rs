@@ -17,8 +17,8 @@ const JSON: &str = "application/json";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a GET is answered with on the order port, once order `a` is there. The feed is the last,
-/// which the other engine leaves out.
+/// What a GET is answered with on the order port, once order `a` is there. The
+/// feed is the last, which the other engine leaves out.
 const ROUTES: [(&str, &str); 8] = [
     ("/", "text/html; charset=utf-8"),
     ("/openapi.json", JSON),

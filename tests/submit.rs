@@ -1,4 +1,5 @@
-//! `POST /submit` and what shows its outcome, on both engines, with the real `curl` first.
+//! `POST /submit` and what shows its outcome, on both engines, with the real
+//! `curl` first.
 
 mod harness;
 
@@ -154,7 +155,8 @@ fn a_client_may_decline_to_wait(engine: &str) {
         let reply = post(service.http, prefer, &order);
         assert_eq!(reply.status, 202, "{reply:?}");
         assert_eq!(reply.json(), json!({"id": id, "status": "queued"}));
-        // The other engine takes static header lines only, and says so at start.
+        // The other engine takes static header lines only, and says so at
+        // start.
         if engine == "native" {
             let location = format!("/orders/{id}");
             assert_eq!(reply.header("location"), Some(location.as_str()));

@@ -24,8 +24,8 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Admission to `pipeline`. The key must be the one that its window is hashed
-    /// with.
+    /// Admission to `pipeline`. The key must be the one that its window is
+    /// hashed with.
     pub fn new(pipeline: Arc<Pipeline>, key: HashKey) -> Self {
         Self { pipeline, key }
     }
@@ -40,8 +40,8 @@ impl Admission {
     }
 
     /// Submits an order as JSON text from a plain thread, and waits for its
-    /// answer; `None` if there is none after `timeout`: the order is acknowledged
-    /// as queued then.
+    /// answer; `None` if there is none after `timeout`: the order is
+    /// acknowledged as queued then.
     ///
     /// # Errors
     /// A [`Rejection`]; nothing remains of the order then.
@@ -101,8 +101,8 @@ impl Admission {
         )
     }
 
-    /// Has what the claim of this id will read brought into the cache while the rest
-    /// of the order is decoded.
+    /// Has what the claim of this id will read brought into the cache while the
+    /// rest of the order is decoded.
     fn prefetch(&self, id: u128) {
         self.pipeline.claims.prefetch(id);
         self.pipeline.window.prefetch(id);
@@ -120,9 +120,9 @@ impl Admission {
         }
     }
 
-    /// Offers an order that is one of many and can wait: it is taken only while half
-    /// of the queue is free, so that single orders get in beside any number of
-    /// batches.
+    /// Offers an order that is one of many and can wait: it is taken only while
+    /// half of the queue is free, so that single orders get in beside any
+    /// number of batches.
     pub fn offer(&self, order: Order, waker: Option<&Waker>) -> Offered {
         let pipeline = &self.pipeline;
         if pipeline.gate.state() == GateState::Open && !pipeline.has_bulk_capacity() {
@@ -166,15 +166,8 @@ impl Admission {
                     return Offered::Rejected(self.conflict(false));
                 }
                 Claimed::InFlight { claim, same: true } => {
-                    let waiter = Arc::new(Waiter::new(waker.cloned()));
-                    if self.pipeline.claims.attach(claim, &waiter) {
-                        self.pipeline.metrics.admission.duplicate.inc();
-                        return Offered::Admitted(Admitted::Waiting(Ticket {
-                            pipeline: self.pipeline.clone(),
-                            claim,
-                            waiter,
-                            duplicate: true,
-                        }));
+                    if let Some(ticket) = self.attach(claim, waker) {
+                        return Offered::Admitted(Admitted::Waiting(ticket));
                     }
                     // It ended meanwhile: the next try finds its outcome.
                 }
@@ -195,10 +188,10 @@ impl Admission {
             self.release(claim);
             return self.committed(known, content);
         }
-        // An order with this id may have become pending since the gate let us in.
-        // That happens behind a closed gate only; it freed its slot with Release,
-        // and our claim has read that slot with Acquire: so the gate is seen to be
-        // closed, too.
+        // An order with this id may have become pending since the gate let us
+        // in. That happens behind a closed gate only; it freed its slot with
+        // Release, and our claim has read that slot with Acquire: so the gate
+        // is seen to be closed, too.
         if self.pipeline.gate.is_closed() {
             self.release(claim);
             return Offered::Rejected(self.closed(self.pipeline.gate.state()));
@@ -227,6 +220,22 @@ impl Admission {
         }))
     }
 
+    /// Lets a duplicate wait for the order that has the claim; `None` if that has
+    /// ended.
+    fn attach(&self, claim: Claim, waker: Option<&Waker>) -> Option<Ticket> {
+        let waiter = Arc::new(Waiter::new(waker.cloned()));
+        if !self.pipeline.claims.attach(claim, &waiter) {
+            return None;
+        }
+        self.pipeline.metrics.admission.duplicate.inc();
+        Some(Ticket {
+            pipeline: self.pipeline.clone(),
+            claim,
+            waiter,
+            duplicate: true,
+        })
+    }
+
     /// Counts a submission that a front end refused.
     pub fn reject(&self, reason: Reason) {
         self.pipeline.metrics.admission.rejected.inc(reason);
@@ -245,8 +254,8 @@ impl Admission {
         }))
     }
 
-    /// Releases a claim whose order never got into the queue. Nobody waits for it: a
-    /// submission that met it got [`Rejection::Busy`].
+    /// Releases a claim whose order never got into the queue. Nobody waits for
+    /// it: a submission that met it got [`Rejection::Busy`].
     fn release(&self, claim: Claim) {
         // Gone already if the drain deadline has passed.
         let _ = self.pipeline.claims.withdraw(claim);

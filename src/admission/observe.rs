@@ -63,9 +63,9 @@ impl Admission {
         self.pipeline.archive()
     }
 
-    /// Reads the outcome with this sequence and hands it to `reply`, now or later, on whatever
-    /// thread. Wakers that `reply` calls are flushed behind it. Before the ledger is open the
-    /// answer is [`ReadError::Busy`].
+    /// Reads the outcome with this sequence and hands it to `reply`, now or
+    /// later, on whatever thread. Wakers that `reply` calls are flushed behind
+    /// it. Before the ledger is open the answer is [`ReadError::Busy`].
     pub(crate) fn read(&self, seq: u64, reply: impl FnOnce(Read) + Send + 'static) {
         let Some(archive) = self.archive() else {
             return reply(Err(ReadError::Busy));
@@ -78,8 +78,8 @@ impl Admission {
         archive.read(seq, Box::new(reply));
     }
 
-    /// Reads the outcomes after sequence `after`, as [`Archive::read_range`] does; the rest as with
-    /// [`read`](Self::read).
+    /// Reads the outcomes after sequence `after`, as [`Archive::read_range`]
+    /// does; the rest as with [`read`](Self::read).
     pub(crate) fn read_range(
         &self,
         after: u64,
@@ -106,14 +106,14 @@ impl Admission {
         }
     }
 
-    /// Has `waker` called when next an order ends, or when the service drains. Look at what you
-    /// wait for after this call: it may have come already.
+    /// Has `waker` called when next an order ends, or when the service drains.
+    /// Look at what you wait for after this call: it may have come already.
     pub(crate) fn watch(&self, waker: &Waker) -> Watch {
         self.pipeline.progress.watch(waker)
     }
 
-    /// Has `waker` called when next [`state`](Self::state) changes; the rest as with
-    /// [`watch`](Self::watch).
+    /// Has `waker` called when next [`state`](Self::state) changes; the rest as
+    /// with [`watch`](Self::watch).
     pub(crate) fn watch_state(&self, waker: &Waker) -> Watch {
         self.pipeline.gate.changed.watch(waker)
     }

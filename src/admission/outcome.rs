@@ -39,8 +39,8 @@ pub enum Offered {
     Admitted(Admitted),
     /// It was not taken, and won't be.
     Rejected(Rejection),
-    /// The queue is full: the order back, uncounted. Offer it again after progress
-    /// ([`Admission::watch`](crate::admission::Admission::watch)), or
+    /// The queue is full: the order back, uncounted. Offer it again after
+    /// progress ([`Admission::watch`](crate::admission::Admission::watch)), or
     /// [give it up](crate::admission::Admission::give_up).
     Full(Order),
 }

@@ -15,8 +15,8 @@ fn order(admission: &Admission, id: &str) -> Order {
     admission.decode(json.as_bytes()).unwrap()
 }
 
-/// An order becomes pending while another with its id is between the gate and its
-/// claim: the second one is rejected.
+/// An order becomes pending while another with its id is between the gate and
+/// its claim: the second one is rejected.
 #[test]
 fn a_pending_id_is_not_claimed_again() {
     let pipeline = Pipeline::for_tests(&Settings::for_tests());

@@ -17,7 +17,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The answer, once there is one. There always is one when the drain is over.
+    /// The answer, once there is one. There always is one when the drain is
+    /// over.
     pub fn answer(&self) -> Option<Answer> {
         let answer = self.waiter.get().cloned();
         // At the drain deadline an order may still be with a worker that is not
@@ -41,8 +42,8 @@ impl Ticket {
         self.duplicate
     }
 
-    /// Stops waiting because the order is acknowledged as queued. `false` if it has
-    /// ended: then there is an answer, now or in a moment.
+    /// Stops waiting because the order is acknowledged as queued. `false` if it
+    /// has ended: then there is an answer, now or in a moment.
     pub fn ack_queued(&self) -> bool {
         self.pipeline.claims.ack_queued(self.claim)
     }

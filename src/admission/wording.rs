@@ -1,7 +1,9 @@
-//! What clients are told about their orders, in the same words on every front end.
+//! What clients are told about their orders, in the same words on every front
+//! end.
 //!
-//! A front end picks the status and the machine-readable reason; the sentence for people comes from
-//! here. None of these sentences is part of an interface: programs go by status and reason.
+//! A front end picks the status and the machine-readable reason; the sentence
+//! for people comes from here. None of these sentences is part of an interface:
+//! programs go by status and reason.
 
 use std::time::Duration;
 
@@ -43,8 +45,8 @@ pub(crate) fn withdrawn(why: &Withdrawal) -> &str {
     }
 }
 
-/// No outcome of this id is known: the dedupe window holds so many outcomes, the oldest of this age
-/// once it is full.
+/// No outcome of this id is known: the dedupe window holds so many outcomes,
+/// the oldest of this age once it is full.
 pub(crate) fn unknown(outcomes: usize, age: Option<Duration>) -> String {
     match age {
         Some(age) => format!(

@@ -1,8 +1,10 @@
-//! What is wrong with the text of a single value. `usage` puts the flag or the variable before it.
+//! What is wrong with the text of a single value. `usage` puts the flag or the
+//! variable before it.
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum BadValue {
-    /// It is well formed and outside its limits, which are given with their unit.
+    /// It is well formed and outside its limits, which are given with their
+    /// unit.
     #[error("must be between {min} and {max}")]
     Range { min: String, max: String },
     /// It does not have the form that is named.

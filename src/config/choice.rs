@@ -1,4 +1,5 @@
-//! The types of flags that offer a choice: which values there are, and their names.
+//! The types of flags that offer a choice: which values there are, and their
+//! names.
 
 use std::time::Duration;
 
@@ -39,14 +40,16 @@ pub enum Pin {
     Auto,
     /// No thread is pinned, and none spins.
     Off,
-    /// Workers take these cores in turn: at least one, none twice, each id below 1024.
+    /// Workers take these cores in turn: at least one, none twice, each id
+    /// below 1024.
     Cores(Vec<usize>),
 }
 
 /// `--processor`: what the workers do with an order.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processor {
-    /// Processes an order whose value is above zero and at most --max-value, fails any other.
+    /// Processes an order whose value is above zero and at most --max-value,
+    /// fails any other.
     Rules,
     /// Waits a random delay and fails a share of orders, as --simulate says.
     Simulate,
@@ -63,7 +66,8 @@ pub struct Simulate {
     pub fail_ratio: f64,
 }
 
-/// `--overload-status`: the HTTP status of an order rejected because the queue is full.
+/// `--overload-status`: the HTTP status of an order rejected because the queue
+/// is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverloadStatus {
     /// 503 Service Unavailable.

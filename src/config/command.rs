@@ -1,6 +1,7 @@
 //! What the program is asked to do: run the service, or read a journal.
 //!
-//! The first word decides, so that the service's flags and the tools' don't mix.
+//! The first word decides, so that the service's flags and the tools' don't
+//! mix.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,7 +19,8 @@ use crate::config::value;
 pub enum Command {
     /// Run the service.
     Serve(Box<Config>),
-    /// Read every byte of the journal in this directory and say whether it is whole.
+    /// Read every byte of the journal in this directory and say whether it is
+    /// whole.
     Verify(PathBuf),
     /// Print outcomes from a journal.
     Cat(Cat),
@@ -60,10 +62,12 @@ enum Tool {
 }
 
 impl Command {
-    /// Parses a command line (its first word is the program) with the variables of this process.
+    /// Parses a command line (its first word is the program) with the variables
+    /// of this process.
     ///
     /// # Errors
-    /// [`UsageError`] for `--help`, `--version` and bad usage; print it and exit with its code.
+    /// [`UsageError`] for `--help`, `--version` and bad usage; print it and
+    /// exit with its code.
     pub fn try_parse<A>(args: A) -> Result<Self, UsageError>
     where
         A: IntoIterator<Item: Into<OsString>>,

@@ -1,10 +1,12 @@
-//! The command line and the environment, parsed and checked whole before anything binds.
+//! The command line and the environment, parsed and checked whole before
+//! anything binds.
 //!
-//! [`Config`] is what the rest of the program sees: typed values, each inside its limits, and the
-//! limits consistent with one another. A field is a flag: its doc comment is the text of `--help`,
-//! its type and parser say what is accepted. A flag wins over its variable `ORDERS_<NAME>`, the
-//! variable over the default. Unknown `ORDERS_` variables are ignored, since Kubernetes sets some
-//! of its own (`ORDERS_SERVICE_HOST`) for a service named `orders`.
+//! [`Config`] is what the rest of the program sees: typed values, each inside
+//! its limits, and the limits consistent with one another. A field is a flag:
+//! its doc comment is the text of `--help`, its type and parser say what is
+//! accepted. A flag wins over its variable `ORDERS_<NAME>`, the variable over
+//! the default. Unknown `ORDERS_` variables are ignored, since Kubernetes sets
+//! some of its own (`ORDERS_SERVICE_HOST`) for a service named `orders`.
 //!
 //! | file | holds |
 //! |---|---|

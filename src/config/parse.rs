@@ -1,9 +1,10 @@
 //! From words and variables to a checked [`Config`].
 //!
-//! The words are parsed twice: alone, and with a flag added for each variable whose flag is not
-//! among them. Clap's own `env` reads only the process's environment, which parallel tests can't
-//! set and [`Config::default`] must not see, and its errors don't tell a variable from a flag. Here
-//! what the first pass refuses was typed, and what the second refuses came from a variable.
+//! The words are parsed twice: alone, and with a flag added for each variable
+//! whose flag is not among them. Clap's own `env` reads only the process's
+//! environment, which parallel tests can't set and [`Config::default`] must not
+//! see, and its errors don't tell a variable from a flag. Here what the first
+//! pass refuses was typed, and what the second refuses came from a variable.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,8 +16,9 @@ use crate::config::flags::Config;
 use crate::config::relations;
 use crate::config::usage::{Given, UsageError, one_line};
 
-/// Variables of flags to come. A flag that isn't declared is an error, but its variable would be
-/// ignored, and an operator would rely on tokens that nothing checks.
+/// Variables of flags to come. A flag that isn't declared is an error, but its
+/// variable would be ignored, and an operator would rely on tokens that nothing
+/// checks.
 const RESERVED: [&str; 4] = [
     "ORDERS_TOKEN_FILE",
     "ORDERS_NATS_STREAM",
@@ -28,11 +30,12 @@ const RESERVED: [&str; 4] = [
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 impl Config {
-    /// Parses and checks a command line (its first word is the program) with the variables of this
-    /// process.
+    /// Parses and checks a command line (its first word is the program) with
+    /// the variables of this process.
     ///
     /// # Errors
-    /// [`UsageError`] for `--help`, `--version` and bad usage; print it and exit with its code.
+    /// [`UsageError`] for `--help`, `--version` and bad usage; print it and
+    /// exit with its code.
     pub fn try_parse<A>(args: A) -> Result<Self, UsageError>
     where
         A: IntoIterator<Item: Into<OsString>>,
@@ -40,7 +43,8 @@ impl Config {
         Self::parse_from(args, std::env::vars_os())
     }
 
-    /// [`Config::try_parse`] with the variables given; those that are no flag's are ignored.
+    /// [`Config::try_parse`] with the variables given; those that are no flag's
+    /// are ignored.
     ///
     /// # Errors
     /// As [`Config::try_parse`].
@@ -84,8 +88,8 @@ pub(super) fn variable(flag: &str) -> String {
 /// The value of the variable `name`, if it is set.
 ///
 /// # Errors
-/// It is not UTF-8, or empty: neither "unset" nor a value. An empty path must not fall back to the
-/// default in silence.
+/// It is not UTF-8, or empty: neither "unset" nor a value. An empty path must
+/// not fall back to the default in silence.
 pub(super) fn variable_text<'a>(
     env: &'a Variables,
     name: &str,

@@ -1,7 +1,8 @@
-//! Counts, times and sizes of the command line: text in, a number inside its limits out.
+//! Counts, times and sizes of the command line: text in, a number inside its
+//! limits out.
 //!
-//! Times need a unit, since a bare `30` is seconds to one reader and milliseconds to the next;
-//! sizes don't, since bytes are bytes.
+//! Times need a unit, since a bare `30` is seconds to one reader and
+//! milliseconds to the next; sizes don't, since bytes are bytes.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -26,7 +27,8 @@ const SIZE_UNITS_DECIMAL: [(&str, u64); 4] = [
     ("TB", 1_000_000_000_000),
 ];
 
-/// A number of bytes in the largest binary unit that is exact, as it would be written in a flag.
+/// A number of bytes in the largest binary unit that is exact, as it would be
+/// written in a flag.
 pub(super) fn show_bytes(bytes: u64) -> String {
     let exact = |unit: &&(&str, u64)| bytes >= unit.1 && bytes.is_multiple_of(unit.1);
     match SIZE_UNITS.iter().find(exact) {
@@ -41,8 +43,8 @@ pub(super) fn count(
     unit: &'static str,
 ) -> impl Fn(&str) -> Result<usize, BadValue> + Clone {
     move |text| {
-        // Checked by hand, since `parse` accepts a plus sign. A number that is negative or
-        // overflows is out of range, anything else is no number.
+        // Checked by hand, since `parse` accepts a plus sign. A number that is
+        // negative or overflows is out of range, anything else is no number.
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(BadValue::Form("a whole number"));

@@ -1,7 +1,8 @@
 //! What must hold between two settings, each of which is inside its own limits.
 //!
-//! Sizes nest: one order's body fits the budget of all bodies being read, and of all orders inside,
-//! or it could never be taken however idle the service is.
+//! Sizes nest: one order's body fits the budget of all bodies being read, and
+//! of all orders inside, or it could never be taken however idle the service
+//! is.
 
 use crate::config::flags::Config;
 use crate::config::quantity::show_bytes;
@@ -18,8 +19,8 @@ pub(super) struct Broken {
 }
 
 impl Broken {
-    /// Names the first flag if it was given, else the second; `given` says how a flag got its
-    /// value, `None` for a default.
+    /// Names the first flag if it was given, else the second; `given` says how
+    /// a flag got its value, `None` for a default.
     pub(super) fn into_usage_error(self, given: impl Fn(&str) -> Option<Given>) -> UsageError {
         let [first, second] = self.flags;
         let (given, why) = match (given(first), given(second)) {

@@ -4,10 +4,12 @@ use std::{fmt, io};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Why there is no [`Config`](crate::config::Config): the command line asks for a text, or is wrong.
+/// Why there is no [`Config`](crate::config::Config): the command line asks for
+/// a text, or is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    /// `--help` or `--version`: not a failure, the text goes to standard output.
+    /// `--help` or `--version`: not a failure, the text goes to standard
+    /// output.
     #[error("{0}")]
     Shown(clap::Error),
     /// A flag or variable has a value that can't be used.
@@ -23,7 +25,8 @@ pub enum UsageError {
     Words(String),
 }
 
-/// A setting as it was given. Displayed on one line whatever its value is, cut to a readable length.
+/// A setting as it was given. Displayed on one line whatever its value is, cut
+/// to a readable length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// On the command line: the flag with its dashes, the value.
@@ -53,7 +56,8 @@ impl fmt::Display for Given {
 }
 
 impl UsageError {
-    /// The exit code that goes with it: 0 after `--help` and `--version`, 2 for bad usage.
+    /// The exit code that goes with it: 0 after `--help` and `--version`, 2 for
+    /// bad usage.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Shown(_) => 0,
@@ -61,7 +65,8 @@ impl UsageError {
         }
     }
 
-    /// Prints it: the text asked for to standard output, bad usage as one line to standard error.
+    /// Prints it: the text asked for to standard output, bad usage as one line
+    /// to standard error.
     ///
     /// # Errors
     /// Those of writing, such as a closed pipe; the caller can only exit.
@@ -77,8 +82,8 @@ impl UsageError {
         format!("order-processor: {self}")
     }
 
-    /// Condenses clap's error. `given` builds the setting from a flag (with its dashes) and its
-    /// value.
+    /// Condenses clap's error. `given` builds the setting from a flag (with its
+    /// dashes) and its value.
     pub(super) fn from_clap(error: clap::Error, given: impl Fn(&str, &str) -> Given) -> Self {
         let text = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => text.clone(),
@@ -135,7 +140,8 @@ pub(super) fn one_line(text: &str) -> String {
             line.push_str("...");
             break;
         }
-        // Some viewers also end a line at U+2028 and U+2029, which are no control characters.
+        // Some viewers also end a line at U+2028 and U+2029, which are no
+        // control characters.
         if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
             line.extend(c.escape_default());
         } else {

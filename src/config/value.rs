@@ -1,8 +1,9 @@
-//! Single values of the command line that are neither counts, times nor sizes: text in, a typed
-//! value out.
+//! Single values of the command line that are neither counts, times nor sizes:
+//! text in, a typed value out.
 //!
-//! Errors say only what is wrong with the text; `usage` puts the flag's or the variable's name
-//! before it. All are pure but `address`, which asks the system what `localhost` is.
+//! Errors say only what is wrong with the text; `usage` puts the flag's or the
+//! variable's name before it. All are pure but `address`, which asks the system
+//! what `localhost` is.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -15,14 +16,16 @@ use crate::config::bad_value::BadValue;
 use crate::config::choice::{Pin, Simulate};
 use crate::config::quantity::{HOUR, time};
 
-/// Core ids lie below this: the size of the kernel's fixed CPU set (`CPU_SETSIZE`, CPU_SET(3)).
+/// Core ids lie below this: the size of the kernel's fixed CPU set
+/// (`CPU_SETSIZE`, CPU_SET(3)).
 pub(crate) const CORE_ID_END: usize = 1024;
 /// Most digits a decimal may have, before and after the point together.
 const DECIMAL_DIGITS_MAX: usize = 28;
 
-/// `IP:PORT`, `[IP6]:PORT` or `localhost:PORT`. Of several addresses of `localhost` the first of
-/// IPv4 is taken, so that the same flag means the same address on every machine. Other names are
-/// refused: the interface that a port is bound to should not depend on DNS.
+/// `IP:PORT`, `[IP6]:PORT` or `localhost:PORT`. Of several addresses of
+/// `localhost` the first of IPv4 is taken, so that the same flag means the same
+/// address on every machine. Other names are refused: the interface that a port
+/// is bound to should not depend on DNS.
 pub(super) fn address(text: &str) -> Result<SocketAddr, BadValue> {
     const FORM: BadValue =
         BadValue::Form("IP:PORT, as in 127.0.0.1:8080, 0.0.0.0:8080, [::1]:8080 or localhost:8080");
@@ -53,7 +56,8 @@ pub(super) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, BadValue>
     }
 }
 
-/// `auto`, `off`, or cores and ranges of cores such as `0,2-5`, kept in the order written.
+/// `auto`, `off`, or cores and ranges of cores such as `0,2-5`, kept in the
+/// order written.
 pub(super) fn pin(text: &str) -> Result<Pin, BadValue> {
     const FORM: BadValue = BadValue::Form("auto, off or a list of cores below 1024, as in 0,2-5");
     match text {
@@ -71,9 +75,9 @@ pub(super) fn pin(text: &str) -> Result<Pin, BadValue> {
     Ok(Pin::Cores(cores))
 }
 
-/// Reads a list of cores and of ranges of cores, `0,2-5`, the kernel's own notation (cpuset(7),
-/// "List format"). `None` if it is empty, malformed, a range runs backwards, or an id is not below
-/// [`CORE_ID_END`].
+/// Reads a list of cores and of ranges of cores, `0,2-5`, the kernel's own
+/// notation (cpuset(7), "List format"). `None` if it is empty, malformed, a
+/// range runs backwards, or an id is not below [`CORE_ID_END`].
 pub(crate) fn core_list(text: &str) -> Option<Vec<usize>> {
     let mut cores = Vec::new();
     for part in text.split(',') {
@@ -99,7 +103,8 @@ pub(super) fn simulate(text: &str) -> Result<Simulate, BadValue> {
     let (min, max) = delays.split_once("..").ok_or(FORM)?;
     let delay = time(Duration::ZERO..=HOUR);
     let (delay_min, delay_max) = (delay(min)?, delay(max)?);
-    // Digits and a point only: `f64` would read `inf`, `nan` and exponents, too.
+    // Digits and a point only: `f64` would read `inf`, `nan` and exponents,
+    // too.
     let plain = fail.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let fail_ratio = fail
         .parse()
@@ -116,7 +121,8 @@ pub(super) fn simulate(text: &str) -> Result<Simulate, BadValue> {
     })
 }
 
-/// A decimal above zero of at most 28 digits, without sign or exponent; never rounded.
+/// A decimal above zero of at most 28 digits, without sign or exponent; never
+/// rounded.
 pub(super) fn positive_decimal(text: &str) -> Result<Decimal, BadValue> {
     const FORM: BadValue =
         BadValue::Form("a decimal above zero of at most 28 digits, as in 1000 or 99.95");

@@ -1,8 +1,9 @@
 //! The CPU quota that cgroups put on this process, versions 1 and 2.
 //!
-//! /proc/self/cgroup says which group, /proc/self/mountinfo where its files are (cgroups(7),
-//! proc_pid_mountinfo(5)). A quota on any group further up applies as well, so the tightest counts.
-//! What can't be read is no quota: a wrong guess costs speed, never an order.
+//! /proc/self/cgroup says which group, /proc/self/mountinfo where its files are
+//! (cgroups(7), proc_pid_mountinfo(5)). A quota on any group further up applies
+//! as well, so the tightest counts. What can't be read is no quota: a wrong
+//! guess costs speed, never an order.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +21,8 @@ enum Version {
     V2,
 }
 
-/// The tightest quota in thousandths of a core, at least 1; `root` replaces `/`.
+/// The tightest quota in thousandths of a core, at least 1; `root` replaces
+/// `/`.
 pub(crate) fn millicores(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
@@ -50,8 +52,8 @@ pub(crate) fn millicores(root: &Path) -> Option<u64> {
     tightest
 }
 
-/// A line of mountinfo, if it is a hierarchy with CPU quotas: version, root inside the hierarchy,
-/// mount point.
+/// A line of mountinfo, if it is a hierarchy with CPU quotas: version, root
+/// inside the hierarchy, mount point.
 fn mount(line: &str) -> Option<(Version, &str, &str)> {
     // Optional fields of any number end at a lone dash.
     let (front, back) = line.split_once(" - ")?;
@@ -68,7 +70,8 @@ fn mount(line: &str) -> Option<(Version, &str, &str)> {
     }
 }
 
-/// The path in a line of /proc/self/cgroup (`id:controllers:path`), if it is of that hierarchy.
+/// The path in a line of /proc/self/cgroup (`id:controllers:path`), if it is of
+/// that hierarchy.
 fn group(line: &str, version: Version) -> Option<&str> {
     let (id, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
@@ -79,8 +82,9 @@ fn group(line: &str, version: Version) -> Option<&str> {
     fits.then_some(path)
 }
 
-/// `group` relative to the mount's root; `None` where it is outside, as in a container that shows
-/// the host's path while only its own group is mounted: then the mount point is the group.
+/// `group` relative to the mount's root; `None` where it is outside, as in a
+/// container that shows the host's path while only its own group is mounted:
+/// then the mount point is the group.
 fn below<'a>(group: &'a str, mount_root: &str) -> Option<&'a Path> {
     let rest = Path::new(group).strip_prefix(mount_root).ok()?;
     rest.components()
@@ -92,7 +96,8 @@ fn under(root: &Path, absolute: &str) -> PathBuf {
     root.join(absolute.trim_start_matches('/'))
 }
 
-/// `cpu.max`: `200000 100000`, microseconds of quota and period, or `max 100000`.
+/// `cpu.max`: `200000 100000`, microseconds of quota and period, or `max
+/// 100000`.
 fn quota_v2(dir: &Path) -> Option<u64> {
     let text = fs::read_to_string(dir.join("cpu.max")).ok()?;
     let mut numbers = text.split_whitespace().map(|number| number.parse().ok());

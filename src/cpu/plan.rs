@@ -1,12 +1,14 @@
-//! How many threads, and where they run: decided from the request and the topology.
+//! How many threads, and where they run: decided from the request and the
+//! topology.
 //!
-//! Where the operator leaves the counts open, about half of the usable cores run I/O (the smaller
-//! half, at least one, at most [`IO_THREADS_AUTO_MAX`]), one is left to the committer, and workers
-//! get the rest, at least one. I/O takes the lowest cores, where interrupts usually land; workers the
-//! next. The committer is never pinned: it takes what is free.
+//! Where the operator leaves the counts open, about half of the usable cores
+//! run I/O (the smaller half, at least one, at most [`IO_THREADS_AUTO_MAX`]),
+//! one is left to the committer, and workers get the rest, at least one. I/O
+//! takes the lowest cores, where interrupts usually land; workers the next. The
+//! committer is never pinned: it takes what is free.
 //!
-//! A worker spins only where that costs no other thread time: on a core of its own, without a quota
-//! below a core for each thread.
+//! A worker spins only where that costs no other thread time: on a core of its
+//! own, without a quota below a core for each thread.
 
 use std::fmt::Write;
 
@@ -50,7 +52,8 @@ pub struct Plan {
     pub workers: usize,
     /// I/O threads, at least 1.
     pub io_threads: usize,
-    /// The core of each worker; `None` leaves it to the scheduler. As many as `workers`.
+    /// The core of each worker; `None` leaves it to the scheduler. As many as
+    /// `workers`.
     pub worker_cores: Vec<Option<CoreId>>,
     /// The core of each I/O thread, likewise. As many as `io_threads`.
     pub io_cores: Vec<Option<CoreId>>,
@@ -120,7 +123,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// A core each: I/O threads first, then workers. Returns why workers must not spin.
+    /// A core each: I/O threads first, then workers. Returns why workers must
+    /// not spin.
     fn pin_in_order(&mut self, topology: &Topology) -> Option<&'static str> {
         let mut cores = topology.allowed.iter().copied().map(Some);
         self.io_cores = cores.by_ref().take(self.io_threads).collect();
@@ -129,8 +133,8 @@ impl Plan {
         None
     }
 
-    /// Workers on the cores listed, in turn; I/O threads on the others if there are enough.
-    /// Returns why workers must not spin.
+    /// Workers on the cores listed, in turn; I/O threads on the others if there
+    /// are enough. Returns why workers must not spin.
     fn pin_as_listed(&mut self, listed: &[CoreId], topology: &Topology) -> Option<&'static str> {
         let workers = listed.iter().copied().cycle().map(Some);
         self.worker_cores = workers.take(self.workers).collect();
@@ -161,8 +165,8 @@ struct ThreadCounts {
 }
 
 impl ThreadCounts {
-    /// The counts asked for; those left open are derived from the number of cores that `--pin`
-    /// lists and of those that are usable.
+    /// The counts asked for; those left open are derived from the number of
+    /// cores that `--pin` lists and of those that are usable.
     fn choose(request: &PlanRequest<'_>, listed: usize, usable: usize) -> Self {
         // A list of cores with the number left open means a worker on each.
         let workers = request.workers.or((listed > 0).then_some(listed));
@@ -222,8 +226,9 @@ fn summary(topology: &Topology) -> String {
     text
 }
 
-/// The cores listed, if all may be used. Without a mask to compare them with they pass, and
-/// [`pin_current`](crate::cpu::topology::pin_current) fails later.
+/// The cores listed, if all may be used. Without a mask to compare them with
+/// they pass, and [`pin_current`](crate::cpu::topology::pin_current) fails
+/// later.
 fn checked(cores: &[usize], topology: &Topology) -> Result<Vec<CoreId>, PlanError> {
     let cores: Vec<CoreId> = cores.iter().map(|&id| CoreId { id }).collect();
     match cores.iter().find(|core| !topology.allowed.contains(core)) {

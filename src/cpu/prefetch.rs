@@ -1,8 +1,9 @@
 //! A hint to the CPU: this memory is read soon.
 //!
 //! The tables that every order's id is looked up in are far larger than a
-//! processor's caches. The address that a look-up reads first is known as soon as
-//! the id is, some hundred nanoseconds before the look-up: time enough to fetch it.
+//! processor's caches. The address that a look-up reads first is known as soon
+//! as the id is, some hundred nanoseconds before the look-up: time enough to
+//! fetch it.
 
 /// Has the cache line at `target` fetched, where there is an instruction for it
 /// that Rust knows (x86-64); elsewhere it does nothing.

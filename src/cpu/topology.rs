@@ -11,23 +11,26 @@ pub(crate) use core_affinity::CoreId;
 /// The cores and the CPU time that the process may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// Cores in the affinity mask, ascending; empty if the kernel doesn't say, and then nothing is
-    /// pinned.
+    /// Cores in the affinity mask, ascending; empty if the kernel doesn't say,
+    /// and then nothing is pinned.
     pub allowed: Vec<CoreId>,
     /// Number of cores to run on: those in `allowed`, or the system's estimate.
     pub cores: usize,
-    /// Whether the mask holds every core of the machine that is online. If that can't be read it
-    /// counts as true, which is the safe answer: a quota then turns pinning off.
+    /// Whether the mask holds every core of the machine that is online. If that
+    /// can't be read it counts as true, which is the safe answer: a quota then
+    /// turns pinning off.
     pub whole_machine: bool,
-    /// CPU quota in thousandths of a core (1500: one and a half), the tightest on the way up the
-    /// cgroups; `None` without one.
+    /// CPU quota in thousandths of a core (1500: one and a half), the tightest
+    /// on the way up the cgroups; `None` without one.
     pub quota_millicores: Option<u64>,
 }
 
 impl Topology {
-    /// Of this process. Call it before any thread is pinned: the mask is the calling thread's own.
+    /// Of this process. Call it before any thread is pinned: the mask is the
+    /// calling thread's own.
     pub fn here() -> Self {
-        // `None` on kernels with more cores than the fixed CPU set holds (1024).
+        // `None` on kernels with more cores than the fixed CPU set holds
+        // (1024).
         let allowed = core_affinity::get_core_ids().unwrap_or_default();
         Self::under(Path::new("/"), allowed)
     }
@@ -49,7 +52,8 @@ impl Topology {
         }
     }
 
-    /// Usable cores, at least 1: those of the mask, or the quota rounded up if that is less.
+    /// Usable cores, at least 1: those of the mask, or the quota rounded up if
+    /// that is less.
     pub fn usable(&self) -> usize {
         let quota = self.quota_millicores.map(|quota| quota.div_ceil(1000));
         let quota = quota.map_or(usize::MAX, |cores| {
@@ -65,14 +69,16 @@ impl Topology {
 pub(crate) struct PinError {
     /// The core asked for.
     pub core: usize,
-    /// What the kernel said, EINVAL for a core outside the cpuset (sched_setaffinity(2)).
+    /// What the kernel said, EINVAL for a core outside the cpuset
+    /// (sched_setaffinity(2)).
     pub source: io::Error,
 }
 
 /// Pins the calling thread to `core`.
 ///
 /// # Errors
-/// [`PinError`] if the kernel refuses, as for a core outside the cpuset, or offline.
+/// [`PinError`] if the kernel refuses, as for a core outside the cpuset, or
+/// offline.
 pub(crate) fn pin_current(core: CoreId) -> Result<(), PinError> {
     // `core_affinity` would index past its CPU set.
     if core.id >= CORE_ID_END {
@@ -85,7 +91,8 @@ pub(crate) fn pin_current(core: CoreId) -> Result<(), PinError> {
     if core_affinity::set_for_current(core) {
         return Ok(());
     }
-    // The crate drops the cause; errno still has it, since nothing was called in between.
+    // The crate drops the cause; errno still has it, since nothing was called
+    // in between.
     Err(PinError {
         core: core.id,
         source: io::Error::last_os_error(),

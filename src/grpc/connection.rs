@@ -1,6 +1,6 @@
-//! An accepted connection, which holds its permit until it is dropped and breaks
-//! if the client's preface doesn't come in time. What comes later is guarded by
-//! HTTP/2's own pings.
+//! An accepted connection, which holds its permit until it is dropped and
+//! breaks if the client's preface doesn't come in time. What comes later is
+//! guarded by HTTP/2's own pings.
 
 use std::io;
 use std::pin::Pin;

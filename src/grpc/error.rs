@@ -46,7 +46,8 @@ error_reasons! {
     InvalidOrder InvalidArgument "INVALID_ORDER" false,
     /// A field beside the order is not valid.
     InvalidRequest InvalidArgument "INVALID_REQUEST" false,
-    /// The id was used with other content; safe to retry until that one is committed.
+    /// The id was used with other content; safe to retry until that one is
+    /// committed.
     IdConflict AlreadyExists "ID_CONFLICT" false,
     /// Another call with this id is being admitted at this moment.
     IdBusy Unavailable "ID_BUSY" true,

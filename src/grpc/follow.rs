@@ -109,7 +109,8 @@ impl Follower {
                     record: Some(convert::order_record(&record)),
                 });
             }
-            // Read before the last sequence: what was committed until then is sent.
+            // Read before the last sequence: what was committed until then is
+            // sent.
             let drained = *self.phase.borrow_and_update() == DrainPhase::Drained;
             if self.archive.last_seq() > self.after {
                 self.page = self.read().await?.into();

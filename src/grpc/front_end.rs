@@ -24,7 +24,8 @@ pub(super) struct FrontEnd {
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
     ready_queue: Arc<ReadyQueue>,
-    /// Written by the draining thread, read by the listener and by calls that wait.
+    /// Written by the draining thread, read by the listener and by calls that
+    /// wait.
     phase: watch::Sender<DrainPhase>,
 }
 

@@ -52,8 +52,8 @@ impl Acceptor {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Most errors concern a connection that is gone by then; for
-                    // the others a pause keeps this from spinning.
+                    // Most errors concern a connection that is gone by then;
+                    // for the others a pause keeps this from spinning.
                     tracing::debug!(%error, "can't accept a gRPC connection");
                     sleep(PAUSE).await;
                     continue;
@@ -69,7 +69,8 @@ impl Acceptor {
     }
 
     fn refuse(&self, stream: TcpStream) {
-        // Fits into the buffer of a fresh socket; if not, the client goes without.
+        // Fits into the buffer of a fresh socket; if not, the client goes
+        // without.
         let _ = stream.try_write(REFUSAL);
         if let Ok(permit) = self.refusing.clone().try_acquire_owned() {
             tokio::spawn(linger(stream, permit));

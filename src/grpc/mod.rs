@@ -1,8 +1,8 @@
 //! gRPC: orders over HTTP/2, for programs that speak `proto/order.proto`.
 //!
 //! `tonic` on a tokio runtime of this front end's own: with `--grpc-listen off`
-//! there is none. Orders go through admission as those over HTTP do, and are the
-//! same orders.
+//! there is none. Orders go through admission as those over HTTP do, and are
+//! the same orders.
 //!
 //! | file | holds |
 //! |---|---|
@@ -26,9 +26,10 @@
 //! `GrpcServer::drain`: no more connections, GOAWAY on those that are open;
 //! streams of orders end after their last response; new calls find the gate
 //! closed. `GrpcServer::finish_drain`: no order is in flight any more (or the
-//! deadline has passed, and those in flight are withdrawn), so waiting calls check
-//! for their answer once more and followers end. `GrpcServer::wait_closed` gives
-//! connections a moment to close; those that don't are cut off.
+//! deadline has passed, and those in flight are withdrawn), so waiting calls
+//! check for their answer once more and followers end.
+//! `GrpcServer::wait_closed` gives connections a moment to close; those that
+//! don't are cut off.
 
 mod body;
 mod call_permits;

@@ -1,13 +1,13 @@
 //! A response that holds its call's permit until the client has taken it.
 //!
-//! A client may leave a response untaken for as long as it likes, by a window of
-//! flow control that it never opens, and answer pings meanwhile. The body isn't
-//! polled for its next frame then, so no timeout here could end it; so calls are
-//! counted until their response is out.
+//! A client may leave a response untaken for as long as it likes, by a window
+//! of flow control that it never opens, and answer pings meanwhile. The body
+//! isn't polled for its next frame then, so no timeout here could end it; so
+//! calls are counted until their response is out.
 //!
-//! The body alone doesn't know when that is: `h2` takes a whole frame as soon as
-//! the window has a byte, keeps what exceeds it, and is done with the body. So
-//! the bytes themselves hold the permit, too.
+//! The body alone doesn't know when that is: `h2` takes a whole frame as soon
+//! as the window has a byte, keeps what exceeds it, and is done with the body.
+//! So the bytes themselves hold the permit, too.
 
 use std::pin::Pin;
 use std::sync::Arc;

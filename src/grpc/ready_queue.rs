@@ -2,18 +2,18 @@
 //!
 //! Waking a tokio task from a plain thread costs a lock and, if its runtime
 //! sleeps, a write to an eventfd each time. So a waker that the pipeline calls
-//! only puts its [`TaskWaker`] on the ready queue; the flush behind a batch wakes
-//! one task, [`ReadyQueue::dispatch`], which wakes the others from inside the
-//! runtime, where that is a push into a local queue. A call has one task waker,
-//! however many orders it waits for, so a stream is queued once a batch.
+//! only puts its [`TaskWaker`] on the ready queue; the flush behind a batch
+//! wakes one task, [`ReadyQueue::dispatch`], which wakes the others from inside
+//! the runtime, where that is a push into a local queue. A call has one task
+//! waker, however many orders it waits for, so a stream is queued once a batch.
 //!
 //! # Why no call stays queued and asleep
 //!
 //! The thread that queues a task waker flushes afterwards. The flush skips the
-//! wake-up only if `signalled` is set, that is, if the dispatcher has not yet begun
-//! to empty the queue: it clears the flag (SeqCst) before it does, and has
-//! registered its own waker before that. So it is either woken or has yet to read
-//! the queue.
+//! wake-up only if `signalled` is set, that is, if the dispatcher has not yet
+//! begun to empty the queue: it clears the flag (SeqCst) before it does, and
+//! has registered its own waker before that. So it is either woken or has yet
+//! to read the queue.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use crate::sync::wake_queue::WakeQueue;
 /// Calls that are ready to go on, and the task that wakes them.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
-    /// Each task waker is queued once at most, so that there are never more than
-    /// there are calls.
+    /// Each task waker is queued once at most, so that there are never more
+    /// than there are calls.
     queue: SegQueue<Arc<TaskWaker>>,
     /// Whether the dispatcher has been signalled and has not begun yet.
     signalled: CachePadded<AtomicBool>,
@@ -53,8 +53,8 @@ impl ReadyQueue {
     fn wake_queued(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.dispatcher.register(cx.waker());
         self.signalled.store(false, Ordering::SeqCst);
-        // No more than were queued at the start: later ones have signalled again,
-        // and other tasks want their turn.
+        // No more than were queued at the start: later ones have signalled
+        // again, and other tasks want their turn.
         for _ in 0..self.queue.len() {
             let Some(task_waker) = self.queue.pop() else {
                 break;
@@ -86,8 +86,8 @@ impl WakeQueue for ReadyQueue {
 }
 
 impl TaskWaker {
-    /// Has the task of this context woken. Check what is awaited after this call,
-    /// not before.
+    /// Has the task of this context woken. Check what is awaited after this
+    /// call, not before.
     fn register(&self, cx: &Context<'_>) {
         self.task.register(cx.waker());
     }
@@ -115,9 +115,9 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // AcqRel pairs with the dispatcher's swap: a thread that finds the waker
-        // queued knows that the dispatcher will wake the task after seeing what came
-        // before.
+        // AcqRel pairs with the dispatcher's swap: a thread that finds the
+        // waker queued knows that the dispatcher will wake the task after
+        // seeing what came before.
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.ready_queue.queue.push(self.clone());
         }

@@ -1,5 +1,5 @@
-//! What requests of `Submit` and `SubmitStream` have in common: an order, and how
-//! long to wait for its outcome.
+//! What requests of `Submit` and `SubmitStream` have in common: an order, and
+//! how long to wait for its outcome.
 
 use std::time::Duration;
 

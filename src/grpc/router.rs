@@ -1,4 +1,5 @@
-//! Which service serves a request, with which permits, and what its body is held to.
+//! Which service serves a request, with which permits, and what its body is
+//! held to.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -63,8 +64,8 @@ impl Route {
     /// The permits that a call of this route takes.
     fn call_kind(self) -> CallKind {
         match self {
-            // Probes are answered whatever clients do, or a full server would be
-            // restarted.
+            // Probes are answered whatever clients do, or a full server would
+            // be restarted.
             Self::HealthCheck => CallKind::HealthCheck,
             _ => CallKind::Any,
         }
@@ -112,8 +113,8 @@ pub(super) fn services(
 }
 
 impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
-    /// The permits of a call: one that its response holds, and for reflection one
-    /// that its request holds, too.
+    /// The permits of a call: one that its response holds, and for reflection
+    /// one that its request holds, too.
     fn permits(
         &self,
         route: Route,

@@ -92,8 +92,8 @@ impl GrpcServer {
         self.front_end.enter_phase(DrainPhase::Draining);
     }
 
-    /// Has all calls that wait for an order or for the feed check once more. The
-    /// gate must be empty, or the pipeline force draining.
+    /// Has all calls that wait for an order or for the feed check once more.
+    /// The gate must be empty, or the pipeline force draining.
     pub(crate) fn finish_drain(&self) {
         self.front_end.enter_phase(DrainPhase::Drained);
     }

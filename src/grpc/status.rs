@@ -1,4 +1,5 @@
-//! The error that each answer of the layers below becomes, and the sentence in it.
+//! The error that each answer of the layers below becomes, and the sentence in
+//! it.
 
 use crate::admission::{Rejection, WindowReach, wording};
 use crate::grpc::error::{CallError, ErrorReason};

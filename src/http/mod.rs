@@ -1,7 +1,7 @@
 //! HTTP: the order port and the admin port.
 //!
-//! Routes are plain functions from a request to a reply and know no socket;
-//! two engines call them: our own HTTP/1.1 loop, and `may_minihttp`. Both run on
+//! Routes are plain functions from a request to a reply and know no socket; two
+//! engines call them: our own HTTP/1.1 loop, and `may_minihttp`. Both run on
 //! `may` coroutines.
 //!
 //! | folder | holds |

@@ -34,8 +34,8 @@ pub enum CommitResult {
         /// When, in nanoseconds since the Unix epoch.
         at: u64,
     },
-    /// Another process has committed this id; that outcome remains. For a ledger
-    /// with several writers, which none here is.
+    /// Another process has committed this id; that outcome remains. For a
+    /// ledger with several writers, which none here is.
     AlreadyThere(Outcome),
     /// Unknown: it may be committed or not, and no outcome may be reported.
     InDoubt,
@@ -52,17 +52,17 @@ pub trait Ledger<T: Item>: Send {
     /// the ledger is busy or full: wait for completions.
     fn capacity_left(&self) -> usize;
 
-    /// Takes a batch of at most [`capacity_left`](Self::capacity_left) items and
-    /// leaves the vector empty. May block for as long as a commit takes.
+    /// Takes a batch of at most [`capacity_left`](Self::capacity_left) items
+    /// and leaves the vector empty. May block for as long as a commit takes.
     fn append(&mut self, batch: &mut Vec<T>);
 
     /// Adds the completions that are ready to `done`, in the order of their
     /// sequences.
     ///
     /// # Errors
-    /// When the ledger has failed for good. All items that it still had are then
-    /// among `done` as [`CommitResult::InDoubt`], and nothing may be committed
-    /// any more.
+    /// When the ledger has failed for good. All items that it still had are
+    /// then among `done` as [`CommitResult::InDoubt`], and nothing may be
+    /// committed any more.
     fn completions(&mut self, done: &mut Vec<Completion<T>>) -> Result<(), LedgerFailed>;
 
     /// Returns items that could not be written because the ledger is full, and

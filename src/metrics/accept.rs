@@ -2,11 +2,12 @@
 
 /// Whether `Accept` prefers OpenMetrics 1.0 over the classic text format.
 ///
-/// `accept` is the header's value, several joined with a comma, or empty when there is none. Each
-/// format gets the quality of the most specific range that names it. On a tie OpenMetrics wins where
-/// it is named itself, and loses where only a wildcard covers it, so that `*/*` (curl, a browser)
-/// gets the plain text that everything reads. A range whose quality or version can't be served is
-/// passed over.
+/// `accept` is the header's value, several joined with a comma, or empty when
+/// there is none. Each format gets the quality of the most specific range that
+/// names it. On a tie OpenMetrics wins where it is named itself, and loses
+/// where only a wildcard covers it, so that `*/*` (curl, a browser) gets the
+/// plain text that everything reads. A range whose quality or version can't be
+/// served is passed over.
 pub(crate) fn wants_openmetrics(accept: &str) -> bool {
     let (mut openmetrics, mut classic) = (Quality::default(), Quality::default());
     for range in accept.split(',').filter_map(Range::parse) {
@@ -29,7 +30,8 @@ pub(crate) fn wants_openmetrics(accept: &str) -> bool {
     wanted > other || (wanted > 0 && wanted == other && openmetrics.named.is_some())
 }
 
-/// What the header says of one format, in thousandths, by how closely it is meant.
+/// What the header says of one format, in thousandths, by how closely it is
+/// meant.
 #[derive(Default)]
 struct Quality {
     named: Option<u16>,
@@ -81,7 +83,8 @@ impl<'a> Range<'a> {
     }
 }
 
-/// A quality in thousandths: 0 to 1 with three decimals at most (RFC 9110, section 12.4.2).
+/// A quality in thousandths: 0 to 1 with three decimals at most (RFC 9110,
+/// section 12.4.2).
 fn parse_quality(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {

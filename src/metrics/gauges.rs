@@ -21,6 +21,7 @@ pub struct Gauges {
     pub ready: bool,
     /// The kind of ledger, for `/stats`: a word that needs no escaping.
     pub ledger: &'static str,
-    /// The process as its system sees it; `None` leaves the `process_*` families out.
+    /// The process as its system sees it; `None` leaves the `process_*`
+    /// families out.
     pub process: Option<ProcessMetrics>,
 }

@@ -1,5 +1,6 @@
-//! The label values, all known at compile time: a value is an index into a table, never a string
-//! that has to be looked up. The tables here bound the number of series.
+//! The label values, all known at compile time: a value is an index into a
+//! table, never a string that has to be looked up. The tables here bound the
+//! number of series.
 
 /// A label, or a pair of them, with a fixed number of values.
 pub trait Label: Copy {
@@ -64,7 +65,8 @@ label! {
 }
 
 label! {
-    /// Why an accepted order ended without an outcome: `orders_withdrawn{reason}`.
+    /// Why an accepted order ended without an outcome:
+    /// `orders_withdrawn{reason}`.
     WithdrawReason {
         /// The processor asked for a retry.
         Retry = "retry",
@@ -76,8 +78,8 @@ label! {
 }
 
 label! {
-    /// What an HTTP request was for: `http_requests{route}`. Never the path itself, which a client
-    /// could make up without end.
+    /// What an HTTP request was for: `http_requests{route}`. Never the path
+    /// itself, which a client could make up without end.
     Route {
         /// `POST /submit`, one order or a batch.
         Submit = "submit",

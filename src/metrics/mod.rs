@@ -1,8 +1,10 @@
-//! What the service counts, and the three ways it says so: Prometheus text, OpenMetrics, JSON.
+//! What the service counts, and the three ways it says so: Prometheus text,
+//! OpenMetrics, JSON.
 //!
-//! Everything is fixed at compile time: no registry, no lock, and recording allocates nothing once
-//! [`Metrics::new`] has returned. A figure is written by the thread that owns it, or to a cell of
-//! the writing thread's own; a scrape only reads.
+//! Everything is fixed at compile time: no registry, no lock, and recording
+//! allocates nothing once [`Metrics::new`] has returned. A figure is written by
+//! the thread that owns it, or to a cell of the writing thread's own; a scrape
+//! only reads.
 //!
 //! | figure | written by | kind |
 //! |---|---|---|
@@ -12,14 +14,14 @@
 //! | `journal` | the ledger thread; its bytes by the thread that prepares segments | owned |
 //! | [`Gauges`], [`ProcessMetrics`] | read by the caller of a scrape | values |
 //!
-//! The identity that holds at rest: accepted = processed + failed + withdrawn. A scrape under load
-//! sees the orders that are still inside as the difference; see
-//! [`AdmissionMetrics::accepted`](recorded::AdmissionMetrics::accepted) for why that difference
-//! can't go below zero.
+//! The identity that holds at rest: accepted = processed + failed + withdrawn.
+//! A scrape under load sees the orders that are still inside as the difference;
+//! see [`AdmissionMetrics::accepted`](recorded::AdmissionMetrics::accepted) for
+//! why that difference can't go below zero.
 //!
-//! For one more family: a field in `recorded`, its lines in `exposition` and in `stats`. A family
-//! that exists only at times is an `Option` in [`Gauges`], as `process` is, or set once, as
-//! `journal`.
+//! For one more family: a field in `recorded`, its lines in `exposition` and in
+//! `stats`. A family that exists only at times is an `Option` in [`Gauges`], as
+//! `process` is, or set once, as `journal`.
 
 mod accept;
 mod counter;

@@ -72,14 +72,16 @@ fn merged<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> HistogramSnaps
     sum
 }
 
-/// The results of admission. Every submission is counted in exactly one of the three.
+/// The results of admission. Every submission is counted in exactly one of the
+/// three.
 #[derive(Debug, Default)]
 pub struct AdmissionMetrics {
     /// New orders accepted.
     ///
-    /// Counted once the order holds a slot of the queue and before the push that shows it to a
-    /// worker, so no scrape sees an order's outcome without its acceptance. Counted after the push,
-    /// a scrape could for a moment see one more outcome than acceptances.
+    /// Counted once the order holds a slot of the queue and before the push
+    /// that shows it to a worker, so no scrape sees an order's outcome without
+    /// its acceptance. Counted after the push, a scrape could for a moment see
+    /// one more outcome than acceptances.
     pub accepted: ShardedCounter,
     /// Submissions of an id and content seen before.
     pub duplicate: ShardedCounter,
@@ -111,7 +113,8 @@ impl Default for WorkerMetrics {
     }
 }
 
-/// The ledger thread's figures. Processed and failed count at commit, before the reply.
+/// The ledger thread's figures. Processed and failed count at commit, before
+/// the reply.
 #[derive(Debug)]
 pub struct LedgerMetrics {
     /// Orders committed as processed.

@@ -27,13 +27,15 @@ impl Order {
         &self.id
     }
 
-    /// Its value, exact and normalized: `100.50` and `1.005e2` are 1005 with a scale of 1. At most
-    /// 28 digits and of any sign; the processor decides whether the value is acceptable.
+    /// Its value, exact and normalized: `100.50` and `1.005e2` are 1005 with a
+    /// scale of 1. At most 28 digits and of any sign; the processor decides
+    /// whether the value is acceptable.
     pub fn value(&self) -> Decimal {
         self.value
     }
 
-    /// The whole order as it was sent (RFC 8259), without the white space outside strings.
+    /// The whole order as it was sent (RFC 8259), without the white space
+    /// outside strings.
     pub fn json(&self) -> &str {
         &self.json
     }
@@ -43,26 +45,28 @@ impl Order {
         self.id_hash
     }
 
-    /// The hash of everything but the id: equal for two orders if their values are equal as
-    /// decimals and their other members are the same in any order, names compared after
-    /// unescaping, values byte for byte once white space outside strings is gone.
+    /// The hash of everything but the id: equal for two orders if their values
+    /// are equal as decimals and their other members are the same in any order,
+    /// names compared after unescaping, values byte for byte once white space
+    /// outside strings is gone.
     ///
-    /// Members are hashed one by one and added up. That this is sound depends on the key being
-    /// secret, so the hash must not be published.
+    /// Members are hashed one by one and added up. That this is sound depends
+    /// on the key being secret, so the hash must not be published.
     #[doc(hidden)]
     pub fn content_hash(&self) -> u128 {
         self.content_hash
     }
 
-    /// The order with these fields, for a front end that receives id and value apart from the
-    /// rest. `value` is what a JSON number may be; `other_members_json` is a JSON object (`None`:
-    /// none), which has neither `id` nor `value`. [`Order::json`] begins with id and value and is
-    /// otherwise what [`decode`] would have kept; the hashes are those of the same order from
-    /// [`decode`].
+    /// The order with these fields, for a front end that receives id and value
+    /// apart from the rest. `value` is what a JSON number may be;
+    /// `other_members_json` is a JSON object (`None`: none), which has neither
+    /// `id` nor `value`. [`Order::json`] begins with id and value and is
+    /// otherwise what [`decode`] would have kept; the hashes are those of the
+    /// same order from [`decode`].
     ///
     /// # Errors
-    /// As [`decode`]; positions are positions in `other_members_json`, and an `id` or `value` there
-    /// is a duplicate.
+    /// As [`decode`]; positions are positions in `other_members_json`, and an
+    /// `id` or `value` there is a duplicate.
     #[doc(hidden)]
     pub fn from_parts(
         id: &str,
@@ -84,7 +88,8 @@ impl Order {
         let id = OrderId::parse(id)?;
         let decimal = decimal::parse(value)?;
         let others = other_members_json.unwrap_or("{}");
-        // Of the other members' object, one brace becomes a comma or goes, the other stays.
+        // Of the other members' object, one brace becomes a comma or goes, the
+        // other stays.
         const FRAME: usize = r#"{"id":"","value":"#.len();
         let others_len = other_members_json.map_or(1, str::len);
         let mut json =
@@ -125,8 +130,9 @@ impl fmt::Debug for Order {
     }
 }
 
-/// The order that `body` is: one JSON object (RFC 8259) with an `id`, a `value` and any other
-/// members, and nothing after it but white space. The caller limits its size.
+/// The order that `body` is: one JSON object (RFC 8259) with an `id`, a `value`
+/// and any other members, and nothing after it but white space. The caller
+/// limits its size.
 ///
 /// ```
 /// use order_processor::internals::{HashKey, decode};
@@ -142,14 +148,15 @@ impl fmt::Debug for Order {
 /// ```
 ///
 /// # Errors
-/// An `Invalid` names one reason where there are several; members are checked as they come.
+/// An `Invalid` names one reason where there are several; members are checked
+/// as they come.
 pub fn decode(body: &[u8], key: &HashKey) -> Result<Order, Invalid> {
     decode_with(body, key, |_| ())
 }
 
-/// As [`decode`]. As soon as the id is read, `on_id` is called with its hash, whether or not the
-/// rest is valid: a caller that will look the id up can prefetch its cache lines while the other
-/// members are decoded.
+/// As [`decode`]. As soon as the id is read, `on_id` is called with its hash,
+/// whether or not the rest is valid: a caller that will look the id up can
+/// prefetch its cache lines while the other members are decoded.
 pub(crate) fn decode_with(
     body: &[u8],
     key: &HashKey,

@@ -1,19 +1,22 @@
 //! Keyed 128-bit hashes that represent ids and contents in claims and window.
 //!
-//! A client picks the bytes that are hashed, so the hash is keyed (SipHash-1-3 with 128 bits of
-//! output, Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) with a key that lives
-//! only in this process: no client can search for two inputs with the same hash, and equal hashes
-//! may be taken for equal inputs.
+//! A client picks the bytes that are hashed, so the hash is keyed (SipHash-1-3
+//! with 128 bits of output, Aumasson and Bernstein, "SipHash: a fast
+//! short-input PRF", 2012) with a key that lives only in this process: no
+//! client can search for two inputs with the same hash, and equal hashes may be
+//! taken for equal inputs.
 //!
-//! Contents are sets of members, so their hashes must not depend on order: each member is hashed
-//! alone and the hashes are added modulo 2^128 (Bellare and Micciancio, "A New Paradigm for
-//! Collision-Free Hashing", 1997, and Clarke et al., "Incremental Multiset Hash Functions", 2003).
-//! Under a secret key this is sound. Without the key, the hashes of different members are
-//! independent random numbers. If two contents differ, then a member of one isn't in the other;
-//! names are unique, so that member's random number is in the difference of the two sums once and
-//! not a multiple of times that could cancel it, and the difference is zero with probability
-//! 2^-128. The known attack on such sums (Wagner's generalized birthday, 2002) chooses
-//! members by their hashes, and these, or the sums, never leave the process.
+//! Contents are sets of members, so their hashes must not depend on order: each
+//! member is hashed alone and the hashes are added modulo 2^128 (Bellare and
+//! Micciancio, "A New Paradigm for Collision-Free Hashing", 1997, and Clarke et
+//! al., "Incremental Multiset Hash Functions", 2003). Under a secret key this
+//! is sound. Without the key, the hashes of different members are independent
+//! random numbers. If two contents differ, then a member of one isn't in the
+//! other; names are unique, so that member's random number is in the difference
+//! of the two sums once and not a multiple of times that could cancel it, and
+//! the difference is zero with probability 2^-128. The known attack on such
+//! sums (Wagner's generalized birthday, 2002) chooses members by their hashes,
+//! and these, or the sums, never leave the process.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -23,11 +26,12 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::order::id::OrderId;
 
-/// The secret key of a process' hashes. Hashes under different keys can't be compared.
+/// The secret key of a process' hashes. Hashes under different keys can't be
+/// compared.
 ///
-/// It holds four keys, one for each kind of input and derived from the one given, so that
-/// an id, a name, a member and a value never share a hash. Each is kept as a hasher's initial
-/// state.
+/// It holds four keys, one for each kind of input and derived from the one
+/// given, so that an id, a name, a member and a value never share a hash. Each
+/// is kept as a hasher's initial state.
 #[derive(Clone)]
 pub struct HashKey {
     ids: SipHasher13,
@@ -40,7 +44,8 @@ impl HashKey {
     /// A new key from the operating system's random numbers (getrandom(2)).
     ///
     /// # Panics
-    /// If the system has none: a predictable key would let clients choose colliding ids.
+    /// If the system has none: a predictable key would let clients choose
+    /// colliding ids.
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
@@ -71,8 +76,8 @@ impl HashKey {
         self.names.hash(name.as_bytes()).as_u128()
     }
 
-    /// The hash of a member, of `name`'s hash (whose fixed size keeps the parts apart) and the
-    /// bytes of its value.
+    /// The hash of a member, of `name`'s hash (whose fixed size keeps the parts
+    /// apart) and the bytes of its value.
     pub(super) fn member(&self, name: u128, value: &str) -> u128 {
         let mut hasher = self.members;
         hasher.write(&name.to_le_bytes());

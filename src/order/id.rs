@@ -1,5 +1,6 @@
-//! The identity of an order: short, restricted to a safe alphabet, and held inline, so that it
-//! travels through queues and the index without an allocation.
+//! The identity of an order: short, restricted to a safe alphabet, and held
+//! inline, so that it travels through queues and the index without an
+//! allocation.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -12,7 +12,8 @@ pub(super) const DEPTH_MAX: usize = 32;
 /// Most characters of a name that an error repeats.
 const NAME_SHOWN_MAX: usize = 64;
 
-/// Why a body is no order. The text names the member, or the position in the body.
+/// Why a body is no order. The text names the member, or the position in the
+/// body.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Invalid {
@@ -39,13 +40,15 @@ pub enum Invalid {
         /// The first byte that isn't white space.
         at: TextPosition,
     },
-    /// Objects and arrays nested deeper than [`DEPTH_MAX`], the order itself included.
+    /// Objects and arrays nested deeper than [`DEPTH_MAX`], the order itself
+    /// included.
     #[error("nested deeper than {DEPTH_MAX} at {at}")]
     TooDeep {
         /// The bracket that goes too deep.
         at: TextPosition,
     },
-    /// An escaped half of a UTF-16 surrogate pair without the other half, which is no character.
+    /// An escaped half of a UTF-16 surrogate pair without the other half, which
+    /// is no character.
     #[error("invalid escape: half a surrogate pair at {at}")]
     LoneSurrogate {
         /// Its backslash.

@@ -1,9 +1,10 @@
 //! Reads an order's members out of a JSON object.
 //!
-//! `serde_json` visits the object and lends each name and value as text ([`RawValue`]), which it
-//! checks against the whole grammar without building a tree and, for raw text, without recursion:
-//! its open brackets are on the heap. Then [`Minifier`] passes over the same text for the rules that
-//! are ours.
+//! `serde_json` visits the object and lends each name and value as text
+//! ([`RawValue`]), which it checks against the whole grammar without building a
+//! tree and, for raw text, without recursion: its open brackets are on the
+//! heap. Then [`Minifier`] passes over the same text for the rules that are
+//! ours.
 
 use std::fmt;
 
@@ -36,8 +37,8 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Nothing known yet, to be read from `text`; `minified` is empty or begins an order's JSON
-    /// with an open brace and members.
+    /// Nothing known yet, to be read from `text`; `minified` is empty or begins
+    /// an order's JSON with an open brace and members.
     pub(super) fn new(
         text: &'a str,
         key: &'a HashKey,

@@ -1,11 +1,12 @@
-//! The pass over a value's text that does what `serde_json`'s own doesn't: strips the white space
-//! outside strings (minifies), and refuses nesting that is too deep, duplicate names, and halves
-//! of surrogate pairs, at any depth.
+//! The pass over a value's text that does what `serde_json`'s own doesn't:
+//! strips the white space outside strings (minifies), and refuses nesting that
+//! is too deep, duplicate names, and halves of surrogate pairs, at any depth.
 //!
-//! It relies on `serde_json` having read the same text before: the grammar holds, brackets match
-//! and strings end. On other text its answer may be wrong, but it still ends and doesn't panic. It
-//! is a loop over bytes with a short list of the open brackets, so its stack use is fixed. Most
-//! values are numbers and short strings; they are read once and copied whole.
+//! It relies on `serde_json` having read the same text before: the grammar
+//! holds, brackets match and strings end. On other text its answer may be
+//! wrong, but it still ends and doesn't panic. It is a loop over bytes with a
+//! short list of the open brackets, so its stack use is fixed. Most values are
+//! numbers and short strings; they are read once and copied whole.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,8 +27,8 @@ pub(super) struct Minifier<'a> {
     names: Names,
     /// The order's own members.
     order: Scope,
-    /// The objects (`Some`) and arrays (`None`) that are open inside it, up to [`DEPTH_MAX`] with
-    /// it. Flat orders have none, and it allocates nothing.
+    /// The objects (`Some`) and arrays (`None`) that are open inside it, up to
+    /// [`DEPTH_MAX`] with it. Flat orders have none, and it allocates nothing.
     inner: Vec<Option<Scope>>,
 }
 
@@ -54,8 +55,8 @@ impl<'a> Minifier<'a> {
         self.minified
     }
 
-    /// Adds a name of the innermost open object, given by its hash and, for errors, by its spelling
-    /// and offset.
+    /// Adds a name of the innermost open object, given by its hash and, for
+    /// errors, by its spelling and offset.
     pub(super) fn name(&mut self, hash: u128, spelled: &str, at: usize) -> Result<(), Invalid> {
         let scope = match self.inner.last_mut() {
             None => &mut self.order,
@@ -130,8 +131,8 @@ impl<'a> Minifier<'a> {
     }
 }
 
-/// Whether a value is itself without white space and has no rule of ours to keep: a string without
-/// an escape, a number, `true`, `false`, `null`.
+/// Whether a value is itself without white space and has no rule of ours to
+/// keep: a string without an escape, a number, `true`, `false`, `null`.
 fn is_plain(value: &[u8]) -> bool {
     match value {
         [b'{' | b'[', ..] => false,
@@ -151,8 +152,8 @@ pub(super) fn unquote(raw: &str) -> Result<Cow<'_, str>, Invalid> {
     }
 }
 
-/// Where the string that begins at `start` ends, its quote included; the error is the offset of
-/// an escaped half of a surrogate pair.
+/// Where the string that begins at `start` ends, its quote included; the error
+/// is the offset of an escaped half of a surrogate pair.
 fn string_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start + 1;
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {

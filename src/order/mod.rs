@@ -1,9 +1,10 @@
-//! One order, decoded and validated. Pure: bytes in, an [`Order`] or the reason why not out; no
-//! I/O, no clock, no thread local.
+//! One order, decoded and validated. Pure: bytes in, an [`Order`] or the reason
+//! why not out; no I/O, no clock, no thread local.
 //!
-//! It may run on a coroutine: nothing here recurses over the input, and the stack used is the same
-//! for every input. Time is linear in the input; the heap holds its text once, and for an object
-//! of more than a few members some tens of bytes a name until the call returns.
+//! It may run on a coroutine: nothing here recurses over the input, and the
+//! stack used is the same for every input. Time is linear in the input; the
+//! heap holds its text once, and for an object of more than a few members some
+//! tens of bytes a name until the call returns.
 //!
 //! | file | holds |
 //! |---|---|

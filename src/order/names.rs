@@ -1,11 +1,13 @@
-//! The member names seen so far in the open objects of a text, so that a duplicate is found at any
-//! depth, in time that doesn't grow with the number of names.
+//! The member names seen so far in the open objects of a text, so that a
+//! duplicate is found at any depth, in time that doesn't grow with the number
+//! of names.
 //!
-//! A name is known by its keyed 128-bit hash alone (see [`hash`](crate::order::hash) for why that is
-//! enough). Most objects are small: their names are on a stack and compared one by one. An
-//! object with more moves its names to a hash set, where the object's serial number, mixed in,
-//! keeps objects apart. The set needs no hashing of its own and no thread local, and without the
-//! key a client can't aim at one bucket.
+//! A name is known by its keyed 128-bit hash alone (see
+//! [`hash`](crate::order::hash) for why that is enough). Most objects are
+//! small: their names are on a stack and compared one by one. An object with
+//! more moves its names to a hash set, where the object's serial number, mixed
+//! in, keeps objects apart. The set needs no hashing of its own and no thread
+//! local, and without the key a client can't aim at one bucket.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -17,8 +19,8 @@ const COMPARED_MAX: usize = 16;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Scope {
     serial: u64,
-    /// Where its names begin on the stack. Open objects are few (the nesting limit), and each has
-    /// [`COMPARED_MAX`] there at most.
+    /// Where its names begin on the stack. Open objects are few (the nesting
+    /// limit), and each has [`COMPARED_MAX`] there at most.
     first: u16,
     crowded: bool,
 }
@@ -44,7 +46,8 @@ impl Names {
         }
     }
 
-    /// Adds `name` to the innermost open object, which is `scope`; `false` if it has it already.
+    /// Adds `name` to the innermost open object, which is `scope`; `false` if
+    /// it has it already.
     #[must_use]
     pub(super) fn insert(&mut self, scope: &mut Scope, name: u128) -> bool {
         let serial = u128::from(scope.serial);
@@ -64,8 +67,8 @@ impl Names {
         self.crowded.insert(name ^ serial)
     }
 
-    /// Ends the innermost object. A crowded one's names stay in the set until the text ends; no
-    /// later object has the same serial number.
+    /// Ends the innermost object. A crowded one's names stay in the set until
+    /// the text ends; no later object has the same serial number.
     pub(super) fn close(&mut self, scope: Scope) {
         self.stack.truncate(usize::from(scope.first));
     }

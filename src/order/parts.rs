@@ -13,13 +13,15 @@ use crate::order::minify::unquote;
 pub(crate) struct Parts {
     /// The value as it was written, without quotes.
     pub(crate) value: String,
-    /// The other members as a JSON object, in their order; empty if there are none.
+    /// The other members as a JSON object, in their order; empty if there are
+    /// none.
     pub(crate) others: String,
 }
 
 impl Parts {
-    /// The parts of an order's text as [`Order::json`](crate::order::Order::json) has it. For
-    /// a text that is no order, the parts read before the error: such a text is not committed.
+    /// The parts of an order's text as
+    /// [`Order::json`](crate::order::Order::json) has it. For a text that is no
+    /// order, the parts read before the error: such a text is not committed.
     pub(crate) fn of(json: &str) -> Self {
         let mut parts = Self::default();
         let mut json = serde_json::Deserializer::from_str(json);

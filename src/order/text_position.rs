@@ -7,8 +7,8 @@ use std::fmt;
 pub struct TextPosition {
     /// The line, from 1.
     pub line: usize,
-    /// The byte in the line, from 1; where a text ends too early, its last byte (0 in an empty
-    /// line).
+    /// The byte in the line, from 1; where a text ends too early, its last byte
+    /// (0 in an empty line).
     pub column: usize,
 }
 

@@ -1,4 +1,5 @@
-//! How an order's way through the pipeline ends, and the oneshot its submitter waits on.
+//! How an order's way through the pipeline ends, and the oneshot its submitter
+//! waits on.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! The committer: the one thread that owns the ledger's write side.
 //!
-//! It takes all orders that have been evaluated, hands them to the ledger as one
-//! batch, and publishes the completions: window, metrics, claims, answers, watchers
-//! of progress, and one flush of the wake queues a batch. What arrives during one
-//! commit is the next batch (group commit).
+//! It takes all orders that have been evaluated, hands them to the ledger as
+//! one batch, and publishes the completions: window, metrics, claims, answers,
+//! watchers of progress, and one flush of the wake queues a batch. What arrives
+//! during one commit is the next batch (group commit).
 
 use std::time::Instant;
 
@@ -63,8 +63,8 @@ struct Committer<'a> {
 }
 
 impl Committer<'_> {
-    /// Collects completions and the next batch; the item says whether the commit
-    /// queue was popped.
+    /// Collects completions and the next batch; the item says whether the
+    /// commit queue was popped.
     fn poll(&mut self) -> Dequeue<bool> {
         let pipeline = self.pipeline;
         if !self.failed {
@@ -140,8 +140,8 @@ impl Committer<'_> {
         }
     }
 
-    /// Makes committed outcomes known: first to the window and the metrics, then
-    /// to the submitters.
+    /// Makes committed outcomes known: first to the window and the metrics,
+    /// then to the submitters.
     fn publish(&mut self) {
         if self.completions.is_empty() {
             return;
@@ -200,8 +200,8 @@ fn admit(pipeline: &Pipeline, evaluated: Evaluated) -> Option<Evaluated> {
         }
         return None;
     }
-    // The claim decides between commit and force drain: past this line the order
-    // can't be withdrawn, and a withdrawn one doesn't get past it.
+    // The claim decides between commit and force drain: past this line the
+    // order can't be withdrawn, and a withdrawn one doesn't get past it.
     if !pipeline.claims.begin_commit(job.claim) {
         pipeline.withdraw(job, Withdrawal::Drain);
         return None;

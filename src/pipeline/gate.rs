@@ -67,8 +67,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that lets `bytes_max` bytes and `orders_max` orders in, recovering
-    /// at first.
+    /// A gate that lets `bytes_max` bytes and `orders_max` orders in,
+    /// recovering at first.
     pub fn new(bytes_max: u64, orders_max: u64) -> Self {
         Self {
             inside: CachePadded::new(AtomicU64::new(0)),
@@ -182,8 +182,8 @@ impl Gate {
         matches!(self.state(), GateState::Draining | GateState::LedgerDown)
     }
 
-    /// Sheds orders while the ledger has no space. Returns whether that is news, and
-    /// the wake queues are to be flushed. For the committer.
+    /// Sheds orders while the ledger has no space. Returns whether that is
+    /// news, and the wake queues are to be flushed. For the committer.
     #[must_use = "watchers sleep until the wake queues are flushed"]
     pub fn shed(&self, full: bool) -> bool {
         let changes = self.shedding.load(Ordering::Relaxed) != full;

@@ -1,8 +1,8 @@
 //! Orders from the pending file that wait for a slot in the intake queue.
 //!
 //! They were acknowledged by the last process, so [`Verdict::Retry`] doesn't
-//! withdraw them: the processor gets them again, each after [`RETRY_PAUSE`], and
-//! all together not more often than once in [`RETRY_SPACING`].
+//! withdraw them: the processor gets them again, each after [`RETRY_PAUSE`],
+//! and all together not more often than once in [`RETRY_SPACING`].
 //!
 //! [`Verdict::Retry`]: crate::pipeline::processor::Verdict::Retry
 

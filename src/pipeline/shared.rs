@@ -60,7 +60,8 @@ pub struct Pipeline {
     pub(crate) in_process: Box<[ProcessSlot]>,
     /// Orders from the pending file without a slot in the intake queue yet.
     pub(crate) pending_queue: PendingQueue,
-    /// Acknowledged orders that were withdrawn: to be written to the pending file.
+    /// Acknowledged orders that were withdrawn: to be written to the pending
+    /// file.
     pub(crate) withdrawn_pending: Mutex<Vec<Arc<InFlight>>>,
     /// The ids in flight.
     pub claims: Claims<Waiter>,
@@ -129,9 +130,9 @@ impl Pipeline {
     pub(crate) fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
         let (urgency, claim) = (job.waiter.urgency(), job.claim);
         self.intake.push(job)?;
-        // Only now may a duplicate wait for it, or the order be acknowledged
-        // as queued. If a worker or the drain deadline was faster, the claim is past
-        // that already. Before the wake-up, which takes its time.
+        // Only now may a duplicate wait for it, or the order be acknowledged as
+        // queued. If a worker or the drain deadline was faster, the claim is
+        // past that already. Before the wake-up, which takes its time.
         self.claims.queued(claim);
         self.workers.notify(urgency);
         Ok(())
@@ -208,16 +209,17 @@ impl Pipeline {
         }
     }
 
-    /// Withdraws an order that no batch holds: answers everyone who waits for it
-    /// and lets it out. For orders that were counted as accepted.
+    /// Withdraws an order that no batch holds: answers everyone who waits for
+    /// it and lets it out. For orders that were counted as accepted.
     pub(crate) fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
         // A client can't get a passing trouble as its answer any more when the
-        // process is about to end; the next process tries again. Checked before the id is
-        // free: a new claim behind a pending order must find the gate closed.
+        // process is about to end; the next process tries again. Checked before
+        // the id is free: a new claim behind a pending order must find the gate
+        // closed.
         let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
         if let Some(ended) = self.claims.withdraw(job.claim) {
-            // Before it leaves the gate: a drain that finds the gate empty finds
-            // the order here.
+            // Before it leaves the gate: a drain that finds the gate empty
+            // finds the order here.
             if ended.acked && !retry {
                 self.set_pending(job);
             }
@@ -234,10 +236,10 @@ impl Pipeline {
         self.gate.leave(1, cost(&job.order));
     }
 
-    /// Sets an acknowledged order aside that gets no outcome in this process, to
-    /// be written to the pending file. Bounded by what can be inside: it happens
-    /// only once the gate is closed, at the drain deadline or after the ledger
-    /// has failed.
+    /// Sets an acknowledged order aside that gets no outcome in this process,
+    /// to be written to the pending file. Bounded by what can be inside: it
+    /// happens only once the gate is closed, at the drain deadline or after the
+    /// ledger has failed.
     pub(crate) fn set_pending(&self, job: &Arc<InFlight>) {
         self.withdrawn_pending
             .lock()

@@ -1,5 +1,5 @@
-//! How fast orders get their outcomes, and from it the `Retry-After` of a refused
-//! client.
+//! How fast orders get their outcomes, and from it the `Retry-After` of a
+//! refused client.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

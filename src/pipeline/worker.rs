@@ -13,7 +13,8 @@ use crate::pipeline::shared::Pipeline;
 use crate::sync::parking::{Dequeue, Urgency};
 
 /// How long the committer may stay asleep while more orders are queued and the
-/// processor is quick: one wake-up then serves all that were evaluated meanwhile.
+/// processor is quick: one wake-up then serves all that were evaluated
+/// meanwhile.
 const HOLD: Duration = Duration::from_micros(20);
 
 /// Runs worker number `me` until the pipeline is closed.

@@ -12,8 +12,8 @@ use crate::server::running::Server;
 /// processor: a commit takes milliseconds, and on a slow disk some hundred of
 /// them.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
-/// How long replies may take to be written once the last order has its outcome. A
-/// client whose socket is full by then is not reading.
+/// How long replies may take to be written once the last order has its outcome.
+/// A client whose socket is full by then is not reading.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How a drain went.
@@ -24,11 +24,11 @@ pub struct Drained {
     /// Orders acknowledged as queued that are in the pending file, for the next
     /// start.
     pub kept: usize,
-    /// Orders acknowledged as queued that are lost, or with a ledger that didn't
-    /// answer in time.
+    /// Orders acknowledged as queued that are lost, or with a ledger that
+    /// didn't answer in time.
     pub lost: usize,
-    /// The pending file could not hold them all. Not set with the memory ledger,
-    /// which has none.
+    /// The pending file could not hold them all. Not set with the memory
+    /// ledger, which has none.
     pub keeping_failed: bool,
     /// Whether everything was done before the deadline.
     pub in_time: bool,
@@ -40,8 +40,8 @@ impl Server {
     /// Ends the service: takes no more orders, finishes those inside, sends the
     /// replies. Orders that are still inside after `timeout` are withdrawn: a
     /// client that waits gets a 503 that says that a retry is safe, and orders
-    /// acknowledged as queued are written to the pending file for the next start,
-    /// if the ledger has one.
+    /// acknowledged as queued are written to the pending file for the next
+    /// start, if the ledger has one.
     pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;
@@ -53,8 +53,8 @@ impl Server {
         if let Some(grpc) = &self.grpc {
             grpc.drain();
         }
-        // Readers of the feed have nothing to wait for any more, and batches whose
-        // lines are still arriving must end.
+        // Readers of the feed have nothing to wait for any more, and batches
+        // whose lines are still arriving must end.
         self.pipeline.progress.notify();
         self.pipeline.wake_queues.flush();
         self.timers.wake_all();
@@ -99,18 +99,18 @@ impl Server {
         }
     }
 
-    /// Ends the service after its ledger has failed: waits up to two seconds for
-    /// orders that are with a processor or the ledger, writes orders acknowledged
-    /// as queued to the pending file as far as possible, and gives the replies a
-    /// second to be written. The process should end then.
+    /// Ends the service after its ledger has failed: waits up to two seconds
+    /// for orders that are with a processor or the ledger, writes orders
+    /// acknowledged as queued to the pending file as far as possible, and gives
+    /// the replies a second to be written. The process should end then.
     pub fn abandon(mut self) {
         if let Some(native) = &self.native {
             native.stop();
         }
         // The gate is closed already.
         let missed = self.pipeline.force_drain(LAST_COMMIT);
-        // A batch whose lines are still arriving gets its 503 now, instead of being
-        // cut off when the process ends.
+        // A batch whose lines are still arriving gets its 503 now, instead of
+        // being cut off when the process ends.
         self.service.closing.store(true, Ordering::Release);
         self.timers.wake_all();
         if let Some(grpc) = &self.grpc {

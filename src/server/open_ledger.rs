@@ -50,7 +50,8 @@ impl LedgerConfig {
         }
     }
 
-    /// Opens it and fills the pipeline's window, whose ids are hashed with `key`.
+    /// Opens it and fills the pipeline's window, whose ids are hashed with
+    /// `key`.
     pub(super) fn open(
         &self,
         pipeline: &Arc<Pipeline>,

@@ -74,13 +74,7 @@ impl Server {
         on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let plan = place_threads(config)?;
-        let mut limits = Limits::of(config);
-        let mut grpc_limits = grpc::Limits::of(config);
-        if config.grpc_listen.is_none() {
-            grpc_limits.connections_max = 0;
-        }
-        (limits.max_connections, grpc_limits.connections_max) =
-            connection_limits(config.max_connections, grpc_limits.connections_max)?;
+        let (limits, grpc_limits) = front_end_limits(config)?;
         let order_port = bind_order_port(config)?;
         let grpc_port = bind_grpc(config)?;
 
@@ -99,13 +93,7 @@ impl Server {
             .register(vec![run_queues.clone(), ready_queue.clone()]);
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
-        let (bodies, grpc_bodies) = match grpc_port {
-            None => (MemoryBudget::new(config.body_bytes), None),
-            Some(_) => {
-                let [http, grpc] = MemoryBudget::shared(config.body_bytes, config.max_body);
-                (http, Some(grpc))
-            }
-        };
+        let (bodies, grpc_bodies) = body_budgets(config);
         let observer = Observer::start(&pipeline)?;
         let service = Service::new(admission.clone(), limits, bodies, observer);
 
@@ -158,8 +146,8 @@ impl Server {
     /// then they get a 503.
     ///
     /// # Errors
-    /// When the ledger can't be opened, the pending orders can't be taken up, or
-    /// the system gives no threads.
+    /// When the ledger can't be opened, the pending orders can't be taken up,
+    /// or the system gives no threads.
     ///
     /// # Panics
     /// If it is open already.
@@ -205,6 +193,27 @@ fn place_threads(config: &Config) -> Result<Plan, StartError> {
         plan.why
     );
     Ok(plan)
+}
+
+/// The limits of HTTP and gRPC, as far as the descriptor limit allows.
+fn front_end_limits(config: &Config) -> Result<(Limits, grpc::Limits), StartError> {
+    let mut http = Limits::of(config);
+    let mut grpc = grpc::Limits::of(config);
+    if config.grpc_listen.is_none() {
+        grpc.connections_max = 0;
+    }
+    (http.max_connections, grpc.connections_max) =
+        connection_limits(config.max_connections, grpc.connections_max)?;
+    Ok((http, grpc))
+}
+
+/// `--body-bytes`, shared by the front ends that there are.
+fn body_budgets(config: &Config) -> (Arc<MemoryBudget>, Option<Arc<MemoryBudget>>) {
+    if config.grpc_listen.is_none() {
+        return (MemoryBudget::new(config.body_bytes), None);
+    }
+    let [http, grpc] = MemoryBudget::shared(config.body_bytes, config.max_body);
+    (http, Some(grpc))
 }
 
 /// A timer slot for each connection that waits, and one for the listener.

@@ -1,10 +1,10 @@
 //! Threads whose panic ends the process.
 //!
 //! The service is crash-only: a panic in one of its own threads is a bug, what
-//! the thread left half done can't be trusted, and recovery at the next start is
-//! the way back that is proven. So nothing is cleaned up: the process ends at
-//! once, with exit code 1. Committed outcomes are on disk by then; orders that
-//! were only acknowledged as queued are lost as in any crash.
+//! the thread left half done can't be trusted, and recovery at the next start
+//! is the way back that is proven. So nothing is cleaned up: the process ends
+//! at once, with exit code 1. Committed outcomes are on disk by then; orders
+//! that were only acknowledged as queued are lost as in any crash.
 //!
 //! (Candea and Fox, "Crash-Only Software", HotOS 2003.)
 

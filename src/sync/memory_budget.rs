@@ -1,11 +1,11 @@
 //! The bytes of bodies being received, over all front ends: `--body-bytes`.
 //!
 //! Each front end has an account of its own in the one budget, and where there
-//! are two, none can take the last quarter of it: whatever clients do at one front
-//! end, some memory is left for the other.
+//! are two, none can take the last quarter of it: whatever clients do at one
+//! front end, some memory is left for the other.
 //!
-//! Memory counts when it is held. A head that announces a body holds nothing yet,
-//! so a front end grows its permit as the body arrives
+//! Memory counts when it is held. A head that announces a body holds nothing
+//! yet, so a front end grows its permit as the body arrives
 //! ([`MemoryPermit::grow_to`]) where it can.
 
 use std::sync::Arc;
@@ -46,8 +46,8 @@ impl MemoryBudget {
         only
     }
 
-    /// The same, but a single permit fits whatever its size while all is free: for things that
-    /// have to be sent one day and can't be made smaller.
+    /// The same, but a single permit fits whatever its size while all is free:
+    /// for things that have to be sent one day and can't be made smaller.
     pub(crate) fn with_oversize(bytes_max: usize) -> Arc<Self> {
         let budget = || Budget {
             admits_oversize: true,
@@ -128,8 +128,8 @@ impl Budget {
 }
 
 impl MemoryPermit {
-    /// Grows to so many bytes, if it is less. `false`, and it is unchanged, if the
-    /// budget is exhausted.
+    /// Grows to so many bytes, if it is less. `false`, and it is unchanged, if
+    /// the budget is exhausted.
     #[must_use = "without a permit no memory may be held"]
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else {

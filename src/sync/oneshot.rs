@@ -1,7 +1,7 @@
 //! A value to come, written once, and the waker of the task that waits for it.
 //!
-//! The waker is the standard library's, so that a coroutine, an async task and a
-//! plain thread wait alike.
+//! The waker is the standard library's, so that a coroutine, an async task and
+//! a plain thread wait alike.
 
 use std::sync::OnceLock;
 use std::task::Waker;
@@ -14,7 +14,8 @@ pub struct Oneshot<T> {
 }
 
 impl<T> Oneshot<T> {
-    /// A oneshot that wakes `waker` when it is completed; without one, nobody waits.
+    /// A oneshot that wakes `waker` when it is completed; without one, nobody
+    /// waits.
     pub fn new(waker: Option<Waker>) -> Self {
         Self {
             value: OnceLock::new(),

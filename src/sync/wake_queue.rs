@@ -2,8 +2,8 @@
 //! system call a batch.
 //!
 //! A front end whose tasks are costly to wake one by one hands out wakers that
-//! only queue the task, and registers its queue here. The thread that completes a
-//! batch of oneshots flushes all queues behind it.
+//! only queue the task, and registers its queue here. The thread that completes
+//! a batch of oneshots flushes all queues behind it.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,5 +1,5 @@
-//! Wakers of those who wait for something to change: a reader that has seen all of
-//! the feed, a batch that found the queue full, a health check.
+//! Wakers of those who wait for something to change: a reader that has seen all
+//! of the feed, a batch that found the queue full, a health check.
 //!
 //! A list of wakers, emptied by the committer behind every batch that ended
 //! orders. While nobody is on it, which is nearly always, that costs the
@@ -32,8 +32,8 @@ struct List {
     wakers: Vec<(u64, Waker)>,
 }
 
-/// An entry on the list, removed when dropped. It is good for one wake-up: watch
-/// again, and check again, after each.
+/// An entry on the list, removed when dropped. It is good for one wake-up:
+/// watch again, and check again, after each.
 #[must_use = "dropping it ends the watch"]
 pub(crate) struct Watch {
     list: Arc<WatchList>,
@@ -41,8 +41,8 @@ pub(crate) struct Watch {
 }
 
 impl WatchList {
-    /// Has `waker` called at the next change. Look at what you wait for after this
-    /// call: it may have changed already.
+    /// Has `waker` called at the next change. Look at what you wait for after
+    /// this call: it may have changed already.
     pub(crate) fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
         Watch {
             number: self.add(waker.clone()),
@@ -62,8 +62,8 @@ impl WatchList {
         number
     }
 
-    /// Wakes all watchers and empties the list. Call it after the change, and before
-    /// the wake queues are flushed.
+    /// Wakes all watchers and empties the list. Call it after the change, and
+    /// before the wake queues are flushed.
     pub(crate) fn notify(&self) {
         // Pairs with the fence in `add`.
         fence(Ordering::SeqCst);

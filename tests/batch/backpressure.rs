@@ -12,8 +12,8 @@ fn a_line_is_rejected_when_the_queue_stays_full_and_all_after_it() {
     let body = lines("a", 20) + "nonsense\n";
     let mut client = Client::to(service.http);
     let found = results(&client.ask(batch("", &body)));
-    // One with the worker, two in the half of the queue that batches may fill; the worker may
-    // have taken its one too late for the third to be noticed.
+    // One with the worker, two in the half of the queue that batches may fill;
+    // the worker may have taken its one too late for the third to be noticed.
     let queued = count(&found, "queued");
     assert!((2..=3).contains(&queued), "{found:?}");
     assert_eq!(count(&found, "rejected"), 21 - queued, "{found:?}");

@@ -8,8 +8,8 @@ use crate::{batch, count, lines, results};
 fn the_journal_knows_why_orders_of_a_batch_failed() {
     let directory = Directory::new();
     let service = directory.start(&["--max-value", "1000"]);
-    // More than one read serves, processed ones among them, and not in their order when they
-    // are sent again.
+    // More than one read serves, processed ones among them, and not in their
+    // order when they are sent again.
     let value = |n: usize| [1, -1, 2000][n % 3];
     let line = |n: usize| format!("{{\"id\":\"f-{n}\",\"value\":{}}}\n", value(n));
     let body: String = (0..6000).map(line).collect();

@@ -159,7 +159,8 @@ fn lines_that_nobody_waits_for_are_acknowledged_as_queued() {
         assert_eq!(found[0], json!({"line":1,"id":"a","status":"queued"}));
         assert_eq!(statuses(&found), ["queued"; 3], "{prefer}{flags:?}");
         assert_eq!(get(service.http, "/orders/b").json()["status"], "queued");
-        // What is acknowledged is counted by the drain, whichever ledger it has.
+        // What is acknowledged is counted by the drain, whichever ledger it
+        // has.
         service.terminate();
         let ended = service.wait(PATIENCE);
         assert_eq!(ended.code, Some(3), "{}", ended.log);

@@ -1,5 +1,5 @@
-//! `POST /submit` with `application/x-ndjson`: a result for each line, whatever the line is,
-//! and limits that hold.
+//! `POST /submit` with `application/x-ndjson`: a result for each line, whatever
+//! the line is, and limits that hold.
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -3,7 +3,8 @@
 use crate::harness::{Client, Service};
 use crate::{batch, results};
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
+/// generators", 2014).
 struct Random(u64);
 
 impl Random {
@@ -16,8 +17,9 @@ impl Random {
     }
 }
 
-/// Batches of good and bad lines, cut anywhere on their way, against a map from id to content:
-/// the first line of an id decides. `BATCH_SEED=…` repeats a run.
+/// Batches of good and bad lines, cut anywhere on their way, against a map from
+/// id to content: the first line of an id decides. `BATCH_SEED=…` repeats a
+/// run.
 #[test]
 fn random_batches() {
     use std::hash::{BuildHasher, RandomState};

@@ -140,8 +140,8 @@ const MANY: [&str; 2] = ["--max-batch-orders", "300000"];
 /// Bytes of the reply to so many invalid orders, at least.
 const REPLY_MIN: usize = 20 << 20;
 
-/// A batch whose reply is far larger than what sockets hold, sent by a client that takes
-/// little at a time; and the reply's first byte.
+/// A batch whose reply is far larger than what sockets hold, sent by a client
+/// that takes little at a time; and the reply's first byte.
 fn large_reply(service: &Service) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();

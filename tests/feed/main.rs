@@ -1,5 +1,5 @@
-//! The feed, `GET /orders`: replayed from any point, followed while it grows, and bounded
-//! in what it takes, with both ledgers.
+//! The feed, `GET /orders`: replayed from any point, followed while it grows,
+//! and bounded in what it takes, with both ledgers.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -113,7 +113,8 @@ fn commit(address: SocketAddr, name: &str, count: u64) -> u64 {
         .unwrap_or(0)
 }
 
-/// How many requests on the order port wait or are being answered, but for the one that asks.
+/// How many requests on the order port wait or are being answered, but for the
+/// one that asks.
 fn connections(service: &Service) -> f64 {
     service.figures().get("http_connections") - 1.0
 }

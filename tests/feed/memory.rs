@@ -19,8 +19,8 @@ fn ask_and_hold(address: SocketAddr, after: u64) -> Socket {
 
 #[test]
 fn pages_past_the_budget_are_refused() {
-    // Lines so long that a few of them are all that the budget takes, and that the system's
-    // buffers don't take them.
+    // Lines so long that a few of them are all that the budget takes, and that
+    // the system's buffers don't take them.
     let flags = ["--max-body", "16MiB", "--write-timeout", "1h"];
     let orders = Orders::on("memory", &flags);
     let padding = "x".repeat(15 << 20);

@@ -14,8 +14,8 @@ fn every_sequence_once_from_any_point_under_load() {
         let address = orders.http();
         let crowd = Crowd::start(address, 4);
         until("some are there", || crowd.replies() >= 50);
-        // Followers begin at different positions and ask for pages of different sizes, while
-        // orders come in.
+        // Followers begin at different positions and ask for pages of different
+        // sizes, while orders come in.
         let followers = [(0, 10_000), (7, 1), (31, 13), (40, 1000)].map(|(from, limit)| {
             thread::spawn(move || {
                 let mut client = Client::to(address);

@@ -32,7 +32,8 @@ fn a_wait_is_ended_by_a_commit() {
     }
 }
 
-/// Whether nothing can be read for a while: that somebody waits has no event of its own.
+/// Whether nothing can be read for a while: that somebody waits has no event of
+/// its own.
 fn nothing_comes(stream: &TcpStream, time: Duration) -> bool {
     stream.set_read_timeout(Some(time)).unwrap();
     let peeked = stream.peek(&mut [0]);
@@ -59,8 +60,8 @@ fn a_wait_is_ended_in_time() {
 #[test]
 fn a_wait_is_ended_by_a_drain() {
     for ledger in ["memory", "journal"] {
-        // An order that takes its time keeps the drain from its end: readers that wait are
-        // answered at its beginning, and don't see that order.
+        // An order that takes its time keeps the drain from its end: readers
+        // that wait are answered at its beginning, and don't see that order.
         let slow = ["--processor", "simulate", "--simulate", "5s..5s"];
         let orders = Orders::on(ledger, &slow);
         let mut followers: Vec<Client> = (0..20).map(|_| Client::to(orders.http())).collect();

@@ -1,5 +1,5 @@
-//! `SubmitStream` held back: by a full queue, by orders without a response, and by a client that
-//! takes none.
+//! `SubmitStream` held back: by a full queue, by orders without a response, and
+//! by a client that takes none.
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::client::{
 };
 use crate::harness::{PATIENCE, Service};
 
-/// Sends orders as small as they can be for as long as the client's side takes them, each in a
-/// frame of its own: a flood, for a server that doesn't read them.
+/// Sends orders as small as they can be for as long as the client's side takes
+/// them, each in a frame of its own: a flood, for a server that doesn't read
+/// them.
 async fn feed(sender: &Sender<SubmitStreamRequest>, sent: &mut u64) {
     loop {
         sender
@@ -59,7 +60,8 @@ fn orders_are_rejected_when_the_queue_stays_full() {
         let requests = (0..8).map(|number| one_of_many(&format!("r-{number}")));
         let responses = submit_all(&mut client(&service).await, requests).await;
         let results: Vec<_> = responses.iter().map(SubmitStreamResponse::result).collect();
-        // One with the worker, two in the half of the queue that is for streams.
+        // One with the worker, two in the half of the queue that is for
+        // streams.
         let (taken, refused) = results.split_at(3);
         assert!(
             taken.iter().all(|result| *result == SubmitResult::Queued),

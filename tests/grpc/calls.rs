@@ -29,7 +29,8 @@ fn one_call_too_many_on_a_connection_waits_in_the_client() {
     let service = Service::with_grpc(&[&simulate("200ms..200ms")[..], &flags].concat());
     run(async {
         let mut client = client(&service).await;
-        // So that the client knows the limit: calls made before are refused, safe to retry.
+        // So that the client knows the limit: calls made before are refused,
+        // safe to retry.
         submit(&mut client, request("first")).await.unwrap();
         let calls: Vec<_> = (0..6)
             .map(|number| {
@@ -109,7 +110,8 @@ fn a_message_that_stalls_is_ended_and_its_memory_is_released() {
     });
 }
 
-/// A call has one message to send, and no longer than that for it; a stream is as long as it is.
+/// A call has one message to send, and no longer than that for it; a stream is
+/// as long as it is.
 #[test]
 fn a_call_whose_request_never_ends_is_ended() {
     let service = Service::with_grpc(&["--body-timeout", "300ms"]);
@@ -137,7 +139,8 @@ fn a_call_whose_request_never_ends_is_ended() {
     assert_eq!(service.settled().orders().0, 1);
 }
 
-/// A call counts until its response is taken, which no window lets this client do.
+/// A call counts until its response is taken, which no window lets this client
+/// do.
 #[test]
 fn one_call_too_many_over_all_connections_is_refused() {
     hold_all_permits(0);
@@ -160,7 +163,8 @@ fn hold_all_permits(window: u8) {
         "10m",
     ];
     let service = Service::with_grpc(&flags);
-    // Known before the flood, or some calls would find it being admitted and be refused.
+    // Known before the flood, or some calls would find it being admitted and be
+    // refused.
     run(async {
         let mut client = client(&service).await;
         submit(&mut client, request("w")).await.expect("taken");

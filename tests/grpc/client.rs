@@ -17,7 +17,8 @@ use crate::harness::{PATIENCE, Service};
 
 pub(crate) type Client = OrderServiceClient<Channel>;
 
-/// Runs a test's asynchronous part; nothing in it may take longer than [`PATIENCE`] twice.
+/// Runs a test's asynchronous part; nothing in it may take longer than
+/// [`PATIENCE`] twice.
 #[track_caller]
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -27,8 +27,8 @@ fn one_connection_too_many_is_refused() {
     };
     let before = descriptors();
     for _ in 0..50 {
-        // With bytes that the server doesn't want: it gets the refusal all the same, and no
-        // reset.
+        // With bytes that the server doesn't want: it gets the refusal all the
+        // same, and no reset.
         let mut stream = connect(&service);
         let sent = [PREFACE, &[0; 9].repeat(100)].concat();
         stream.write_all(&sent).unwrap();

@@ -1,4 +1,5 @@
-//! `Follow`: all outcomes in order, from anywhere, again after a break, and past every limit.
+//! `Follow`: all outcomes in order, from anywhere, again after a break, and
+//! past every limit.
 
 use order_processor::grpc::proto::{FollowRequest, FollowResponse, OrderStatus};
 use order_processor::internals::FOLLOWERS_MAX;

@@ -1,4 +1,5 @@
-//! Both front ends at once: the same orders, figures that add up, and a shared budget.
+//! Both front ends at once: the same orders, figures that add up, and a shared
+//! budget.
 
 use order_processor::grpc::proto::{GetOrderRequest, Order, OrderStatus, SubmitRequest};
 use tonic::Code;
@@ -71,7 +72,8 @@ fn both_front_ends_at_once_add_up() {
     let crowd = Crowd::named("both", service.http, 4);
     let mut answered = 0;
     run(async {
-        // The same orders from the other side: the first to come has the outcome.
+        // The same orders from the other side: the first to come has the
+        // outcome.
         for round in 0..20 {
             let requests = (0..200).map(|number| {
                 let number = round * 50 + number % 50;
@@ -91,7 +93,8 @@ fn both_front_ends_at_once_add_up() {
     assert!(figures.count("orders_duplicate") > 0);
 }
 
-/// Bodies that HTTP clients don't finish take most of the budget, and leave some to messages.
+/// Bodies that HTTP clients don't finish take most of the budget, and leave
+/// some to messages.
 #[test]
 fn one_front_end_leaves_body_bytes_to_the_other() {
     let service = Service::with_grpc(&["--max-body", "64KiB", "--body-bytes", "512KiB"]);

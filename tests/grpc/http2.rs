@@ -10,7 +10,8 @@ use crate::harness::{PATIENCE, Service};
 /// What a client sends first: preface and an empty SETTINGS frame.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 pub(crate) const SUBMIT: &str = "/orders.v1.OrderService/Submit";
-/// Type and flags of DATA, of HEADERS with more to come, and of trailers (HEADERS with END_STREAM).
+/// Type and flags of DATA, of HEADERS with more to come, and of trailers
+/// (HEADERS with END_STREAM).
 pub(crate) const DATA: (u8, u8) = (0, 0);
 pub(crate) const HEADERS: (u8, u8) = (1, 4);
 pub(crate) const TRAILERS: (u8, u8) = (1, 5);
@@ -41,7 +42,8 @@ pub(crate) fn read_frame(stream: &mut TcpStream) -> (u8, u8) {
     (head[3], head[4])
 }
 
-/// HEADERS that open a call, more to come, with literal fields (RFC 7541 section 6.2.2).
+/// HEADERS that open a call, more to come, with literal fields (RFC 7541
+/// section 6.2.2).
 pub(crate) fn headers(path: &str) -> Vec<u8> {
     let mut block = vec![0x83, 0x86]; // POST, http
     let mut field = |name: &str, value: &str| {
@@ -75,8 +77,8 @@ pub(crate) fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A connection on which so many calls of a path are made with windows of so many bytes for
-/// their responses; each sends `request`, an encoded message.
+/// A connection on which so many calls of a path are made with windows of so
+/// many bytes for their responses; each sends `request`, an encoded message.
 pub(crate) fn flood(
     service: &Service,
     window: u8,

@@ -113,7 +113,8 @@ fn http_requests(http: SocketAddr, me: usize) {
     }
 }
 
-/// Clients of both front ends send the same orders, and every third goes away without its answer.
+/// Clients of both front ends send the same orders, and every third goes away
+/// without its answer.
 #[test]
 fn clients_that_vanish_leave_the_figures_consistent() {
     let flags = ["--workers", "2", "--queue-capacity", "64"];
@@ -133,7 +134,8 @@ fn clients_that_vanish_leave_the_figures_consistent() {
             ended.expect("no client panics");
         }
     });
-    // What was admitted has its one outcome, whether or not a client received it.
+    // What was admitted has its one outcome, whether or not a client received
+    // it.
     let (accepted, processed, failed) = service.settled().orders();
     let ids = CLIENTS / 4 * ORDERS;
     assert!(accepted == processed + failed && accepted <= ids as u64);

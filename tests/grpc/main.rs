@@ -1,4 +1,5 @@
-//! The gRPC port, through real sockets, with the client generated from the same file.
+//! The gRPC port, through real sockets, with the client generated from the same
+//! file.
 
 #[path = "../harness/mod.rs"]
 mod harness;

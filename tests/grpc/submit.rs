@@ -160,7 +160,8 @@ fn an_order_that_is_not_waited_for_is_acknowledged_as_queued() {
         other.order.as_mut().unwrap().value = "2".into();
         let status = submit(&mut client, other).await.unwrap_err();
         refused(&status, Code::AlreadyExists, true);
-        // A client that waits at the drain deadline learns that sending it again is safe.
+        // A client that waits at the drain deadline learns that sending it
+        // again is safe.
         let waiting = tokio::spawn({
             let mut client = client.clone();
             async move { submit(&mut client, request("w")).await }

@@ -45,7 +45,8 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// The body as a problem (RFC 9457) of this status; checks the members that all have.
+    /// The body as a problem (RFC 9457) of this status; checks the members that
+    /// all have.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -110,7 +111,8 @@ impl Client {
         self.try_reply().expect("a reply before the end")
     }
 
-    /// The next reply to `HEAD`: without a body, whatever `Content-Length` says.
+    /// The next reply to `HEAD`: without a body, whatever `Content-Length`
+    /// says.
     #[track_caller]
     pub(crate) fn reply_to_head(&mut self) -> Reply {
         self.read(false).expect("a reply before the end")
@@ -202,7 +204,8 @@ impl Client {
     }
 }
 
-/// A request that submits this body as an order, with more header lines (each with its end).
+/// A request that submits this body as an order, with more header lines (each
+/// with its end).
 pub(crate) fn submit(headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
@@ -216,7 +219,8 @@ pub(crate) fn order(id: &str) -> String {
     submit("", &format!(r#"{{"id":"{id}","value":1}}"#))
 }
 
-/// Posts a body to `/submit` on a connection of its own, with more header lines.
+/// Posts a body to `/submit` on a connection of its own, with more header
+/// lines.
 #[track_caller]
 pub(crate) fn post(address: SocketAddr, headers: &str, body: &str) -> Reply {
     Client::to(address).ask(submit(headers, body))

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use crate::harness::{eventually, get};
 
-/// One scrape of the classic format: samples by name and labels, as written there.
+/// One scrape of the classic format: samples by name and labels, as written
+/// there.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures(HashMap<String, f64>);
 
@@ -30,8 +31,8 @@ impl Figures {
         Self(samples)
     }
 
-    /// Waits until no order is inside and the identity holds: accepted = processed + failed +
-    /// withdrawn.
+    /// Waits until no order is inside and the identity holds: accepted =
+    /// processed + failed + withdrawn.
     #[track_caller]
     pub(crate) fn settled(address: SocketAddr) -> Self {
         eventually("accepted = processed + failed + withdrawn", || {
@@ -42,7 +43,8 @@ impl Figures {
         })
     }
 
-    /// One sample; a pair of labels never seen counts as zero, a name never seen is an error.
+    /// One sample; a pair of labels never seen counts as zero, a name never
+    /// seen is an error.
     #[track_caller]
     pub(crate) fn get(&self, sample: &str) -> f64 {
         match self.0.get(sample) {

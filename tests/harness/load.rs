@@ -11,7 +11,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::harness::{Client, Reply, Service, get, order, until};
 
-/// Clients that submit orders one after the other until they are stopped or refused.
+/// Clients that submit orders one after the other until they are stopped or
+/// refused.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
@@ -60,7 +61,8 @@ impl Crowd {
         self.replies.lock().unwrap().len()
     }
 
-    /// Stops the clients after their next reply and returns every id with its reply.
+    /// Stops the clients after their next reply and returns every id with its
+    /// reply.
     #[track_caller]
     pub(crate) fn end(self) -> Vec<(String, Reply)> {
         self.stop.store(true, Ordering::Relaxed);
@@ -82,8 +84,8 @@ pub(crate) fn python(script: &str, args: &[&str]) -> Output {
     output
 }
 
-/// Sends requests on a connection without reading a reply, until the service closes
-/// it.
+/// Sends requests on a connection without reading a reply, until the service
+/// closes it.
 pub(crate) fn gives_up_on_who_never_reads(service: &Service) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();

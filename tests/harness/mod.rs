@@ -1,5 +1,5 @@
-//! What the integration tests share: the real binary as a child process on ports of
-//! its own, and clients that speak through real sockets.
+//! What the integration tests share: the real binary as a child process on
+//! ports of its own, and clients that speak through real sockets.
 //!
 //! | file | holds |
 //! |---|---|
@@ -38,8 +38,8 @@ pub(crate) use load::{Crowd, gives_up_on_who_never_reads, python};
 pub(crate) use service::{BASE_FLAGS, Ended, Service};
 pub(crate) use small::Small;
 
-/// Deadline of anything that should happen at once. Generous, since the machine may
-/// be busy; a test that passes never waits for it.
+/// Deadline of anything that should happen at once. Generous, since the machine
+/// may be busy; a test that passes never waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Calls `poll` until it returns something, and returns that.

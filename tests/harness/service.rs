@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Figures, PATIENCE, get, until};
 
-/// What every process under test is started with: ports of its own, nothing on disk.
+/// What every process under test is started with: ports of its own, nothing on
+/// disk.
 pub(crate) const BASE_FLAGS: [&str; 8] = [
     "--listen",
     "127.0.0.1:0",
@@ -61,7 +62,8 @@ impl Ended {
 }
 
 impl Service {
-    /// Starts it with these flags beside the base flags and waits until it is ready.
+    /// Starts it with these flags beside the base flags and waits until it is
+    /// ready.
     #[track_caller]
     pub(crate) fn start(flags: &[&str]) -> Self {
         let mut command = Self::command();
@@ -105,12 +107,14 @@ impl Service {
         Self::on(engine, &[&slow[..], flags].concat())
     }
 
-    /// The binary without flags, and without the `ORDERS_` variables of this process.
+    /// The binary without flags, and without the `ORDERS_` variables of this
+    /// process.
     pub(crate) fn command() -> Command {
         Self::shielded(env!("CARGO_BIN_EXE_order-processor"))
     }
 
-    /// The binary started by a shell that does something first, such as `ulimit -n 100`.
+    /// The binary started by a shell that does something first, such as `ulimit
+    /// -n 100`.
     pub(crate) fn command_after(shell: &str) -> Command {
         let mut command = Self::shielded("sh");
         command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
@@ -239,7 +243,8 @@ impl Service {
         Figures::read(self.admin)
     }
 
-    /// Waits until no order is inside and the accounting identity holds; returns the figures.
+    /// Waits until no order is inside and the accounting identity holds;
+    /// returns the figures.
     #[track_caller]
     pub(crate) fn settled(&self) -> Figures {
         Figures::settled(self.admin)

@@ -13,7 +13,8 @@ impl Small {
         Directory(self.0.0.join("data"))
     }
 
-    /// One of `mib` MiB; `None`, with the reason printed, if this process may not mount.
+    /// One of `mib` MiB; `None`, with the reason printed, if this process may
+    /// not mount.
     pub(crate) fn mount(mib: u32) -> Option<Self> {
         let directory = Directory::new();
         std::fs::create_dir(&directory.0).unwrap();

@@ -1,4 +1,5 @@
-//! What the adapter makes good: requests that it refuses, and limits that it adds.
+//! What the adapter makes good: requests that it refuses, and limits that it
+//! adds.
 
 use crate::harness::{
     Client, Service, eventually, get, gives_up_on_who_never_reads, order, submit, until,
@@ -57,7 +58,8 @@ fn executes_nothing_behind_a_refused_request() {
         for between in ["", "5\r\nhello\r\n0\r\n\r\n"] {
             let mut client = Client::to(service.http);
             client.send([&head, between, &order("behind"), &order("twice")].concat());
-            // The engine may close before the reply is out, if what follows is no request.
+            // The engine may close before the reply is out, if what follows is
+            // no request.
             for (place, reply) in client.rest().iter().enumerate() {
                 reply.problem(if place == 0 { status } else { 400 });
             }

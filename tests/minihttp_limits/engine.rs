@@ -1,5 +1,6 @@
-//! The engine's own limits, as published in 0.1.11. A test here that fails after an upgrade is good
-//! news: the engine got better, and the docs and `minihttp::LIMITS` should say so.
+//! The engine's own limits, as published in 0.1.11. A test here that fails
+//! after an upgrade is good news: the engine got better, and the docs and
+//! `minihttp::LIMITS` should say so.
 
 use crate::harness::{Client, Service, get, order, submit};
 use crate::{HEALTH, service, stays_open};
@@ -72,7 +73,8 @@ fn a_half_closed_client_may_get_no_reply() {
         let mut client = Client::to(service.http);
         client.send(&whole[..cut]);
         client.half_close();
-        // What arrives together with the end is dropped; what came before it is not.
+        // What arrives together with the end is dropped; what came before it is
+        // not.
         match client.try_reply() {
             None => {}
             Some(reply) if cut == whole.len() => assert_eq!(reply.status, 201),

@@ -1,5 +1,5 @@
-//! What `may_minihttp` does on the wire, point by point: why it does not serve the order
-//! port by default, and what the adapter in front of it makes good.
+//! What `may_minihttp` does on the wire, point by point: why it does not serve
+//! the order port by default, and what the adapter in front of it makes good.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -19,8 +19,8 @@ fn service() -> Service {
     Service::on("may_minihttp", &["--max-body", "1KiB"])
 }
 
-/// Whether nothing comes and the connection stays open for a while: the state that is to
-/// be shown has no event to wait for.
+/// Whether nothing comes and the connection stays open for a while: the state
+/// that is to be shown has no event to wait for.
 fn stays_open(client: &mut Client) -> bool {
     let mut byte = [0];
     let stream = &mut client.stream;

@@ -41,7 +41,8 @@ fn refuses_batches_before_their_bodies() {
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
     client.send([batch(&one), order("behind")].concat());
-    // The engine may close before the reply is out, since a body follows that is no request.
+    // The engine may close before the reply is out, since a body follows that
+    // is no request.
     for (place, reply) in client.rest().iter().enumerate() {
         reply.problem(if place == 0 { 501 } else { 400 });
     }

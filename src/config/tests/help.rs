@@ -10,7 +10,8 @@ fn help_and_version_are_shown_and_are_no_failure() {
         (["-h"], "Usage:"),
         (["--version"], env!("CARGO_PKG_VERSION")),
     ] {
-        // Whatever is in the environment: an operator asks for help when it is wrong.
+        // Whatever is in the environment: an operator asks for help when it is
+        // wrong.
         let env = [
             ("ORDERS_PIN", ""),
             ("ORDERS_WORKERS", "0"),

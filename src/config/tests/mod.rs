@@ -1,4 +1,5 @@
-//! The command line as an operator meets it: every flag, every error, by flag and by variable.
+//! The command line as an operator meets it: every flag, every error, by flag
+//! and by variable.
 
 mod errors;
 mod flags;

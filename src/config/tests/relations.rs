@@ -51,7 +51,8 @@ fn limits_that_contradict_each_other_are_refused() {
             "--max-batch-body",
             "64KiB",
         ][..],
-        // The largest body fits every default, so a relation's first flag was always given.
+        // The largest body fits every default, so a relation's first flag was
+        // always given.
         &["--max-body", "16MiB"],
         &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
     ] {

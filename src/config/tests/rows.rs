@@ -1,7 +1,7 @@
 //! The table: each flag with values that pass and values that don't.
 
-/// Flag, values that pass and what shows them in the parsed `Config`'s `Debug` text, values that
-/// don't.
+/// Flag, values that pass and what shows them in the parsed `Config`'s `Debug`
+/// text, values that don't.
 pub(super) type Row = (
     &'static str,
     &'static [(&'static str, &'static str)],

@@ -22,7 +22,8 @@ fn a_flag_wins_over_its_variable_and_the_variable_over_the_default() {
             .queue_capacity,
         9
     );
-    // A flag whose name only starts like another's overrides nothing of that one.
+    // A flag whose name only starts like another's overrides nothing of that
+    // one.
     let config =
         with(&["--ack-timeout", "1s"], &[("ORDERS_ACK", "queued")]).expect("both are good");
     assert_eq!(

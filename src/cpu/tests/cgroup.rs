@@ -11,7 +11,8 @@ const CGROUP: &str = "proc/self/cgroup";
 const MOUNTINFO: &str = "proc/self/mountinfo";
 const LEAF: &str = "sys/fs/cgroup/a/b/cpu.max";
 
-/// A name, the files below the root, and the quota found in thousandths of a core.
+/// A name, the files below the root, and the quota found in thousandths of a
+/// core.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<u64>);
 
 #[track_caller]

@@ -11,8 +11,8 @@ fn numbers(cores: &[Option<CoreId>]) -> Vec<i32> {
     cores.iter().map(|core| core.map_or(-1, number)).collect()
 }
 
-/// Request (workers, I/O threads, pin), topology, then expected: cores of workers, cores of I/O
-/// threads, spinning, a piece of the reason.
+/// Request (workers, I/O threads, pin), topology, then expected: cores of
+/// workers, cores of I/O threads, spinning, a piece of the reason.
 type Case<'a> = (
     (Option<usize>, Option<usize>, Pin),
     Topology,

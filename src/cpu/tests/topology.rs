@@ -11,7 +11,8 @@ fn pins_to_an_allowed_core_and_says_why_not() {
         .allowed
         .last()
         .expect("this machine's kernel tells its mask");
-    // On a thread of its own, so that the test runner's threads keep their mask.
+    // On a thread of its own, so that the test runner's threads keep their
+    // mask.
     let pinned = std::thread::spawn(move || {
         pin_current(core).map(|()| core_affinity::get_core_ids().expect("read before"))
     });
@@ -23,7 +24,8 @@ fn pins_to_an_allowed_core_and_says_why_not() {
         [core]
     );
 
-    // 1023 is the last id of the set and not a core here; 1024 lies outside the set.
+    // 1023 is the last id of the set and not a core here; 1024 lies outside the
+    // set.
     for id in [1023, 1024] {
         assert!(
             !here.allowed.contains(&CoreId { id }),

@@ -1,4 +1,5 @@
-//! Acknowledging an order as queued, and the end of acknowledgements in a drain.
+//! Acknowledging an order as queued, and the end of acknowledgements in a
+//! drain.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,19 +9,19 @@ use crate::dedupe::claims::registry::Claims;
 use crate::dedupe::claims::table::{ACKED, GENERATION_SHIFT, SEALED, WITHDRAWN, phase};
 
 impl<W> Claims<W> {
-    /// Records that the order is acknowledged as queued. `false` if it has ended:
-    /// the submitter gets its answer instead.
+    /// Records that the order is acknowledged as queued. `false` if it has
+    /// ended: the submitter gets its answer instead.
     ///
-    /// The flag is in the word that a withdrawal replaces, so that one of the two
-    /// comes first: either the end of the claim sees the flag, or the
+    /// The flag is in the word that a withdrawal replaces, so that one of the
+    /// two comes first: either the end of the claim sees the flag, or the
     /// acknowledgement fails.
     pub fn ack_queued(&self, claim: Claim) -> bool {
         let acked = self.table.update(claim, |state| {
             let live = matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING);
             (live && state & SEALED == 0).then_some(state | ACKED)
         });
-        // SeqCst, with `seal`, which may have passed this slot before. Should it
-        // come after, one too many is counted as acknowledged.
+        // SeqCst, with `seal`, which may have passed this slot before. Should
+        // it come after, one too many is counted as acknowledged.
         acked && !self.sealed.load(Ordering::SeqCst)
     }
 
@@ -40,15 +41,15 @@ impl<W> Claims<W> {
             && (state >> GENERATION_SHIFT) as u32 == claim.generation
     }
 
-    /// Ends a drain: withdraws every order that is not in a batch, and counts the
-    /// acknowledged ones among them. The [others](Self::sealed_acked), and any
-    /// order that is claimed from now on, are not acknowledged any more. To be
-    /// called after admission has closed. Returns the waiters to answer.
+    /// Ends a drain: withdraws every order that is not in a batch, and counts
+    /// the acknowledged ones among them. The [others](Self::sealed_acked), and
+    /// any order that is claimed from now on, are not acknowledged any more. To
+    /// be called after admission has closed. Returns the waiters to answer.
     pub fn seal(&self) -> (usize, Vec<Arc<W>>) {
         let mut acked = 0;
         let mut waiters = Vec::new();
-        // SeqCst, with `ack_queued`: an acknowledgement either sees this, or has
-        // set its flag before the load below.
+        // SeqCst, with `ack_queued`: an acknowledgement either sees this, or
+        // has set its flag before the load below.
         self.sealed.store(true, Ordering::SeqCst);
         for (state, slot) in self.table.states().zip(0..) {
             let seen = state.load(Ordering::SeqCst);
@@ -56,8 +57,8 @@ impl<W> Claims<W> {
                 slot,
                 generation: (seen >> GENERATION_SHIFT) as u32,
             };
-            // In one step, whatever it is by then: it may go from the queue into
-            // a batch, or come back, at this very moment.
+            // In one step, whatever it is by then: it may go from the queue
+            // into a batch, or come back, at this very moment.
             let before = self.table.change(claim, |state| match state & phase::MASK {
                 phase::QUEUED | phase::CLAIMING => Some((state & !phase::MASK) | phase::RESERVED),
                 phase::COMMITTING => Some(state | SEALED),
@@ -80,8 +81,8 @@ impl<W> Claims<W> {
             return 0;
         }
         let left = self.table.states().filter(|state| {
-            // Acquire: pairs with the release of one that has ended, whose order
-            // has its outcome or is pending.
+            // Acquire: pairs with the release of one that has ended, whose
+            // order has its outcome or is pending.
             let state = state.load(Ordering::Acquire);
             state & phase::MASK != phase::FREE && state & SEALED != 0 && state & ACKED != 0
         });

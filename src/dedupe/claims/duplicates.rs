@@ -11,8 +11,8 @@ const SHARDS: usize = 64;
 /// The least length at which a list is swept.
 pub(crate) const SWEEP_MIN: usize = 64;
 
-/// The locks are taken only when an id is submitted twice at a time, never on an
-/// order's own way, and never held across a park.
+/// The locks are taken only when an id is submitted twice at a time, never on
+/// an order's own way, and never held across a park.
 pub(crate) struct Duplicates<W> {
     shards: Box<[CachePadded<Mutex<Shard<W>>>]>,
 }

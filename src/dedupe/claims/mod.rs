@@ -1,8 +1,8 @@
 //! Claims: the ids in flight.
 //!
 //! An id is claimed before its order enters the queue and released when the
-//! order has an outcome or is withdrawn: of two submissions with one id, however
-//! close together, one runs and the other finds it.
+//! order has an outcome or is withdrawn: of two submissions with one id,
+//! however close together, one runs and the other finds it.
 //!
 //! # The table
 //!
@@ -16,9 +16,9 @@
 //! # Two claims for one id can't both succeed
 //!
 //! A claimer takes a free slot, writes the id, sets the phase to `Claiming`,
-//! passes a SeqCst fence and then searches another slot of the bucket with
-//! the same id. Of two claimers' fences one comes first, so the later one sees
-//! the earlier slot and backs off. Both may see each other and both back off; they
+//! passes a SeqCst fence and then searches another slot of the bucket with the
+//! same id. Of two claimers' fences one comes first, so the later one sees the
+//! earlier slot and backs off. Both may see each other and both back off; they
 //! try again a few times and then return [`Claimed::Busy`].
 //!
 //! # No id slips between a claim's end and the window

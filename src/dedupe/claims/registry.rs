@@ -14,8 +14,8 @@ const ATTEMPTS: usize = 8;
 pub struct Claims<W> {
     pub(crate) table: Table,
     duplicates: Duplicates<W>,
-    /// No order is acknowledged as queued any more: set by `seal`, for the slots
-    /// that it finds free.
+    /// No order is acknowledged as queued any more: set by `seal`, for the
+    /// slots that it finds free.
     pub(crate) sealed: AtomicBool,
 }
 
@@ -114,8 +114,8 @@ impl<W> Claims<W> {
     /// order has ended: claim again.
     pub(crate) fn attach(&self, claim: Claim, waiter: &Arc<W>) -> bool {
         let mut shard = self.duplicates.shard(claim);
-        // Under the lock: a thread that ends the claim and sees the flag takes the
-        // lock after us and finds the waiter.
+        // Under the lock: a thread that ends the claim and sees the flag takes
+        // the lock after us and finds the waiter.
         let attached = self.table.update(claim, |state| {
             matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING)
                 .then_some(state | ATTACHED)

@@ -211,8 +211,9 @@ impl Table {
         claim: Claim,
         mut change: impl FnMut(u64) -> Option<u64>,
     ) -> Option<u64> {
-        // Acquire and Release: the end of a claim sees the flags that were set, and
-        // the setter of a flag sees that it has ended. SeqCst for `ack_queued`.
+        // Acquire and Release: the end of a claim sees the flags that were set,
+        // and the setter of a flag sees that it has ended. SeqCst for
+        // `ack_queued`.
         self.state(claim)
             .fetch_update(Ordering::SeqCst, Ordering::Acquire, |state| {
                 ((state >> GENERATION_SHIFT) as u32 == claim.generation)

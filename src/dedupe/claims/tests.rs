@@ -158,8 +158,8 @@ fn what_is_left_is_sealed_and_counted() {
     assert!(!claims.ack_queued(late) && claims.was_sealed(late));
 }
 
-/// Orders go into a batch and come back while the table is sealed: every order that was
-/// acknowledged is counted, and none is acknowledged afterwards.
+/// Orders go into a batch and come back while the table is sealed: every order
+/// that was acknowledged is counted, and none is acknowledged afterwards.
 #[test]
 fn what_moves_is_sealed_and_counted() {
     const ROUNDS: usize = if cfg!(miri) { 10 } else { 2_000 };

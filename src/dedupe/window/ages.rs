@@ -15,8 +15,8 @@ pub(super) struct Ages {
     capacity: u64,
     /// Entries between two timestamps.
     step: u64,
-    /// Unix nanoseconds, one more than the ring spans, so that the oldest one is
-    /// still there while the next one is written.
+    /// Unix nanoseconds, one more than the ring spans, so that the oldest one
+    /// is still there while the next one is written.
     timestamps: Box<[AtomicU64]>,
 }
 
@@ -29,8 +29,8 @@ impl Ages {
         }
     }
 
-    /// Records that entry number `count` (from 0) was inserted at `at`. Before the
-    /// caller increments its count, with Release.
+    /// Records that entry number `count` (from 0) was inserted at `at`. Before
+    /// the caller increments its count, with Release.
     pub(super) fn record(&self, count: u64, at: u64) {
         if count.is_multiple_of(self.step) {
             self.timestamp(count / self.step)
@@ -38,8 +38,8 @@ impl Ages {
         }
     }
 
-    /// The age of the oldest of `inserted` entries; `None` while the ring is not
-    /// full.
+    /// The age of the oldest of `inserted` entries; `None` while the ring is
+    /// not full.
     pub(super) fn oldest(&self, inserted: &AtomicU64) -> Option<Duration> {
         // Pairs with the Release store of the count: the timestamps are there.
         let mut count = inserted.load(Ordering::Acquire);

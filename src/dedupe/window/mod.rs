@@ -1,17 +1,18 @@
 //! The dedupe window: the ids of the last N outcomes, with status and content.
 //!
 //! One writer (the committer), any number of readers, no lock, no growth: three
-//! arrays of fixed size. Entries form a ring in the order of commit, so that the
-//! newest overwrites the oldest and eviction needs no search. Each bucket of the hash table links to its newest entry, and
-//! each entry to the next older one of its bucket.
+//! arrays of fixed size. Entries form a ring in the order of commit, so that
+//! the newest overwrites the oldest and eviction needs no search. Each bucket
+//! of the hash table links to its newest entry, and each entry to the next
+//! older one of its bucket.
 //!
 //! # Links carry a tag
 //!
 //! The window is far larger than a processor's caches, and nearly every id that
 //! is looked up is not in it: a look-up costs the memory it touches. So a link
-//! carries, beside the entry's index, a tag of the remaining bits of its id, and
-//! links are stored apart from the entries: an entry is read only when the tag
-//! matches.
+//! carries, beside the entry's index, a tag of the remaining bits of its id,
+//! and links are stored apart from the entries: an entry is read only when the
+//! tag matches.
 //!
 //! # Why nothing is unlinked
 //!
@@ -19,8 +20,8 @@
 //! from its index in the ring. When the ring overwrites an entry, it was the
 //! oldest of all, hence the last of its chain. A link to it now leads either to
 //! an entry that is *newer* than the one it comes from, which ends the walk, or
-//! on into another bucket's chain, where the walk finds nothing, since whole ids
-//! are compared. It only ever goes to older entries, so it ends.
+//! on into another bucket's chain, where the walk finds nothing, since whole
+//! ids are compared. It only ever goes to older entries, so it ends.
 //!
 //! # How a reader detects a torn read
 //!
@@ -69,8 +70,8 @@ pub struct Known {
     pub content: u128,
 }
 
-/// [`insert`](Self::insert) is for one thread at a time (the committer); all else
-/// may be called from any thread.
+/// [`insert`](Self::insert) is for one thread at a time (the committer); all
+/// else may be called from any thread.
 pub struct Window {
     entries: Box<[Entry]>,
     /// Links from each entry to the next older one of its bucket.
@@ -111,8 +112,8 @@ impl Window {
         self.entries.len()
     }
 
-    /// Enters a committed outcome; the oldest is overwritten. `at` is the time in
-    /// nanoseconds since the Unix epoch. One thread only.
+    /// Enters a committed outcome; the oldest is overwritten. `at` is the time
+    /// in nanoseconds since the Unix epoch. One thread only.
     pub fn insert(&self, id: u128, known: Known, at: u64) {
         let count = self.inserted.load(Ordering::Relaxed);
         let capacity = self.entries.len() as u64;
@@ -132,8 +133,8 @@ impl Window {
             .seq_status
             .store(known.seq << 1 | failed, Ordering::Release);
         self.ages.record(count, at);
-        // Before the link: a reader that follows it computes ages with this entry
-        // included.
+        // Before the link: a reader that follows it computes ages with this
+        // entry included.
         self.inserted.store(count + 1, Ordering::Release);
         // Publishes the entry (pairs with the Acquire load in `get`).
         bucket.store(self.tag(id) | (index as u32 + 1), Ordering::Release);
@@ -185,22 +186,22 @@ impl Window {
                     });
                 }
             }
-            // Relaxed: an older entry was written before the bucket's link, and a
-            // reader that gets to another entry by a stale link reads its sequence
-            // first.
+            // Relaxed: an older entry was written before the bucket's link, and
+            // a reader that gets to another entry by a stale link reads its
+            // sequence first.
             link = self.older[index].load(Ordering::Relaxed);
         }
         None
     }
 
-    /// The age of the oldest outcome in the window; `None` while it is not full: it
-    /// reaches back to the start then.
+    /// The age of the oldest outcome in the window; `None` while it is not
+    /// full: it reaches back to the start then.
     pub fn age(&self) -> Option<Duration> {
         self.ages.oldest(&self.inserted)
     }
 
-    /// How many entries are newer than the one at `index`, with the newest of all at
-    /// `newest`.
+    /// How many entries are newer than the one at `index`, with the newest of
+    /// all at `newest`.
     fn age_at(&self, index: usize, newest: usize) -> usize {
         if index <= newest {
             newest - index

@@ -50,8 +50,8 @@ impl Framing {
         self.passed.pop_front()
     }
 
-    /// Sorts out what the decoder is to read of `bytes`. Nearly always that is all,
-    /// in one piece.
+    /// Sorts out what the decoder is to read of `bytes`. Nearly always that is
+    /// all, in one piece.
     pub(super) fn push(
         &mut self,
         bytes: &Bytes,

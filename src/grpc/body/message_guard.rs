@@ -15,8 +15,8 @@ pub(super) struct MessageGuard {
     rules: Arc<BodyRules>,
     kind: RequestKind,
     messages: u64,
-    /// For the message that is being received; of a request with one message, until
-    /// the request ends.
+    /// For the message that is being received; of a request with one message,
+    /// until the request ends.
     permit: Option<MemoryPermit>,
     /// Runs as long.
     timeout: Option<Pin<Box<Sleep>>>,
@@ -40,8 +40,8 @@ impl MessageGuard {
         }
     }
 
-    /// A message of `bytes` begins, of which `bytes_here` have arrived; behind those
-    /// the request may have ended.
+    /// A message of `bytes` begins, of which `bytes_here` have arrived; behind
+    /// those the request may have ended.
     pub(super) fn begin(
         &mut self,
         bytes: usize,
@@ -63,8 +63,8 @@ impl MessageGuard {
             // Nothing is waited for: it needs no permit, as over HTTP.
             return Ok(Message::Passes);
         }
-        // The decoder allocates the whole message at once. However small the budget
-        // is, one fits.
+        // The decoder allocates the whole message at once. However small the
+        // budget is, one fits.
         let bodies = &self.rules.bodies;
         self.permit = bodies.try_acquire(bytes.min(bodies.bytes_max()));
         if self.permit.is_none() {

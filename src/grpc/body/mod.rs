@@ -2,10 +2,11 @@
 //! arrive in time, inside the budget of all bodies.
 //!
 //! A gRPC message comes behind five bytes, a flag and its length, and is not
-//! aligned with the frames of HTTP/2 ("gRPC over HTTP2", Length-Prefixed-Message).
-//! Only those five are read here. A message over the limit ends a call with one
-//! message; in a stream it is dropped as it comes, the decoder reads an empty one
-//! instead, and [`DroppedMessages`] has its number.
+//! aligned with the frames of HTTP/2 ("gRPC over HTTP2",
+//! Length-Prefixed-Message). Only those five are read here. A message over the
+//! limit ends a call with one message; in a stream it is dropped as it comes,
+//! the decoder reads an empty one instead, and [`DroppedMessages`] has its
+//! number.
 //!
 //! | file | holds |
 //! |---|---|

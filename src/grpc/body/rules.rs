@@ -23,7 +23,8 @@ pub(crate) enum RequestKind {
     OneMessage,
     OneOrder,
     Stream,
-    /// A message over the limit is dropped and the stream goes on; the others end.
+    /// A message over the limit is dropped and the stream goes on; the others
+    /// end.
     OrderStream(DroppedMessages),
 }
 
@@ -48,7 +49,8 @@ impl DroppedMessages {
         self.numbers().push_back(number);
     }
 
-    /// Whether this message was dropped. To be called for each, once and in order.
+    /// Whether this message was dropped. To be called for each, once and in
+    /// order.
     pub(crate) fn take(&self, number: u64) -> bool {
         let mut numbers = self.numbers();
         numbers.pop_front_if(|first| *first == number).is_some()

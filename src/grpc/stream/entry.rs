@@ -87,8 +87,8 @@ impl Entry {
                         return None;
                     }
                     if !ticket.ack_queued() {
-                        // It ended at this very moment: the answer is about to be
-                        // there.
+                        // It ended at this very moment: the answer is about to
+                        // be there.
                         *deadline = Instant::now() + ANSWER_CHECK_INTERVAL;
                         return None;
                     }

@@ -164,7 +164,8 @@ impl Submissions {
         self.responses.push(self.intake.entry(request, result));
     }
 
-    /// Rejects an order that has waited for space in the queue until its deadline.
+    /// Rejects an order that has waited for space in the queue until its
+    /// deadline.
     fn expire(&mut self) {
         let expired = |order: &mut WaitingOrder| order.deadline <= Instant::now();
         if let Some(order) = self.waiting.take_if(expired) {
@@ -178,8 +179,8 @@ impl Submissions {
     }
 }
 
-/// What can be done without waiting: the first response is there, or the queue has
-/// taken the order that waits for it.
+/// What can be done without waiting: the first response is there, or the queue
+/// has taken the order that waits for it.
 fn ready(
     responses: &ResponseQueue,
     waiting: &mut Option<WaitingOrder>,

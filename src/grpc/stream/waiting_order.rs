@@ -43,7 +43,8 @@ impl WaitingOrder {
         }
     }
 
-    /// Offers the order, and has `waker` called with its answer if one is awaited.
+    /// Offers the order, and has `waker` called with its answer if one is
+    /// awaited.
     pub(super) fn offer(self, admission: &Admission, waker: &Waker) -> Offer {
         let answer_waker = (!self.request.wait.is_zero()).then_some(waker);
         match admission.offer(self.order, answer_waker) {

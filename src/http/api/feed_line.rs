@@ -1,5 +1,5 @@
-//! A committed order as clients read it: a line of the feed, and the header that tells one ledger's
-//! sequences from another's.
+//! A committed order as clients read it: a line of the feed, and the header
+//! that tells one ledger's sequences from another's.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

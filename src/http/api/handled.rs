@@ -1,12 +1,13 @@
-//! What a route comes to: a reply, or something to wait for, which each route has a type of its own
-//! for.
+//! What a route comes to: a reply, or something to wait for, which each route
+//! has a type of its own for.
 
 use crate::http::wire::reply::Reply;
 
 /// What a route came to.
 pub(crate) enum Handled<W> {
     Reply(Reply),
-    /// Not yet: poll it when the waker is called, and when its deadline has passed.
+    /// Not yet: poll it when the waker is called, and when its deadline has
+    /// passed.
     Wait(W),
 }
 

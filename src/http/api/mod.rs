@@ -1,5 +1,5 @@
-//! The HTTP API: plain functions from a request to a reply, or to something to wait for. No socket
-//! here.
+//! The HTTP API: plain functions from a request to a reply, or to something to
+//! wait for. No socket here.
 //!
 //! | file | holds |
 //! |---|---|

@@ -21,7 +21,8 @@ use crate::sync::crash;
 use crate::sync::oneshot::Oneshot;
 use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
 
-/// Scrapes that may wait. More are no use: their scrapers have timed out by then.
+/// Scrapes that may wait. More are no use: their scrapers have timed out by
+/// then.
 const WAITING_MAX: usize = 64;
 
 /// What can be scraped.
@@ -50,7 +51,8 @@ struct ScrapeQueue {
 pub(crate) struct Observer(Arc<ScrapeQueue>);
 
 impl Observer {
-    /// Starts the thread. It ends when the pipeline is gone or on [`stop`](Self::stop).
+    /// Starts the thread. It ends when the pipeline is gone or on
+    /// [`stop`](Self::stop).
     ///
     /// # Errors
     /// When the system gives no thread.

@@ -34,7 +34,8 @@ pub(crate) fn order(service: &Service, id: &str, waker: &Waker) -> Handled<Looku
         let detail = "no order has such an id: ids are 1 to 64 of A-Z a-z 0-9 _ -";
         return Handled::Reply(Problem::UnknownOrder.report(detail).reply());
     };
-    // Read before the order is looked for: one that is not found may only not be recovered yet.
+    // Read before the order is looked for: one that is not found may only not
+    // be recovered yet.
     let state = service.admission.state();
     match service.admission.find(&id) {
         OrderState::InFlight => {

@@ -1,5 +1,5 @@
-//! Replies that say where an order is: 201, 200 and 422 for a committed one, 202 for one that is
-//! acknowledged as queued.
+//! Replies that say where an order is: 201, 200 and 422 for a committed one,
+//! 202 for one that is acknowledged as queued.
 
 use crate::http::api::problem::Problem;
 use crate::http::wire::reply::Reply;
@@ -44,7 +44,8 @@ fn failed(id: &OrderId, outcome: &Outcome, duplicate: bool) -> Reply {
     }
 }
 
-/// The order is in flight, and its submitter stops waiting. `respond_async` if it asked for that.
+/// The order is in flight, and its submitter stops waiting. `respond_async` if
+/// it asked for that.
 pub(crate) fn queued(id: &OrderId, respond_async: bool, duplicate: bool) -> Reply {
     let mark = if duplicate {
         r#","duplicate":true"#

@@ -1,5 +1,5 @@
-//! How long a client prefers to wait for outcomes: `Prefer: respond-async, wait=N` (RFC 7240
-//! sections 4.1 and 4.3).
+//! How long a client prefers to wait for outcomes: `Prefer: respond-async,
+//! wait=N` (RFC 7240 sections 4.1 and 4.3).
 
 use std::time::Duration;
 

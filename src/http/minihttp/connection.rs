@@ -100,8 +100,8 @@ impl HttpService for Connection {
 }
 
 impl Connection {
-    /// The reply to any request on a connection that should have ended, or whose
-    /// client reads no replies.
+    /// The reply to any request on a connection that should have ended, or
+    /// whose client reads no replies.
     fn unexpected(&mut self) -> Option<Reply> {
         if self.ended {
             let detail = "an earlier request on this connection was refused";

@@ -1,28 +1,29 @@
 //! Waking coroutines from the pipeline's threads, one system call a batch.
 //!
 //! Waking a `may` coroutine from a plain thread costs a write to an eventfd
-//! each time. So a waker that the committer calls only puts its coroutine on the
-//! run queue of the I/O thread it belongs to. The flush behind a batch writes one
-//! eventfd for each I/O thread with a run queue that isn't empty; a coroutine on
-//! that thread, the dispatcher, wakes the others from there, which costs a push
-//! into a list of `may`'s own.
+//! each time. So a waker that the committer calls only puts its coroutine on
+//! the run queue of the I/O thread it belongs to. The flush behind a batch
+//! writes one eventfd for each I/O thread with a run queue that isn't empty; a
+//! coroutine on that thread, the dispatcher, wakes the others from there, which
+//! costs a push into a list of `may`'s own.
 //!
 //! A coroutine must be woken on its own I/O thread for another reason, too.
 //! From elsewhere, `may` resumes it on whichever thread is next, and there it
 //! can run to its end while the thread that parked it still reads the socket's
-//! state, which lies on the coroutine's stack; and a socket that is closed on one
-//! thread can be taken off the poll list of another, where its number may belong
-//! to another socket already. So the timer thread and the drain go through here
-//! as well.
+//! state, which lies on the coroutine's stack; and a socket that is closed on
+//! one thread can be taken off the poll list of another, where its number may
+//! belong to another socket already. So the timer thread and the drain go
+//! through here as well.
 //!
 //! # Why no queued coroutine is left asleep
 //!
 //! The thread that queues a coroutine flushes afterwards. The flush skips the
 //! eventfd only if `signalled` is set, that is, if the dispatcher was signalled
-//! and has not begun to empty the queue: it clears the flag before it does. Both
-//! sides swap the flag, and one swap comes first. Either the flush's is second:
-//! it finds the flag clear and signals the dispatcher. Or the dispatcher's is: it
-//! sees all that happened before the flush's, and so the coroutine in the queue.
+//! and has not begun to empty the queue: it clears the flag before it does.
+//! Both sides swap the flag, and one swap comes first. Either the flush's is
+//! second: it finds the flag clear and signals the dispatcher. Or the
+//! dispatcher's is: it sees all that happened before the flush's, and so the
+//! coroutine in the queue.
 
 use std::fs::File;
 use std::io;
@@ -157,7 +158,8 @@ impl RunQueue {
         // Pairs with the swap in `signal`.
         self.signalled.swap(false, Ordering::SeqCst);
         // No more than were queued at the start: those that come meanwhile have
-        // their own signal, and the thread's other coroutines have a turn first.
+        // their own signal, and the thread's other coroutines have a turn
+        // first.
         for _ in 0..self.tasks.len() {
             let Some(task_waker) = self.tasks.pop() else {
                 break;

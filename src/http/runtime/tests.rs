@@ -14,8 +14,8 @@ const FAR: Duration = Duration::from_secs(3600);
 /// Before that, but longer than a loaded machine takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs `body` on a coroutine with its waker and these timers, of `slots` slots.
-/// What it sends is received; a panic in it ends the receiver.
+/// Runs `body` on a coroutine with its waker and these timers, of `slots`
+/// slots. What it sends is received; a panic in it ends the receiver.
 fn on_a_coroutine(
     slots: usize,
     body: impl FnOnce(Arc<TaskWaker>, &Arc<Timers>, Sender<()>) + Send + 'static,

@@ -9,11 +9,12 @@
 //!
 //! # Why no deadline is missed
 //!
-//! The timer thread publishes until when it will sleep, passes a SeqCst fence and
-//! reads the slots. A connection that arms its slot writes the deadline, passes
-//! a SeqCst fence and reads until when the timer thread sleeps. One of the two
-//! fences comes first: either the timer thread sees the deadline, or the
-//! connection sees that the timer thread would sleep past it and unparks it.
+//! The timer thread publishes until when it will sleep, passes a SeqCst fence
+//! and reads the slots. A connection that arms its slot writes the deadline,
+//! passes a SeqCst fence and reads until when the timer thread sleeps. One of
+//! the two fences comes first: either the timer thread sees the deadline, or
+//! the connection sees that the timer thread would sleep past it and unparks
+//! it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -69,8 +70,8 @@ impl Slot {
 }
 
 impl Timers {
-    /// As many slots as asked for, and a running timer thread that wakes through
-    /// `run_queues`.
+    /// As many slots as asked for, and a running timer thread that wakes
+    /// through `run_queues`.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -189,8 +190,8 @@ impl Timers {
         self.epoch.elapsed().as_millis() as u64
     }
 
-    /// Rounded up, where `now_ms` is rounded down: no connection is woken before
-    /// its deadline.
+    /// Rounded up, where `now_ms` is rounded down: no connection is woken
+    /// before its deadline.
     fn millis(&self, at: Instant) -> u64 {
         at.saturating_duration_since(self.epoch)
             .as_nanos()

@@ -1,5 +1,5 @@
-//! The coroutine that accepts connections. It doesn't spin when the process runs
-//! out of descriptors.
+//! The coroutine that accepts connections. It doesn't spin when the process
+//! runs out of descriptors.
 
 use std::io;
 use std::net::TcpListener;

@@ -2,9 +2,9 @@
 //! over [`wire`](crate::http::wire).
 //!
 //! One coroutine a connection, one request in execution a connection, replies
-//! in order. Every wait (for the socket, the pipeline, a deadline) is one call of
-//! `wait_io`, which each of them ends. A malformed request gets its reply, then
-//! the connection is closed and nothing behind that request is executed.
+//! in order. Every wait (for the socket, the pipeline, a deadline) is one call
+//! of `wait_io`, which each of them ends. A malformed request gets its reply,
+//! then the connection is closed and nothing behind that request is executed.
 //!
 //! | file | holds |
 //! |---|---|

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use may::io::CoIo;
 
 /// Borrows a descriptor by its number. `CoIo` closes what it owns before it
-/// takes it off the poll list, and in between the number can be given to another
-/// socket; so it must own nothing.
+/// takes it off the poll list, and in between the number can be given to
+/// another socket; so it must own nothing.
 pub(crate) struct PolledFd(RawFd);
 
 impl AsRawFd for PolledFd {

@@ -3,9 +3,10 @@
 const QUANTUM_REQUESTS: usize = 16;
 const QUANTUM_BYTES: usize = 64 << 10;
 
-/// What a connection has done, requests served and bytes received or sent, since
-/// the thread's other connections last ran. Every park begins a new quantum; a
-/// connection that never has to park gives way once its quantum is spent.
+/// What a connection has done, requests served and bytes received or sent,
+/// since the thread's other connections last ran. Every park begins a new
+/// quantum; a connection that never has to park gives way once its quantum is
+/// spent.
 #[derive(Debug, Default)]
 pub(crate) struct Quantum {
     requests: usize,

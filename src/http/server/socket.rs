@@ -1,7 +1,7 @@
 //! A nonblocking socket on a coroutine, with a deadline for every wait.
 //!
-//! Events are edge-triggered: an event says that something has arrived since the
-//! last one, so what it said must be remembered until a call has found the
+//! Events are edge-triggered: an event says that something has arrived since
+//! the last one, so what it said must be remembered until a call has found the
 //! socket empty (or full). A read that returns less than it was offered has
 //! emptied it (epoll(7)), which saves the read that would have said so, unless
 //! the peer has closed its side: then the end is still to be read.
@@ -93,8 +93,8 @@ impl Socket {
         &mut self.quantum
     }
 
-    /// Parks until an event, the waker or (about) the deadline. Several may have
-    /// come, or none: the caller checks what it waits for.
+    /// Parks until an event, the waker or (about) the deadline. Several may
+    /// have come, or none: the caller checks what it waits for.
     pub(crate) fn park(&mut self, until: Option<Instant>) {
         if let Some(until) = until {
             self.timer.arm(until);

@@ -1,12 +1,13 @@
 //! The `Date` field of a reply, formatted once a second and thread.
 //!
-//! RFC 9110 section 6.6.1 asks an origin server with a clock for a `Date`, in the IMF-fixdate form
-//! of section 5.6.7. Formatting it costs more than the rest of a short reply's head, and it changes
-//! once a second, so each thread keeps the last one.
+//! RFC 9110 section 6.6.1 asks an origin server with a clock for a `Date`, in
+//! the IMF-fixdate form of section 5.6.7. Formatting it costs more than the
+//! rest of a short reply's head, and it changes once a second, so each thread
+//! keeps the last one.
 //!
-//! Relies on `write_date` neither parking nor being inlined: a coroutine may wake up on another
-//! thread, and a compiler that kept the thread-local's address over that point would hand out the
-//! old thread's cell.
+//! Relies on `write_date` neither parking nor being inlined: a coroutine may
+//! wake up on another thread, and a compiler that kept the thread-local's
+//! address over that point would hand out the old thread's cell.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -36,8 +37,9 @@ thread_local! {
 
 /// Writes the current second as an IMF-fixdate.
 ///
-/// Costs one reading of the clock and a copy of 40 bytes, but for the first call of a second on a
-/// thread. A clock before 1970 or after 9999 is clamped to those ends. Never allocates.
+/// Costs one reading of the clock and a copy of 40 bytes, but for the first
+/// call of a second on a thread. A clock before 1970 or after 9999 is clamped
+/// to those ends. Never allocates.
 #[inline(never)]
 pub(crate) fn write_date(out: &mut [u8; DATE_LEN]) {
     let second = SystemTime::now()
@@ -106,8 +108,9 @@ mod tests {
 
     #[test]
     fn a_text_is_kept_for_its_second() {
-        // Marks the cache for a whole second and expects the mark back; when the second turned in
-        // between the mark is gone, and the next round tries again.
+        // Marks the cache for a whole second and expects the mark back; when
+        // the second turned in between the mark is gone, and the next round
+        // tries again.
         let marked = [b'm'; DATE_LEN];
         let kept = (0..100).any(|_| {
             let second = SystemTime::now()

@@ -1,15 +1,15 @@
-//! Each way in which a head or a body is refused, with its status and a reason a client's author
-//! can act on.
+//! Each way in which a head or a body is refused, with its status and a reason
+//! a client's author can act on.
 
-/// Why a request's head is refused. Always fatal for the connection: after it nobody can say where
-/// the next request starts, so reply and close.
+/// Why a request's head is refused. Always fatal for the connection: after it
+/// nobody can say where the next request starts, so reply and close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.reason())]
 pub(crate) enum FramingError {
     /// The first byte is that of a TLS record.
     Tls,
-    /// More empty lines before the request line than RFC 9112 section 2.2 makes a server put up
-    /// with.
+    /// More empty lines before the request line than RFC 9112 section 2.2 makes
+    /// a server put up with.
     EmptyLines,
     /// A line feed without a carriage return before it.
     BareLf,
@@ -19,7 +19,8 @@ pub(crate) enum FramingError {
     ControlByte,
     /// The first line is no request line (RFC 9112 section 3).
     RequestLine,
-    /// The request target has none of the forms of RFC 9112 section 3.2, or not the method's.
+    /// The request target has none of the forms of RFC 9112 section 3.2, or not
+    /// the method's.
     Target,
     /// The request target is over its limit.
     TargetTooLong,
@@ -51,7 +52,8 @@ pub(crate) enum FramingError {
     LengthRepeated,
     /// `Content-Length` is not digits only, or over 2^64 - 1.
     LengthInvalid,
-    /// `Transfer-Encoding` together with `Content-Length` (RFC 9112 section 6.1).
+    /// `Transfer-Encoding` together with `Content-Length` (RFC 9112 section
+    /// 6.1).
     LengthAndEncoding,
     /// `Transfer-Encoding` on HTTP/1.0, which doesn't know it.
     EncodingOnHttp10,
@@ -131,8 +133,8 @@ impl FramingError {
     }
 }
 
-/// Why a body is refused. Always fatal for the connection, as the end of the body is not known or
-/// not worth reading up to.
+/// Why a body is refused. Always fatal for the connection, as the end of the
+/// body is not known or not worth reading up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.reason())]
 pub(crate) enum BodyError {

@@ -1,8 +1,9 @@
-//! The header fields that the server reads, and the rules on how often and together with what they
-//! may come.
+//! The header fields that the server reads, and the rules on how often and
+//! together with what they may come.
 //!
-//! `Host`, `Content-Length` and `Transfer-Encoding` decide where a request goes and where it ends.
-//! They are collected first and evaluated together, so that their order in the head doesn't matter.
+//! `Host`, `Content-Length` and `Transfer-Encoding` decide where a request goes
+//! and where it ends. They are collected first and evaluated together, so that
+//! their order in the head doesn't matter.
 
 use crate::http::wire::body::BodyFraming;
 use crate::http::wire::error::FramingError;
@@ -10,12 +11,13 @@ use crate::http::wire::request_line::Version;
 use crate::http::wire::span::Span;
 use crate::http::wire::target;
 
-/// What the header lines say, collected before any of it is evaluated against the rest.
+/// What the header lines say, collected before any of it is evaluated against
+/// the rest.
 pub(super) struct Fields {
     hosts: u32,
     content_length: Option<u64>,
-    /// Lines of `Transfer-Encoding`; a list over two lines is a list, so only one can be `chunked`
-    /// alone.
+    /// Lines of `Transfer-Encoding`; a list over two lines is a list, so only
+    /// one can be `chunked` alone.
     encodings: u32,
     chunked: bool,
     pub(super) close: bool,
@@ -44,7 +46,8 @@ impl Fields {
         }
     }
 
-    /// Takes in one header line. The name's length picks at most three to compare with.
+    /// Takes in one header line. The name's length picks at most three to
+    /// compare with.
     pub(super) fn take(
         &mut self,
         buf: &[u8],
@@ -118,8 +121,8 @@ fn keep(lines: &mut [Span; 2], buf: &[u8], value: &[u8]) -> Result<(), FramingEr
     }
 }
 
-/// Keeps a field that may come once only: if two readers picked different ones, one of them
-/// would let pass what the other refused.
+/// Keeps a field that may come once only: if two readers picked different ones,
+/// one of them would let pass what the other refused.
 fn keep_only(line: &mut Span, buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
     if *line != Span::ABSENT {
         return Err(FramingError::FieldRepeated);

@@ -4,20 +4,23 @@ use crate::http::wire::body::BodyFraming;
 use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
 
-/// What a request's head says. Holds no borrow: the texts are ranges of the buffer that
-/// [`parse_head`](crate::http::wire::parse_head) saw, and the accessors take that buffer again, with
-/// the head still at the same position. They panic when given another one.
+/// What a request's head says. Holds no borrow: the texts are ranges of the
+/// buffer that [`parse_head`](crate::http::wire::parse_head) saw, and the
+/// accessors take that buffer again, with the head still at the same position.
+/// They panic when given another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub method: Method,
     pub version: Version,
-    /// Whether the client lets the connection stay open after the reply (RFC 9112 section 9.3).
+    /// Whether the client lets the connection stay open after the reply (RFC
+    /// 9112 section 9.3).
     pub keep_alive: bool,
-    /// Whether the client may wait for `100 Continue` before it sends its body. False when there
-    /// is no body, and on HTTP/1.0 (RFC 9110 section 10.1.1).
+    /// Whether the client may wait for `100 Continue` before it sends its body.
+    /// False when there is no body, and on HTTP/1.0 (RFC 9110 section 10.1.1).
     pub expect_continue: bool,
     pub body: BodyFraming,
-    /// Bytes of the buffer that the head takes, skipped empty lines included: the body starts here.
+    /// Bytes of the buffer that the head takes, skipped empty lines included:
+    /// the body starts here.
     pub len: usize,
     pub(super) path: Span,
     pub(super) query: Span,
@@ -27,18 +30,21 @@ pub(crate) struct Head {
     pub(super) accept: [Span; 2],
 }
 
-// A head is copied out of the parser by value; two cache lines are what that may cost.
+// A head is copied out of the parser by value; two cache lines are what that
+// may cost.
 const _: () = assert!(size_of::<Head>() <= 128);
 
 impl Head {
-    /// The target's path, which starts with `/` (or is `*`, for `OPTIONS` only), taken out of an
-    /// absolute-form target where there is one. Percent-encoding is left as it is: no route and
-    /// no order id needs it, so an encoded path is just a path that matches nothing.
+    /// The target's path, which starts with `/` (or is `*`, for `OPTIONS`
+    /// only), taken out of an absolute-form target where there is one.
+    /// Percent-encoding is left as it is: no route and no order id needs it, so
+    /// an encoded path is just a path that matches nothing.
     pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> &'b str {
         self.path.text(buf).unwrap_or_default()
     }
 
-    /// What follows the first `?` of the target, as it was sent; empty when there is none.
+    /// What follows the first `?` of the target, as it was sent; empty when
+    /// there is none.
     pub(crate) fn query<'b>(&self, buf: &'b [u8]) -> &'b str {
         self.query.text(buf).unwrap_or_default()
     }
@@ -54,14 +60,16 @@ impl Head {
         self.authorization.text(buf)
     }
 
-    /// The values of the first two `Prefer` lines, in order. A list split over lines means the same
-    /// as one line with commas (RFC 7240 section 2), so look for a preference in each; further
-    /// lines are ignored, as any preference may be.
+    /// The values of the first two `Prefer` lines, in order. A list split over
+    /// lines means the same as one line with commas (RFC 7240 section 2), so
+    /// look for a preference in each; further lines are ignored, as any
+    /// preference may be.
     pub(crate) fn prefer<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
         texts(self.prefer, buf)
     }
 
-    /// The values of the first two `Accept` lines, in order; like [`Head::prefer`].
+    /// The values of the first two `Accept` lines, in order; like
+    /// [`Head::prefer`].
     pub(crate) fn accept<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
         texts(self.accept, buf)
     }

@@ -1,11 +1,14 @@
-//! HTTP/1.1 on the wire, without a socket: where a request ends, and the bytes of a reply.
+//! HTTP/1.1 on the wire, without a socket: where a request ends, and the bytes
+//! of a reply.
 //!
-//! The order port's connection loop feeds received bytes in and gets a [`Head`] or decoded body
-//! bytes out. Everything here is incremental, bounded by limits that the caller states, and as
-//! strict as RFC 9112 allows: wherever two servers could disagree on where a request ends (request
-//! smuggling), the answer is an error and the connection is closed. Nothing recurses, and the
-//! largest frame (the header table in `parse.rs`, [`HEADERS_MAX`](limits::HEADERS_MAX) entries)
-//! stays under 4 KiB, since it runs on coroutines.
+//! The order port's connection loop feeds received bytes in and gets a [`Head`]
+//! or decoded body bytes out. Everything here is incremental, bounded by limits
+//! that the caller states, and as strict as RFC 9112 allows: wherever two
+//! servers could disagree on where a request ends (request smuggling), the
+//! answer is an error and the connection is closed. Nothing recurses, and the
+//! largest frame (the header table in `parse.rs`,
+//! [`HEADERS_MAX`](limits::HEADERS_MAX) entries) stays under 4 KiB, since it
+//! runs on coroutines.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,13 +1,14 @@
 //! The head's parser: finds where a head ends, then reads it in one pass.
 //!
-//! Two steps, so that a head that drips in byte by byte costs linear time. `find_end` reads each
-//! received byte once and knows only line ends; a head it lets through has every LF after a CR.
-//! Then `httparse` sees exactly the head's bytes, never more, and what the fields say is collected
-//! in `fields.rs`.
+//! Two steps, so that a head that drips in byte by byte costs linear time.
+//! `find_end` reads each received byte once and knows only line ends; a head it
+//! lets through has every LF after a CR. Then `httparse` sees exactly the
+//! head's bytes, never more, and what the fields say is collected in
+//! `fields.rs`.
 //!
-//! Relies on `httparse` in its default, strict configuration: it refuses CTLs, a CR without LF,
-//! obs-fold, white space before a colon and more than one space in a request line. The tests hold
-//! it to that.
+//! Relies on `httparse` in its default, strict configuration: it refuses CTLs,
+//! a CR without LF, obs-fold, white space before a colon and more than one
+//! space in a request line. The tests hold it to that.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -21,20 +22,22 @@ use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
 use crate::http::wire::target;
 
-/// Empty lines skipped before a request line. RFC 9112 section 2.2 asks for one (old clients
-/// sent a CRLF after a body); a client has no reason for many.
+/// Empty lines skipped before a request line. RFC 9112 section 2.2 asks for one
+/// (old clients sent a CRLF after a body); a client has no reason for many.
 const EMPTY_LINES_MAX: usize = 4;
 
-// The table of headers is the largest thing on the stack; with it the frame must stay under 4 KiB.
+// The table of headers is the largest thing on the stack; with it the frame
+// must stay under 4 KiB.
 const _: () = assert!(HEADERS_MAX * size_of::<httparse::Header<'_>>() <= 3200);
 
-/// Reads the head of the request at the start of `buf`, when it is there as a whole; `Ok(None)`
-/// asks for more bytes.
+/// Reads the head of the request at the start of `buf`, when it is there as a
+/// whole; `Ok(None)` asks for more bytes.
 ///
-/// `searched` is zero for a new request and left to this function from call to call, as long as
-/// bytes are only appended to `buf`; a head that was found sets it back to zero. More bytes never
-/// change an answer once given. What follows the head in `buf` (a body, pipelined requests) is not
-/// read. Doesn't allocate.
+/// `searched` is zero for a new request and left to this function from call to
+/// call, as long as bytes are only appended to `buf`; a head that was found
+/// sets it back to zero. More bytes never change an answer once given. What
+/// follows the head in `buf` (a body, pipelined requests) is not read. Doesn't
+/// allocate.
 ///
 /// # Errors
 /// See [`FramingError`]; reply with its status and close. A buffer that holds
@@ -45,8 +48,8 @@ pub(crate) fn parse_head(
     searched: &mut usize,
     limits: &HeadLimits,
 ) -> Result<Option<Head>, FramingError> {
-    // A handshake record's type. No method starts with it, and a person who typed https:// needs a
-    // hint.
+    // A handshake record's type. No method starts with it, and a person who
+    // typed https:// needs a hint.
     if buf.first() == Some(&0x16) {
         return Err(FramingError::Tls);
     }
@@ -75,8 +78,8 @@ fn skip_empty_lines(window: &[u8]) -> Result<usize, FramingError> {
     Ok(start)
 }
 
-/// Where the head ends: after the first empty line. Goes from line feed to line feed, starting
-/// where the last call stopped.
+/// Where the head ends: after the first empty line. Goes from line feed to line
+/// feed, starting where the last call stopped.
 fn find_end(
     window: &[u8],
     start: usize,
@@ -109,8 +112,8 @@ fn over_limit(head: &[u8], limits: &HeadLimits) -> FramingError {
 /// Reads a whole head, `buf[start..]`.
 fn read(buf: &[u8], start: usize, limits: &HeadLimits) -> Result<Head, FramingError> {
     let head = &buf[start..];
-    // Left uninitialised: a request has ten headers, and zeroing a hundred would cost more than
-    // parsing ten.
+    // Left uninitialised: a request has ten headers, and zeroing a hundred
+    // would cost more than parsing ten.
     let mut table = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; HEADERS_MAX];
     let table = &mut table[..limits.headers.min(HEADERS_MAX)];
     let mut request = httparse::Request::new(&mut []);
@@ -122,7 +125,8 @@ fn read(buf: &[u8], start: usize, limits: &HeadLimits) -> Result<Head, FramingEr
     evaluate(buf, &request, limits)
 }
 
-/// Makes a [`Head`] of a well-formed request, or says what is wrong with what it says.
+/// Makes a [`Head`] of a well-formed request, or says what is wrong with what
+/// it says.
 #[inline(never)] // so that the header table's frame holds little else
 fn evaluate(
     buf: &[u8],
@@ -169,8 +173,8 @@ fn evaluate(
     })
 }
 
-/// Says what is wrong with a head that `httparse` refused; its own errors name a position, not
-/// a cause.
+/// Says what is wrong with a head that `httparse` refused; its own errors name
+/// a position, not a cause.
 #[cold]
 #[inline(never)]
 fn explain(head: &[u8], error: httparse::Error) -> FramingError {
@@ -210,8 +214,8 @@ fn explain(head: &[u8], error: httparse::Error) -> FramingError {
     }
 }
 
-/// Whether this is a request line but for the number in its `HTTP/` part: another version, not
-/// another protocol.
+/// Whether this is a request line but for the number in its `HTTP/` part:
+/// another version, not another protocol.
 fn names_a_version(request_line: &[u8]) -> bool {
     let mut parts = request_line.split(|&byte| byte == b' ').skip(2);
     let (Some(version), None) = (parts.next(), parts.next()) else {

@@ -1,7 +1,9 @@
-//! What a request line says beside its target: the method and the protocol version.
+//! What a request line says beside its target: the method and the protocol
+//! version.
 
-/// The request methods that the server knows (RFC 9110 section 9, RFC 5789). `CONNECT` is not among
-/// them: its target has a form of its own, and this is no proxy.
+/// The request methods that the server knows (RFC 9110 section 9, RFC 5789).
+/// `CONNECT` is not among them: its target has a form of its own, and this is
+/// no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Method {
     Get,
@@ -15,7 +17,8 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    /// The method of a token, which is case-sensitive; `None` when it is not known.
+    /// The method of a token, which is case-sensitive; `None` when it is not
+    /// known.
     pub(crate) fn from_token(token: &str) -> Option<Self> {
         Some(match token {
             "GET" => Self::Get,

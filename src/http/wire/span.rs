@@ -1,4 +1,5 @@
-//! Byte ranges of the caller's buffer, by which a head refers to its texts without a borrow.
+//! Byte ranges of the caller's buffer, by which a head refers to its texts
+//! without a borrow.
 
 /// A byte range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,14 @@ use std::ops::Range;
 use crate::http::wire::error::FramingError;
 use crate::http::wire::request_line::Method;
 
-/// Finds path and query in a request target, as ranges of it (RFC 9112 section 3.2).
+/// Finds path and query in a request target, as ranges of it (RFC 9112 section
+/// 3.2).
 ///
-/// Origin form (`/orders?after=0`), absolute form (`http://host/orders?after=0`, which a server
-/// must take though clients send it to proxies only) and, for `OPTIONS`, `*`. The authority of an
-/// absolute form is checked for a host and otherwise not used: this server has one site. The query
-/// is `None` without a `?`.
+/// Origin form (`/orders?after=0`), absolute form
+/// (`http://host/orders?after=0`, which a server must take though clients send
+/// it to proxies only) and, for `OPTIONS`, `*`. The authority of an absolute
+/// form is checked for a host and otherwise not used: this server has one site.
+/// The query is `None` without a `?`.
 pub(super) fn split(
     target: &[u8],
     method: Method,
@@ -49,7 +51,8 @@ fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
     let authority_len = memchr::memchr(b'/', &target[authority_start..]);
     let authority_end = authority_len.map_or(target.len(), |len| authority_start + len);
     let authority = &target[authority_start..authority_end];
-    // No user information either (RFC 9110 section 4.2.4), which `is_host` refuses with its `@`.
+    // No user information either (RFC 9110 section 4.2.4), which `is_host`
+    // refuses with its `@`.
     if authority.is_empty() || authority[0] == b':' || !is_host(authority) {
         return Err(FramingError::Target);
     }
@@ -60,8 +63,9 @@ fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
     Ok(authority_end..target.len())
 }
 
-/// Whether these are bytes that a host with an optional port is made of (RFC 3986 section 3.2.2).
-/// Empty is right for `Host`: it is what a client sends for a target without an authority.
+/// Whether these are bytes that a host with an optional port is made of (RFC
+/// 3986 section 3.2.2). Empty is right for `Host`: it is what a client sends
+/// for a target without an authority.
 pub(super) fn is_host(value: &[u8]) -> bool {
     value
         .iter()

@@ -42,8 +42,8 @@ impl<'a> FrameReader<'a> {
         }
     }
 
-    /// The frame at `offset`; `None` if there is no head of a frame, or one with
-    /// impossible lengths.
+    /// The frame at `offset`; `None` if there is no head of a frame, or one
+    /// with impossible lengths.
     pub(crate) fn frame(&mut self, offset: u64) -> io::Result<Option<Frame<'_>>> {
         let Some(head) = self.head(offset)? else {
             return Ok(None);

@@ -1,21 +1,21 @@
-//! Reads a journal from outside: without the lock, without changing anything, and
-//! beside a service that may be writing to it.
+//! Reads a journal from outside: without the lock, without changing anything,
+//! and beside a service that may be writing to it.
 //!
 //! # Why a running service is not mistaken for damage
 //!
-//! - *It appends.* One frame is in flight at a time, and is whole before the next
-//!   one is begun. So a reader that finds no frame at a position, but frames
-//!   behind it, reads that position again: if the frame is there now, it was
-//!   being written; if not, it is damaged.
+//! - *It appends.* One frame is in flight at a time, and is whole before the
+//!   next one is begun. So a reader that finds no frame at a position, but
+//!   frames behind it, reads that position again: if the frame is there now, it
+//!   was being written; if not, it is damaged.
 //! - *It moves on to the next segment*: the same, with that segment's header.
-//! - *It removes the oldest segments.* One that can't be opened and comes before
-//!   all others has been removed and is not missing.
+//! - *It removes the oldest segments.* One that can't be opened and comes
+//!   before all others has been removed and is not missing.
 //! - *It creates segments, and starts or ends.* A directory listing taken
 //!   meanwhile may have a gap. So an inconsistent list is read again, and the
 //!   error counts if it comes again.
 //!
-//! Bytes are read from the page cache if they are there: all frames but the last
-//! are known to have been through an fdatasync.
+//! Bytes are read from the page cache if they are there: all frames but the
+//! last are known to have been through an fdatasync.
 
 use std::path::Path;
 
@@ -96,7 +96,8 @@ impl<'a> LiveReader<'a> {
         }
     }
 
-    /// As [`TailScan::run`]; `None` if the journal has grown since `end` was read.
+    /// As [`TailScan::run`]; `None` if the journal has grown since `end` was
+    /// read.
     pub(crate) fn scan_tail(
         &self,
         end: Option<&SegmentEnd>,
@@ -105,7 +106,8 @@ impl<'a> LiveReader<'a> {
         match TailScan::run(&self.files, end, list) {
             Ok(scan) if scan.is_empty() || !self.has_grown(end)? => Ok(Some(scan)),
             Ok(_) => Ok(None),
-            // A service that started has removed segments that it had no use for.
+            // A service that started has removed segments that it had no use
+            // for.
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => match self.has_grown(end)? {
                 true => Ok(None),

@@ -1,7 +1,7 @@
 //! One process at a time: the data directory, and the lock on it.
 //!
-//! The lock is `flock(2)` on the file `lock` ([`fs::File::try_lock`]), so it ends
-//! with the process, however that ends. The file holds the process id, for
+//! The lock is `flock(2)` on the file `lock` ([`fs::File::try_lock`]), so it
+//! ends with the process, however that ends. The file holds the process id, for
 //! people.
 
 use std::fs::TryLockError;
@@ -45,7 +45,8 @@ impl DirectoryLock {
             Err(TryLockError::Error(error)) => return Err(failed("lock it")(error)),
         }
         match write_pid(&mut file) {
-            // On a full disk the process id is missing; the lock holds all the same.
+            // On a full disk the process id is missing; the lock holds all the
+            // same.
             Err(error) if !is_full(&error) => Err(failed("write into it")(error)),
             _ => Ok(Self { _file: file }),
         }

@@ -11,28 +11,28 @@
 //!
 //! # What holds
 //!
-//! - **Durable.** An order that was completed as committed is found again by every
-//!   later start: after a kill, a power failure, a full disk, and each of these
-//!   during recovery.
-//! - **No gaps.** Sequences run from 1 without a gap, in the files and in what is
-//!   read.
-//! - **Damage is not hidden.** Damage to what was durable refuses the start, and the
-//!   error names the file and the offset. One case can't be told from a crash:
-//!   damage to the last batch, if the process ended without a seal. Recovery
-//!   discards that batch and reports it as a torn tail.
-//! - **Errors.** A failed fdatasync ends the ledger. A full disk doesn't: the batch
-//!   is tried again until there is space.
+//! - **Durable.** An order that was completed as committed is found again by
+//!   every later start: after a kill, a power failure, a full disk, and each of
+//!   these during recovery.
+//! - **No gaps.** Sequences run from 1 without a gap, in the files and in what
+//!   is read.
+//! - **Damage is not hidden.** Damage to what was durable refuses the start,
+//!   and the error names the file and the offset. One case can't be told from a
+//!   crash: damage to the last batch, if the process ended without a seal.
+//!   Recovery discards that batch and reports it as a torn tail.
+//! - **Errors.** A failed fdatasync ends the ledger. A full disk doesn't: the
+//!   batch is tried again until there is space.
 //!
-//! It takes for granted that a sector of 512 bytes is written whole or not at all,
-//! and that file system and disk keep the promises listed in `storage`.
+//! It takes for granted that a sector of 512 bytes is written whole or not at
+//! all, and that file system and disk keep the promises listed in `storage`.
 //!
 //! # Why zeroes are written ahead
 //!
-//! An fdatasync of a file that grows must commit file system metadata as well: its
-//! size and its block map. So must one that fills blocks that were only reserved
-//! (`fallocate`), since these change from unwritten to written. Segments are
-//! therefore filled with zeroes before they are used, and a commit changes nothing
-//! but bytes in place.
+//! An fdatasync of a file that grows must commit file system metadata as well:
+//! its size and its block map. So must one that fills blocks that were only
+//! reserved (`fallocate`), since these change from unwritten to written.
+//! Segments are therefore filled with zeroes before they are used, and a commit
+//! changes nothing but bytes in place.
 //!
 //! # Files
 //!

@@ -23,8 +23,8 @@ use crate::metrics::JournalMetrics;
 /// What a journal is opened with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Outcomes in the dedupe window: so many are visited at the start, and never
-    /// removed.
+    /// Outcomes in the dedupe window: so many are visited at the start, and
+    /// never removed.
     pub window: u64,
     /// Bytes of segments to retain; the oldest are removed first. `None`: all.
     pub retain_bytes: Option<u64>,
@@ -51,17 +51,17 @@ pub struct Journal<T> {
     pub archive: JournalArchive,
     pub metrics: Arc<JournalMetrics>,
     pub recovered: Recovered,
-    /// The orders in the pending file that have no outcome, in the order of their
-    /// admission. They stay on disk until [`PendingFile::remove`].
+    /// The orders in the pending file that have no outcome, in the order of
+    /// their admission. They stay on disk until [`PendingFile::remove`].
     pub pending_orders: Vec<PendingOrder<'static>>,
     pub pending_file: PendingFile,
 }
 
-/// Opens the journal in `dir`, which is created if it is missing. `wake` is called
-/// when a batch that found no space may be tried again: the writer's thread should
-/// ask for [`completions`](crate::ledger::Ledger::completions) then. `progress` is
-/// called every few megabytes; `visit` gets the newest outcomes in order: the last
-/// [`Options::window`], and some more before them.
+/// Opens the journal in `dir`, which is created if it is missing. `wake` is
+/// called when a batch that found no space may be tried again: the writer's
+/// thread should ask for [`completions`](crate::ledger::Ledger::completions)
+/// then. `progress` is called every few megabytes; `visit` gets the newest
+/// outcomes in order: the last [`Options::window`], and some more before them.
 ///
 /// # Errors
 /// [`OpenError`]. Nothing in the directory has been changed then, unless an

@@ -1,26 +1,26 @@
 //! Recovery: the durable journal whole, or a refusal.
 //!
-//! The headers of all segments are read, and every byte of the last ones, back to
-//! where the dedupe window begins. Reading stops at `D`, the first position where
-//! no frame decodes. A crash explains that at one position only: that of the frame
-//! that was in flight. So a start is refused if anything proves that `D` was
-//! durable once: a segment behind it with a header, a frame behind it, or a frame
-//! anywhere that names a later position as durable. (The first frame of a segment
-//! is written together with the header and may survive it; that one names nothing
-//! past `D`.) One kind of damage can't be told from a crash: damage to the very
-//! last frame before anything else, a seal or the next frame, was written. The
-//! report names the bytes that were discarded.
+//! The headers of all segments are read, and every byte of the last ones, back
+//! to where the dedupe window begins. Reading stops at `D`, the first position
+//! where no frame decodes. A crash explains that at one position only: that of
+//! the frame that was in flight. So a start is refused if anything proves that
+//! `D` was durable once: a segment behind it with a header, a frame behind it,
+//! or a frame anywhere that names a later position as durable. (The first frame
+//! of a segment is written together with the header and may survive it; that
+//! one names nothing past `D`.) One kind of damage can't be told from a crash:
+//! damage to the very last frame before anything else, a seal or the next
+//! frame, was written. The report names the bytes that were discarded.
 //!
 //! Then, in this order, nothing having been changed before:
 //!
-//! 1. The last frame is written again, byte for byte, and synced. It may be in the
-//!    page cache only, and an fdatasync alone may not write it: after one that
-//!    failed, the kernel takes the pages for clean.
+//! 1. The last frame is written again, byte for byte, and synced. It may be in
+//!    the page cache only, and an fdatasync alone may not write it: after one
+//!    that failed, the kernel takes the pages for clean.
 //! 2. Segments without a header are removed, unless it is the next one and all
 //!    zero.
-//! 3. If anything follows `D` in its segment, the writer moves on to a new segment,
-//!    whose header names `D` as the end of the one before. Nothing is overwritten or
-//!    truncated for it; the bytes behind `D` stay, discarded.
+//! 3. If anything follows `D` in its segment, the writer moves on to a new
+//!    segment, whose header names `D` as the end of the one before. Nothing is
+//!    overwritten or truncated for it; the bytes behind `D` stay, discarded.
 
 use std::io;
 use std::time::Instant;
@@ -191,9 +191,9 @@ fn rewrite_last_frame(end: &SegmentEnd) -> Result<(), OpenError> {
     end.file.sync().map_err(io("sync"))
 }
 
-/// Removes segments without a header, except for the next one if it is all zero,
-/// which is returned; and an unfinished one. From the last on, each durably before
-/// the one before it, so that a crash leaves no gap.
+/// Removes segments without a header, except for the next one if it is all
+/// zero, which is returned; and an unfinished one. From the last on, each
+/// durably before the one before it, so that a crash leaves no gap.
 fn remove_headless(
     storage: &dyn Storage,
     files: &SegmentFiles<'_>,

@@ -25,12 +25,12 @@ pub enum ReplayError {
     },
 }
 
-/// Hands the outcomes after sequence `after` to `each`, in order, until it breaks
-/// off or there are no more; `None`: from the oldest on. Changes nothing, and takes
-/// no lock: a service may run on the directory.
+/// Hands the outcomes after sequence `after` to `each`, in order, until it
+/// breaks off or there are no more; `None`: from the oldest on. Changes
+/// nothing, and takes no lock: a service may run on the directory.
 ///
-/// All that is handed out is durable: the last segment is synced before, since its
-/// last batch may be in the page cache only.
+/// All that is handed out is durable: the last segment is synced before, since
+/// its last batch may be in the page cache only.
 ///
 /// # Errors
 /// [`ReplayError`]; what came before has been handed out.

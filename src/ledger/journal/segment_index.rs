@@ -1,9 +1,9 @@
-//! Which segments there are, which sequences each holds, and how far the journal
-//! is durable: shared by the writer, the readers and retention.
+//! Which segments there are, which sequences each holds, and how far the
+//! journal is durable: shared by the writer, the readers and retention.
 //!
-//! The writer takes the lock to add a segment, never for a batch; a reader takes
-//! it to find a segment. The durable sequence is one atomic, which the writer
-//! advances after an fdatasync.
+//! The writer takes the lock to add a segment, never for a batch; a reader
+//! takes it to find a segment. The durable sequence is one atomic, which the
+//! writer advances after an fdatasync.
 //!
 //! Memory: some 60 bytes a segment, and for the [`INDEXED_MAX`] segments used
 //! last a frame index of 8 bytes for [`SPACING`](super::frame_index::SPACING)
@@ -145,8 +145,8 @@ impl SegmentIndex {
 
     /// Keeps all outcomes after sequence `seq` from being removed.
     pub(crate) fn pin_after(&self, seq: u64) {
-        // Relaxed: set before any segment is removed, and lifted when it doesn't
-        // matter any more.
+        // Relaxed: set before any segment is removed, and lifted when it
+        // doesn't matter any more.
         self.pinned_after.store(seq, Ordering::Relaxed);
     }
 
@@ -155,9 +155,9 @@ impl SegmentIndex {
         self.pinned_after.store(NOT_PINNED, Ordering::Relaxed);
     }
 
-    /// Takes the oldest segment out of the index, unless it holds one of the last
-    /// `window` outcomes or one that is [pinned](Self::pin_after), or is the one
-    /// that is written to. The caller removes the file.
+    /// Takes the oldest segment out of the index, unless it holds one of the
+    /// last `window` outcomes or one that is [pinned](Self::pin_after), or is
+    /// the one that is written to. The caller removes the file.
     pub(crate) fn pop_oldest(&self, window: u64) -> Option<u32> {
         let pinned_from = self.pinned_after.load(Ordering::Relaxed).saturating_add(1);
         let keep_from = (self.last_seq() + 1)
@@ -177,7 +177,8 @@ impl SegmentIndex {
     }
 
     fn lists(&self) -> MutexGuard<'_, Lists> {
-        // A poisoned list is consistent: it is changed by single pushes and pops.
+        // A poisoned list is consistent: it is changed by single pushes and
+        // pops.
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

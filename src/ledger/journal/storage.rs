@@ -2,13 +2,13 @@
 //! and the traits offer nothing else:
 //!
 //! - Writes are durable, the file's length included, when [`File::sync`] has
-//!   returned. Before that, any part of them may be, in units of a sector of 512
-//!   bytes. A sector is written whole or not at all, so rewriting durable bytes
-//!   unchanged can't lose them.
+//!   returned. Before that, any part of them may be, in units of a sector of
+//!   512 bytes. A sector is written whole or not at all, so rewriting durable
+//!   bytes unchanged can't lose them.
 //! - Names created, changed or removed are durable when [`Storage::sync_names`]
 //!   has returned; before that, any of the changes may be.
-//! - After a failed sync nothing is known about the writes before it, and another
-//!   sync may succeed without making them durable.
+//! - After a failed sync nothing is known about the writes before it, and
+//!   another sync may succeed without making them durable.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,8 @@ impl ReadOnlyDirectory {
 
 fn names(dir: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(dir)?.map(|entry| {
-        // A name that isn't UTF-8 isn't ours; replacing characters does no harm.
+        // A name that isn't UTF-8 isn't ours; replacing characters does no
+        // harm.
         Ok(entry?.file_name().to_string_lossy().into_owned())
     });
     names.collect()
@@ -131,8 +132,8 @@ impl File for fs::File {
     }
 }
 
-/// Reads from `offset` until `bytes` are full or the file ends; returns how many
-/// were read.
+/// Reads from `offset` until `bytes` are full or the file ends; returns how
+/// many were read.
 pub(crate) fn read_full(file: &dyn File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
@@ -146,8 +147,8 @@ pub(crate) fn read_full(file: &dyn File, bytes: &mut [u8], offset: u64) -> io::R
     Ok(read)
 }
 
-/// Writes all of `bytes` at `offset`. After an error, any prefix of them may have
-/// been written.
+/// Writes all of `bytes` at `offset`. After an error, any prefix of them may
+/// have been written.
 pub(crate) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
     let mut written = 0;
     while written < bytes.len() {

@@ -1,9 +1,9 @@
-//! Scans what lies behind the end of the journal, where no frame decodes: zeroes,
-//! a torn write, or proof that durable bytes were damaged.
+//! Scans what lies behind the end of the journal, where no frame decodes:
+//! zeroes, a torn write, or proof that durable bytes were damaged.
 //!
 //! Every frame names a position before which everything was durable when it was
-//! written. So a frame behind the end, other than the one that was in flight, or
-//! one that names a later position as durable, proves damage.
+//! written. So a frame behind the end, other than the one that was in flight,
+//! or one that names a later position as durable, proves damage.
 
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::segment_name;
@@ -27,8 +27,8 @@ pub(crate) struct TailScan {
 }
 
 impl TailScan {
-    /// Scans everything behind `end`, up to which the last segment with a header
-    /// decodes.
+    /// Scans everything behind `end`, up to which the last segment with a
+    /// header decodes.
     pub(crate) fn run(
         files: &SegmentFiles<'_>,
         end: Option<&SegmentEnd>,
@@ -73,8 +73,8 @@ impl TailScan {
     }
 }
 
-/// Bytes from `from` up to the last that isn't zero, in a segment that ends there
-/// because the next one says so: discarded, whatever they are.
+/// Bytes from `from` up to the last that isn't zero, in a segment that ends
+/// there because the next one says so: discarded, whatever they are.
 pub(crate) fn discarded_bytes(file: &dyn File, from: Position) -> Result<u64, OpenError> {
     let mut bytes = vec![0; READ_BYTES];
     let (start, mut used) = (u64::from(from.offset), 0);

@@ -32,34 +32,34 @@ pub struct Verified {
     pub processed: u64,
     /// And failed.
     pub failed: u64,
-    /// A batch at the end that is not whole: it was being written when the process
-    /// was killed, or is being written now.
+    /// A batch at the end that is not whole: it was being written when the
+    /// process was killed, or is being written now.
     pub torn_tail: Option<TornTail>,
     /// Bytes of torn writes that earlier starts discarded.
     pub discarded_bytes: u64,
     /// The journal grew while it was read; what was appended then was not.
     pub grew: bool,
-    /// The journal ends with a seal or is empty: its last process ended cleanly,
-    /// and no damage can pass for a torn write.
+    /// The journal ends with a seal or is empty: its last process ended
+    /// cleanly, and no damage can pass for a torn write.
     pub sealed: bool,
-    /// Orders in the pending file, which is whole. Some of them may have an outcome
-    /// by now.
+    /// Orders in the pending file, which is whole. Some of them may have an
+    /// outcome by now.
     pub pending_orders: Option<u64>,
 }
 
 /// Reads every byte of the segments in `dir`, and checks all checksums, that
 /// headers and batches follow from one another, and that sequences have no gap;
-/// then the pending orders, if there are any: checksums, that each is there once,
-/// and that they belong to this journal.
-/// Changes nothing, and takes no lock: a service may run on the directory, and
-/// what it had committed when this began is checked. `progress` is called every few
-/// megabytes.
+/// then the pending orders, if there are any: checksums, that each is there
+/// once, and that they belong to this journal. Changes nothing, and takes no
+/// lock: a service may run on the directory, and what it had committed when
+/// this began is checked. `progress` is called every few megabytes.
 ///
-/// Damage to the last batch of a process that ended without a seal can't be told
-/// from a torn write: it is reported as [`Verified::torn_tail`].
+/// Damage to the last batch of a process that ended without a seal can't be
+/// told from a torn write: it is reported as [`Verified::torn_tail`].
 ///
 /// # Errors
-/// The first [`OpenError`]: where the damage is, or why there is nothing to read.
+/// The first [`OpenError`]: where the damage is, or why there is nothing to
+/// read.
 pub fn verify(
     dir: &Path,
     progress: &mut dyn FnMut(RecoveryProgress),
@@ -141,7 +141,8 @@ impl SegmentsFound {
             counter.bytes_before += segment_bytes;
             match &end {
                 None => {
-                    // Those before it went first, whether they were read or not.
+                    // Those before it went first, whether they were read or
+                    // not.
                     counter.found = Self {
                         removed: at + 1,
                         ..Self::default()

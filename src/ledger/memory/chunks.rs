@@ -69,7 +69,8 @@ impl Chunks {
     }
 
     fn list(&self) -> MutexGuard<'_, VecDeque<Arc<Chunk>>> {
-        // A poisoned list is consistent: it is changed by single pushes and pops.
+        // A poisoned list is consistent: it is changed by single pushes and
+        // pops.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

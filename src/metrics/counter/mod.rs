@@ -1,12 +1,15 @@
-//! Counters and gauges that cost their writer a few instructions and never a lock.
+//! Counters and gauges that cost their writer a few instructions and never a
+//! lock.
 //!
-//! Two kinds, by who writes. An [`OwnedCounter`] has one writing thread: a load, an addition, a
-//! store. A [`ShardedCounter`] has many: each thread adds to a cell on its own cache line, and the
-//! reader sums the cells. A [`CounterFamily`] is the second kind for a labelled metric.
+//! Two kinds, by who writes. An [`OwnedCounter`] has one writing thread: a
+//! load, an addition, a store. A [`ShardedCounter`] has many: each thread adds
+//! to a cell on its own cache line, and the reader sums the cells. A
+//! [`CounterFamily`] is the second kind for a labelled metric.
 //!
-//! Additions are `Release` and reads `Acquire` (no cost on x86-64). So a thread that reads a counter
-//! written late in an order's life, and then one written early, never sees more orders leave than
-//! came in. The exposition reads outcomes before acceptances for that reason.
+//! Additions are `Release` and reads `Acquire` (no cost on x86-64). So a thread
+//! that reads a counter written late in an order's life, and then one written
+//! early, never sees more orders leave than came in. The exposition reads
+//! outcomes before acceptances for that reason.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -19,16 +22,18 @@ use crate::metrics::label::Label;
 #[cfg(test)]
 mod tests;
 
-/// Cells of a sharded counter. More threads than this share cells, which is slower and still exact.
+/// Cells of a sharded counter. More threads than this share cells, which is
+/// slower and still exact.
 const SHARDS: usize = 16;
 
 /// A counter that one thread writes and any thread reads.
 ///
-/// The owner may change over time if the hand-over synchronises the two (a spawn, a join, a channel). Two
-/// writers at once would lose additions, since there is no read-modify-write.
+/// The owner may change over time if the hand-over synchronises the two (a
+/// spawn, a join, a channel). Two writers at once would lose additions, since
+/// there is no read-modify-write.
 ///
-/// Not padded: counters of one owner belong side by side on its cache line. Pad the struct that
-/// holds them.
+/// Not padded: counters of one owner belong side by side on its cache line. Pad
+/// the struct that holds them.
 #[derive(Debug, Default)]
 pub struct OwnedCounter(AtomicU64);
 
@@ -38,7 +43,8 @@ impl OwnedCounter {
         Self(AtomicU64::new(0))
     }
 
-    /// Adds `n`; only the owner may call it. Wraps at 2^64, as a Prometheus counter may.
+    /// Adds `n`; only the owner may call it. Wraps at 2^64, as a Prometheus
+    /// counter may.
     #[inline]
     pub fn add(&self, n: u64) {
         let value = self.0.load(Ordering::Relaxed).wrapping_add(n);
@@ -52,7 +58,8 @@ impl OwnedCounter {
         self.add(1);
     }
 
-    /// The value, from any thread. Never less than what the same reader saw before.
+    /// The value, from any thread. Never less than what the same reader saw
+    /// before.
     #[inline]
     pub fn get(&self) -> u64 {
         // Pairs with the Release store in `add`.
@@ -90,8 +97,8 @@ impl ShardedCounter {
 
 /// One sharded counter for each of the `N` values of the label `L`.
 ///
-/// A thread's cells for all the values lie together, so the whole family takes `N` words a shard
-/// and not a cache line for each value.
+/// A thread's cells for all the values lie together, so the whole family takes
+/// `N` words a shard and not a cache line for each value.
 #[derive(Debug)]
 pub struct CounterFamily<L, const N: usize> {
     shards: Shards<N>,
@@ -126,7 +133,8 @@ impl<L: Label, const N: usize> CounterFamily<L, N> {
         self.add(label, 1);
     }
 
-    /// The value under `label`. Never less than what the same reader saw before.
+    /// The value under `label`. Never less than what the same reader saw
+    /// before.
     pub fn get(&self, label: L) -> u64 {
         self.shards.sum(label.index())
     }
@@ -134,7 +142,8 @@ impl<L: Label, const N: usize> CounterFamily<L, N> {
 
 /// A level that any thread raises and lowers, such as connections open now.
 ///
-/// One cell: for events as rare as a connection's, contention is not worth a table.
+/// One cell: for events as rare as a connection's, contention is not worth a
+/// table.
 #[derive(Debug, Default)]
 pub struct Gauge(CachePadded<AtomicI64>);
 
@@ -174,8 +183,9 @@ impl<const N: usize> Default for Shards<N> {
 impl<const N: usize> Shards<N> {
     #[inline]
     fn add(&self, cell: usize, n: u64) {
-        // Pairs with the Acquire loads in `sum`: see the module's docs. Atomic because threads past
-        // `SHARDS` share a row, and because a coroutine can move between asking for the row and here.
+        // Pairs with the Acquire loads in `sum`: see the module's docs. Atomic
+        // because threads past `SHARDS` share a row, and because a coroutine
+        // can move between asking for the row and here.
         self.0[shard()][cell].fetch_add(n, Ordering::Release);
     }
 
@@ -187,11 +197,12 @@ impl<const N: usize> Shards<N> {
     }
 }
 
-/// The calling thread's row, below `SHARDS`; assigned in turn when a thread first asks.
+/// The calling thread's row, below `SHARDS`; assigned in turn when a thread
+/// first asks.
 ///
-/// Never inlined: a coroutine may wake up on another thread, and inlining would let the compiler
-/// keep a thread-local's address from before it parked. A stale *row*, on the other hand, is only
-/// slower.
+/// Never inlined: a coroutine may wake up on another thread, and inlining would
+/// let the compiler keep a thread-local's address from before it parked. A
+/// stale *row*, on the other hand, is only slower.
 #[inline(never)]
 fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

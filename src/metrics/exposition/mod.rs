@@ -1,4 +1,5 @@
-//! What `/metrics` says: every family with its name and help, read and written in one pass.
+//! What `/metrics` says: every family with its name and help, read and written
+//! in one pass.
 //!
 //! The order of the reads matters once: outcomes before acceptances (see
 //! [`counter`](crate::metrics::counter)).

@@ -1,11 +1,13 @@
 //! A histogram of fixed buckets with one writer.
 //!
-//! Bounds are chosen at compile time: one scale for durations, one for the size of a batch. A record
-//! is a binary search and three plain stores. Readers take a [`HistogramSnapshot`], to which several
-//! histograms of the same scale can be added.
+//! Bounds are chosen at compile time: one scale for durations, one for the size
+//! of a batch. A record is a binary search and three plain stores. Readers take
+//! a [`HistogramSnapshot`], to which several histograms of the same scale can
+//! be added.
 //!
-//! A snapshot's count is the sum of the buckets it read, so count and buckets agree even while the
-//! owner writes on; the sum of values may be a record ahead or behind.
+//! A snapshot's count is the sum of the buckets it read, so count and buckets
+//! agree even while the owner writes on; the sum of values may be a record
+//! ahead or behind.
 
 mod scale;
 mod snapshot;
@@ -27,8 +29,9 @@ pub(crate) use self::snapshot::HistogramSnapshot;
 pub struct Histogram {
     scale: &'static Scale,
     cells: [OwnedCounter; CELLS],
-    /// In steps of the scale. A sum of nanoseconds would wrap after three days of a full queue (65,536
-    /// orders waiting add 65,536 s each second); one of microseconds takes nine years.
+    /// In steps of the scale. A sum of nanoseconds would wrap after three days
+    /// of a full queue (65,536 orders waiting add 65,536 s each second); one of
+    /// microseconds takes nine years.
     sum: OwnedCounter,
     /// The remainder below one step of the sum, for the owner only.
     remainder: AtomicU64,
@@ -54,8 +57,9 @@ impl Histogram {
         }
     }
 
-    /// Records one duration, for a histogram made by [`of_durations`](Self::of_durations); only the
-    /// owner may call it. A duration past 584 years counts as 584 years.
+    /// Records one duration, for a histogram made by
+    /// [`of_durations`](Self::of_durations); only the owner may call it. A
+    /// duration past 584 years counts as 584 years.
     #[inline]
     pub fn record(&self, duration: Duration) {
         debug_assert!(
@@ -65,13 +69,15 @@ impl Histogram {
         self.record_many(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), 1);
     }
 
-    /// Records one value: nanoseconds or orders, as the histogram was made. Only the owner may call it.
+    /// Records one value: nanoseconds or orders, as the histogram was made.
+    /// Only the owner may call it.
     #[inline]
     pub fn record_value(&self, value: u64) {
         self.record_many(value, 1);
     }
 
-    /// Records the same value `times` over at the cost of one. Only the owner may call it.
+    /// Records the same value `times` over at the cost of one. Only the owner
+    /// may call it.
     #[inline]
     pub fn record_many(&self, value: u64, times: u64) {
         let cell = self.scale.bounds.partition_point(|bound| *bound < value);
@@ -79,7 +85,8 @@ impl Histogram {
         if self.scale.values_per_sum_step == 1 {
             self.sum.add(values);
         } else {
-            // Division by a constant is a multiplication: hence not by the scale's field.
+            // Division by a constant is a multiplication: hence not by the
+            // scale's field.
             let values = values.saturating_add(self.remainder.load(Ordering::Relaxed));
             self.remainder
                 .store(values % NANOS_PER_SUM_STEP, Ordering::Relaxed);
@@ -95,7 +102,8 @@ impl Histogram {
         snapshot
     }
 
-    /// Adds what was recorded up to now to `snapshot`, which has to be of the same kind.
+    /// Adds what was recorded up to now to `snapshot`, which has to be of the
+    /// same kind.
     pub fn merge_into(&self, snapshot: &mut HistogramSnapshot) {
         debug_assert!(
             std::ptr::eq(self.scale, snapshot.scale),

@@ -3,8 +3,8 @@
 /// The longer scale's buckets, and the one above the last bound.
 pub(super) const CELLS: usize = DURATION_BOUNDS_NS.len() + 1;
 
-/// In steps of 1, 2, 3, 5 from 1 µs to 60 s: a stage of 10 µs and one of 300 ms are each known to
-/// within a factor of two.
+/// In steps of 1, 2, 3, 5 from 1 µs to 60 s: a stage of 10 µs and one of 300 ms
+/// are each known to within a factor of two.
 #[rustfmt::skip]
 pub(super) const DURATION_BOUNDS_NS: [u64; 32] = [
     1_000, 2_000, 3_000, 5_000,
@@ -17,7 +17,8 @@ pub(super) const DURATION_BOUNDS_NS: [u64; 32] = [
     10_000_000_000, 20_000_000_000, 30_000_000_000, 60_000_000_000,
 ];
 
-/// The same in seconds, written as OpenMetrics 1.0 asks ("Considerations: Canonical Numbers").
+/// The same in seconds, written as OpenMetrics 1.0 asks ("Considerations:
+/// Canonical Numbers").
 #[rustfmt::skip]
 const DURATION_LABELS: [&str; 32] = [
     "1e-06", "2e-06", "3e-06", "5e-06",
@@ -30,7 +31,8 @@ const DURATION_LABELS: [&str; 32] = [
     "10.0", "20.0", "30.0", "60.0",
 ];
 
-/// Powers of two up to the default queue's capacity: group commit doubles its batch as load doubles.
+/// Powers of two up to the default queue's capacity: group commit doubles its
+/// batch as load doubles.
 #[rustfmt::skip]
 const ORDER_BOUNDS: [u64; 17] = [
     1, 2, 4, 8, 16, 32, 64, 128, 256, 512,
@@ -50,7 +52,8 @@ pub(super) struct Scale {
     pub(super) bounds: &'static [u64],
     /// The bounds as values of `le`.
     pub(super) labels: &'static [&'static str],
-    /// A value's smallest steps in one step of the sum: sums of durations are kept in microseconds.
+    /// A value's smallest steps in one step of the sum: sums of durations are
+    /// kept in microseconds.
     pub(super) values_per_sum_step: u64,
     /// Decimal places between a step of the sum and the unit on the wire.
     pub(super) sum_decimals: u32,

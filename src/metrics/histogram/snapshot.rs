@@ -2,7 +2,8 @@
 
 use crate::metrics::histogram::scale::{CELLS, DURATIONS, Scale};
 
-/// What one histogram, or several together, held at about one moment. 300 bytes.
+/// What one histogram, or several together, held at about one moment. 300
+/// bytes.
 #[derive(Debug, Clone)]
 pub struct HistogramSnapshot {
     pub(super) scale: &'static Scale,
@@ -29,14 +30,14 @@ impl HistogramSnapshot {
         self.cells.iter().sum()
     }
 
-    /// The sum of the values as an integer and the decimal places to cut off for seconds or orders:
-    /// `(1_500_000, 6)` is 1.5 s.
+    /// The sum of the values as an integer and the decimal places to cut off
+    /// for seconds or orders: `(1_500_000, 6)` is 1.5 s.
     pub fn sum(&self) -> (u64, u32) {
         (self.sum, self.scale.sum_decimals)
     }
 
-    /// For each finite bucket its `le` label and how many values are at or below it, ascending. The
-    /// `+Inf` bucket is [`count`](Self::count).
+    /// For each finite bucket its `le` label and how many values are at or
+    /// below it, ascending. The `+Inf` bucket is [`count`](Self::count).
     pub fn cumulative(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.scale
             .labels
@@ -48,25 +49,28 @@ impl HistogramSnapshot {
             })
     }
 
-    /// The mean in nanoseconds or orders, rounded down; `None` while nothing was recorded.
+    /// The mean in nanoseconds or orders, rounded down; `None` while nothing
+    /// was recorded.
     pub fn mean(&self) -> Option<u64> {
         let values = u128::from(self.sum) * u128::from(self.scale.values_per_sum_step);
         let mean = values.checked_div(u128::from(self.count()))?;
         Some(u64::try_from(mean).unwrap_or(u64::MAX))
     }
 
-    /// An estimate of the value that `per_mille` of 1,000 are at or below, in nanoseconds or orders;
-    /// `None` while nothing was recorded.
+    /// An estimate of the value that `per_mille` of 1,000 are at or below, in
+    /// nanoseconds or orders; `None` while nothing was recorded.
     ///
-    /// Linear inside a bucket, as Prometheus' `histogram_quantile` does, so that the page and a
-    /// dashboard agree; above the last bound it is that bound. Counts are rounded up to the next
-    /// that the bucket can hold: when every batch has one order, so has the median.
+    /// Linear inside a bucket, as Prometheus' `histogram_quantile` does, so
+    /// that the page and a dashboard agree; above the last bound it is that
+    /// bound. Counts are rounded up to the next that the bucket can hold: when
+    /// every batch has one order, so has the median.
     pub fn quantile(&self, per_mille: u32) -> Option<u64> {
         let count = self.count();
         if count == 0 {
             return None;
         }
-        // In thousandths of a record, so that nothing is rounded before the end.
+        // In thousandths of a record, so that nothing is rounded before the
+        // end.
         let rank = u128::from(count) * u128::from(per_mille.min(1_000));
         let (mut below, mut lower) = (0_u128, 0_u64);
         for (upper, cell) in self.scale.bounds.iter().zip(&self.cells) {

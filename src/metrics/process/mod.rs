@@ -1,9 +1,10 @@
 //! The process as its system sees it: the usual `process_*` figures.
 //!
-//! On Linux they come from `/proc` (proc_pid_stat(5)), which the kernel generates in memory: no disk
-//! is touched, but each read is a system call that can wait for the process's own memory map. So
-//! reading is apart from the exposition, and the caller decides on which thread it runs. On other
-//! systems there is nothing to read.
+//! On Linux they come from `/proc` (proc_pid_stat(5)), which the kernel
+//! generates in memory: no disk is touched, but each read is a system call that
+//! can wait for the process's own memory map. So reading is apart from the
+//! exposition, and the caller decides on which thread it runs. On other systems
+//! there is nothing to read.
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
@@ -25,16 +26,17 @@ pub struct ProcessMetrics {
     pub open_fds: Option<u64>,
     /// The soft limit of file descriptors; `None` also when there is none.
     pub max_fds: Option<u64>,
-    /// When the process started, since the Unix epoch. Read once: it stays the same when the wall
-    /// clock is set.
+    /// When the process started, since the Unix epoch. Read once: it stays the
+    /// same when the wall clock is set.
     pub start_time: Option<Duration>,
 }
 
 impl ProcessMetrics {
     /// Reads the figures of this process; `None` where there is no `/proc`.
     ///
-    /// Takes some tens of microseconds and no lock. On kernels before 6.2 the open descriptors have
-    /// to be listed, which with ten thousand of them takes some milliseconds.
+    /// Takes some tens of microseconds and no lock. On kernels before 6.2 the
+    /// open descriptors have to be listed, which with ten thousand of them
+    /// takes some milliseconds.
     pub fn read() -> Option<Self> {
         #[cfg(target_os = "linux")]
         return linux::read();
@@ -56,7 +58,8 @@ mod linux {
 
     use crate::metrics::process::ProcessMetrics;
 
-    /// More than the longest `/proc/self/stat`: 52 numbers of 20 digits at most, few of them long.
+    /// More than the longest `/proc/self/stat`: 52 numbers of 20 digits at
+    /// most, few of them long.
     const STAT_BYTES_MAX: usize = 1_024;
 
     pub(super) fn read() -> Option<ProcessMetrics> {
@@ -90,13 +93,14 @@ mod linux {
 
     impl Stat {
         pub(super) fn parse(stat: &[u8]) -> Option<Self> {
-            // Field 2, the program's name, may hold anything, also blanks and brackets; after the
-            // last bracket come numbers.
+            // Field 2, the program's name, may hold anything, also blanks and
+            // brackets; after the last bracket come numbers.
             let name_end = stat.iter().rposition(|byte| *byte == b')')?;
             let mut fields = str::from_utf8(&stat[name_end + 1..])
                 .ok()?
                 .split_ascii_whitespace();
-            // `nth` counts from the field after the one it gave last; the first here is field 3.
+            // `nth` counts from the field after the one it gave last; the first
+            // here is field 3.
             let mut skip_to = |skipped: usize| fields.nth(skipped)?.parse::<u64>().ok();
             let user_ticks = skip_to(14 - 3)?;
             let system_ticks = skip_to(0)?;
@@ -117,7 +121,8 @@ mod linux {
         Duration::from_secs(ticks / per_second) + Duration::from_nanos(nanos as u64)
     }
 
-    /// Since Linux 6.2 the directory's size is the number of its entries; before, it is zero.
+    /// Since Linux 6.2 the directory's size is the number of its entries;
+    /// before, it is zero.
     fn open_fds() -> Option<u64> {
         match fs::metadata("/proc/self/fd").ok()?.len() {
             // The listing's own descriptor is among those listed.
@@ -126,8 +131,9 @@ mod linux {
         }
     }
 
-    /// The wall clock's time at the start, computed at the first call and then kept: clock and
-    /// uptime are read one after the other, and a start that varies would look like restarts.
+    /// The wall clock's time at the start, computed at the first call and then
+    /// kept: clock and uptime are read one after the other, and a start that
+    /// varies would look like restarts.
     fn start_time(start_ticks: u64) -> Option<Duration> {
         static START_MS: AtomicU64 = AtomicU64::new(UNKNOWN);
         const UNKNOWN: u64 = 0;
@@ -151,7 +157,8 @@ mod linux {
         now.checked_sub(uptime.saturating_sub(from_ticks(start_ticks)))
     }
 
-    /// `/proc/uptime` is two numbers of seconds with two decimals (proc_uptime(5)); the first counts.
+    /// `/proc/uptime` is two numbers of seconds with two decimals
+    /// (proc_uptime(5)); the first counts.
     pub(super) fn parse_uptime(text: &[u8]) -> Option<Duration> {
         let first = str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
         let (seconds, hundredths) = first.split_once('.')?;
@@ -162,7 +169,8 @@ mod linux {
         Some(Duration::from_secs(seconds.parse().ok()?) + Duration::from_millis(hundredths * 10))
     }
 
-    /// Opens a file of `/proc` and reads it in one call, so that it is consistent.
+    /// Opens a file of `/proc` and reads it in one call, so that it is
+    /// consistent.
     fn read_start<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         let length = File::open(path).ok()?.read(buffer).ok()?;
         Some(&buffer[..length])

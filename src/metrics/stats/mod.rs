@@ -1,11 +1,13 @@
-//! What `/stats` says: the figures of `/metrics` as one JSON object, for the status page.
+//! What `/stats` says: the figures of `/metrics` as one JSON object, for the
+//! status page.
 //!
-//! Keys are the metric names; a label becomes a level of nesting. A histogram is summed up instead
-//! of listed in buckets: `{"count","mean","p50","p90","p99","p999"}`, in seconds or orders, `null`
+//! Keys are the metric names; a label becomes a level of nesting. A histogram
+//! is summed up instead of listed in buckets:
+//! `{"count","mean","p50","p90","p99","p999"}`, in seconds or orders, `null`
 //! while nothing was recorded. Beyond `/metrics` there is `uptime_seconds`.
 //!
-//! Fields are read in the order of their declaration: outcomes before acceptances (see
-//! [`counter`](crate::metrics::counter)).
+//! Fields are read in the order of their declaration: outcomes before
+//! acceptances (see [`counter`](crate::metrics::counter)).
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! The two text formats, line by line: Prometheus 0.0.4 and OpenMetrics 1.0.
 //!
-//! They differ in three things: OpenMetrics names a counter's samples `…_total`, says units, and ends
-//! with `# EOF`. Numbers are written from integers: a float would not keep all digits of a sum.
+//! They differ in three things: OpenMetrics names a counter's samples
+//! `…_total`, says units, and ends with `# EOF`. Numbers are written from
+//! integers: a float would not keep all digits of a sum.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ pub(super) enum Format {
 pub(super) enum Kind {
     /// Bare in the classic format, `_total` in OpenMetrics.
     Counter,
-    /// A counter whose name every client writes with `_total`, in the classic format too.
+    /// A counter whose name every client writes with `_total`, in the classic
+    /// format too.
     CounterTotal,
     Gauge,
     Histogram,
@@ -35,7 +37,8 @@ pub(super) enum Kind {
 pub(super) struct Family {
     pub name: &'static str,
     pub kind: Kind,
-    /// What it is, in a sentence; plain ASCII without backslash or quote, so that it needs no escape.
+    /// What it is, in a sentence; plain ASCII without backslash or quote, so
+    /// that it needs no escape.
     pub help: &'static str,
 }
 
@@ -144,7 +147,8 @@ impl<'a> Text<'a> {
         self.push("\n");
     }
 
-    /// Ends the exposition: in OpenMetrics, `# EOF` tells a complete one from one cut short.
+    /// Ends the exposition: in OpenMetrics, `# EOF` tells a complete one from
+    /// one cut short.
     pub(super) fn finish(self) {
         if self.format == Format::OpenMetrics {
             self.out.extend_from_slice(b"# EOF\n");
@@ -193,13 +197,15 @@ pub(super) fn push_seconds(out: &mut Vec<u8>, value: Duration) {
     push_parts(out, value.as_secs(), value.subsec_nanos(), 9);
 }
 
-/// `value` with its last `decimals` digits (9 at most) behind the point: `(1500, 3)` is `1.5`.
+/// `value` with its last `decimals` digits (9 at most) behind the point:
+/// `(1500, 3)` is `1.5`.
 pub(super) fn push_decimal(out: &mut Vec<u8>, value: u64, decimals: u32) {
     let one = 10_u64.pow(decimals);
     push_parts(out, value / one, (value % one) as u32, decimals);
 }
 
-/// Whole part and fraction, without trailing zeros, and without a point when there is no fraction.
+/// Whole part and fraction, without trailing zeros, and without a point when
+/// there is no fraction.
 fn push_parts(out: &mut Vec<u8>, whole: u64, mut fraction: u32, decimals: u32) {
     push_uint(out, whole);
     if fraction == 0 {

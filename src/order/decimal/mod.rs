@@ -1,13 +1,14 @@
 //! An order's value, read as an exact decimal and never through a binary float.
 //!
-//! The grammar is that of a JSON number (RFC 8259, section 6), so `+1`, `01`, `.5`, `1.` and `NaN`
-//! are refused. The limit is on the number, not on how it is spelled: leading zeros of a fraction,
-//! trailing zeros and the exponent alone say nothing about size, so `1`, `1.000`, `10e-1`
-//! and one followed by a hundred zeros and `e-100` are one value, and each spelling of a value is
+//! The grammar is that of a JSON number (RFC 8259, section 6), so `+1`, `01`,
+//! `.5`, `1.` and `NaN` are refused. The limit is on the number, not on how it
+//! is spelled: leading zeros of a fraction, trailing zeros and the exponent
+//! alone say nothing about size, so `1`, `1.000`, `10e-1` and one followed by a
+//! hundred zeros and `e-100` are one value, and each spelling of a value is
 //! accepted or none is. A zero stays zero under any exponent, and `-0` is `0`.
 //!
-//! The text is read once, digit by digit, and nothing grows with it: `1e999999999` costs eleven
-//! steps.
+//! The text is read once, digit by digit, and nothing grows with it:
+//! `1e999999999` costs eleven steps.
 
 #[cfg(test)]
 mod tests;
@@ -15,12 +16,13 @@ mod tests;
 use rust_decimal::Decimal;
 use thiserror::Error;
 
-/// Most decimal digits of a value written out without an exponent, and most of them after the
-/// point. 28 nines are below 2^96, so every such value fits a [`Decimal`].
+/// Most decimal digits of a value written out without an exponent, and most of
+/// them after the point. 28 nines are below 2^96, so every such value fits a
+/// [`Decimal`].
 pub(crate) const DIGITS_MAX: u32 = 28;
 
-/// Caps an exponent while it is read: far more than any text's digits can make up for, far less
-/// than what overflows when digits are counted on top.
+/// Caps an exponent while it is read: far more than any text's digits can make
+/// up for, far less than what overflows when digits are counted on top.
 const EXPONENT_CAP: i64 = 1 << 60;
 
 /// Why a text is no value.
@@ -34,7 +36,8 @@ pub enum InvalidDecimal {
     Digits,
 }
 
-/// The digits read so far: `coefficient` × 10^`zeros`, where the coefficient doesn't end in 0.
+/// The digits read so far: `coefficient` × 10^`zeros`, where the coefficient
+/// doesn't end in 0.
 #[derive(Default)]
 struct Digits {
     coefficient: u128,
@@ -80,8 +83,9 @@ struct Spelled {
     exponent: i64,
 }
 
-/// Reads `text`, the whole of it, as a value; the result is normalized (no trailing zeros after
-/// the point, no negative zero), so equal values have equal parts.
+/// Reads `text`, the whole of it, as a value; the result is normalized (no
+/// trailing zeros after the point, no negative zero), so equal values have
+/// equal parts.
 ///
 /// # Errors
 /// [`InvalidDecimal`]: the grammar is checked first, then the size.
@@ -178,7 +182,8 @@ fn take(rest: &mut &[u8], bytes: &[u8]) -> Option<u8> {
     Some(*first)
 }
 
-/// Takes the digits at the start of `rest`, passes each to `push`, and returns how many there were.
+/// Takes the digits at the start of `rest`, passes each to `push`, and returns
+/// how many there were.
 fn take_digits(rest: &mut &[u8], mut push: impl FnMut(u8)) -> usize {
     let mut count = 0;
     while let [byte @ b'0'..=b'9', tail @ ..] = rest {

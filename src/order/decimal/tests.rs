@@ -111,7 +111,8 @@ fn what_json_does_not_write_is_refused() {
 }
 
 proptest! {
-    /// rust_decimal prints what we read, and we read what it prints, in any spelling.
+    /// rust_decimal prints what we read, and we read what it prints, in any
+    /// spelling.
     #[test]
     fn round_trip(
         mantissa in -(10i128.pow(28) - 1)..10i128.pow(28),

@@ -53,7 +53,8 @@ fn parts_make_the_same_order() {
     ] {
         let parts = Order::from_parts("ord-1", "100.50", others, &key()).unwrap();
         let members = others.unwrap_or("").trim().trim_matches(['{', '}']).trim();
-        // The last member's own brace isn't at the end here, so trimming takes the frame alone.
+        // The last member's own brace isn't at the end here, so trimming takes
+        // the frame alone.
         let comma = if members.is_empty() { "" } else { "," };
         let body = format!(r#"{{ {members}{comma} "value": "1.005e2", "id": "ord-1" }}"#);
         let whole = read(&body).unwrap();

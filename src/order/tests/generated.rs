@@ -1,4 +1,5 @@
-//! Random JSON that knows its own spelling, and a plain recursive reader to compare with.
+//! Random JSON that knows its own spelling, and a plain recursive reader to
+//! compare with.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -79,7 +79,8 @@ fn duplicates_among_many_names() {
             let members = |last: usize| {
                 let mut members = String::new();
                 for name in 0..count {
-                    // A small object between shares the names and must not disturb.
+                    // A small object between shares the names and must not
+                    // disturb.
                     write!(members, r#""n{name}":{{"n0":[{{"n{name}":1}}]}},"#).unwrap();
                 }
                 write!(members, r#""n{last}":0"#).unwrap();

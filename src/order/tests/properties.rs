@@ -43,7 +43,8 @@ proptest! {
         }
     }
 
-    /// Damaged JSON is accepted or refused as serde_json does. Id and value stay whole.
+    /// Damaged JSON is accepted or refused as serde_json does. Id and value
+    /// stay whole.
     #[test]
     fn damage_is_found_as_serde_json_finds_it(
         inner in json(),
@@ -83,7 +84,8 @@ proptest! {
         prop_assert!(decode(&body, &key()).is_err());
     }
 
-    /// Order of members, white space and the value's spelling don't count; nor does the front end.
+    /// Order of members, white space and the value's spelling don't count; nor
+    /// does the front end.
     #[test]
     fn equal_contents_hash_alike(
         members in prop::collection::btree_map("[a-z]{1,3}", json(), 0..24),

@@ -105,7 +105,8 @@ fn values_that_are_no_json() {
             "{value}: {invalid}"
         );
     }
-    // A control character must be escaped; DEL and what lies above are no control characters.
+    // A control character must be escaped; DEL and what lies above are no
+    // control characters.
     assert!(with("\"x\":\"\\u0000\\n\u{7f}\u{85}\u{2028}\"").is_ok());
     assert!(with("\"x\ny\":1").is_err());
 }

@@ -1,10 +1,10 @@
-//! The force drain, at the drain deadline: every order is withdrawn, wherever it
-//! is, and acknowledged ones are set aside for the pending file.
+//! The force drain, at the drain deadline: every order is withdrawn, wherever
+//! it is, and acknowledged ones are set aside for the pending file.
 //!
 //! # Why none is missed
 //!
-//! An admitted order is in one place at a time, and the thread that takes it out
-//! of there ends it:
+//! An admitted order is in one place at a time, and the thread that takes it
+//! out of there ends it:
 //!
 //! | place | taken out by |
 //! |---|---|
@@ -36,8 +36,8 @@
 //!
 //! An order is committed only if its claim goes from *queued* to *committing*,
 //! and set aside only if it goes from *queued* to *withdrawn*. There are two
-//! exceptions, both resolved by the next start, which looks for pending orders in
-//! the journal behind [`settled_seq`](Pipeline::settled_seq): an order whose
+//! exceptions, both resolved by the next start, which looks for pending orders
+//! in the journal behind [`settled_seq`](Pipeline::settled_seq): an order whose
 //! commit failed (it may be on disk all the same), and one that the ledger gave
 //! back.
 
@@ -58,8 +58,8 @@ impl Pipeline {
     /// answers the submitters. Acknowledged orders are returned by
     /// [`take_pending`](Self::take_pending) then.
     ///
-    /// Waits up to `timeout` for orders that are with the ledger or with a quick
-    /// processor. Orders that are still between two places or with such a
+    /// Waits up to `timeout` for orders that are with the ledger or with a
+    /// quick processor. Orders that are still between two places or with such a
     /// processor then are given up: the number of acknowledged ones among them
     /// is returned. Orders that the ledger still has may come back; see
     /// [`take_pending`](Self::take_pending).

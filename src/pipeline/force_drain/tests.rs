@@ -68,9 +68,9 @@ impl Processor for Uneven {
     }
 }
 
-/// Submitters that acknowledge orders as queued or get an answer, up to and past
-/// the deadline: every acknowledged order has an outcome or is pending, and no
-/// other one is pending.
+/// Submitters that acknowledge orders as queued or get an answer, up to and
+/// past the deadline: every acknowledged order has an outcome or is pending,
+/// and no other one is pending.
 #[test]
 fn every_acknowledged_order_is_pending_or_committed() {
     const SUBMITTERS: usize = 3;

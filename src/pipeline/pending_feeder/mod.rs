@@ -1,8 +1,9 @@
-//! Pending orders: claimed before the gate opens, then fed into the intake queue.
+//! Pending orders: claimed before the gate opens, then fed into the intake
+//! queue.
 //!
-//! They are claimed, and inside the gate, before it opens, so that their ids are
-//! taken, their bytes counted, and a drain waits for them. They fill at most half
-//! of the intake queue; the other half is left to new orders.
+//! They are claimed, and inside the gate, before it opens, so that their ids
+//! are taken, their bytes counted, and a drain waits for them. They fill at
+//! most half of the intake queue; the other half is left to new orders.
 
 use std::io;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Pending orders get their outcome: through a small queue, through retries; and
-//! are refused where they don't fit.
+//! Pending orders get their outcome: through a small queue, through retries;
+//! and are refused where they don't fit.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;

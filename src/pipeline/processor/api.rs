@@ -11,8 +11,8 @@ pub(crate) const REASON_BYTES_MAX: usize = 256;
 ///
 /// It runs *at least* once for an order: after a crash, a drain deadline or a
 /// race of two instances it may run again, so side effects must be idempotent
-/// by [`Order::id`]. It may block: each worker has its own thread. A panic in it
-/// makes the order [`Verdict::Failed`] and does not end the process.
+/// by [`Order::id`]. It may block: each worker has its own thread. A panic in
+/// it makes the order [`Verdict::Failed`] and does not end the process.
 ///
 /// ```
 /// use order_processor::{Order, Processor, Verdict};
@@ -34,8 +34,8 @@ pub trait Processor: Send + Sync + 'static {
     fn process(&self, order: &Order) -> Verdict;
 
     /// Whether `process` always returns within microseconds. Verdicts may then
-    /// be held back for as long, so that the committer is woken once for several.
-    /// `false` unless overridden.
+    /// be held back for as long, so that the committer is woken once for
+    /// several. `false` unless overridden.
     fn is_quick(&self) -> bool {
         false
     }
@@ -49,8 +49,8 @@ pub enum Verdict {
     Processed,
     /// Refused for good, with the reason: committed as failed.
     Failed(Arc<str>),
-    /// A transient failure, with the reason: nothing is committed, the client is
-    /// asked to retry, and the id is free again.
+    /// A transient failure, with the reason: nothing is committed, the client
+    /// is asked to retry, and the id is free again.
     Retry(Arc<str>),
 }
 

@@ -1,4 +1,5 @@
-//! The work that is done for an order: what a user of the pipeline writes, and two examples.
+//! The work that is done for an order: what a user of the pipeline writes, and
+//! two examples.
 
 mod api;
 mod rules;

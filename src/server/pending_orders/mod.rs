@@ -1,5 +1,6 @@
 //! Pending orders: acknowledged, without an outcome when the process ended. A
-//! drain writes them to the pending file, and the next start takes them up again.
+//! drain writes them to the pending file, and the next start takes them up
+//! again.
 
 use std::collections::HashSet;
 use std::io;
@@ -111,8 +112,8 @@ fn read(pending: &PendingOrder<'_>, key: &HashKey) -> Result<Order, PendingOrder
 }
 
 impl PendingStore {
-    /// Starts to feed claimed pending orders; the file is removed when all have an
-    /// outcome.
+    /// Starts to feed claimed pending orders; the file is removed when all have
+    /// an outcome.
     pub(super) fn start(pipeline: &Arc<Pipeline>, file: Option<PendingFile>) -> io::Result<Self> {
         let Some(file) = file.map(Arc::new) else {
             return Ok(Self::default());
@@ -133,15 +134,17 @@ impl PendingStore {
         })
     }
 
-    /// Writes acknowledged orders without an outcome to the pending file, after the
-    /// pipeline was emptied. `missed` of them were given up by the force drain.
+    /// Writes acknowledged orders without an outcome to the pending file, after
+    /// the pipeline was emptied. `missed` of them were given up by the force
+    /// drain.
     pub(super) fn save(mut self, pipeline: &Pipeline, missed: usize) -> Saved {
         if let Some(feeder) = self.feeder.take() {
             feeder.stop();
         }
         let (mut pending, with_ledger) = pipeline.take_pending();
-        // Orders of the last process's file that this one could not take out: they
-        // are with a ledger that doesn't answer, and must stay in the file.
+        // Orders of the last process's file that this one could not take out:
+        // they are with a ledger that doesn't answer, and must stay in the
+        // file.
         let taken_out = pending.iter().filter(|job| job.pending).count();
         let still_in_file = pipeline.pending_queue.open().saturating_sub(taken_out);
         let missed = (missed + with_ledger).saturating_sub(still_in_file);

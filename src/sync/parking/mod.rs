@@ -3,8 +3,8 @@
 //!
 //! A consumer spins (if it has a core of its own), gives up its time slice a
 //! few times, then *announces* itself in a bit mask, polls the queue once more
-//! and parks. A producer pushes, then reads the mask; it makes a system call only
-//! if a consumer is announced and none has been woken already.
+//! and parks. A producer pushes, then reads the mask; it makes a system call
+//! only if a consumer is announced and none has been woken already.
 //!
 //! When nobody waits for what was pushed (an order acknowledged as queued), a
 //! wake-up for each push is a waste: the consumer is faster than the producer
@@ -128,8 +128,9 @@ impl Parking {
     }
 
     /// Waits until `poll` yields something. `me` is the consumer's own number,
-    /// below the count given to [`Parking::new`]; always the same thread. `last`
-    /// is how its last item was pushed, and so what to expect of the next.
+    /// below the count given to [`Parking::new`]; always the same thread.
+    /// `last` is how its last item was pushed, and so what to expect of the
+    /// next.
     ///
     /// `poll` is called often and must not block.
     pub fn next<T>(
@@ -186,8 +187,9 @@ impl Parking {
         }
     }
 
-    /// Wakes a sleeping consumer if there is one and none has been woken already.
-    /// To be called after a push. Returns whether it made the system call.
+    /// Wakes a sleeping consumer if there is one and none has been woken
+    /// already. To be called after a push. Returns whether it made the system
+    /// call.
     pub fn notify(&self, urgency: Urgency) -> bool {
         loop {
             // Pairs with the fences in `announce` and `retract` (points 1, 2
@@ -249,14 +251,14 @@ impl Parking {
         fence(Ordering::SeqCst);
     }
 
-    /// Takes the announcement back; returns whether a producer took it before, and
-    /// so woke this consumer or was about to.
+    /// Takes the announcement back; returns whether a producer took it before,
+    /// and so woke this consumer or was about to.
     fn retract(&self, me: usize, nap: bool) -> bool {
         if nap {
             self.napping.fetch_sub(1, Ordering::Relaxed);
         }
-        // Acquire pairs with the Release of the thread that took the bit: its setting
-        // of `waking` comes before our clearing of it.
+        // Acquire pairs with the Release of the thread that took the bit: its
+        // setting of `waking` comes before our clearing of it.
         let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::AcqRel);
         let woken = before & bit(me) == 0;
         if woken {

@@ -1,4 +1,5 @@
-//! Sentences about batches: over HTTP one body, over gRPC one stream, and one result for each order.
+//! Sentences about batches: over HTTP one body, over gRPC one stream, and one
+//! result for each order.
 
 use std::collections::BTreeMap;
 

@@ -12,8 +12,8 @@ use crate::front_ends::{Answer, AnswerKind, FrontEnd, Submission};
 use crate::harness::until;
 use crate::scene::{Scene, World};
 
-/// Clients that submit orders one after the other, each on a connection that it keeps, until they
-/// have enough, are stopped, or nobody listens any more.
+/// Clients that submit orders one after the other, each on a connection that it
+/// keeps, until they have enough, are stopped, or nobody listens any more.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,

@@ -34,8 +34,9 @@ pub(crate) fn lines(reply: &Reply) -> Vec<Value> {
         .collect()
 }
 
-/// Compares lines with the rows of a table below its heads: an empty cell is a member that isn't
-/// there, `any` is one whose text doesn't matter, a detail is a part of the text.
+/// Compares lines with the rows of a table below its heads: an empty cell is a
+/// member that isn't there, `any` is one whose text doesn't matter, a detail is
+/// a part of the text.
 pub(crate) fn compare(lines: &[Value], table: &Table) {
     let (heads, rows) = table.rows.split_first().expect("heads");
     assert_eq!(lines.len(), rows.len(), "{lines:#?}");

@@ -1,5 +1,5 @@
-//! Runs the features, `tests/features/*.feature`: the behaviour as sentences, each scenario against
-//! a process of its own.
+//! Runs the features, `tests/features/*.feature`: the behaviour as sentences,
+//! each scenario against a process of its own.
 //!
 //! ```text
 //! cargo test --test features                            # all of them
@@ -63,20 +63,23 @@ fn main() -> ExitCode {
                 filter.is_empty() || filter.iter().any(|part| name.contains(part))
             },
         );
-    // Steps run on blocking threads, see `World::act`: one thread is enough to tell them apart.
+    // Steps run on blocking threads, see `World::act`: one thread is enough to
+    // tell them apart.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a thread can be had");
     let report = runtime.block_on(features);
-    // A run of everything that ran nothing has not looked where the features are.
+    // A run of everything that ran nothing has not looked where the features
+    // are.
     if report.execution_has_failed() || (whole && report.passed_steps() == 0) {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// The arguments, and parts of names to look for. `cargo test` hands all of them to all tests: what
-/// is meant for the standard harness is a filter by name, or nothing to us.
+/// The arguments, and parts of names to look for. `cargo test` hands all of
+/// them to all tests: what is meant for the standard harness is a filter by
+/// name, or nothing to us.
 fn arguments() -> Result<(Arguments, Vec<String>), ExitCode> {
     match <Arguments as clap::Parser>::try_parse() {
         Ok(arguments) => Ok((arguments, Vec::new())),

@@ -38,8 +38,9 @@ impl Debug for World {
 }
 
 impl World {
-    /// Runs a step's work on a thread where it may block: all scenarios share the one that calls
-    /// this. A panic goes on, with what has been seen so far.
+    /// Runs a step's work on a thread where it may block: all scenarios share
+    /// the one that calls this. A panic goes on, with what has been seen so
+    /// far.
     pub(crate) async fn act(&mut self, step: impl FnOnce(&mut Scene) + Send + 'static) {
         let mut scene = mem::replace(&mut self.scene, Scene::new());
         let work = tokio::task::spawn_blocking(move || {
@@ -62,10 +63,12 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 /// A scenario's state.
 pub(crate) struct Scene {
-    /// Flags by name without dashes: what the sentences ask for, over the defaults here.
+    /// Flags by name without dashes: what the sentences ask for, over the
+    /// defaults here.
     pub flags: BTreeMap<&'static str, String>,
     service: Option<Service>,
-    /// Where the journal is, if there is one. Removed in the end, after the service.
+    /// Where the journal is, if there is one. Removed in the end, after the
+    /// service.
     directory: Option<Directory>,
     /// What the clients speak.
     pub protocol: Protocol,
@@ -125,8 +128,8 @@ impl Scene {
         self.directory = Some(directory);
     }
 
-    /// Sets a flag. The service starts when a step first needs it, so that a scenario may say in
-    /// several sentences what it is like.
+    /// Sets a flag. The service starts when a step first needs it, so that a
+    /// scenario may say in several sentences what it is like.
     pub(crate) fn set(&mut self, flag: &'static str, value: impl ToString) {
         assert!(self.service.is_none(), "--{flag}: it runs already");
         self.flags.insert(flag, value.to_string());

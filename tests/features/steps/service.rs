@@ -1,4 +1,5 @@
-//! Sentences about the process: its settings, whether it is ready, its end and its restart.
+//! Sentences about the process: its settings, whether it is ready, its end and
+//! its restart.
 
 use cucumber::{given, then, when};
 use rustix::process::Signal;

@@ -129,8 +129,9 @@ async fn submits_on_open_connection(world: &mut World, id: String, value: String
 async fn fill(world: &mut World) {
     world
         .act(|scene| {
-            // The worker takes one out at a time of its own choice, so that a refusal is not yet
-            // the end: it is, once the queue's gauge says so.
+            // The worker takes one out at a time of its own choice, so that a
+            // refusal is not yet the end: it is, once the queue's gauge says
+            // so.
             let mut number = 0;
             until("the queue is full", || {
                 number += 1;
@@ -201,7 +202,8 @@ async fn told_outcome(
         .await;
 }
 
-/// The answer that a sentence is about: that of a client that waits, or the last one.
+/// The answer that a sentence is about: that of a client that waits, or the
+/// last one.
 fn subject<'a>(scene: &'a mut Scene, waiting: &str) -> &'a Answer {
     if !waiting.is_empty() {
         let found = scene.waiting.iter().position(|(id, _)| id == waiting);

@@ -1,11 +1,11 @@
-//! The peer that `perf/compare` measures against: how fast an order port is that
-//! promises nothing.
+//! The peer that `perf/compare` measures against: how fast an order port is
+//! that promises nothing.
 //!
-//! It is what one would write first: axum, a bounded tokio channel, 503 when the
-//! channel is full, one consumer that judges an order and numbers it. No ids are
-//! remembered, nothing is kept, nothing is drained, nothing but the channel is
-//! bounded. It has the service's allocator, so that the difference measured is
-//! not the allocator's.
+//! It is what one would write first: axum, a bounded tokio channel, 503 when
+//! the channel is full, one consumer that judges an order and numbers it. No
+//! ids are remembered, nothing is kept, nothing is drained, nothing but the
+//! channel is bounded. It has the service's allocator, so that the difference
+//! measured is not the allocator's.
 //!
 //! `axum-peer [--listen 127.0.0.1:0] [--mode queued|committed] [--threads N]
 //! [--queue-capacity 65536]`; prints `listening http ADDRESS`.

@@ -1,17 +1,19 @@
-//! The client of `perf/grpc`: keeps a number of orders in flight, each with an id
-//! that nobody has sent before, and says how many were answered and how fast.
+//! The client of `perf/grpc`: keeps a number of orders in flight, each with an
+//! id that nobody has sent before, and says how many were answered and how
+//! fast.
 //!
-//! `grpc-load --address HOST:PORT --mode submit|stream [--expect processed|queued]
-//! [--connections 4] [--in-flight 64] [--seconds 5] [--warmup 1] [--threads 1]`
+//! `grpc-load --address HOST:PORT --mode submit|stream [--expect
+//! processed|queued] [--connections 4] [--in-flight 64] [--seconds 5] [--warmup
+//! 1] [--threads 1]`
 //!
 //! `submit` keeps `--in-flight` calls open over all connections; `stream` keeps
 //! one stream a connection, and that many orders without a response over all.
 //! An answer other than the expected one is an error, and ends the call's place
 //! or the stream; the first one is told on standard error.
 //!
-//! Prints `measuring` when the warm-up is over, `measured` when the seconds are,
-//! so that others can look at their clocks, too, and then one line of JSON. What
-//! is in flight at the end is waited for, and not counted.
+//! Prints `measuring` when the warm-up is over, `measured` when the seconds
+//! are, so that others can look at their clocks, too, and then one line of
+//! JSON. What is in flight at the end is waited for, and not counted.
 
 use std::{
     collections::VecDeque,

@@ -1,11 +1,11 @@
-//! The peer that `perf/grpc` measures against: how fast a gRPC order port is that
-//! promises nothing.
+//! The peer that `perf/grpc` measures against: how fast a gRPC order port is
+//! that promises nothing.
 //!
 //! It is what one would write first: tonic with its own defaults, and a bounded
-//! tokio channel that a task empties. An order is answered with "queued" as soon
-//! as it is in the channel, refused if that is full. It is not looked at, no ids
-//! are remembered, nothing is kept, nothing is drained. It has the service's
-//! allocator, so that the difference measured is not the allocator's.
+//! tokio channel that a task empties. An order is answered with "queued" as
+//! soon as it is in the channel, refused if that is full. It is not looked at,
+//! no ids are remembered, nothing is kept, nothing is drained. It has the
+//! service's allocator, so that the difference measured is not the allocator's.
 //!
 //! `tonic-peer [--listen 127.0.0.1:0] [--threads N] [--queue-capacity 65536]`;
 //! prints `listening grpc ADDRESS`.

@@ -79,7 +79,8 @@ impl Batch {
     }
 
     /// Takes the next bytes of the body. Not before
-    /// [`retry_blocked`](Self::retry_blocked) has said that no order is blocked.
+    /// [`retry_blocked`](Self::retry_blocked) has said that no order is
+    /// blocked.
     pub(crate) fn feed(&mut self, service: &Service, bytes: &[u8]) -> Consumed {
         debug_assert!(!self.offers.is_blocked(), "one order at a time");
         let mut rest = bytes;

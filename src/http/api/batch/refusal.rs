@@ -76,7 +76,8 @@ pub(crate) fn too_large(limits: &Limits) -> Reply {
     Problem::BodyTooLarge.report(detail).reply()
 }
 
-/// The refusal of a body with [`Consumed::TooManyLines`](super::Consumed::TooManyLines).
+/// The refusal of a body with
+/// [`Consumed::TooManyLines`](super::Consumed::TooManyLines).
 pub(crate) fn too_many_lines(limits: &Limits) -> Reply {
     let max = limits.max_batch_orders;
     let detail = format!(

@@ -105,7 +105,8 @@ impl PageRead {
     }
 
     /// Whether a reader at `after` is served by it. One that wants fewer lines
-    /// than were asked for takes a part; one that wants more needs another read.
+    /// than were asked for takes a part; one that wants more needs another
+    /// read.
     pub(super) fn serves(&self, after: u64, limit: usize) -> bool {
         limit <= self.limit
             && match self.result.get() {

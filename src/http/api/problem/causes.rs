@@ -1,4 +1,5 @@
-//! Which problem a refusal of a lower layer is: the one place that maps them to HTTP.
+//! Which problem a refusal of a lower layer is: the one place that maps them to
+//! HTTP.
 
 use crate::admission::{Rejection, wording};
 use crate::http::api::problem::kind::Problem;
@@ -52,7 +53,8 @@ pub(crate) fn withdrawn(why: &Withdrawal, retry_after: u32) -> Report<'_> {
         .retry_after(retry_after)
 }
 
-/// Why an outcome can't be read; `gone` is the kind for one that is no longer kept.
+/// Why an outcome can't be read; `gone` is the kind for one that is no longer
+/// kept.
 pub(crate) fn unreadable(why: &ReadError, gone: Problem) -> Report<'static> {
     match why {
         ReadError::Gone { oldest, .. } => gone.report(why.to_string()).oldest_seq(*oldest),

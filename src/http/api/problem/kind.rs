@@ -40,8 +40,8 @@ problems! {
     InvalidOrder "invalid-order" 400 false "Invalid order",
     /// A query parameter or header of a route is not valid.
     InvalidParameter "invalid-parameter" 400 false "Invalid parameter",
-    /// The body broke off. Lines of a batch that were admitted are not undone, and are duplicates
-    /// when sent again.
+    /// The body broke off. Lines of a batch that were admitted are not undone,
+    /// and are duplicates when sent again.
     BodyCutShort "body-cut-short" 400 true "The body broke off",
     /// `after` is past the feed's last sequence (member `last_seq`).
     FeedAhead "feed-ahead" 400 false "Past the end of the feed",
@@ -55,7 +55,8 @@ problems! {
     MethodNotAllowed "method-not-allowed" 405 false "Method not allowed",
     /// The request didn't arrive in time.
     RequestTimeout "request-timeout" 408 true "The request took too long to arrive",
-    /// The id was used with other content; safe to retry only until that one is committed.
+    /// The id was used with other content; safe to retry only until that one is
+    /// committed.
     IdConflict "id-conflict" 409 false "The id belongs to an order with other content",
     /// `after` is before the oldest outcome kept (member `oldest_seq`).
     FeedPruned "feed-pruned" 410 false "No longer kept",
@@ -67,14 +68,15 @@ problems! {
     TargetTooLong "target-too-long" 414 false "The request target is too long",
     /// An expectation other than `100-continue`.
     ExpectationFailed "expectation-failed" 417 false "Unknown expectation",
-    /// The processor decided against the order (members `id`, `outcome`, `seq`); that is final.
+    /// The processor decided against the order (members `id`, `outcome`,
+    /// `seq`); that is final.
     OrderFailed "order-failed" 422 false "The order failed",
     /// Head, header count or trailers are over their limit.
     HeadTooLarge "head-too-large" 431 false "The header fields are too large",
     /// A defect in the server. Ids make a second try harmless.
     Internal "internal" 500 true "Internal error",
-    /// A method or transfer coding that the server doesn't know; or what the engine of this port
-    /// leaves to the native one.
+    /// A method or transfer coding that the server doesn't know; or what the
+    /// engine of this port leaves to the native one.
     NotImplemented "not-implemented" 501 false "Not implemented",
     /// The intake queue is full in orders or bytes (429 when so configured).
     QueueFull "queue-full" 503 true "The queue is full",

@@ -16,7 +16,8 @@ pub(crate) struct Report<'a> {
     allow: Option<&'static str>,
 }
 
-/// The body, in the order in which it is sent: what every problem has, then what only some have.
+/// The body, in the order in which it is sent: what every problem has, then
+/// what only some have.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Document<'a> {
     #[serde(rename = "type")]
@@ -44,7 +45,8 @@ pub(super) struct Document<'a> {
 }
 
 impl Problem {
-    /// Reports an occurrence of this problem; `detail` says in a sentence what happened.
+    /// Reports an occurrence of this problem; `detail` says in a sentence what
+    /// happened.
     pub(crate) fn report<'a>(self, detail: impl Into<Cow<'a, str>>) -> Report<'a> {
         Report {
             document: Document {
@@ -134,7 +136,8 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// The reply: problem JSON, the fields asked for, and the challenge that a 401 must have.
+    /// The reply: problem JSON, the fields asked for, and the challenge that a
+    /// 401 must have.
     pub(crate) fn reply(self) -> Reply {
         let status = self.document.status;
         let challenge = (status == 401).then_some("Bearer realm=\"orders\"");

@@ -57,8 +57,8 @@ impl Wait {
     }
 }
 
-/// Answers a request with its body. `target` is what [`route`](crate::http::api::router::route)
-/// said that it is.
+/// Answers a request with its body. `target` is what
+/// [`route`](crate::http::api::router::route) said that it is.
 pub(crate) fn call(
     service: &Service,
     target: Target,

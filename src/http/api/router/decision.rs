@@ -1,4 +1,5 @@
-//! What a request is, decided once from its head: method, path and content type, on which port.
+//! What a request is, decided once from its head: method, path and content
+//! type, on which port.
 
 use crate::http::api::router::refusal::RouteRefusal;
 use crate::http::wire::Method;
@@ -19,7 +20,8 @@ pub(crate) enum Port {
 /// What a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Routed {
-    /// By the path alone: what the request is counted under, whatever comes of it.
+    /// By the path alone: what the request is counted under, whatever comes of
+    /// it.
     pub label: Route,
     pub action: Action,
 }
@@ -27,9 +29,11 @@ pub(crate) struct Routed {
 /// What an engine does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Reads the body as a whole, then [calls](crate::http::api::router::call()) this.
+    /// Reads the body as a whole, then
+    /// [calls](crate::http::api::router::call()) this.
     Call(Target),
-    /// Feeds the body to a [`Batch`](crate::http::api::batch::Batch) as it arrives.
+    /// Feeds the body to a [`Batch`](crate::http::api::batch::Batch) as it
+    /// arrives.
     Batch,
     /// Refuses the request before its body is read, and ends the connection.
     RefuseUnread(RouteRefusal),

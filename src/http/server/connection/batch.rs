@@ -98,7 +98,8 @@ impl<'a> BatchReader<'a> {
         }
     }
 
-    /// Waits until the queue has taken the order that found it full, if one did.
+    /// Waits until the queue has taken the order that found it full, if one
+    /// did.
     fn wait_for_space(&mut self, fed: &Consumed) -> Result<(), Ending> {
         if *fed == Consumed::TooManyLines {
             let reply = batch::too_many_lines(&self.service.limits);

@@ -2,9 +2,9 @@
 //!
 //! `--body-timeout` bounds the wait. Every `--max-body` bytes of content renew
 //! it, so that a large body may take long and a client that trickles may not;
-//! the whole body has [`BODY_TIMEOUTS`] of them, or a few clients could hold all
-//! permits for batches for hours. While an order waits for space in the queue
-//! the clock stops. Once a drain begins, the rest has [`LAST_BYTES`].
+//! the whole body has [`BODY_TIMEOUTS`] of them, or a few clients could hold
+//! all permits for batches for hours. While an order waits for space in the
+//! queue the clock stops. Once a drain begins, the rest has [`LAST_BYTES`].
 
 use std::time::{Duration, Instant};
 
@@ -51,8 +51,8 @@ impl BatchDeadline {
         now >= self.last
     }
 
-    /// Whether no further read may begin. Before a drain a read begins even past
-    /// `next`, since what it finds may have arrived in time; a client that
+    /// Whether no further read may begin. Before a drain a read begins even
+    /// past `next`, since what it finds may have arrived in time; a client that
     /// always has more there is stopped by `last`. In a drain it is stopped by
     /// `next`.
     pub(crate) fn forbids_read(&self, now: Instant) -> bool {

@@ -1,6 +1,6 @@
-//! The lingering close (RFC 9112 section 9.6): a socket closed with bytes of the
-//! client unread sends a reset, which can take the last reply from the client
-//! before it has read it.
+//! The lingering close (RFC 9112 section 9.6): a socket closed with bytes of
+//! the client unread sends a reset, which can take the last reply from the
+//! client before it has read it.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! One connection: requests in, replies out, in order.
 //!
-//! [`ReadBuffer`] owns what was received and [`WriteBuffer`] what is to be sent;
-//! [`receive_head`], [`BodyReader`] and [`BatchReader`] receive the parts of a
-//! request. None of these writes a last reply: each reports an [`Ending`], and
-//! [`Connection`] ends the connection in one place.
+//! [`ReadBuffer`] owns what was received and [`WriteBuffer`] what is to be
+//! sent; [`receive_head`], [`BodyReader`] and [`BatchReader`] receive the parts
+//! of a request. None of these writes a last reply: each reports an [`Ending`],
+//! and [`Connection`] ends the connection in one place.
 
 mod batch;
 mod batch_deadline;
@@ -117,8 +117,8 @@ impl Connection {
         self.replied(keep_alive)
     }
 
-    /// Waits for the next request's head, with all replies sent unless it is here
-    /// already.
+    /// Waits for the next request's head, with all replies sent unless it is
+    /// here already.
     fn head(&mut self, idle: Duration) -> Result<Head, Ending> {
         if let Some(head) = parse_head(&mut self.input)? {
             return Ok(head);
@@ -232,8 +232,8 @@ impl Connection {
         flushed
     }
 
-    /// After a reply the thread's other connections run, if this one's quantum is
-    /// spent.
+    /// After a reply the thread's other connections run, if this one's quantum
+    /// is spent.
     fn replied(&mut self, keep_alive: bool) -> Result<(), Ending> {
         self.socket.quantum().count_request();
         if self.socket.quantum().is_spent() {

@@ -40,8 +40,8 @@ impl ReadBuffer {
         debug_assert!(self.start <= self.bytes.len(), "received before consumed");
     }
 
-    /// Takes `count` bytes out, `from` bytes behind the start: what a decoder has
-    /// read behind a head that is still needed.
+    /// Takes `count` bytes out, `from` bytes behind the start: what a decoder
+    /// has read behind a head that is still needed.
     pub(crate) fn remove(&mut self, from: usize, count: usize) {
         let from = self.start + from;
         self.bytes.drain(from..from + count);

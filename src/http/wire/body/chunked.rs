@@ -1,11 +1,12 @@
-//! The framing of a chunked body (RFC 9112 section 7.1), byte by byte: sizes, extensions, line
-//! ends and trailers. Content is not seen here.
+//! The framing of a chunked body (RFC 9112 section 7.1), byte by byte: sizes,
+//! extensions, line ends and trailers. Content is not seen here.
 //!
-//! Strict where chunked coding is known to be read differently by different servers: a size is 1 to
-//! 16 hex digits and nothing else, every line ends in CRLF. Chunk extensions and trailers mean
-//! nothing to this server; they are bounded, checked and dropped. The framing's own bytes are
-//! bounded in proportion to the body's, so that no client can make the decoder work much for
-//! little.
+//! Strict where chunked coding is known to be read differently by different
+//! servers: a size is 1 to 16 hex digits and nothing else, every line ends in
+//! CRLF. Chunk extensions and trailers mean nothing to this server; they are
+//! bounded, checked and dropped. The framing's own bytes are bounded in
+//! proportion to the body's, so that no client can make the decoder work much
+//! for little.
 
 use crate::http::wire::error::BodyError;
 
@@ -16,8 +17,9 @@ const SIZE_DIGITS_MAX: u32 = 16;
 /// Trailer lines, and their bytes without line ends.
 const TRAILERS_MAX: u32 = 32;
 const TRAILER_BYTES_MAX: u32 = 4096;
-/// Bytes of chunk framing (sizes, extensions, line ends) that a body may have: a flat part, and so
-/// many for each byte of content. Chunks of one byte without extensions have five.
+/// Bytes of chunk framing (sizes, extensions, line ends) that a body may have:
+/// a flat part, and so many for each byte of content. Chunks of one byte
+/// without extensions have five.
 const OVERHEAD_BYTES_FLAT: u64 = 16 << 10;
 const OVERHEAD_PER_BYTE: u64 = 8;
 
@@ -81,7 +83,8 @@ impl ChunkFraming {
         }
     }
 
-    /// Takes the next byte of framing. Not to be called again after an error or the end.
+    /// Takes the next byte of framing. Not to be called again after an error or
+    /// the end.
     pub(super) fn take(&mut self, byte: u8) -> Result<AfterByte, BodyError> {
         self.overhead += 1;
         self.part = match self.part {
@@ -102,12 +105,14 @@ impl ChunkFraming {
         Ok(AfterByte::Framing)
     }
 
-    /// What follows the line with a chunk's size. The one place where the limits on content and
-    /// overhead are checked, so that they don't depend on how the bytes arrived.
+    /// What follows the line with a chunk's size. The one place where the
+    /// limits on content and overhead are checked, so that they don't depend on
+    /// how the bytes arrived.
     fn begin_chunk(&mut self, size: u64) -> Result<AfterByte, BodyError> {
         self.allowed = self.allowed.checked_sub(size).ok_or(BodyError::TooLarge)?;
         self.content += size;
-        // What this chunk announced counts only once a later chunk follows it: it may never come.
+        // What this chunk announced counts only once a later chunk follows it:
+        // it may never come.
         let arrived = self.content - size;
         if self.overhead
             > OVERHEAD_BYTES_FLAT.saturating_add(arrived.saturating_mul(OVERHEAD_PER_BYTE))
@@ -135,8 +140,8 @@ impl ChunkFraming {
                 if self.trailers > TRAILERS_MAX {
                     return Err(BodyError::TrailersTooLarge);
                 }
-                // A line that starts with its colon has no name; one that starts with a space is
-                // folded.
+                // A line that starts with its colon has no name; one that
+                // starts with a space is folded.
                 is_token(byte).then_some(ChunkPart::TrailerName)
             }
             ChunkPart::TrailerName if byte == b':' => Some(ChunkPart::TrailerValue),

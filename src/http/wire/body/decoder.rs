@@ -9,7 +9,8 @@ use crate::http::wire::error::BodyError;
 /// What one call of [`BodyDecoder::decode`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decoded {
-    /// Bytes of the input that belong to the body and are dealt with: all of them unless `done`.
+    /// Bytes of the input that belong to the body and are dealt with: all of
+    /// them unless `done`.
     pub consumed: usize,
     /// Whether the body is complete; the rest of the input is the next request.
     pub done: bool,
@@ -18,8 +19,8 @@ pub(crate) struct Decoded {
 /// A run of content that [`BodyDecoder::run`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Where it lies in the input. What is before it is framing, and dealt with. Empty if there was
-    /// none; its end is where the body goes on.
+    /// Where it lies in the input. What is before it is framing, and dealt
+    /// with. Empty if there was none; its end is where the body goes on.
     pub content: Range<usize>,
     /// Whether the body is complete; what follows is the next request.
     pub done: bool,
@@ -45,12 +46,12 @@ enum DecoderState {
 }
 
 impl BodyDecoder {
-    /// A decoder for a body framed like this, of at most `body_bytes_max` content bytes (after
-    /// chunked coding is taken off).
+    /// A decoder for a body framed like this, of at most `body_bytes_max`
+    /// content bytes (after chunked coding is taken off).
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] when the head already says so; no byte of the body need be read
-    /// then.
+    /// [`BodyError::TooLarge`] when the head already says so; no byte of the
+    /// body need be read then.
     pub(crate) fn new(framing: BodyFraming, body_bytes_max: u64) -> Result<Self, BodyError> {
         let state = match framing {
             BodyFraming::None | BodyFraming::Length(0) => DecoderState::Done,
@@ -72,13 +73,13 @@ impl BodyDecoder {
         self.state == DecoderState::Done
     }
 
-    /// Finds the next run of content in received bytes, where it lies: for bodies that are used
-    /// as they arrive. Call it again with what follows the run, until that is empty or the body is
-    /// done.
+    /// Finds the next run of content in received bytes, where it lies: for
+    /// bodies that are used as they arrive. Call it again with what follows the
+    /// run, until that is empty or the body is done.
     ///
     /// # Errors
-    /// See [`BodyError`]; from then on every call returns the same one. Runs before the fault have
-    /// been returned.
+    /// See [`BodyError`]; from then on every call returns the same one. Runs
+    /// before the fault have been returned.
     pub(crate) fn run(&mut self, input: &[u8]) -> Result<Run, BodyError> {
         let mut at = 0;
         loop {
@@ -111,9 +112,9 @@ impl BodyDecoder {
         }
     }
 
-    /// Decodes the next received bytes and appends content to `out`, at most as many bytes as the
-    /// input has. The caller may take content out of `out` between calls; the limit counts all of
-    /// it.
+    /// Decodes the next received bytes and appends content to `out`, at most as
+    /// many bytes as the input has. The caller may take content out of `out`
+    /// between calls; the limit counts all of it.
     ///
     /// # Errors
     /// As [`run`](Self::run); `out` has the content before the fault.
@@ -137,7 +138,8 @@ impl Run {
     }
 }
 
-/// Content from `at` on, up to `left` bytes of it, and how many are still to come.
+/// Content from `at` on, up to `left` bytes of it, and how many are still to
+/// come.
 fn content(input: &[u8], at: usize, left: u64) -> (Range<usize>, Option<u64>) {
     let here = input.len() - at;
     let bytes = usize::try_from(left).map_or(here, |left| left.min(here));

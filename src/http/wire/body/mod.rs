@@ -1,5 +1,5 @@
-//! Request bodies: how long they are, and their content out of the bytes that arrive (RFC 9112
-//! sections 6.2 and 7.1).
+//! Request bodies: how long they are, and their content out of the bytes that
+//! arrive (RFC 9112 sections 6.2 and 7.1).
 
 mod chunked;
 mod decoder;

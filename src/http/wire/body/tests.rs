@@ -7,8 +7,9 @@ use crate::http::wire::body::framing::BodyFraming;
 use crate::http::wire::error::BodyError as E;
 use crate::http::wire::tests::random::Random;
 
-/// Feeds `input` in pieces of these lengths (the last one over and over). Returns the content, and
-/// how many bytes were consumed if the body is complete.
+/// Feeds `input` in pieces of these lengths (the last one over and over).
+/// Returns the content, and how many bytes were consumed if the body is
+/// complete.
 fn feed(
     decoder: &mut BodyDecoder,
     input: &[u8],
@@ -163,7 +164,8 @@ fn the_limit_counts_content_of_all_chunks() {
         chunked(input, 5),
         (b"abcde".to_vec(), Ok(Some(input.len())))
     );
-    // Refused by the size line already: nothing of the chunk that crosses it comes out.
+    // Refused by the size line already: nothing of the chunk that crosses it
+    // comes out.
     assert_eq!(chunked(input, 4), (b"abc".to_vec(), Err(E::TooLarge)));
     assert_eq!(chunked(b"5\r\n", 4), (Vec::new(), Err(E::TooLarge)));
     assert_eq!(
@@ -201,7 +203,8 @@ fn framing_may_not_outweigh_content_without_end() {
     // Chunks of one byte are silly and allowed.
     let small = "1\r\nx\r\n".repeat(20_000) + "0\r\n\r\n";
     assert_eq!(chunked(small.as_bytes(), 20_000).0.len(), 20_000);
-    // A size line of 44 bytes: the 431st meets the limit exactly (431 * 44 + 430 * 2 = 16384 + 430
+    // A size line of 44 bytes: the 431st meets the limit exactly (431 * 44 +
+    // 430 * 2 = 16384 + 430
     // * 8).
     let padded = format!("1;{}\r\nx\r\n", "e".repeat(40));
     let (content, result) = chunked(padded.repeat(431).as_bytes(), 1000);

@@ -1,7 +1,8 @@
 //! A reply's bytes on the wire.
 //!
-//! This is on the path of every order, so known heads are constants, numbers go through `itoa`, and
-//! a short reply costs no allocation once the connection's buffer has grown.
+//! This is on the path of every order, so known heads are constants, numbers go
+//! through `itoa`, and a short reply costs no allocation once the connection's
+//! buffer has grown.
 
 use crate::http::wire::date::DATE_LEN;
 use crate::http::wire::head::Head;
@@ -9,10 +10,12 @@ use crate::http::wire::reply::parts::Reply;
 use crate::http::wire::reply::status::{has_content, status_line};
 use crate::http::wire::request_line::{Method, Version};
 
-/// The interim reply that lets a client send its body (RFC 9110 section 15.2.1).
+/// The interim reply that lets a client send its body (RFC 9110 section
+/// 15.2.1).
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// What `encode` reserves besides the body: the size of a head without dynamic fields.
+/// What `encode` reserves besides the body: the size of a head without dynamic
+/// fields.
 const HEAD_BYTES_USUAL: usize = 256;
 
 /// What a connection knows about the reply that a route doesn't.
@@ -21,12 +24,14 @@ pub(crate) struct Framing {
     pub version: Version,
     /// Whether the connection stays open after this reply.
     pub keep_alive: bool,
-    /// Whether the body is left out since the request was `HEAD`; its length is still stated.
+    /// Whether the body is left out since the request was `HEAD`; its length is
+    /// still stated.
     pub head_only: bool,
 }
 
 impl Framing {
-    /// The framing of a reply to this request, with the connection kept open if the client lets it.
+    /// The framing of a reply to this request, with the connection kept open if
+    /// the client lets it.
     pub(crate) fn of(head: &Head) -> Self {
         Self {
             version: head.version,
@@ -35,7 +40,8 @@ impl Framing {
         }
     }
 
-    /// The framing of the last reply of a connection, to a request that was not understood.
+    /// The framing of the last reply of a connection, to a request that was not
+    /// understood.
     pub(crate) const LAST: Self = Self {
         version: Version::Http11,
         keep_alive: false,
@@ -44,7 +50,8 @@ impl Framing {
 }
 
 impl Reply {
-    /// Appends the whole reply to `out`. `date` is what [`crate::http::wire::date::write_date`] wrote.
+    /// Appends the whole reply to `out`. `date` is what
+    /// [`crate::http::wire::date::write_date`] wrote.
     pub(crate) fn encode(&self, framing: Framing, date: &[u8; DATE_LEN], out: &mut Vec<u8>) {
         let body = self.body.as_slice();
         out.reserve(HEAD_BYTES_USUAL + body.len());
@@ -54,10 +61,12 @@ impl Reply {
         }
     }
 
-    /// Appends the reply's head only, empty line included; for a body that is large enough to be
-    /// written from where it lies. The caller leaves that out for `HEAD`.
+    /// Appends the reply's head only, empty line included; for a body that is
+    /// large enough to be written from where it lies. The caller leaves that
+    /// out for `HEAD`.
     ///
-    /// The status line says HTTP/1.1 to a 1.0 client, too (RFC 9112 section 2.3).
+    /// The status line says HTTP/1.1 to a 1.0 client, too (RFC 9112 section
+    /// 2.3).
     pub(crate) fn encode_head(&self, framing: Framing, date: &[u8; DATE_LEN], out: &mut Vec<u8>) {
         match status_line(self.status) {
             "" => {
@@ -104,8 +113,8 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends a field, line end first. Control bytes in the value become spaces, so that no value can
-/// end its line and start a field or a reply of its own.
+/// Appends a field, line end first. Control bytes in the value become spaces,
+/// so that no value can end its line and start a field or a reply of its own.
 fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(name.as_bytes());

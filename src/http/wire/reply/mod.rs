@@ -1,7 +1,7 @@
 //! A reply, and its bytes on the wire.
 //!
-//! Routes build a [`Reply`]; each HTTP engine writes it in its own way, the native one with
-//! [`Reply::encode`].
+//! Routes build a [`Reply`]; each HTTP engine writes it in its own way, the
+//! native one with [`Reply::encode`].
 
 mod encode;
 mod parts;

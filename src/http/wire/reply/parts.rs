@@ -14,9 +14,11 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 pub(crate) enum Body {
     /// Bytes that the program holds.
     Static(&'static [u8]),
-    /// Bytes made for this reply. No [`Bytes`], which would cost an allocation more.
+    /// Bytes made for this reply. No [`Bytes`], which would cost an allocation
+    /// more.
     Owned(Vec<u8>),
-    /// Bytes shared with other replies, and held until the last of them is dropped.
+    /// Bytes shared with other replies, and held until the last of them is
+    /// dropped.
     Shared(Bytes),
 }
 
@@ -30,8 +32,8 @@ impl Body {
     }
 }
 
-/// What a route answers, apart from what the connection adds (`Date`, `Content-Length`,
-/// `Connection`).
+/// What a route answers, apart from what the connection adds (`Date`,
+/// `Content-Length`, `Connection`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// 200 to 599.
@@ -44,7 +46,8 @@ pub(crate) struct Reply {
     /// `WWW-Authenticate`: the challenge (with 401).
     pub www_authenticate: Option<&'static str>,
     pub location: Option<String>,
-    /// Further fields. Names must be tokens, and none that this type or the connection writes.
+    /// Further fields. Names must be tokens, and none that this type or the
+    /// connection writes.
     pub extra: Vec<(&'static str, String)>,
     pub body: Body,
 }

@@ -1,14 +1,15 @@
 //! Statuses: their phrases, their lines, and which of them come with content.
 
-/// Whether a status may come with content and its length (RFC 9110 section 8.6).
+/// Whether a status may come with content and its length (RFC 9110 section
+/// 8.6).
 pub(super) fn has_content(status: u16) -> bool {
     status >= 200 && status != 204 && status != 304
 }
 
 macro_rules! statuses {
     ($($status:literal $phrase:literal,)*) => {
-        /// The reason phrase of a status that the server sends (RFC 9110 section 15, RFC 6585);
-        /// empty for others.
+        /// The reason phrase of a status that the server sends (RFC 9110
+        /// section 15, RFC 6585); empty for others.
         pub(crate) const fn reason_phrase(status: u16) -> &'static str {
             match status {
                 $($status => $phrase,)*
@@ -16,7 +17,8 @@ macro_rules! statuses {
             }
         }
 
-        /// The status line and the next line's start, ready to send; empty for a status not listed.
+        /// The status line and the next line's start, ready to send; empty for
+        /// a status not listed.
         pub(super) const fn status_line(status: u16) -> &'static str {
             match status {
                 $($status => concat!("HTTP/1.1 ", $status, " ", $phrase, "\r\nDate: "),)*

@@ -12,7 +12,8 @@ const OPEN: Framing = Framing {
 };
 
 fn encoded(reply: &Reply, framing: Framing) -> String {
-    // Something is there already: replies to pipelined requests go out together.
+    // Something is there already: replies to pipelined requests go out
+    // together.
     let mut out = b"before".to_vec();
     reply.encode(framing, DATE, &mut out);
     let text = String::from_utf8(out).expect("text");

@@ -1,4 +1,5 @@
-//! Heads: what is read out of them, what is refused, and that no split of the bytes changes it.
+//! Heads: what is read out of them, what is refused, and that no split of the
+//! bytes changes it.
 
 mod damaged;
 pub(super) mod random;
@@ -14,9 +15,9 @@ const LIMITS: HeadLimits = HeadLimits {
     headers: 100,
 };
 
-/// The answer to all of `bytes`, after asking for every prefix of it: in one go and, as a
-/// connection does, with `searched` kept. A head must be accepted at its last byte and not before,
-/// and an answer must stay as more bytes arrive.
+/// The answer to all of `bytes`, after asking for every prefix of it: in one go
+/// and, as a connection does, with `searched` kept. A head must be accepted at
+/// its last byte and not before, and an answer must stay as more bytes arrive.
 fn ask_every_prefix(bytes: &[u8], limits: &HeadLimits) -> Result<Option<Head>, E> {
     let mut kept = Some(0);
     let mut answer = Ok(None);

@@ -1,10 +1,12 @@
 //! Randomness for fuzz tests that can be repeated.
 
-/// xorshift64*: enough randomness for a fuzz test, and the same everywhere for one seed.
+/// xorshift64*: enough randomness for a fuzz test, and the same everywhere for
+/// one seed.
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Seeded by `ORDERS_TEST_SEED`, or the clock; prints the seed, which a failed test shows.
+    /// Seeded by `ORDERS_TEST_SEED`, or the clock; prints the seed, which a
+    /// failed test shows.
     pub(crate) fn seeded() -> Self {
         let clock = || {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -1,6 +1,6 @@
-//! The read side: outcomes by sequence and by range, read from the files by a few
-//! threads behind a bounded queue, so that no reader blocks a coroutine on the
-//! disk or slows the writer down.
+//! The read side: outcomes by sequence and by range, read from the files by a
+//! few threads behind a bounded queue, so that no reader blocks a coroutine on
+//! the disk or slows the writer down.
 //!
 //! Everything that is handed out has been verified by its checksum. Readers see
 //! what is durable and nothing else. Memory: one buffer a thread.

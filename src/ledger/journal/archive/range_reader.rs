@@ -161,8 +161,8 @@ impl SegmentRange<'_> {
         Ok(next)
     }
 
-    /// Indexes a segment that the last start did not read: from head to head, up
-    /// to the frame that holds the sequence before `end_seq`.
+    /// Indexes a segment that the last start did not read: from head to head,
+    /// up to the frame that holds the sequence before `end_seq`.
     fn make_index(&self, end_seq: u64) -> Result<Arc<FrameIndex>, ReadError> {
         let number = self.segment.number;
         let index = FrameIndex::new(self.files.manifest.segment_bytes);

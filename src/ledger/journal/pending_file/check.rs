@@ -59,9 +59,9 @@ impl PendingSummary {
         Ok(Some(Self { after_seq, orders }))
     }
 
-    /// Reads the file again, after the outcomes `oldest` to `last` have been found
-    /// in the journal, and checks that it belongs to them if it is the same file.
-    /// A service may have removed or replaced it since.
+    /// Reads the file again, after the outcomes `oldest` to `last` have been
+    /// found in the journal, and checks that it belongs to them if it is the
+    /// same file. A service may have removed or replaced it since.
     pub(crate) fn read_again(
         self,
         source: &dyn Source,

@@ -49,8 +49,8 @@ pub struct PendingFile {
 }
 
 impl PendingFile {
-    /// Those of the `loaded` orders that have no outcome in the `journal`, which
-    /// must have been recovered. The file is removed if there are none.
+    /// Those of the `loaded` orders that have no outcome in the `journal`,
+    /// which must have been recovered. The file is removed if there are none.
     pub(crate) fn unfinished(
         &self,
         loaded: Option<PendingOrders>,

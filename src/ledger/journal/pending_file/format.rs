@@ -22,8 +22,8 @@
 //! | 13 | 3 | zero |
 //! | 16 | | the id, the JSON |
 //!
-//! The last 4 bytes are the CRC-32C of all before. Magic, version and the header's
-//! checksum never move.
+//! The last 4 bytes are the CRC-32C of all before. Magic, version and the
+//! header's checksum never move.
 
 use std::borrow::Cow;
 use std::io;

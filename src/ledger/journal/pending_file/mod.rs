@@ -1,16 +1,16 @@
-//! The file `pending`: orders that were acknowledged as queued, and that a drain
-//! could not finish in time.
+//! The file `pending`: orders that were acknowledged as queued, and that a
+//! drain could not finish in time.
 //!
 //! # Life cycle
 //!
-//! It is written as `pending.new`, synced, renamed, and the name synced: there is
-//! the old file or the new one, each whole. It is removed when every order in it
-//! has its outcome. In between, orders in it may have been committed, and only the
-//! journal says which. A start therefore searches the journal for their ids,
-//! behind the sequence in the header, wherever the dedupe window begins, and hands
-//! out those that are not there; until the file is removed, no segment with such
-//! outcomes is. So a kill at any moment neither loses an order nor has one
-//! committed twice.
+//! It is written as `pending.new`, synced, renamed, and the name synced: there
+//! is the old file or the new one, each whole. It is removed when every order
+//! in it has its outcome. In between, orders in it may have been committed, and
+//! only the journal says which. A start therefore searches the journal for
+//! their ids, behind the sequence in the header, wherever the dedupe window
+//! begins, and hands out those that are not there; until the file is removed,
+//! no segment with such outcomes is. So a kill at any moment neither loses an
+//! order nor has one committed twice.
 
 mod check;
 mod file;

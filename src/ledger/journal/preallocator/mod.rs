@@ -1,10 +1,11 @@
-//! Makes segments ahead of use and removes old ones: a thread beside the writer,
-//! so that a change of segment costs the writer nothing.
+//! Makes segments ahead of use and removes old ones: a thread beside the
+//! writer, so that a change of segment costs the writer nothing.
 //!
-//! A segment is written with zeroes under a temporary name, synced, renamed, and
-//! its name synced. So a file with a segment's name is whole, its blocks are
-//! allocated, and a commit in it changes no metadata. The next segment waits in a
-//! [slot](slot::SegmentSlot) until the writer takes it; one is made ahead.
+//! A segment is written with zeroes under a temporary name, synced, renamed,
+//! and its name synced. So a file with a segment's name is whole, its blocks
+//! are allocated, and a commit in it changes no metadata. The next segment
+//! waits in a [slot](slot::SegmentSlot) until the writer takes it; one is made
+//! ahead.
 //!
 //! The thread also decides when a full disk is tried again: every
 //! [`RETRY_INTERVAL`](slot::RETRY_INTERVAL).

@@ -1,4 +1,5 @@
-//! Removes the oldest segments when there are more bytes than are to be retained.
+//! Removes the oldest segments when there are more bytes than are to be
+//! retained.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    /// Each removal is durable before the next one, so that a crash leaves no gap.
+    /// Each removal is durable before the next one, so that a crash leaves no
+    /// gap.
     pub(super) fn run(&mut self) {
         let Some(retain_bytes) = self.retain_bytes else {
             return;

@@ -137,8 +137,8 @@ impl SegmentSlot {
         waits
     }
 
-    /// Waits until a segment is wanted, or an attempt that found no space is to be
-    /// repeated; `false`: the slot has been closed.
+    /// Waits until a segment is wanted, or an attempt that found no space is to
+    /// be repeated; `false`: the slot has been closed.
     pub(super) fn wait_for_work(&self) -> bool {
         let mut state = self.state();
         loop {
@@ -174,8 +174,8 @@ impl SegmentSlot {
     }
 
     fn state(&self) -> MutexGuard<'_, SlotState> {
-        // A poisoned state is consistent: its fields are replaced one by one, and
-        // each is valid with any other.
+        // A poisoned state is consistent: its fields are replaced one by one,
+        // and each is valid with any other.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -44,7 +44,8 @@ impl Oracle {
         orders.collect()
     }
 
-    /// Compares with what a start has found, which counts as acknowledged from now on.
+    /// Compares with what a start has found, which counts as acknowledged from
+    /// now on.
     fn check(&mut self, found: &[Record]) {
         assert!(
             found.len() >= self.acknowledged.len(),
@@ -74,8 +75,8 @@ impl Oracle {
         self.acknowledged = found.iter().map(|record| record.id.to_string()).collect();
     }
 
-    /// One process: opens, checks, appends, and ends cleanly or by a fault. `Err`:
-    /// it could not open.
+    /// One process: opens, checks, appends, and ends cleanly or by a fault.
+    /// `Err`: it could not open.
     fn run_process(
         &mut self,
         disk: &Disk,
@@ -210,8 +211,8 @@ fn every_operation_may_be_the_last() {
     assert!(deaths > 3 * total, "{deaths} of {total} operations");
 }
 
-/// A failed sync, a kill, a start, and then a power loss: what the start visited is
-/// on disk, though the kernel took the pages for clean.
+/// A failed sync, a kill, a start, and then a power loss: what the start
+/// visited is on disk, though the kernel took the pages for clean.
 #[test]
 fn a_start_makes_durable_what_it_visits() {
     let (failed, found) = (Cell::new(0), Cell::new(0));

@@ -1,5 +1,5 @@
-//! Every byte flipped, every byte cut off, one at a time: a start finds what was
-//! durable, or refuses. It never misreads, and never silently discards what
+//! Every byte flipped, every byte cut off, one at a time: a start finds what
+//! was durable, or refuses. It never misreads, and never silently discards what
 //! anything on disk proves to have been durable.
 
 use crate::ledger::journal::file_names::segment_name;
@@ -94,7 +94,8 @@ fn every_byte_flipped() {
                     let whole = if in_last { before_last } else { all };
                     assert_eq!(visited, sample.records[..whole], "{case}");
                     assert_eq!(read_all(&journal), visited, "{case}");
-                    // Discarded bytes of a segment that has a next one are not read.
+                    // Discarded bytes of a segment that has a next one are not
+                    // read.
                     let is_last = number >= last_segment;
                     let torn_tail = &journal.recovered.torn_tail;
                     assert_eq!(torn_tail.is_some(), is_last, "{case}");
@@ -111,8 +112,8 @@ fn every_byte_flipped() {
     }
 }
 
-/// After a torn tail, the journal continues, and what was discarded doesn't come
-/// back.
+/// After a torn tail, the journal continues, and what was discarded doesn't
+/// come back.
 fn continues(disk: &Disk, mut journal: Journal<Evaluated>, visited: &[Record]) {
     append(&mut journal.ledger, &[evaluated(1000, 10)])
         .1
@@ -138,8 +139,8 @@ fn every_file_cut_short_is_refused() {
     }
 }
 
-/// All that was written after some byte is lost, as if it had never been written:
-/// the batches before it are found.
+/// All that was written after some byte is lost, as if it had never been
+/// written: the batches before it are found.
 #[test]
 fn every_prefix_is_found_as_it_was() {
     let sample = SampleJournal::new(false);
@@ -195,8 +196,8 @@ fn a_segment_that_ends_too_early_is_refused() {
     }
 }
 
-/// Segments that the window doesn't reach are not read at the start: damage in them
-/// is found by a reader.
+/// Segments that the window doesn't reach are not read at the start: damage in
+/// them is found by a reader.
 #[test]
 fn damage_behind_the_window_fails_the_reader() {
     let sample = SampleJournal::new(true);

@@ -1,5 +1,5 @@
-//! The journal as a whole: on a simulated disk that crashes and fails, on damaged
-//! files, and on real files.
+//! The journal as a whole: on a simulated disk that crashes and fails, on
+//! damaged files, and on real files.
 
 mod crashes;
 mod damage;

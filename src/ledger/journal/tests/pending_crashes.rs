@@ -88,7 +88,8 @@ impl Oracle {
                 let item = completion.item;
                 match completion.result {
                     CommitResult::Committed { .. } => self.commit(item.order.id().as_str()),
-                    // It may be committed all the same: a later start finds out.
+                    // It may be committed all the same: a later start finds
+                    // out.
                     _ => waiting.push(item),
                 }
             }

@@ -1,5 +1,5 @@
-//! A start with pending orders: their outcomes are searched for, and a file that
-//! doesn't belong to the journal is refused.
+//! A start with pending orders: their outcomes are searched for, and a file
+//! that doesn't belong to the journal is refused.
 
 use crate::ledger::Archive;
 use crate::ledger::journal::file_names::PENDING;

@@ -24,8 +24,8 @@ impl Random {
     }
 }
 
-/// Runs a random test with `count` seeds, or as many as `ORDERS_TEST_SEEDS` says,
-/// or only the one in `ORDERS_TEST_SEED`.
+/// Runs a random test with `count` seeds, or as many as `ORDERS_TEST_SEEDS`
+/// says, or only the one in `ORDERS_TEST_SEED`.
 pub(crate) fn for_seeds(count: u64, test: impl Fn(u64)) {
     struct PrintOnPanic(u64);
     impl Drop for PrintOnPanic {

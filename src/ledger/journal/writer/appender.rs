@@ -54,17 +54,18 @@ impl Appender {
         &self.supply
     }
 
-    /// Encodes a batch for [`commit`](Self::commit): as many of the first `items`
-    /// as one frame takes. Returns how many; 0 if the first one is too long for
-    /// any frame.
+    /// Encodes a batch for [`commit`](Self::commit): as many of the first
+    /// `items` as one frame takes. Returns how many; 0 if the first one is too
+    /// long for any frame.
     pub(super) fn encode<'a, T: Item + 'a>(&mut self, items: impl Iterator<Item = &'a T>) -> usize {
         let segment_bytes = self.manifest.segment_bytes;
         self.frame
             .encode(items, self.end.next_seq, self.salt, segment_bytes)
     }
 
-    /// Makes the encoded batch of `count` orders durable and visible to readers.
-    /// Returns the time of the commit; the first sequence was `next_seq` before.
+    /// Makes the encoded batch of `count` orders durable and visible to
+    /// readers. Returns the time of the commit; the first sequence was
+    /// `next_seq` before.
     pub(super) fn commit(&mut self, count: u32) -> Result<u64, WriteError> {
         let begun = Instant::now();
         let segment_bytes = self.manifest.segment_bytes;
@@ -119,8 +120,8 @@ impl Appender {
         self.supply.close();
     }
 
-    /// Records what is durable, in a frame without records. Without a seal, damage
-    /// to the last frame can't be told from a torn write.
+    /// Records what is durable, in a frame without records. Without a seal,
+    /// damage to the last frame can't be told from a torn write.
     pub(super) fn seal(&mut self) {
         let Some(active) = &mut self.end.active else {
             return;

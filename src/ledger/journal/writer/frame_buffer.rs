@@ -15,8 +15,8 @@ pub(super) struct FrameBuffer {
 }
 
 impl FrameBuffer {
-    /// Encodes as many of the first `items` as one frame takes. Returns how many;
-    /// 0 if the first one is too long for any frame.
+    /// Encodes as many of the first `items` as one frame takes. Returns how
+    /// many; 0 if the first one is too long for any frame.
     pub(super) fn encode<'a, T: Item + 'a>(
         &mut self,
         items: impl Iterator<Item = &'a T>,

@@ -1,5 +1,5 @@
-//! The ledger's write side over the appender: queues a batch, commits it frame by
-//! frame, and completes its orders.
+//! The ledger's write side over the appender: queues a batch, commits it frame
+//! by frame, and completes its orders.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -113,8 +113,8 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
         }
     }
 
-    /// Blocks for a commit: for several, if the orders are long. An order that is
-    /// too long for any segment is in doubt; admission must not let one in.
+    /// Blocks for a commit: for several, if the orders are long. An order that
+    /// is too long for any segment is in doubt; admission must not let one in.
     fn append(&mut self, batch: &mut Vec<T>) {
         self.queue.extend(batch.drain(..));
         if self.is_failed() {

@@ -49,7 +49,8 @@ impl Connection for Client {
     }
 }
 
-/// What a reply says of an order. It has to say it in full: status, media type and members agree.
+/// What a reply says of an order. It has to say it in full: status, media type
+/// and members agree.
 pub(crate) fn answer(reply: &Reply) -> Answer {
     let seen = format!("{reply:?}\n{}", reply.text());
     let json = reply.json();
@@ -96,7 +97,8 @@ pub(crate) fn answer(reply: &Reply) -> Answer {
     }
 }
 
-/// What a reply with a record shows; the order as text, since numbers would be rounded.
+/// What a reply with a record shows; the order as text, since numbers would be
+/// rounded.
 fn record(reply: &Reply, json: &Value) -> Record {
     let (_, order) = reply.text().split_once(r#","order":"#).expect("found");
     let time = |name: &str| {

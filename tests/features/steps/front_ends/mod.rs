@@ -1,4 +1,5 @@
-//! The front ends: one way to say what clients do and receive, whatever protocol they speak.
+//! The front ends: one way to say what clients do and receive, whatever
+//! protocol they speak.
 
 pub(crate) mod grpc;
 pub(crate) mod http;
@@ -71,7 +72,8 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
-    /// An order without other members, whose client waits as long as the service does.
+    /// An order without other members, whose client waits as long as the
+    /// service does.
     pub(crate) fn new(id: &str, value: &str) -> Self {
         Self {
             id: format!("\"{id}\""),

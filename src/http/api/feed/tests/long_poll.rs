@@ -21,8 +21,8 @@ use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Rules;
 use crate::sync::memory_budget::MemoryBudget;
 
-/// An archive that fails some reads first, as one does that is busy or being pruned: neither
-/// can be brought about at will.
+/// An archive that fails some reads first, as one does that is busy or being
+/// pruned: neither can be brought about at will.
 struct Failing<A> {
     archive: A,
     failures: Mutex<Vec<ReadError>>,

@@ -39,7 +39,8 @@ impl Inode {
         }
     }
 
-    /// Makes some dirty sectors durable, in some version, and takes all for clean.
+    /// Makes some dirty sectors durable, in some version, and takes all for
+    /// clean.
     pub(super) fn sync_some(&mut self, random: &mut Random, survives: u64) {
         if random.percent(survives) && self.durable.len() < self.cached.len() {
             self.durable.resize(self.cached.len(), 0);

@@ -26,7 +26,8 @@ impl Disk {
         self.with(|state| state.ops)
     }
 
-    /// Has `fault` happen in the operation that many from now, 1 being the next.
+    /// Has `fault` happen in the operation that many from now, 1 being the
+    /// next.
     pub(crate) fn plan(&self, ops_from_now: u64, fault: Fault) {
         self.with(|state| state.fault = Some((state.ops + ops_from_now, fault)));
     }
@@ -158,8 +159,8 @@ impl File for Handle {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.disk.with(|state| {
             let result = state.next_op()?;
-            // A write that fails has written a part; one that succeeds may write a
-            // part, too, and say so.
+            // A write that fails has written a part; one that succeeds may
+            // write a part, too, and say so.
             let part = state.random.below(bytes.len() as u64 + 1) as usize;
             let written = match result {
                 OpResult::Succeeds if part > 0 && state.random.percent(5) => part,
@@ -180,7 +181,8 @@ impl File for Handle {
                     inode.sync();
                     Ok(())
                 }
-                // Space is taken when bytes are written: too late to say so now.
+                // Space is taken when bytes are written: too late to say so
+                // now.
                 OpResult::Fails(error) if error.kind() == io::ErrorKind::StorageFull => {
                     Err(io::Error::other("no space, and too late to say so"))
                 }

@@ -32,7 +32,8 @@ struct Link {
     client: OrderServiceClient<Channel>,
 }
 
-/// A runtime that may be dropped on a thread of another one, where a scenario ends.
+/// A runtime that may be dropped on a thread of another one, where a scenario
+/// ends.
 struct Driver(Option<Runtime>);
 
 impl Deref for Driver {
@@ -131,7 +132,8 @@ impl Connection for Link {
     }
 }
 
-/// An order as a message: strings without the quotation marks that JSON gives them.
+/// An order as a message: strings without the quotation marks that JSON gives
+/// them.
 fn message(order: &Submission) -> Order {
     let plain = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.to_owned());
     Order {
@@ -167,8 +169,8 @@ fn ok(seen: String) -> Answer {
     }
 }
 
-/// What an error status says. It has to say it in full: code and details agree. One without our
-/// details is the connection's end.
+/// What an error status says. It has to say it in full: code and details agree.
+/// One without our details is the connection's end.
 fn refusal(status: &Status) -> Result<Answer, Gone> {
     let details = status.get_error_details();
     let seen = format!("{status:?}\n{details:?}");

@@ -1,4 +1,5 @@
-//! What goes over streams: the outcomes that a client follows, and many orders at once.
+//! What goes over streams: the outcomes that a client follows, and many orders
+//! at once.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -16,7 +17,8 @@ use crate::front_ends::grpc::{Link, message};
 use crate::front_ends::{Gone, Submission};
 use crate::harness::PATIENCE;
 
-/// What a follower receives: a line of the feed as JSON, or how the stream ended.
+/// What a follower receives: a line of the feed as JSON, or how the stream
+/// ended.
 type Received = Result<Value, String>;
 
 /// A client that follows the outcomes.
@@ -85,7 +87,8 @@ fn word(status: OrderStatus) -> &'static str {
     }
 }
 
-/// Sends orders on one stream and closes it; a result for each, in the members of a batch.
+/// Sends orders on one stream and closes it; a result for each, in the members
+/// of a batch.
 pub(crate) fn stream(address: SocketAddr, orders: &[Submission]) -> Vec<Value> {
     let mut link = Link::to(address).unwrap_or_else(|Gone| panic!("nobody listens"));
     let requests: Vec<_> = orders
