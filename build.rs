@@ -1,5 +1,5 @@
 //! Compiles `proto/order.proto`, without `protoc`: messages, client and server
-//! of the gRPC door, and the descriptors that reflection hands out.
+//! of the gRPC front end, and the descriptors that reflection hands out.
 
 use std::{env, error::Error, fs, path::PathBuf};
 

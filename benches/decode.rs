@@ -20,7 +20,8 @@ const SPACED: &str = r#"{
   "note": "caf\u00e9"
 }"#;
 
-/// An order of about `len` bytes, white space included, of `item(i)` in the frame given.
+/// An order of about `len` bytes, white space included: `item(i)` repeated between `open` and
+/// `close`.
 fn long(len: usize, open: &str, close: &str, item: impl Fn(usize) -> String) -> String {
     let mut body = format!(r#"{{"id":"ord-001","value":100.50,"first":0{open}"#);
     for i in 0.. {
@@ -74,20 +75,20 @@ fn decoding(criterion: &mut Criterion) {
         });
     }
 
-    let twin = Order::from_parts("ord-001", "100.50", None, &key).expect("the parts are valid");
+    let parts = Order::from_parts("ord-001", "100.50", None, &key).expect("the parts are valid");
     let whole = decode(SMALL.as_bytes(), &key).expect("the body is valid");
-    assert_eq!(twin.content_hash(), whole.content_hash());
+    assert_eq!(parts.content_hash(), whole.content_hash());
     group.throughput(Throughput::Elements(1));
     group.bench_function("from_parts", |bencher| {
         bencher.iter(|| Order::from_parts(black_box("ord-001"), black_box("100.50"), None, &key));
     });
 
     let nested = "[".repeat(64 << 10);
-    let bomb = format!(r#"{{"id":"ord-001","value":1,"x":{nested}"#);
-    assert!(decode(bomb.as_bytes(), &key).is_err());
-    group.throughput(Throughput::Bytes(bomb.len() as u64));
+    let too_deep = format!(r#"{{"id":"ord-001","value":1,"x":{nested}"#);
+    assert!(decode(too_deep.as_bytes(), &key).is_err());
+    group.throughput(Throughput::Bytes(too_deep.len() as u64));
     group.bench_function("refused_nesting_64k", |bencher| {
-        bencher.iter(|| decode(black_box(bomb.as_bytes()), &key));
+        bencher.iter(|| decode(black_box(too_deep.as_bytes()), &key));
     });
     group.finish();
 }

@@ -113,8 +113,8 @@ fn commit(c: &mut Criterion) {
         group.bench_function("journal", |b| {
             b.iter(|| {
                 journal.ledger.append(&mut batch);
-                journal.ledger.receipts(&mut done).expect("it goes on");
-                batch.extend(done.drain(..).map(|receipt| receipt.item));
+                journal.ledger.completions(&mut done).expect("it goes on");
+                batch.extend(done.drain(..).map(|completion| completion.item));
                 committed += batch.len() as u64;
             });
         });

@@ -41,7 +41,7 @@ fn recording(criterion: &mut Criterion) {
     let histogram = Histogram::of_durations();
     histogram.record(Duration::from_micros(10));
     assert_eq!(histogram.snapshot().count(), 1);
-    // Steps through the buckets, so that the search can't be learnt.
+    // Varies the bucket, so that the branch predictor can't learn the search.
     let mut nanos = 1_u64;
     group.bench_function("histogram", |bencher| {
         bencher.iter(|| {
@@ -54,7 +54,7 @@ fn recording(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One of the three ways to say the figures.
+/// One of the three formats.
 type Exposition = fn(&Metrics, &Gauges, &mut Vec<u8>);
 
 fn scraping(criterion: &mut Criterion) {
@@ -76,7 +76,7 @@ fn scraping(criterion: &mut Criterion) {
     for (name, format) in formats {
         out.clear();
         format(&metrics, &gauges, &mut out);
-        assert!(out.len() > 1_000, "{name} says something");
+        assert!(out.len() > 1_000, "{name} is not empty");
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 out.clear();

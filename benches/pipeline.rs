@@ -67,7 +67,7 @@ fn queue_hop(c: &mut Criterion) {
 }
 
 fn claim(c: &mut Criterion) {
-    let claims = Claims::new(4096);
+    let claims = Claims::<()>::new(4096);
     let mut number = 0_u128;
     c.bench_function("claim an id, commit it, let it go", |b| {
         b.iter(|| {

@@ -1,14 +1,13 @@
-//! What the dedupe window costs once it is full, which is how it spends its life: an id it doesn't
-//! know (nearly every order), one it knows (a retry), and an outcome entered. `base` is the floor:
-//! the harness, and making the next id.
+//! What the dedupe window costs once it is full, its usual state: an unknown id (nearly every
+//! order), a known one (a retry), and an insert. `base` is the floor: the harness, and making the
+//! next id.
 //!
 //! Run: `cargo bench --bench window`.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use order_processor::internals::Status;
-use order_processor::internals::{Known, Window};
+use order_processor::internals::{Known, Status, Window};
 
 /// The default of `--dedupe-window`; a debug build only shows that the bench runs.
 const IDS: u64 = if cfg!(debug_assertions) {
@@ -52,7 +51,7 @@ fn window(criterion: &mut Criterion) {
     });
     group.bench_function("known", |bencher| {
         assert_eq!(window.get(id(last)), Some(known(last)));
-        // A stride that is prime to the window's size, so that ids come in no order.
+        // A stride coprime to the window's size, so that ids come in no order.
         bencher.iter(|| window.get(id(last - next() * 1_000_003 % IDS)));
     });
     group.bench_function("insert", |bencher| {

@@ -7,8 +7,8 @@
 //! cargo run --release --example grpc_client http://10.0.0.7:50051 5000
 //! ```
 //!
-//! What matters in it: what has no response when a stream breaks is sent again under the same
-//! ids, and a follower goes on after the last sequence it has seen, of the same ledger.
+//! What matters in it: orders without a response when a stream breaks are sent again under the same
+//! ids, and a follower resumes after the last sequence it has received, of the same ledger.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -24,11 +24,11 @@ use tonic::{Code, Status};
 type Client = OrderServiceClient<Channel>;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Between two tries to reach a service that is not there.
+/// Between two attempts to reach a service that is not up.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Submits orders until each has an outcome; answers how many were processed, and with the
-/// smallest sequence.
+/// Submits orders until each has an outcome; returns how many were processed, and the smallest
+/// sequence.
 async fn submit(mut client: Client, mut orders: BTreeMap<String, Order>) -> Result<(usize, u64)> {
     let (mut processed, mut first) = (0, u64::MAX);
     while !orders.is_empty() {
@@ -58,7 +58,7 @@ async fn submit(mut client: Client, mut orders: BTreeMap<String, Order>) -> Resu
             match response.result() {
                 SubmitResult::Processed => processed += 1,
                 SubmitResult::Failed | SubmitResult::Duplicate => {}
-                // Inside, or not taken now: the next stream asks for it again.
+                // In flight, or not taken now: the next stream submits it again.
                 SubmitResult::Queued => continue,
                 SubmitResult::Rejected if response.retry_safe => continue,
                 other => return Err(format!("{other:?}: {}", response.detail).into()),
@@ -72,7 +72,7 @@ async fn submit(mut client: Client, mut orders: BTreeMap<String, Order>) -> Resu
     Ok((processed, first))
 }
 
-/// Follows the outcomes after a sequence until all orders of this run have come by.
+/// Follows the outcomes after a sequence until those of all orders of this run have arrived.
 async fn follow(mut client: Client, run: &str, mut after: u64, orders: usize) -> Result<()> {
     let (mut missing, mut ledger_id) = (orders, String::new());
     while missing > 0 {
@@ -119,7 +119,7 @@ async fn follow(mut client: Client, run: &str, mut after: u64, orders: usize) ->
 
 /// Waits a little if the service is away or busy; any other status ends the program.
 async fn passing(status: Status) -> Result<()> {
-    // A connection that broke shows as Unknown.
+    // A broken connection is reported as Unknown.
     let passing = [Code::Unavailable, Code::ResourceExhausted, Code::Unknown];
     if !passing.contains(&status.code()) {
         return Err(status.into());

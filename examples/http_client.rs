@@ -1,14 +1,14 @@
-//! A client over plain HTTP: submits orders, tries again where that is right, follows the feed.
+//! A client over plain HTTP: submits orders, retries where that is safe, follows the feed.
 //!
 //! ```text
 //! cargo run --release                                    # the service
-//! cargo run --release --example http_client              # elsewhere
+//! cargo run --release --example http_client              # in another terminal
 //! cargo run --release --example http_client 10.0.0.7:8080 500
 //! ```
 //!
-//! What matters in it: an order keeps its id however often it is sent, so sending it again after
-//! a 503, or after a connection that broke, can't make two of it; and a reader of the feed keeps
-//! the last sequence it has seen, and goes on from there.
+//! Two rules matter: an order keeps its id however often it is sent, so a retry after a 503 or a
+//! broken connection can't duplicate it; and a reader of the feed remembers the last sequence it
+//! has seen and continues from there.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,9 +18,9 @@ use std::{env, process, thread};
 
 use serde_json::Value;
 
-/// How often an order is tried before we give up on it.
+/// Attempts for one order.
 const TRIES: u32 = 20;
-/// Seconds that the feed waits for something new.
+/// Seconds that the feed waits for a new outcome.
 const WAIT: u64 = 5;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -49,7 +49,7 @@ impl Client {
     fn ask(&mut self, method: &str, target: &str, body: &str) -> Result<Reply> {
         let reply = self.try_ask(method, target, body);
         if reply.is_err() {
-            self.open = None; // what state it is in is anyone's guess
+            self.open = None; // its state is unknown
         }
         reply
     }
@@ -105,18 +105,18 @@ impl Client {
     fn submit(&mut self, order: &str) -> Result<Value> {
         for attempt in 0..TRIES {
             let pause = match self.ask("POST", "/submit", order) {
-                // Processed; processed before; failed by the processor, which is final, too.
+                // Processed; processed before; failed by the processor, which is also final.
                 Ok(reply) if matches!(reply.status, 200 | 201 | 422) => {
                     return Ok(serde_json::from_slice(&reply.body)?);
                 }
-                // Inside, and no outcome yet: asking again waits for it.
+                // Accepted, without an outcome yet: asking again waits for it.
                 Ok(reply) if reply.status == 202 => Duration::from_millis(100),
-                // Full, draining, recovering: the same order again, with the same id.
+                // Full, draining, recovering: send the same order again, with the same id.
                 Ok(reply) if matches!(reply.status, 429 | 503) => {
                     Duration::from_secs(reply.retry_after.unwrap_or(1))
                 }
                 Ok(reply) => return Err(String::from_utf8_lossy(&reply.body).into()),
-                // It may have been taken or not; the id makes asking harmless.
+                // It may have been accepted or not; the id makes a retry safe.
                 Err(error) => {
                     eprintln!("{error}, trying again");
                     Duration::from_millis(100 << attempt.min(5))
@@ -124,10 +124,10 @@ impl Client {
             };
             thread::sleep(pause);
         }
-        Err("no outcome after many tries".into())
+        Err("no outcome after many attempts".into())
     }
 
-    /// The outcomes after a sequence, once there are any; none if there are none in a while.
+    /// The outcomes after a sequence, once there are any; none after [`WAIT`] without one.
     fn outcomes(&mut self, after: u64) -> Result<Vec<Value>> {
         let target = format!("/orders?after={after}&wait={WAIT}");
         let reply = self.ask("GET", &target, "")?;

@@ -17,8 +17,8 @@ use rust_decimal::Decimal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// What each account has spent, by order, since an order may be processed more
-/// than once: a second time must not count twice.
+/// What each account has spent, by order id: an order may be processed more than
+/// once, and must count once.
 struct Desk {
     limit: Decimal,
     accounts: Mutex<HashMap<String, HashMap<String, Decimal>>>,
@@ -38,7 +38,7 @@ impl Processor for Desk {
             Ok(Fields { account: None }) => return Verdict::failed("no account is named"),
             Err(error) => return Verdict::failed(&format!("account: {error}")),
         };
-        // A processor may lock and block as it likes: its thread is its own.
+        // A processor may block: each worker has its own thread.
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = accounts.entry(account).or_default();
         spent.insert(order.id().to_string(), order.value());
@@ -65,8 +65,8 @@ fn main() -> ExitCode {
     let (end, ended) = mpsc::channel();
     let fault = end.clone();
     let mut server = match Server::start_with(&config, Arc::new(desk), move |why| {
-        eprintln!("can't go on: {why}");
-        let _ = fault.send(()); // main has ended otherwise
+        eprintln!("stopped by a fault: {why}");
+        let _ = fault.send(()); // fails only once main has ended
     }) {
         Ok(server) => server,
         Err(error) => {
@@ -80,12 +80,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    let mut signals = Signals::new([SIGTERM, SIGINT]).expect("two signals that may be handled");
+    let mut signals = Signals::new([SIGTERM, SIGINT]).expect("both signals can be handled");
     std::thread::spawn(move || {
         signals.forever().next();
         let _ = end.send(());
     });
-    ended.recv().expect("a sender lives in the signal thread");
+    ended.recv().expect("the signal thread holds a sender");
     println!("{:?}", server.drain(config.drain_timeout));
     ExitCode::SUCCESS
 }

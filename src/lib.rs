@@ -45,8 +45,8 @@ mod server;
 mod sync;
 
 pub use config::Config;
-pub use order::Order;
-pub use pipeline::Fault;
+pub use ledger::LedgerFailed;
+pub use order::{Order, OrderId};
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Server, StartError};
 
@@ -56,14 +56,14 @@ pub use server::{Drained, Server, StartError};
 pub mod internals {
     pub use crate::admission::{Admission, Admitted};
     pub use crate::cpu::plan::Plan;
-    pub use crate::dedupe::claims::{Claimed, Claims};
+    pub use crate::dedupe::claims::{Claimed, Claims, Ended};
     pub use crate::dedupe::window::{Known, Window};
-    pub use crate::grpc::{
-        CALLS_MAX, CHECKS_MAX, FOLLOWERS_MAX, HEADER_LIST_MAX, REFLECTIONS_MAX, STREAM_BYTES,
-        STREAM_WINDOW, SUBMIT_STREAMS_MAX, WATCHERS_MAX,
+    pub use crate::grpc::limits::{
+        CALLS_MAX, FOLLOWERS_MAX, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX, HEALTH_WATCHES_MAX,
+        REFLECTION_STREAMS_MAX, STREAM_ORDER_BYTES_MAX, STREAM_ORDERS_MAX, SUBMIT_STREAMS_MAX,
     };
     pub use crate::http::api::batch::LAST_BYTES;
-    pub use crate::http::api::orders::line;
+    pub use crate::http::api::feed_line::line;
     pub use crate::http::minihttp::LIMITS;
     pub use crate::ledger::memory::open as open_memory;
     pub use crate::ledger::{Archive, Item, Ledger, Status};
@@ -81,7 +81,7 @@ pub mod internals {
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {
         pub use crate::ledger::journal::{
-            Options, Progress, ReplayError, SEGMENT_BYTES, Verified, open, replay, verify,
+            Options, RecoveryProgress, ReplayError, SEGMENT_BYTES, Verified, open, replay, verify,
         };
     }
 }

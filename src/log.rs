@@ -1,4 +1,4 @@
-//! What the process says on standard error.
+//! The log on standard error.
 
 use std::{io, panic};
 
@@ -9,11 +9,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
-/// Logs to standard error: what the service says from the level asked for, what
-/// its libraries say from `warn` (below it, they tell what only their authors
-/// can use), and all of it at `trace`. Two are left out before that:
-/// `may_minihttp` calls it an error that a client closes its connection, and `h2`
-/// warns of each frame that a client shouldn't have sent, as many as it likes.
+/// Logs the service from the level asked for and its libraries from `warn` (below
+/// it, their events are of use to their authors only); everything at `trace`. Two
+/// libraries are silent below that: `may_minihttp` logs an error when a client
+/// closes its connection, and `h2` warns of each frame that a client shouldn't
+/// have sent, so a client could fill the log.
 pub(crate) fn start(config: &Config) {
     let level = match config.log_level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -41,15 +41,15 @@ pub(crate) fn start(config: &Config) {
         .init();
 }
 
-/// A backtrace takes more stack than a coroutine has: panics on one are told in
-/// a line. They are caught, and fail one request.
-pub(crate) fn tell_panics_briefly() {
-    let whole = panic::take_hook();
+/// Logs a panic on a coroutine in one line, since a backtrace takes more stack than
+/// a coroutine has. Such a panic is caught and fails one request.
+pub(crate) fn shorten_panics() {
+    let default_hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if may::coroutine::is_coroutine() {
             tracing::error!("{info}");
         } else {
-            whole(info);
+            default_hook(info);
         }
     }));
 }

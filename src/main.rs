@@ -6,10 +6,11 @@ mod tool;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::mpsc;
+use std::sync::mpsc::{Receiver, Sender};
 use std::{io, thread};
 
 use order_processor::config::Command;
-use order_processor::{Drained, Fault, Server, StartError};
+use order_processor::{Config, Drained, LedgerFailed, Server, StartError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -27,75 +28,98 @@ mod exit {
 /// What ends the process.
 enum Event {
     Signal(i32),
-    Fault(Fault),
+    Fault(LedgerFailed),
 }
 
 fn main() -> ExitCode {
-    let config = match Command::try_parse(std::env::args_os()) {
-        Ok(Command::Serve(config)) => config,
-        Ok(Command::Verify(dir)) => return tool::verify(&dir),
-        Ok(Command::Cat(cat)) => return tool::cat(&cat),
+    match Command::try_parse(std::env::args_os()) {
+        Ok(Command::Serve(config)) => serve(&config),
+        Ok(Command::Verify(dir)) => tool::verify(&dir),
+        Ok(Command::Cat(cat)) => tool::cat(&cat),
         Err(usage) => {
-            let _ = usage.print(); // nobody reads it: the exit code remains
-            return usage.exit_code().into();
+            let _ = usage.print(); // to a closed pipe: the exit code remains
+            usage.exit_code().into()
         }
-    };
-    log::start(&config);
-    log::tell_panics_briefly();
-    let (event, events) = mpsc::channel();
-    if let Err(error) = watch_signals(event.clone()) {
-        eprintln!("order-processor: can't watch signals: {error}");
-        return exit::FAILED.into();
     }
-    let mut server =
-        match Server::start(&config, move |fault| drop(event.send(Event::Fault(fault)))) {
-            Ok(server) => server,
-            Err(error) => {
-                eprintln!("order-processor: {error}");
-                let usage = matches!(error, StartError::Plan(_));
-                return if usage { exit::USAGE } else { exit::FAILED }.into();
-            }
-        };
-    if let Err(error) = announce(&server) {
-        eprintln!("order-processor: can't print the addresses: {error}");
-        return exit::FAILED.into();
-    }
-    if let Err(error) = server.open() {
-        eprintln!("order-processor: {error}");
-        return exit::FAILED.into();
-    }
+}
 
-    match events
-        .recv()
-        .expect("the signal thread lives as long as the process")
-    {
+fn serve(config: &Config) -> ExitCode {
+    log::start(config);
+    log::shorten_panics();
+    let (sender, events) = mpsc::channel();
+    match start(config, sender) {
+        Ok(server) => end(server, config, &events),
+        Err(error) => {
+            eprintln!("order-processor: {error}");
+            match error {
+                CannotStart::Server(StartError::Plan(_)) => exit::USAGE.into(),
+                _ => exit::FAILED.into(),
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CannotStart {
+    #[error("can't watch signals: {0}")]
+    Signals(io::Error),
+    #[error("can't print the addresses: {0}")]
+    Addresses(io::Error),
+    #[error(transparent)]
+    Server(#[from] StartError),
+}
+
+/// Binds, prints the addresses, recovers.
+fn start(config: &Config, events: Sender<Event>) -> Result<Server, CannotStart> {
+    watch_signals(events.clone()).map_err(CannotStart::Signals)?;
+    // `send` fails only once main has ended.
+    let mut server = Server::start(config, move |fault| drop(events.send(Event::Fault(fault))))?;
+    print_addresses(&server).map_err(CannotStart::Addresses)?;
+    server.open()?;
+    Ok(server)
+}
+
+/// Waits for a signal, and drains; or for a fault, and stops at once.
+fn end(server: Server, config: &Config, events: &Receiver<Event>) -> ExitCode {
+    let event = events.recv();
+    match event.expect("the signal thread lives as long as the process") {
         Event::Signal(signal) => {
             tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
             let drained = server.drain(config.drain_timeout);
-            // What broke meanwhile decides, however the drain went.
+            // A fault meanwhile decides, whatever the result of the drain.
             let fault = events.try_iter().find_map(|event| match event {
                 Event::Fault(fault) => Some(fault),
                 Event::Signal(_) => None,
             });
-            fault.map_or_else(|| report(drained), |fault| broken(&fault))
+            fault.map_or_else(|| report(drained), |fault| report_fault(&fault))
         }
         Event::Fault(fault) => {
             server.abandon();
-            broken(&fault)
+            report_fault(&fault)
         }
     }
 }
 
-fn broken(fault: &Fault) -> ExitCode {
-    tracing::error!(%fault, "can't go on");
-    match fault {
-        Fault::Ledger(_) => exit::LEDGER.into(),
-        Fault::Panic(_) => exit::FAILED.into(),
-    }
+/// Reports the first SIGTERM or SIGINT; the second ends the process at once.
+fn watch_signals(events: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut signals = signals.forever();
+            if let Some(first) = signals.next() {
+                drop(events.send(Event::Signal(first))); // main has ended otherwise
+            }
+            if signals.next().is_some() {
+                tracing::warn!("second signal: stopped without draining");
+                std::process::exit(exit::DEADLINE.into());
+            }
+        })?;
+    Ok(())
 }
 
-/// The addresses bound, a line each, for whoever started the process.
-fn announce(server: &Server) -> io::Result<()> {
+/// The addresses bound, a line each, for the process that started this one.
+fn print_addresses(server: &Server) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening http {}", server.http())?;
     if let Some(admin) = server.admin() {
@@ -105,24 +129,6 @@ fn announce(server: &Server) -> io::Result<()> {
         writeln!(out, "listening grpc {grpc}")?;
     }
     out.flush()
-}
-
-/// Reports the first SIGTERM or SIGINT; the second ends the process at once.
-fn watch_signals(event: mpsc::Sender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut signals = signals.forever();
-            if let Some(first) = signals.next() {
-                drop(event.send(Event::Signal(first))); // main has ended otherwise
-            }
-            if signals.next().is_some() {
-                tracing::warn!("second signal: stopped without draining");
-                std::process::exit(exit::DEADLINE.into());
-            }
-        })?;
-    Ok(())
 }
 
 fn report(drained: Drained) -> ExitCode {
@@ -141,20 +147,25 @@ fn report(drained: Drained) -> ExitCode {
             kept,
             lost,
             took_ms,
-            "not all that was told queued could be kept: lost={lost}"
+            "not all orders acknowledged as queued could be kept: lost={lost}"
         );
-        return exit::LEDGER.into();
-    }
-    if in_time {
+        exit::LEDGER.into()
+    } else if in_time {
         tracing::info!(drained, kept, took_ms, "drained");
-        return ExitCode::SUCCESS;
+        ExitCode::SUCCESS
+    } else {
+        tracing::error!(
+            drained,
+            kept,
+            lost,
+            took_ms,
+            "the drain deadline passed: kept={kept} lost={lost}"
+        );
+        exit::DEADLINE.into()
     }
-    tracing::error!(
-        drained,
-        kept,
-        lost,
-        took_ms,
-        "the drain deadline passed: kept={kept} lost={lost}"
-    );
-    exit::DEADLINE.into()
+}
+
+fn report_fault(fault: &LedgerFailed) -> ExitCode {
+    tracing::error!(%fault, "stopped by a fault");
+    exit::LEDGER.into()
 }

@@ -1,4 +1,4 @@
-//! `journal verify` and `journal cat`: a journal looked at by a person.
+//! `journal verify` and `journal cat`: the journal read by an operator.
 
 use std::io;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -9,35 +9,35 @@ use std::time::{Duration, Instant};
 
 use order_processor::config::Cat;
 use order_processor::internals::journal;
-use order_processor::internals::journal::{Progress, Verified};
+use order_processor::internals::journal::{RecoveryProgress, Verified};
 use order_processor::internals::line;
 
 use crate::exit;
 
-/// How often a long reading says how far it has come.
+/// Interval between progress lines of a long verification.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
-/// Bytes of lines written in one go.
+/// Bytes of lines in one write.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// Says on standard output whether the journal in `dir` is whole.
+/// Prints a summary of the journal in `dir`, or the first damage.
 pub(crate) fn verify(dir: &Path) -> ExitCode {
     let start = Instant::now();
-    let mut told = start;
+    let mut reported = start;
     let verified = journal::verify(dir, &mut |progress| {
         let more = progress.bytes < progress.bytes_total;
-        if more && told.elapsed() >= PROGRESS_EVERY {
-            told = Instant::now();
-            tell(progress, start.elapsed());
+        if more && reported.elapsed() >= PROGRESS_EVERY {
+            reported = Instant::now();
+            print_progress(progress, start.elapsed());
         }
     });
     match verified {
-        Ok(verified) => written(print(&verified)),
+        Ok(verified) => written(print_summary(&verified)),
         Err(error) => failed(&error),
     }
 }
 
-fn tell(progress: Progress, took: Duration) {
-    let Progress {
+fn print_progress(progress: RecoveryProgress, took: Duration) {
+    let RecoveryProgress {
         bytes,
         bytes_total,
         records,
@@ -47,7 +47,7 @@ fn tell(progress: Progress, took: Duration) {
     eprintln!("{percent} % read, {records} outcomes, {rate:.0} MB/s");
 }
 
-fn print(verified: &Verified) -> io::Result<()> {
+fn print_summary(verified: &Verified) -> io::Result<()> {
     let Verified {
         ledger,
         segments,
@@ -57,11 +57,11 @@ fn print(verified: &Verified) -> io::Result<()> {
         last_seq,
         processed,
         failed,
-        cut,
-        void_bytes,
-        went_on,
+        torn_tail,
+        discarded_bytes,
+        grew,
         sealed,
-        kept,
+        pending_orders,
     } = verified;
     let mut out = io::stdout().lock();
     writeln!(out, "ledger     {ledger}")?;
@@ -76,12 +76,12 @@ fn print(verified: &Verified) -> io::Result<()> {
         out,
         "outcomes   {outcomes}: {processed} processed, {failed} failed"
     )?;
-    match (cut, sealed) {
-        (Some(cut), _) => writeln!(
+    match (torn_tail, sealed) {
+        (Some(torn), _) => writeln!(
             out,
             "end        {} bytes at {}, offset {}, are no whole batch: cut short by a crash, or \
-             being written; nobody was told of it",
-            cut.bytes, cut.file, cut.offset
+             being written; none of it was acknowledged",
+            torn.bytes, torn.file, torn.offset
         )?,
         (None, true) => writeln!(out, "end        closed by the last process")?,
         (None, false) => writeln!(
@@ -89,30 +89,21 @@ fn print(verified: &Verified) -> io::Result<()> {
             "end        not closed: the last process was killed, or is running"
         )?,
     }
-    if *void_bytes > 0 {
-        writeln!(
-            out,
-            "void       {void_bytes} bytes given up by earlier starts"
-        )?;
-    }
-    if *removed > 0 {
-        writeln!(
-            out,
-            "removed    {removed} segments by a running service meanwhile"
-        )?;
-    }
-    if *went_on {
-        writeln!(
-            out,
-            "went on    a running service has written more meanwhile"
-        )?;
-    }
-    if let Some(kept) = kept {
-        writeln!(
-            out,
-            "pending    {kept} orders kept by a drain; those without an outcome are queued by the \
-             next start"
-        )?;
+    let notes = [
+        (*discarded_bytes > 0)
+            .then(|| format!("void       {discarded_bytes} bytes given up by earlier starts")),
+        (*removed > 0)
+            .then(|| format!("removed    {removed} segments, by a running service meanwhile")),
+        grew.then(|| "growing    a running service has written more meanwhile".to_owned()),
+        pending_orders.map(|pending| {
+            format!(
+                "pending    {pending} orders kept by a drain; those without an outcome are queued by \
+                 the next start"
+            )
+        }),
+    ];
+    for note in notes.into_iter().flatten() {
+        writeln!(out, "{note}")?;
     }
     writeln!(out, "whole")?;
     out.flush()
@@ -137,7 +128,7 @@ pub(crate) fn cat(cat: &Cat) -> ExitCode {
             }
         }),
     };
-    // What came before the damage is whole.
+    // Lines from before the damage are valid.
     let code = written(result.and_then(|()| out.flush()));
     match replayed {
         Ok(()) => code,
@@ -145,7 +136,7 @@ pub(crate) fn cat(cat: &Cat) -> ExitCode {
     }
 }
 
-/// Who closes the pipe has seen enough.
+/// A reader that closes the pipe has read enough.
 fn written(result: io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

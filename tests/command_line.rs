@@ -1,4 +1,4 @@
-//! Flags, variables and exit codes, as whoever starts the process sees them.
+//! Flags, variables and exit codes, as the process that starts the service sees them.
 
 mod harness;
 
@@ -17,7 +17,7 @@ fn run(flags: &[&str], variables: &[(&str, &str)]) -> Output {
     command.output().expect("it runs")
 }
 
-/// Runs it and expects bad usage: one line on standard error, which is answered with.
+/// Runs it and returns the one line of bad usage on standard error.
 #[track_caller]
 fn usage_error(flags: &[&str], variables: &[(&str, &str)]) -> String {
     let output = run(flags, variables);
@@ -34,7 +34,7 @@ fn usage_error(flags: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_bad_value_is_told_by_its_flag() {
+fn a_bad_value_is_named_by_its_flag() {
     for (flag, value) in [
         ("--listen", "8080"),
         ("--listen", "example.com:80"),
@@ -70,7 +70,7 @@ fn a_bad_value_is_told_by_its_flag() {
 
 #[test]
 fn a_core_that_is_not_there_is_bad_usage() {
-    // Well formed, so that only a look at the machine refuses it: not in one line with the log.
+    // Well formed, so that it is refused only after the log has started: the last line tells.
     let mut command = Service::command();
     command.args(BASE_FLAGS).args(["--pin", "1023"]);
     let output = command.output().unwrap();
@@ -82,8 +82,8 @@ fn a_core_that_is_not_there_is_bad_usage() {
 }
 
 #[test]
-fn bad_words_are_told() {
-    for (flags, told) in [
+fn bad_words_are_named() {
+    for (flags, named) in [
         (&["--queue-capasity", "5"][..], "--queue-capasity"),
         (&["--queue-capacity"], "--queue-capacity"),
         (&["--workers", "1", "--workers", "2"], "--workers"),
@@ -98,7 +98,7 @@ fn bad_words_are_told() {
         ),
     ] {
         let line = usage_error(flags, &[]);
-        assert!(line.contains(told), "{line}");
+        assert!(line.contains(named), "{line}");
     }
 }
 
@@ -107,7 +107,7 @@ fn help_and_version_go_to_standard_output() {
     let help = run(&["--help"], &[]);
     assert_eq!((help.status.code(), help.stderr.len()), (Some(0), 0));
     let text = String::from_utf8(help.stdout).unwrap();
-    for told in [
+    for shown in [
         "--listen",
         "127.0.0.1:8080",
         "127.0.0.1:9090",
@@ -120,7 +120,7 @@ fn help_and_version_go_to_standard_output() {
         "[env: ORDERS_QUEUE_CAPACITY]",
         "Exit codes",
     ] {
-        assert!(text.contains(told), "{told} in {text}");
+        assert!(text.contains(shown), "{shown} in {text}");
     }
     let version = run(&["--version"], &[]);
     let text = String::from_utf8(version.stdout).unwrap();
@@ -153,8 +153,8 @@ fn variables_are_flags_and_flags_win() {
             line["level"].is_string() && line["timestamp"].is_string(),
             "{line}"
         );
-        // What its libraries tell at this level is for their authors.
-        let target = line["target"].as_str().expect("who says it");
+        // Libraries are not logged at this level.
+        let target = line["target"].as_str().expect("a target");
         assert!(target.starts_with("order_processor"), "{line}");
     }
 }
@@ -198,15 +198,15 @@ fn a_port_in_use(engine: &str) {
         let output = run(&ports(engine, flag, &address), &[]);
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{flag}: {text}");
-        // Whatever threads that had started still log beside it.
+        // Threads that had started may still log beside it.
         let reason = text
             .lines()
             .find(|line| line.starts_with("order-processor: "))
             .unwrap_or_else(|| panic!("no reason in: {text}"));
         assert!(reason.contains(flag) && reason.contains(&address), "{text}");
-        assert!(output.stdout.is_empty(), "no address is told");
+        assert!(output.stdout.is_empty(), "no address is printed");
     }
-    // Nor do two of us share one, though the engine would let them.
+    // Two instances don't share a port either, though the engine would let them.
     let service = Service::on(engine, &[]);
     for (flag, address) in [
         ("--listen", service.http.to_string()),

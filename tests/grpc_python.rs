@@ -1,6 +1,6 @@
 //! The gRPC port with clients in Python: grpcio, whose stubs come from the committed .proto
-//! (calls, reflection, health, and a restart in the middle of it all), and one that speaks HTTP/2
-//! as nobody should.
+//! (calls, reflection, health, and a restart in the middle), and one that breaks the rules of
+//! HTTP/2.
 
 mod harness;
 
@@ -16,7 +16,7 @@ fn service(directory: &Directory, grpc: &str) -> Service {
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.args(["--grpc-listen", grpc, "--data-dir"]);
     command.arg(&directory.0);
-    // Slow enough that there is always something in the middle.
+    // Slow enough that some order is always in flight.
     command.args(["--processor", "simulate", "--simulate", "0ms..1ms"]);
     Service::launch_with(command, &["http", "admin", "grpc"])
 }
@@ -44,10 +44,10 @@ fn a_python_client_survives_a_restart() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("it exists, above");
-    let said = BufReader::new(client.stdout.take().expect("piped, above"));
+    let output = BufReader::new(client.stdout.take().expect("piped, above"));
     let mut drains = 0;
     let mut done = false;
-    for line in said.lines().map_while(Result::ok) {
+    for line in output.lines().map_while(Result::ok) {
         match &*line {
             "drain" => {
                 running.terminate();
@@ -57,7 +57,7 @@ fn a_python_client_survives_a_restart() {
                 drains += 1;
             }
             "done" => done = true,
-            other => panic!("it says {other:?}"),
+            other => panic!("it printed {other:?}"),
         }
     }
     let status = client.wait().expect("it is our child");
@@ -69,7 +69,7 @@ fn a_python_client_survives_a_restart() {
 /// RFC 9113 section by section, and connections that stop in the middle.
 #[test]
 fn http2_that_breaks_the_rules_harms_nobody_else() {
-    let impatient = [
+    let short_timeouts = [
         "--head-timeout",
         "500ms",
         "--grpc-keepalive-interval",
@@ -77,10 +77,10 @@ fn http2_that_breaks_the_rules_harms_nobody_else() {
         "--grpc-keepalive-timeout",
         "2s",
     ];
-    conformance(&impatient, &[]);
+    conformance(&short_timeouts, &[]);
 }
 
-/// The same for attacks by many frames. Their clients are too busy to answer pings.
+/// The same for floods of frames. Their clients are too busy to answer pings.
 #[test]
 fn http2_floods_harm_nobody_else() {
     conformance(&["--grpc-keepalive-interval", "10m"], &["floods"]);
@@ -95,9 +95,9 @@ fn conformance(flags: &[&str], part: &[&str]) {
         .args(part)
         .output()
         .expect("it exists");
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success(), "{said}");
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(output.status.success(), "{printed}");
     let log = service.log();
     assert!(log.lines().count() < 10, "a client fills the log: {log}");
     service.settled();

@@ -314,7 +314,8 @@ fn what_can_not_be_taken_up_refuses_the_start() {
         assert!(text.contains(why), "{text}");
     };
     let whole = fs::read(file(&directory)).unwrap();
-    let damaged = "pending holds orders whose submitters were told that they are queued, and it is damaged: restore it";
+    let damaged =
+        "pending holds orders that were acknowledged as queued, and it is damaged: restore it";
     for at in [0, 40, 70, whole.len() - 1] {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;

@@ -1,7 +1,12 @@
 //! Admissions that the end of the service overtakes.
 
-use crate::cpu::plan::Plan;
-use crate::pipeline::Settings;
+use std::time::Duration;
+
+use crate::admission::admit::Entered;
+use crate::metrics::Reason;
+use crate::order::{HashKey, Order};
+use crate::pipeline::gate::GateState;
+use crate::pipeline::{Pipeline, Settings, cost};
 
 use super::*;
 
@@ -10,18 +15,11 @@ fn order(admission: &Admission, id: &str) -> Order {
     admission.decode(json.as_bytes()).unwrap()
 }
 
-/// An order is promised to the next process while another with its id stands
-/// between the gate and its claim: that one isn't let in any more.
+/// An order becomes pending while another with its id is between the gate and its
+/// claim: the second one is rejected.
 #[test]
-fn an_id_that_was_promised_is_not_taken_again() {
-    let pipeline = Pipeline::new(&Settings {
-        queue_orders: 16,
-        queue_bytes: 1 << 20,
-        window: 16,
-        plan: Plan::unpinned(1),
-        window_reach: Duration::ZERO,
-    });
-    pipeline.wake_queues.register(Vec::new());
+fn a_pending_id_is_not_claimed_again() {
+    let pipeline = Pipeline::for_tests(&Settings::for_tests());
     pipeline.gate.open();
     let admission = Admission::new(pipeline.clone(), HashKey::random());
     match admission.admit(order(&admission, "a"), None) {
@@ -36,13 +34,13 @@ fn an_id_that_was_promised_is_not_taken_again() {
         bytes,
     };
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.fence(Duration::ZERO), 0);
+    assert_eq!(pipeline.force_drain(Duration::ZERO), 0);
     match admission.admit_entered(late, None, entered) {
         Offered::Rejected(Rejection::Closed(GateState::Draining)) => {}
         other => panic!("{other:?}"),
     }
     assert_eq!((pipeline.depth(), pipeline.gate.orders()), (0, 0));
-    assert_eq!(pipeline.promises().0.len(), 1);
+    assert_eq!(pipeline.take_pending().0.len(), 1);
     assert_eq!(pipeline.metrics.admission.accepted.get(), 1);
     let draining = Reason::Draining;
     assert_eq!(pipeline.metrics.admission.rejected.get(draining), 1);

@@ -1,12 +1,12 @@
 //! What a ticket keeps alive.
 
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cpu::plan::Plan;
 use crate::ledger::memory::MemoryLedger;
-use crate::ledger::{Ledger, LedgerFailed, Receipt, memory};
+use crate::ledger::{Completion, Ledger, LedgerFailed, memory};
 use crate::order::HashKey;
 use crate::pipeline::processor::Rules;
 use crate::pipeline::{Evaluated, InFlight, Pipeline, Settings};
@@ -20,8 +20,8 @@ struct Noting {
 }
 
 impl Ledger<Evaluated> for Noting {
-    fn room(&self) -> usize {
-        self.inner.room()
+    fn capacity_left(&self) -> usize {
+        self.inner.capacity_left()
     }
 
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
@@ -30,8 +30,8 @@ impl Ledger<Evaluated> for Noting {
         self.inner.append(batch);
     }
 
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.inner.receipts(done)
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
+        self.inner.completions(done)
     }
 }
 

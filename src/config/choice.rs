@@ -1,4 +1,4 @@
-//! The types of settings that are a choice between a few: what is offered, and under which name.
+//! The types of flags that offer a choice: which values there are, and their names.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::ValueEnum;
 /// `--http-engine`: what serves the order port.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpEngine {
-    /// The project's own HTTP/1.1 loop, hardened for open networks.
+    /// The service's own HTTP/1.1 connection loop, hardened for open networks.
     Native,
     /// The may_minihttp crate, for trusted networks and as a baseline.
     #[value(name = "may_minihttp")]
@@ -15,14 +15,12 @@ pub enum HttpEngine {
 }
 
 /// `--ledger`: where outcomes are committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ledger {
-    /// The embedded journal in `--data-dir`.
+    /// The embedded journal in --data-dir.
     Journal,
     /// Memory only: nothing outlives the process.
     Memory,
-    /// A JetStream stream, reached through any of these `HOST:PORT`, resolved when connecting.
-    Nats(Vec<String>),
 }
 
 /// `--ack`: what a reply waits for.
@@ -30,28 +28,27 @@ pub enum Ledger {
 pub enum Ack {
     /// The outcome is committed.
     Committed,
-    /// The order has a place in the intake queue; it may be lost in a crash.
+    /// The order is in the intake queue; a crash may lose it.
     Queued,
 }
 
-/// `--pin`: which threads are tied to which cores.
+/// `--pin`: which threads are pinned to which cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pin {
-    /// Decided at start from the cores the process may use.
+    /// Decided at start from the cores that the process may use.
     Auto,
     /// No thread is pinned, and none spins.
     Off,
-    /// Workers take these cores in turn: at least one, none twice, each below
-    /// [`CORE_ID_END`](crate::config::value::CORE_ID_END).
+    /// Workers take these cores in turn: at least one, none twice, each id below 1024.
     Cores(Vec<usize>),
 }
 
 /// `--processor`: what the workers do with an order.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processor {
-    /// Value above zero and at most --max-value.
+    /// Processes an order whose value is above zero and at most --max-value, fails any other.
     Rules,
-    /// A random delay and a failure ratio, as --simulate says.
+    /// Waits a random delay and fails a share of orders, as --simulate says.
     Simulate,
 }
 
@@ -66,7 +63,7 @@ pub struct Simulate {
     pub fail_ratio: f64,
 }
 
-/// `--overload-status`: the HTTP status of an order that finds the queue full.
+/// `--overload-status`: the HTTP status of an order rejected because the queue is full.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverloadStatus {
     /// 503 Service Unavailable.
@@ -78,7 +75,7 @@ pub enum OverloadStatus {
 }
 
 impl OverloadStatus {
-    /// The status code as it goes on the wire.
+    /// The status code: 503 or 429.
     pub fn code(self) -> u16 {
         match self {
             Self::ServiceUnavailable => 503,
@@ -87,26 +84,26 @@ impl OverloadStatus {
     }
 }
 
-/// `--log-format`: the form of the log.
+/// `--log-format`: the format of the log.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line for people.
+    /// Lines of text.
     Text,
-    /// A JSON object a line.
+    /// One JSON object a line.
     Json,
 }
 
 /// `--log-level`: the least severe level that is logged.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Something failed and needs a person.
+    /// Something failed and needs attention.
     Error,
-    /// Something is off, the service goes on.
+    /// Something is wrong, and the service continues.
     Warn,
-    /// The life of the process.
+    /// Start, recovery, drain, and stop.
     Info,
-    /// What individual requests run into.
+    /// Events of individual connections and requests.
     Debug,
-    /// Everything.
+    /// Everything, libraries included.
     Trace,
 }

@@ -1,36 +1,37 @@
-//! What the program is asked to do: to serve, or to look at a journal.
+//! What the program is asked to do: run the service, or read a journal.
 //!
-//! `journal` is told by the first word, so that the service's flags and the
-//! tools' don't meet.
+//! The first word decides, so that the service's flags and the tools' don't mix.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
-use crate::config::usage::{Given, UsageError, one_line};
-use crate::config::{Config, value};
+use crate::config::flags::Config;
+use crate::config::parse::{Variables, utf8, variable, variable_text};
+use crate::config::usage::{Given, UsageError};
+use crate::config::value;
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Run the service.
     Serve(Box<Config>),
-    /// Read every byte of the journal in this directory and say whether it is
-    /// whole.
+    /// Read every byte of the journal in this directory and say whether it is whole.
     Verify(PathBuf),
     /// Print outcomes from a journal.
     Cat(Cat),
 }
 
-/// What to print, and from where.
+/// Which outcomes to print, and from which journal.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Cat {
-    /// Directory of the journal
-    #[arg(skip)]
+    /// Directory of the journal [env: ORDERS_DATA_DIR]
+    #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
     pub data_dir: PathBuf,
 
-    /// Sequence behind which to begin [default: the oldest that is kept is the first]
+    /// Sequence after which to begin [default: begin at the oldest kept]
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
 
@@ -39,105 +40,80 @@ pub struct Cat {
     pub limit: Option<u64>,
 }
 
-/// The variable of `--data-dir`.
-const DATA_DIR: &str = "ORDERS_DATA_DIR";
+#[derive(Subcommand)]
+enum Tool {
+    /// Read every byte and say whether the journal is whole
+    #[command(
+        after_help = "Prints a summary. Exit codes: 0 whole, 1 damaged or unreadable (standard error\n\
+                      names the first damage), 2 bad usage."
+    )]
+    Verify {
+        /// Directory of the journal [env: ORDERS_DATA_DIR]
+        #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
+        data_dir: PathBuf,
+    },
+    /// Print outcomes, one JSON object a line, as GET /orders does
+    #[command(
+        after_help = "Exit codes: 0 all printed, 1 damaged, unreadable or no longer kept, 2 bad usage."
+    )]
+    Cat(Cat),
+}
 
 impl Command {
-    /// Parses a command line (its first word is the program) with the variables
-    /// of this process.
+    /// Parses a command line (its first word is the program) with the variables of this process.
     ///
     /// # Errors
-    /// [`UsageError`] for `--help`, `--version` and bad usage; print it and
-    /// exit with its code.
+    /// [`UsageError`] for `--help`, `--version` and bad usage; print it and exit with its code.
     pub fn try_parse<A>(args: A) -> Result<Self, UsageError>
     where
         A: IntoIterator<Item: Into<OsString>>,
     {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         if args.get(1).is_some_and(|word| word == "journal") {
-            journal(args, std::env::var_os(DATA_DIR))
+            journal(args, &std::env::vars_os().collect())
         } else {
             Config::try_parse(args).map(|config| Self::Serve(Box::new(config)))
         }
     }
 }
 
-/// The tools as clap sees them.
+/// `journal verify` and `journal cat`.
+fn journal(args: Vec<OsString>, env: &Variables) -> Result<Command, UsageError> {
+    let from_clap = |error| UsageError::from_clap(error, Given::flag);
+    let args = utf8(args.into_iter())?;
+    let matches = tools().try_get_matches_from(args).map_err(from_clap)?;
+    let (_, journal) = matches.subcommand().expect("the first word is journal");
+    let tool = Tool::from_arg_matches(journal).map_err(from_clap)?;
+    let (_, flags) = journal.subcommand().expect("clap requires one");
+    Ok(match tool {
+        Tool::Verify { data_dir } => Command::Verify(located(data_dir, flags, env)?),
+        Tool::Cat(cat) => Command::Cat(Cat {
+            data_dir: located(cat.data_dir, flags, env)?,
+            ..cat
+        }),
+    })
+}
+
+/// The directory typed, or that of the variable, or the default.
+fn located(parsed: PathBuf, flags: &ArgMatches, env: &Variables) -> Result<PathBuf, UsageError> {
+    if flags.value_source("data_dir") == Some(ValueSource::CommandLine) {
+        return Ok(parsed);
+    }
+    let dir = variable_text(env, &variable("data-dir"))?;
+    Ok(dir.map_or(parsed, Into::into))
+}
+
 fn tools() -> clap::Command {
-    let data_dir = clap::Arg::new("data-dir")
-        .long("data-dir")
-        .value_name("DIR")
-        .help(format!(
-            "Directory of the journal [env: {DATA_DIR}] [default: ./data]"
-        ))
-        .value_parser(value::path);
-    let verify = clap::Command::new("verify")
-        .about("Read every byte and say whether the journal is whole")
-        .after_help(
-            "Prints a summary. Exit codes: 0 whole, 1 damaged or not to be read (standard error\n\
-             names the first damage), 2 bad usage.",
-        )
-        .arg(data_dir.clone());
-    let cat = clap::Command::new("cat")
-        .about("Print outcomes, a line of JSON each, as GET /orders does")
-        .after_help(
-            "Exit codes: 0 all printed, 1 damaged, not to be read or no longer kept, 2 bad usage.",
-        )
-        .arg(data_dir);
-    let tools = clap::Command::new("journal")
+    let journal = clap::Command::new("journal")
         .about(
-            "Looks at the journal in a data directory; changes nothing, and may be used beside a\n\
-             running service",
+            "Reads the journal in a data directory; changes nothing, and is safe beside a running\n\
+             service",
         )
-        .subcommand_required(true)
-        .disable_help_subcommand(true)
-        .subcommand(verify)
-        .subcommand(
-            Cat::augment_args(cat)
-                .about("Print outcomes, a line of JSON each, as GET /orders does"),
-        );
+        .disable_help_subcommand(true);
     clap::Command::new("order-processor")
         .bin_name("order-processor")
         .max_term_width(100)
-        .subcommand(tools)
-}
-
-/// `journal verify` and `journal cat`; `variable` is `ORDERS_DATA_DIR`.
-fn journal(args: Vec<OsString>, variable: Option<OsString>) -> Result<Command, UsageError> {
-    let condense =
-        |error| UsageError::condense(error, |flag, value| Given::Flag(flag.into(), value.into()));
-    if let Some(word) = args.iter().find(|arg| arg.to_str().is_none()) {
-        let shown = one_line(&word.to_string_lossy());
-        return Err(UsageError::Words(format!("{shown}: is not UTF-8")));
-    }
-    let matches = tools().try_get_matches_from(args).map_err(condense)?;
-    let (name, matches) = matches
-        .subcommand()
-        .and_then(|(_, journal)| journal.subcommand())
-        .expect("clap requires both");
-    let data_dir = data_dir(matches, variable)?;
-    if name == "verify" {
-        return Ok(Command::Verify(data_dir));
-    }
-    let cat = Cat::from_arg_matches(matches).map_err(condense)?;
-    Ok(Command::Cat(Cat { data_dir, ..cat }))
-}
-
-/// The flag, or else the variable, or else the default.
-fn data_dir(matches: &ArgMatches, variable: Option<OsString>) -> Result<PathBuf, UsageError> {
-    if let Some(dir) = matches.get_one::<PathBuf>("data-dir") {
-        return Ok(dir.clone());
-    }
-    let Some(dir) = variable else {
-        return Ok(Config::default().data_dir);
-    };
-    match dir.to_str() {
-        Some(text) if !text.is_empty() => Ok(text.into()),
-        _ => Err(UsageError::Value {
-            given: Given::Variable(DATA_DIR.into(), dir.to_string_lossy().into_owned()),
-            why: "is empty or not UTF-8: unset it or give it a value".into(),
-        }),
-    }
+        .subcommand(Tool::augment_subcommands(journal).subcommand_required(true))
 }
 
 #[cfg(test)]
@@ -146,7 +122,8 @@ mod tests {
 
     fn parse(words: &[&str], variable: Option<&str>) -> Result<Command, String> {
         let words = ["order-processor", "journal"].iter().chain(words);
-        journal(words.map(Into::into).collect(), variable.map(Into::into))
+        let env = variable.map(|dir| ("ORDERS_DATA_DIR".into(), dir.into()));
+        journal(words.map(Into::into).collect(), &env.into_iter().collect())
             .map_err(|error| error.to_string())
     }
 
@@ -164,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn cat_takes_a_place_and_a_limit() {
+    fn cat_takes_a_sequence_and_a_limit() {
         let cat = |after, limit| {
             Ok(Command::Cat(Cat {
                 data_dir: "/d".into(),
@@ -178,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn bad_usage_is_told() {
-        for (words, told) in [
+    fn bad_usage_is_named() {
+        for (words, named) in [
             (&[][..], "requires a subcommand"),
             (&["look"], "look"),
             (&["verify", "--after", "1"], "--after: no such flag"),
@@ -190,7 +167,7 @@ mod tests {
             (&["cat", "--after", "1", "--after", "2"], "more than once"),
         ] {
             let error = parse(words, None).expect_err("bad usage");
-            assert!(error.contains(told), "{words:?}: {error}");
+            assert!(error.contains(named), "{words:?}: {error}");
         }
     }
 }

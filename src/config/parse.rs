@@ -1,8 +1,9 @@
 //! From words and variables to a checked [`Config`].
 //!
-//! The environment comes in as an argument instead of through clap, so that tests can hand one in
-//! and an error can tell a variable from a flag: a variable whose flag is not on the command line
-//! becomes that flag in front of it.
+//! The words are parsed twice: alone, and with a flag added for each variable whose flag is not
+//! among them. Clap's own `env` reads only the process's environment, which parallel tests can't
+//! set and [`Config::default`] must not see, and its errors don't tell a variable from a flag. Here
+//! what the first pass refuses was typed, and what the second refuses came from a variable.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,9 +11,21 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::not_yet::{NOT_YET, NotYet};
+use crate::config::flags::Config;
+use crate::config::relations;
 use crate::config::usage::{Given, UsageError, one_line};
-use crate::config::{Config, relations};
+
+/// Variables of flags to come. A flag that isn't declared is an error, but its variable would be
+/// ignored, and an operator would rely on tokens that nothing checks.
+const RESERVED: [&str; 4] = [
+    "ORDERS_TOKEN_FILE",
+    "ORDERS_NATS_STREAM",
+    "ORDERS_NATS_REPLICAS",
+    "ORDERS_NATS_DEDUPE_WINDOW",
+];
+
+/// The variables that are given, whether they are a flag's or not.
+pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 impl Config {
     /// Parses and checks a command line (its first word is the program) with the variables of this
@@ -47,19 +60,19 @@ impl Config {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        let args = args.into_iter().map(Into::into).collect();
+        let words = utf8(args.into_iter().skip(1).map(Into::into))?;
         let env = env
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        parse(args, &env, NOT_YET)
+        parse(words, &env)
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self::parse_from(["order-processor"], [("", ""); 0])
-            .expect("the defaults lie inside their limits: a test parses them")
+            .expect("the defaults are inside their limits: a test parses them")
     }
 }
 
@@ -68,8 +81,42 @@ pub(super) fn variable(flag: &str) -> String {
     format!("ORDERS_{}", flag.to_uppercase().replace('-', "_"))
 }
 
-/// The command as clap sees it; `--help` marks what is in `not_yet`.
-pub(super) fn command(not_yet: &[NotYet]) -> Command {
+/// The value of the variable `name`, if it is set.
+///
+/// # Errors
+/// It is not UTF-8, or empty: neither "unset" nor a value. An empty path must not fall back to the
+/// default in silence.
+pub(super) fn variable_text<'a>(
+    env: &'a Variables,
+    name: &str,
+) -> Result<Option<&'a str>, UsageError> {
+    let Some(raw) = env.get(&OsString::from(name)) else {
+        return Ok(None);
+    };
+    let why = match raw.to_str() {
+        Some("") => "is empty: unset it or give it a value",
+        Some(text) => return Ok(Some(text)),
+        None => "is not UTF-8",
+    };
+    Err(UsageError::Value {
+        given: Given::variable(name, &raw.to_string_lossy()),
+        why: why.to_owned(),
+    })
+}
+
+/// The words of a command line, which have to be UTF-8.
+pub(super) fn utf8(words: impl Iterator<Item = OsString>) -> Result<Vec<String>, UsageError> {
+    let word = |word: OsString| {
+        word.into_string().map_err(|word| {
+            let shown = one_line(&word.to_string_lossy());
+            UsageError::Words(format!("{shown}: is not UTF-8"))
+        })
+    };
+    words.map(word).collect()
+}
+
+/// The command as clap sees it.
+pub(super) fn command() -> Command {
     let serve = Arg::new("command")
         .value_name("serve")
         .hide_possible_values(true)
@@ -77,11 +124,12 @@ pub(super) fn command(not_yet: &[NotYet]) -> Command {
         .help("Run the service (the default)");
     let command = Command::new("order-processor")
         .bin_name("order-processor")
+        .no_binary_name(true)
         .version(env!("CARGO_PKG_VERSION"))
         .after_help(
-            "Times are written 250ms, 30s, 2m or 1h; sizes 4096 (bytes), 64KiB, 1GiB or 10MB.\n\
-             A flag wins over its variable (env), the variable over the default.\n\
-             order-processor journal verify and journal cat look at a journal: see\n\
+            "Times are written 250ms, 30s, 2m, 1h or 1h 30m; sizes 4096 (bytes), 64KiB, 1GiB or\n\
+             10MB. A flag wins over its variable (env), the variable over the default.\n\
+             To read a journal: order-processor journal verify, order-processor journal cat; see\n\
              order-processor journal --help.\n\
              Exit codes: 0 drained clean, 1 could not start or run, 2 bad usage, 3 the drain\n\
              deadline passed, 4 the ledger failed for good.",
@@ -93,119 +141,65 @@ pub(super) fn command(not_yet: &[NotYet]) -> Command {
         .about("Takes orders, processes each, and answers when the outcome is committed")
         .long_about(None);
     command.mut_args(|arg| {
-        let Some(flag) = arg.get_long().map(str::to_owned) else {
+        let Some(variable) = arg.get_long().map(variable) else {
             return arg;
         };
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let note = not_yet.iter().find(|entry| entry.flag == flag);
-        let note = note
-            .map(|entry| format!(" ({})", entry.note))
-            .unwrap_or_default();
-        arg.help(format!("{help}{note} [env: {}]", variable(&flag)))
+        arg.help(format!("{help} [env: {variable}]"))
             .allow_negative_numbers(true)
     })
 }
 
-/// The whole of it; `not_yet` is given so that a test can look past it.
-pub(super) fn parse(
-    args: Vec<OsString>,
-    env: &BTreeMap<OsString, OsString>,
-    not_yet: &[NotYet],
-) -> Result<Config, UsageError> {
-    for arg in &args {
-        if arg.to_str().is_none() {
-            let shown = one_line(&arg.to_string_lossy());
-            return Err(UsageError::Words(format!("{shown}: is not UTF-8")));
-        }
-    }
-    let command = command(not_yet);
-    let on_line = |flag: &str| {
-        let flag = format!("--{flag}");
-        // What follows a lone `--` is no flag.
-        args.iter()
-            .filter_map(|arg| arg.to_str())
-            .take_while(|arg| *arg != "--")
-            .any(|arg| {
-                arg.strip_prefix(flag.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-            })
-    };
-
-    let mut from_env: Vec<OsString> = Vec::new();
-    let mut variables = BTreeMap::new();
-    let mut unusable = None;
-    for flag in command
-        .get_arguments()
-        .filter_map(Arg::get_long)
-        .filter(|flag| !on_line(flag))
-    {
-        let name = variable(flag);
-        let Some(raw) = env.get(&OsString::from(&name)) else {
-            continue;
-        };
-        let why = match raw.to_str() {
-            Some(text) if !text.is_empty() => {
-                from_env.push(format!("--{flag}={text}").into());
-                variables.insert(format!("--{flag}"), name);
-                continue;
-            }
-            // Neither "unset" nor a value: an empty token file's name must not switch tokens off.
-            Some(_) => "is empty: unset it or give it a value",
-            None => "is not UTF-8",
-        };
-        let given = Given::Variable(name, raw.to_string_lossy().into_owned());
-        unusable.get_or_insert(UsageError::Value {
-            given,
-            why: why.to_owned(),
-        });
-    }
-    // Behind the command line's own words, so that `--help` is met before any of them can fail.
-    let mut words = args.clone();
-    let end = words
-        .iter()
-        .position(|arg| arg == "--")
-        .unwrap_or(words.len());
-    words.splice(end..end, from_env);
-
-    let given = |flag: &str, value: &str| match variables.get(flag) {
-        Some(name) => Given::Variable(name.clone(), value.to_owned()),
-        None => Given::Flag(flag.to_owned(), value.to_owned()),
-    };
-    let matches = command
-        .try_get_matches_from(words)
-        .map_err(|e| UsageError::condense(e, given))?;
-    if let Some(error) = unusable {
-        return Err(error);
-    }
-    for entry in not_yet {
-        let Some(value) = explicit(&matches, entry.flag) else {
-            continue;
-        };
-        if (entry.refused)(&value) {
-            let given = given(&format!("--{}", entry.flag), &value);
-            return Err(UsageError::NotYet {
-                given,
-                instead: entry.instead,
-            });
-        }
-    }
-    let config = Config::from_arg_matches(&matches).map_err(|e| UsageError::condense(e, given))?;
+fn parse(words: Vec<String>, env: &Variables) -> Result<Config, UsageError> {
+    let command = command();
+    let typed = command
+        .clone()
+        .try_get_matches_from(&words)
+        .map_err(|error| UsageError::from_clap(error, Given::flag))?;
+    let from_env = flags_of_variables(&command, &typed, env)?;
+    let from_variable =
+        |flag: &str, value: &str| Given::variable(&variable(flag.trim_start_matches('-')), value);
+    let all = command
+        .try_get_matches_from(from_env.iter().chain(&words))
+        .map_err(|error| UsageError::from_clap(error, from_variable))?;
+    let config = Config::from_arg_matches(&all)
+        .map_err(|error| UsageError::from_clap(error, Given::flag))?;
     relations::check(&config).map_err(|broken| {
-        let [first, second] = broken.flags;
-        let (flag, value, why) = match (explicit(&matches, first), explicit(&matches, second)) {
-            (None, Some(value)) => (second, value, broken.why_second),
-            (value, _) => (first, value.unwrap_or_default(), broken.why),
+        let given = |flag: &str| match value_of(&typed, flag) {
+            Some(value) => Some(Given::flag(&format!("--{flag}"), &value)),
+            None => value_of(&all, flag).map(|value| Given::variable(&variable(flag), &value)),
         };
-        UsageError::Value {
-            given: given(&format!("--{flag}"), &value),
-            why,
-        }
+        broken.into_usage_error(given)
     })?;
     Ok(config)
 }
 
+/// `--flag=value` for each variable whose flag was not typed.
+fn flags_of_variables(
+    command: &Command,
+    typed: &ArgMatches,
+    env: &Variables,
+) -> Result<Vec<String>, UsageError> {
+    for name in RESERVED {
+        if let Some(value) = env.get(&OsString::from(name)) {
+            return Err(UsageError::Value {
+                given: Given::variable(name, &value.to_string_lossy()),
+                why: "is not in this version: unset it".to_owned(),
+            });
+        }
+    }
+    let flags = command.get_arguments().filter_map(Arg::get_long);
+    let mut words = Vec::new();
+    for flag in flags.filter(|flag| value_of(typed, flag).is_none()) {
+        if let Some(text) = variable_text(env, &variable(flag))? {
+            words.push(format!("--{flag}={text}"));
+        }
+    }
+    Ok(words)
+}
+
 /// The value of `flag` as it was written, unless it is the default.
-fn explicit(matches: &ArgMatches, flag: &str) -> Option<String> {
+fn value_of(matches: &ArgMatches, flag: &str) -> Option<String> {
     let id = flag.replace('-', "_");
     if matches.value_source(&id) != Some(ValueSource::CommandLine) {
         return None;

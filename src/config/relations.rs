@@ -1,28 +1,34 @@
 //! What must hold between two settings, each of which is inside its own limits.
 //!
 //! Sizes nest: one order's body fits the budget of all bodies being read, and of all orders inside,
-//! or it could never be taken however idle the service is; and it fits a record of the journal.
+//! or it could never be taken however idle the service is.
 
+use crate::config::flags::Config;
 use crate::config::quantity::show_bytes;
-use crate::config::{Ack, Config, Ledger, MAX_BODY};
-use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
-use crate::pipeline::processor::REASON_BYTES_MAX;
+use crate::config::usage::{Given, UsageError};
 
-// The longest body that can be allowed is an order that the journal can hold, whatever the verdict
-// says of it: what was let in must not fail for its length.
-const _: () =
-    assert!(*MAX_BODY.end() as usize + RECORD_OVERHEAD_MAX + REASON_BYTES_MAX <= RECORD_BYTES_MAX);
-
-/// A relation that does not hold.
+/// A relation that does not hold between two flags (without dashes).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// The flags it is between, without dashes; the first is named in the error if it was given,
-    /// else the second.
-    pub flags: [&'static str; 2],
-    /// What is asked of the first, with the second's value.
-    pub why: String,
-    /// The same, asked of the second.
-    pub why_second: String,
+    flags: [&'static str; 2],
+    /// What is required of the first, with the second's value.
+    why: String,
+    /// The same, required of the second.
+    why_second: String,
+}
+
+impl Broken {
+    /// Names the first flag if it was given, else the second; `given` says how a flag got its
+    /// value, `None` for a default.
+    pub(super) fn into_usage_error(self, given: impl Fn(&str) -> Option<Given>) -> UsageError {
+        let [first, second] = self.flags;
+        let (given, why) = match (given(first), given(second)) {
+            (Some(given), _) => (given, self.why),
+            (None, Some(given)) => (given, self.why_second),
+            (None, None) => (Given::flag(&format!("--{first}"), ""), self.why),
+        };
+        UsageError::Value { given, why }
+    }
 }
 
 /// The first relation that does not hold.
@@ -31,13 +37,6 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
     fits("queue-bytes", config.queue_bytes as u64, "max-body", body)?;
     fits("body-bytes", config.body_bytes as u64, "max-body", body)?;
     fits("max-batch-body", config.max_batch_body, "max-body", body)?;
-    if let (Ledger::Nats(_), Ack::Queued) = (&config.ledger, config.ack) {
-        return Err(Broken {
-            flags: ["ack", "ledger"],
-            why: "does not go with --ledger nats://, which keeps nothing on disk here".into(),
-            why_second: "does not go with --ack queued, since it keeps nothing on disk here".into(),
-        });
-    }
     let ports = [
         ("listen", Some(config.listen)),
         ("admin-listen", config.admin_listen),
@@ -49,8 +48,8 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
             if at.is_some_and(|at| at.port() != 0) && at == other {
                 return Err(Broken {
                     flags: [second, first],
-                    why: format!("is the address of --{first}, too"),
-                    why_second: format!("is the address of --{second}, too"),
+                    why: format!("is also the address of --{first}"),
+                    why_second: format!("is also the address of --{second}"),
                 });
             }
         }

@@ -5,48 +5,24 @@
 //! before it. All are pure but `address`, which asks the system what `localhost` is.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::config::choice::{Ledger, Pin, Simulate};
-use crate::config::quantity::{HOUR, any_time, show_time};
+use crate::config::bad_value::BadValue;
+use crate::config::choice::{Pin, Simulate};
+use crate::config::quantity::{HOUR, time};
 
 /// Core ids lie below this: the size of the kernel's fixed CPU set (`CPU_SETSIZE`, CPU_SET(3)).
-pub const CORE_ID_END: usize = 1024;
+pub(crate) const CORE_ID_END: usize = 1024;
 /// Most digits a decimal may have, before and after the point together.
 const DECIMAL_DIGITS_MAX: usize = 28;
 
-/// What is wrong with a value's text.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadValue {
-    /// It is well formed and lies outside its limits, which are given with their unit.
-    #[error("must be between {min} and {max}")]
-    Range {
-        /// Smallest allowed.
-        min: String,
-        /// Largest allowed.
-        max: String,
-    },
-    /// It does not have the form that is named.
-    #[error("must be {0}")]
-    Form(&'static str),
-    /// A bare number where a unit of time is needed.
-    #[error("needs a unit: {0}ms, {0}s, {0}m or {0}h")]
-    NoUnit(String),
-    /// More bytes than a pointer of this machine can address.
-    #[error("is more memory than this machine can address")]
-    NotAddressable,
-    /// A list of cores has one twice.
-    #[error("lists core {0} twice")]
-    CoreTwice(usize),
-    /// The system has no address for `localhost`.
-    #[error("localhost has no address here: give an IP address")]
-    NoLocalhost,
-}
-
 /// `IP:PORT`, `[IP6]:PORT` or `localhost:PORT`. Of several addresses of `localhost` the first of
 /// IPv4 is taken, so that the same flag means the same address on every machine. Other names are
-/// refused: which interface a port stands on should not hang on DNS.
+/// refused: the interface that a port is bound to should not depend on DNS.
 pub(super) fn address(text: &str) -> Result<SocketAddr, BadValue> {
     const FORM: BadValue =
         BadValue::Form("IP:PORT, as in 127.0.0.1:8080, 0.0.0.0:8080, [::1]:8080 or localhost:8080");
@@ -77,31 +53,6 @@ pub(super) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, BadValue>
     }
 }
 
-/// `journal`, `memory` or `nats://HOST:PORT[,HOST:PORT...]`.
-pub(super) fn ledger(text: &str) -> Result<Ledger, BadValue> {
-    const FORM: BadValue = BadValue::Form("journal, memory or nats://HOST:PORT[,HOST:PORT...]");
-    let servers = match text {
-        "journal" => return Ok(Ledger::Journal),
-        "memory" => return Ok(Ledger::Memory),
-        other => other.strip_prefix("nats://").ok_or(FORM)?,
-    };
-    let server = |at: &str| {
-        let (host, port) = at.rsplit_once(':')?;
-        let port_fits = digits::<u16>(port).is_some_and(|port| port > 0);
-        // A colon may stand in the host only inside the brackets of an IPv6 address.
-        let host_fits = match host.strip_prefix('[') {
-            Some(ip) => ip.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-                !host.is_empty() && host.bytes().all(name)
-            }
-        };
-        (port_fits && host_fits).then(|| at.to_owned())
-    };
-    let servers: Option<Vec<String>> = servers.split(',').map(server).collect();
-    servers.map(Ledger::Nats).ok_or(FORM)
-}
-
 /// `auto`, `off`, or cores and ranges of cores such as `0,2-5`, kept in the order written.
 pub(super) fn pin(text: &str) -> Result<Pin, BadValue> {
     const FORM: BadValue = BadValue::Form("auto, off or a list of cores below 1024, as in 0,2-5");
@@ -123,7 +74,7 @@ pub(super) fn pin(text: &str) -> Result<Pin, BadValue> {
 /// Reads a list of cores and of ranges of cores, `0,2-5`, the kernel's own notation (cpuset(7),
 /// "List format"). `None` if it is empty, malformed, a range runs backwards, or an id is not below
 /// [`CORE_ID_END`].
-pub fn core_list(text: &str) -> Option<Vec<usize>> {
+pub(crate) fn core_list(text: &str) -> Option<Vec<usize>> {
     let mut cores = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -146,7 +97,8 @@ pub(super) fn simulate(text: &str) -> Result<Simulate, BadValue> {
         None => (text, "0"),
     };
     let (min, max) = delays.split_once("..").ok_or(FORM)?;
-    let (delay_min, delay_max) = (any_time(min)?, any_time(max)?);
+    let delay = time(Duration::ZERO..=HOUR);
+    let (delay_min, delay_max) = (delay(min)?, delay(max)?);
     // Digits and a point only: `f64` would read `inf`, `nan` and exponents, too.
     let plain = fail.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let fail_ratio = fail
@@ -154,12 +106,6 @@ pub(super) fn simulate(text: &str) -> Result<Simulate, BadValue> {
         .ok()
         .filter(|ratio| plain && (0.0..=1.0).contains(ratio));
     let fail_ratio = fail_ratio.ok_or(FORM)?;
-    if delay_max > HOUR {
-        return Err(BadValue::Range {
-            min: "0ms".into(),
-            max: show_time(HOUR),
-        });
-    }
     if delay_min > delay_max {
         return Err(FORM);
     }
@@ -188,18 +134,8 @@ pub(super) fn positive_decimal(text: &str) -> Result<Decimal, BadValue> {
     }
 }
 
-/// A JetStream stream's name: 1 to 255 of `A-Z a-z 0-9 _ -`, narrower than what the server takes
-/// (which forbids white space, `.`, `*`, `>` and path separators), since it becomes a subject, too.
-pub(super) fn stream_name(text: &str) -> Result<String, BadValue> {
-    let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    if (1..=255).contains(&text.len()) && text.bytes().all(name) {
-        return Ok(text.to_owned());
-    }
-    Err(BadValue::Form("1 to 255 of A-Z a-z 0-9 _ -"))
-}
-
 /// A path, which may not be empty.
-pub(super) fn path(text: &str) -> Result<std::path::PathBuf, BadValue> {
+pub(super) fn path(text: &str) -> Result<PathBuf, BadValue> {
     if text.is_empty() {
         Err(BadValue::Form("a path"))
     } else {
@@ -207,8 +143,8 @@ pub(super) fn path(text: &str) -> Result<std::path::PathBuf, BadValue> {
     }
 }
 
-/// A number written in digits alone: `parse` lets a plus sign pass.
-fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+/// A number written in digits alone: `parse` also accepts a plus sign.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes()
         .all(|b| b.is_ascii_digit())
         .then(|| text.parse().ok())?

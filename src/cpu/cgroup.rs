@@ -1,13 +1,13 @@
 //! The CPU quota that cgroups put on this process, versions 1 and 2.
 //!
 //! /proc/self/cgroup says which group, /proc/self/mountinfo where its files are (cgroups(7),
-//! proc_pid_mountinfo(5)). A quota on any group further up binds as well, so the tightest counts.
+//! proc_pid_mountinfo(5)). A quota on any group further up applies as well, so the tightest counts.
 //! What can't be read is no quota: a wrong guess costs speed, never an order.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// Where a hierarchy stands if mountinfo does not tell, with its version.
+/// Where a hierarchy is mounted if mountinfo doesn't say, with its version.
 const USUAL: [(&str, Version); 3] = [
     ("/sys/fs/cgroup", Version::V2),
     ("/sys/fs/cgroup/cpu,cpuacct", Version::V1),
@@ -20,7 +20,7 @@ enum Version {
     V2,
 }
 
-/// The tightest quota in thousandths of a core, at least 1; `root` stands for `/`.
+/// The tightest quota in thousandths of a core, at least 1; `root` replaces `/`.
 pub(crate) fn millicores(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
@@ -79,7 +79,7 @@ fn group(line: &str, version: Version) -> Option<&str> {
     fits.then_some(path)
 }
 
-/// `group` seen from the mount's root; `None` where it lies outside, as in a container that shows
+/// `group` relative to the mount's root; `None` where it is outside, as in a container that shows
 /// the host's path while only its own group is mounted: then the mount point is the group.
 fn below<'a>(group: &'a str, mount_root: &str) -> Option<&'a Path> {
     let rest = Path::new(group).strip_prefix(mount_root).ok()?;

@@ -1,12 +1,12 @@
-//! How many threads, and where they run: decided from what was asked for and what was found.
+//! How many threads, and where they run: decided from the request and the topology.
 //!
-//! Where the operator leaves the numbers open, about half of the usable cores run I/O (the smaller
+//! Where the operator leaves the counts open, about half of the usable cores run I/O (the smaller
 //! half, at least one, at most [`IO_THREADS_AUTO_MAX`]), one is left to the committer, and workers
 //! get the rest, at least one. I/O takes the lowest cores, where interrupts usually land; workers the
 //! next. The committer is never pinned: it takes what is free.
 //!
-//! A worker spins only where that takes time from nobody: on a core of its own that no quota
-//! meters out.
+//! A worker spins only where that costs no other thread time: on a core of its own, without a quota
+//! below a core for each thread.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ const COMMITTER: usize = 1;
 /// Most I/O threads that are chosen without being asked for.
 pub(crate) const IO_THREADS_AUTO_MAX: usize = 8;
 
-/// What the operator asked for; `None` is `auto`.
+/// What the operator asks for; `None` is `auto`.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanRequest<'a> {
     /// `--workers`.
@@ -30,7 +30,7 @@ pub struct PlanRequest<'a> {
     pub pin: &'a Pin,
 }
 
-/// The plan asked for can't be had here: bad usage.
+/// The plan is impossible on this machine: bad usage.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PlanError {
     /// `--pin` lists a core outside the affinity mask.
@@ -38,7 +38,7 @@ pub enum PlanError {
     NotAllowed {
         /// The core listed.
         core: usize,
-        /// Those that may be, as a list.
+        /// The cores that may be used, as a list.
         allowed: String,
     },
 }
@@ -61,8 +61,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// So many workers beside one I/O thread, none pinned or spinning: for
-    /// programs that build a [pipeline](crate::pipeline::Pipeline) of their own.
+    /// This many workers beside one I/O thread, none pinned or spinning.
     pub fn unpinned(workers: usize) -> Self {
         Self {
             workers,
@@ -74,107 +73,144 @@ impl Plan {
         }
     }
 
-    /// Decides from what was asked for and what was found.
+    /// Decides from the request and the topology.
     ///
     /// # Errors
     /// [`PlanError`] if `--pin` lists a core outside the mask.
-    pub fn new(wanted: PlanRequest<'_>, found: &Topology) -> Result<Self, PlanError> {
-        let usable = found.usable();
-        let listed = match wanted.pin {
-            Pin::Cores(cores) => checked(cores, found)?,
+    pub fn new(request: PlanRequest<'_>, topology: &Topology) -> Result<Self, PlanError> {
+        let listed = match request.pin {
+            Pin::Cores(cores) => checked(cores, topology)?,
             Pin::Auto | Pin::Off => Vec::new(),
         };
+        let threads = ThreadCounts::choose(&request, listed.len(), topology.usable());
+        let mut plan = Self {
+            io_threads: threads.io,
+            io_cores: vec![None; threads.io],
+            why: format!(
+                "workers {}, I/O threads {}, {}: ",
+                threads.workers,
+                threads.io,
+                summary(topology)
+            ),
+            ..Self::unpinned(threads.workers)
+        };
+        if let Some(reason) = reason_not_to_pin(request.pin, topology, threads) {
+            plan.why.push_str(reason);
+            return Ok(plan);
+        }
+        let metered = topology
+            .quota_millicores
+            .is_some_and(|quota| quota < threads.total() as u64 * 1000);
+        let no_spin = match request.pin {
+            Pin::Cores(_) => plan.pin_as_listed(&listed, topology),
+            Pin::Auto | Pin::Off => plan.pin_in_order(topology),
+        };
+        let no_spin = match metered {
+            true => Some("not spinning, since the quota is below a core for each thread"),
+            false => no_spin,
+        };
+        plan.spin = no_spin.is_none();
+        let (worker_cores, io_cores) = (show(&plan.worker_cores), show(&plan.io_cores));
+        let spin = no_spin.unwrap_or("spinning");
+        write!(
+            plan.why,
+            " (workers [{worker_cores}], I/O [{io_cores}]), {spin}"
+        )
+        .expect("writing to a String does not fail");
+        Ok(plan)
+    }
+
+    /// A core each: I/O threads first, then workers. Returns why workers must not spin.
+    fn pin_in_order(&mut self, topology: &Topology) -> Option<&'static str> {
+        let mut cores = topology.allowed.iter().copied().map(Some);
+        self.io_cores = cores.by_ref().take(self.io_threads).collect();
+        self.worker_cores = cores.take(self.workers).collect();
+        self.why.push_str("pinned to a core each");
+        None
+    }
+
+    /// Workers on the cores listed, in turn; I/O threads on the others if there are enough.
+    /// Returns why workers must not spin.
+    fn pin_as_listed(&mut self, listed: &[CoreId], topology: &Topology) -> Option<&'static str> {
+        let workers = listed.iter().copied().cycle().map(Some);
+        self.worker_cores = workers.take(self.workers).collect();
+        let free = topology
+            .allowed
+            .iter()
+            .filter(|core| !listed.contains(core));
+        let free: Vec<_> = free.copied().map(Some).take(self.io_threads).collect();
+        let apart = free.len() == self.io_threads;
+        if apart {
+            self.io_cores = free;
+        }
+        self.why.push_str("workers pinned as --pin lists");
+        if self.workers > listed.len() {
+            Some("not spinning, since workers share cores")
+        } else if !apart {
+            Some("not spinning, since I/O has no cores apart")
+        } else {
+            None
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ThreadCounts {
+    workers: usize,
+    io: usize,
+}
+
+impl ThreadCounts {
+    /// The counts asked for; those left open are derived from the number of cores that `--pin`
+    /// lists and of those that are usable.
+    fn choose(request: &PlanRequest<'_>, listed: usize, usable: usize) -> Self {
         // A list of cores with the number left open means a worker on each.
-        let workers = wanted
-            .workers
-            .or((!listed.is_empty()).then_some(listed.len()));
-        let io_threads = wanted.io_threads.unwrap_or_else(|| {
+        let workers = request.workers.or((listed > 0).then_some(listed));
+        let io = request.io_threads.unwrap_or_else(|| {
             let half = (usable / 2).clamp(1, IO_THREADS_AUTO_MAX);
             workers.map_or(half, |workers| {
                 usable.saturating_sub(workers + COMMITTER).clamp(1, half)
             })
         });
-        let workers =
-            workers.unwrap_or_else(|| usable.saturating_sub(io_threads + COMMITTER).max(1));
+        let workers = workers.unwrap_or_else(|| usable.saturating_sub(io + COMMITTER).max(1));
+        Self { workers, io }
+    }
 
-        let threads = workers + io_threads + COMMITTER;
-        let metered = found
-            .quota_millicores
-            .is_some_and(|quota| quota < threads as u64 * 1000);
-        let mut plan = Self {
-            workers,
-            io_threads,
-            worker_cores: vec![None; workers],
-            io_cores: vec![None; io_threads],
-            spin: false,
-            why: format!(
-                "workers {workers}, I/O threads {io_threads}, {}: ",
-                summary(found)
-            ),
-        };
-        let verdict = match wanted.pin {
-            Pin::Off => "not pinned and not spinning, as --pin off asks",
-            Pin::Auto if found.allowed.is_empty() => {
-                "not pinned and not spinning, since the kernel does not say which cores may be used"
-            }
-            Pin::Auto if threads > usable => {
-                "not pinned and not spinning, since workers, I/O threads and the committer outnumber cores"
-            }
-            Pin::Auto if found.quota_millicores.is_some() && found.whole_machine => {
-                "not pinned and not spinning, since under a quota with the whole machine's cores \
-                 every process like this would pin to the same ones"
-            }
-            Pin::Auto => {
-                let mut cores = found.allowed.iter().copied().map(Some);
-                plan.io_cores = cores.by_ref().take(io_threads).collect();
-                plan.worker_cores = cores.take(workers).collect();
-                plan.spin = !metered;
-                "pinned to a core each"
-            }
-            Pin::Cores(_) => {
-                plan.worker_cores = listed
-                    .iter()
-                    .copied()
-                    .cycle()
-                    .map(Some)
-                    .take(workers)
-                    .collect();
-                let free = found.allowed.iter().filter(|core| !listed.contains(core));
-                let free: Vec<_> = free.copied().map(Some).take(io_threads).collect();
-                let apart = free.len() == io_threads;
-                if apart {
-                    plan.io_cores = free;
-                }
-                plan.spin = workers <= listed.len() && apart && !metered;
-                "workers pinned as --pin lists"
-            }
-        };
-        plan.why.push_str(verdict);
-        if plan.worker_cores.iter().any(Option::is_some) {
-            let (worker_cores, io_cores) = (show(&plan.worker_cores), show(&plan.io_cores));
-            let spin = match plan.spin {
-                true => "spinning",
-                false if metered => "not spinning, since the quota is below a core for each thread",
-                false if workers > listed.len() => "not spinning, since workers share cores",
-                false => "not spinning, since I/O has no cores apart",
-            };
-            write!(
-                plan.why,
-                " (workers [{worker_cores}], I/O [{io_cores}]), {spin}"
-            )
-            .expect("writing to a String does not fail");
-        }
-        Ok(plan)
+    fn total(self) -> usize {
+        self.workers + self.io + COMMITTER
     }
 }
 
-/// What was found, for [`Plan::why`].
-fn summary(found: &Topology) -> String {
-    let mut text = match found.allowed.is_empty() {
-        true => format!("on {} cores", found.cores),
-        false => format!("on cores [{}]", show_all(&found.allowed)),
+fn reason_not_to_pin(
+    pin: &Pin,
+    topology: &Topology,
+    threads: ThreadCounts,
+) -> Option<&'static str> {
+    match pin {
+        Pin::Cores(_) => None,
+        Pin::Off => Some("not pinned and not spinning, as --pin off asks"),
+        Pin::Auto if topology.allowed.is_empty() => Some(
+            "not pinned and not spinning, since the kernel does not say which cores may be used",
+        ),
+        Pin::Auto if threads.total() > topology.usable() => Some(
+            "not pinned and not spinning, since workers, I/O threads and the committer outnumber \
+             cores",
+        ),
+        Pin::Auto if topology.quota_millicores.is_some() && topology.whole_machine => Some(
+            "not pinned and not spinning, since under a quota with the whole machine's cores \
+             every process like this would pin to the same ones",
+        ),
+        Pin::Auto => None,
+    }
+}
+
+/// The topology, for [`Plan::why`].
+fn summary(topology: &Topology) -> String {
+    let mut text = match topology.allowed.is_empty() {
+        true => format!("on {} cores", topology.cores),
+        false => format!("on cores [{}]", show_all(&topology.allowed)),
     };
-    if let Some(quota) = found.quota_millicores {
+    if let Some(quota) = topology.quota_millicores {
         write!(
             text,
             " with a quota of {}.{:03} cores",
@@ -186,14 +222,14 @@ fn summary(found: &Topology) -> String {
     text
 }
 
-/// The cores listed, if all may be used. Without a mask to hold them against they pass, and
-/// [`pin_current`](crate::cpu::topology::pin_current) tells.
-fn checked(cores: &[usize], found: &Topology) -> Result<Vec<CoreId>, PlanError> {
+/// The cores listed, if all may be used. Without a mask to compare them with they pass, and
+/// [`pin_current`](crate::cpu::topology::pin_current) fails later.
+fn checked(cores: &[usize], topology: &Topology) -> Result<Vec<CoreId>, PlanError> {
     let cores: Vec<CoreId> = cores.iter().map(|&id| CoreId { id }).collect();
-    match cores.iter().find(|core| !found.allowed.contains(core)) {
-        Some(core) if !found.allowed.is_empty() => Err(PlanError::NotAllowed {
+    match cores.iter().find(|core| !topology.allowed.contains(core)) {
+        Some(core) if !topology.allowed.is_empty() => Err(PlanError::NotAllowed {
             core: core.id,
-            allowed: show_all(&found.allowed),
+            allowed: show_all(&topology.allowed),
         }),
         _ => Ok(cores),
     }

@@ -15,103 +15,102 @@ use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
 use tonic::{Response, Status};
 
+use crate::grpc::error::{CallError, ErrorReason};
+use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::limits::{PAGE_BYTES_MAX, PAGE_OUTCOMES_MAX};
 use crate::grpc::proto::{FollowRequest, FollowResponse};
-use crate::grpc::status::{Kind, Refusal};
-use crate::grpc::task_waker::TaskWaker;
-use crate::grpc::{Door, Phase, lookup};
+use crate::grpc::ready_queue::TaskWaker;
+use crate::grpc::{convert, status};
 use crate::ledger::{Archive, ReadError, ReadRange, Record};
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
-use crate::sync::wake_queue::WakeQueue;
 
 /// Metadata of the response: which ledger the sequences belong to.
 const LEDGER_ID: &str = "orders-ledger-id";
-/// What is read at a time, in bytes of text and in outcomes.
-const PAGE_BYTES: usize = 1 << 20;
-const PAGE_OUTCOMES: usize = 4096;
-/// When the readers are busy: how often to ask again, and after how long at
-/// first, twice that each time: two seconds in all.
-const ASKS: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(8);
+/// How often a page is requested while the ledger's readers are busy, and the
+/// pause after the first attempt. It doubles each time: a second in all.
+const READ_ATTEMPTS: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(8);
 
 /// What a call answers with.
 pub(super) type Outcomes = Pin<Box<dyn Stream<Item = Result<FollowResponse, Status>> + Send>>;
 
 struct Follower {
-    door: Arc<Door>,
+    front_end: Arc<FrontEnd>,
     archive: Arc<dyn Archive>,
     task_waker: Arc<TaskWaker>,
-    phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<DrainPhase>,
     page: VecDeque<Arc<Record>>,
     /// The last sequence in the page or before it.
     after: u64,
-    /// Its place among the followers.
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Serves the outcomes after a sequence.
 pub(super) fn serve(
-    door: Arc<Door>,
-    request: FollowRequest,
-    place: OwnedSemaphorePermit,
-) -> Result<Response<Outcomes>, Refusal> {
-    let FollowRequest { after, ledger_id } = request;
-    let Some(archive) = door.admission.archive().cloned() else {
-        return Err(Refusal::closed(GateState::Recovering));
+    front_end: Arc<FrontEnd>,
+    request: &FollowRequest,
+    permit: OwnedSemaphorePermit,
+) -> Result<Response<Outcomes>, CallError> {
+    let Some(archive) = front_end.admission.archive().cloned() else {
+        return Err(status::closed(GateState::Recovering));
     };
-    let ours = archive.ledger_id().to_string();
-    if !ledger_id.is_empty() && ledger_id != ours {
-        return Err(Kind::OtherLedger.because(format!(
-            "the sequence belongs to another ledger: this is {ours}"
-        )));
-    }
-    let (oldest, last) = (archive.oldest_seq(), archive.last_seq());
-    if after > last {
-        return Err(Kind::Ahead
-            .because(format!("the last sequence is {last}"))
-            .number("oldest_seq", oldest)
-            .number("last_seq", last));
-    }
-    if after + 1 < oldest {
-        return Err(pruned(&*archive, after + 1));
-    }
+    check(request, &*archive)?;
+    let ledger_id = archive.ledger_id().to_string();
     let follower = Follower {
         archive,
-        task_waker: door.wakeups.task_waker(),
-        phase: door.phase.subscribe(),
+        task_waker: front_end.task_waker(),
+        phase: front_end.phase(),
         page: VecDeque::new(),
-        after,
-        door,
-        _place: place,
+        after: request.after,
+        front_end,
+        _permit: permit,
     };
     let outcomes: Outcomes = Box::pin(stream::unfold(Some(follower), async |follower| {
         let mut follower = follower?;
         Some(match follower.next().await {
             Ok(response) => (Ok(response), Some(follower)),
-            Err(refusal) => (Err(refusal.status()), None),
+            Err(error) => (Err(error.status()), None),
         })
     }));
     let mut response = Response::new(outcomes);
-    let ours = MetadataValue::try_from(ours).expect("hexadecimal digits are ASCII");
-    response.metadata_mut().insert(LEDGER_ID, ours);
+    let ledger_id = MetadataValue::try_from(ledger_id).expect("hexadecimal digits are ASCII");
+    response.metadata_mut().insert(LEDGER_ID, ledger_id);
     Ok(response)
 }
 
-fn pruned(archive: &dyn Archive, seq: u64) -> Refusal {
-    let oldest = archive.oldest_seq();
-    Refusal::unreadable(&ReadError::Gone { seq, oldest }).number("last_seq", archive.last_seq())
+/// Checks that the ledger has what follows the requested sequence.
+fn check(request: &FollowRequest, archive: &dyn Archive) -> Result<(), CallError> {
+    let FollowRequest { after, ledger_id } = request;
+    let ours = archive.ledger_id().to_string();
+    if !ledger_id.is_empty() && *ledger_id != ours {
+        return Err(ErrorReason::OtherLedger.error(format!(
+            "the sequence belongs to another ledger: this is {ours}"
+        )));
+    }
+    let (oldest, last) = (archive.oldest_seq(), archive.last_seq());
+    if *after > last {
+        return Err(ErrorReason::FeedAhead
+            .error(format!("the last sequence is {last}"))
+            .number("oldest_seq", oldest)
+            .number("last_seq", last));
+    }
+    if after + 1 < oldest {
+        return Err(status::pruned(archive, after + 1));
+    }
+    Ok(())
 }
 
 impl Follower {
-    async fn next(&mut self) -> Result<FollowResponse, Refusal> {
+    async fn next(&mut self) -> Result<FollowResponse, CallError> {
         loop {
             if let Some(record) = self.page.pop_front() {
                 return Ok(FollowResponse {
-                    record: Some(lookup::message(&record)),
+                    record: Some(convert::order_record(&record)),
                 });
             }
-            // Before the look at the end: what was committed until then is sent.
-            let over = *self.phase.borrow_and_update() == Phase::Over;
+            // Read before the last sequence: what was committed until then is sent.
+            let drained = *self.phase.borrow_and_update() == DrainPhase::Drained;
             if self.archive.last_seq() > self.after {
                 self.page = self.read().await?.into();
                 if let Some(last) = self.page.back() {
@@ -119,8 +118,8 @@ impl Follower {
                     continue;
                 }
             }
-            if over {
-                return Err(Refusal::closed(self.door.admission.state()));
+            if drained {
+                return Err(status::closed(self.front_end.admission.state()));
             }
             self.progress().await;
         }
@@ -129,7 +128,7 @@ impl Follower {
     /// Waits until there is something to read, or nothing will come any more.
     async fn progress(&mut self) {
         let Self {
-            door,
+            front_end,
             archive,
             task_waker,
             phase,
@@ -140,43 +139,42 @@ impl Follower {
         let mut watch = None;
         tokio::select! {
             biased;
-            () = task_waker.until(|| {
-                // Watched first, looked then: it may move in between.
-                watch = Some(door.admission.watch(&waker));
+            () = task_waker.wait_for(|| {
+                // Watched first, then checked: it may move in between.
+                watch = Some(front_end.admission.watch(&waker));
                 (archive.last_seq() > *after).then_some(())
             }) => {}
-            _ = phase.wait_for(|phase| *phase == Phase::Over) => {}
+            _ = phase.wait_for(|phase| *phase == DrainPhase::Drained) => {}
         }
     }
 
-    /// The next page; asks again while the readers are busy.
-    async fn read(&self) -> Result<Vec<Arc<Record>>, Refusal> {
-        let mut pause = PAUSE;
-        for ask in 1.. {
-            match self.page().await {
+    /// Reads the next page; tries again while the ledger's readers are busy.
+    async fn read(&self) -> Result<Vec<Arc<Record>>, CallError> {
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            match self.read_page().await {
                 Ok(page) => return Ok(page),
-                Err(ReadError::Busy) if ask < ASKS => {}
-                Err(ReadError::Gone { seq, .. }) => return Err(pruned(&*self.archive, seq)),
-                Err(why) => return Err(Refusal::unreadable(&why)),
+                Err(ReadError::Busy) if attempt < READ_ATTEMPTS => {}
+                Err(ReadError::Gone { seq, .. }) => {
+                    return Err(status::pruned(&*self.archive, seq));
+                }
+                Err(why) => return Err(status::unreadable(&why)),
             }
             sleep(pause).await;
             pause *= 2;
         }
-        unreachable!("it returns at the last ask")
+        unreachable!("it returns after the last attempt")
     }
 
-    async fn page(&self) -> ReadRange {
+    async fn read_page(&self) -> ReadRange {
         let oneshot = Arc::new(Oneshot::new(Some(self.task_waker.waker())));
-        let (reply, wakeups) = (oneshot.clone(), self.door.wakeups.clone());
-        self.archive.read_range(
+        let reply = oneshot.clone();
+        self.front_end.admission.read_range(
             self.after,
-            PAGE_OUTCOMES,
-            PAGE_BYTES,
-            Box::new(move |page| {
-                reply.complete(page);
-                wakeups.flush();
-            }),
+            PAGE_OUTCOMES_MAX,
+            PAGE_BYTES_MAX,
+            move |page| reply.complete(page),
         );
-        self.task_waker.until(|| oneshot.get().cloned()).await
+        self.task_waker.wait_for(|| oneshot.get().cloned()).await
     }
 }

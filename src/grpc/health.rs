@@ -1,5 +1,5 @@
 //! `grpc.health.v1`: the same readiness as `/readyz`, for the server as a whole
-//! and for the one service there is.
+//! and for its one service.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,103 +11,105 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::grpc::status::{Kind, Refusal};
-use crate::grpc::{Door, Phase, SERVICE};
+use crate::grpc::error::{CallError, ErrorReason};
+use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::limits::CallKind;
+use crate::grpc::proto::order_service_server::SERVICE_NAME;
+use crate::grpc::status;
 use crate::pipeline::gate::GateState;
 
 /// The health service.
-pub(super) struct Checks(pub(super) Arc<Door>);
+pub(super) struct HealthCalls(pub(super) Arc<FrontEnd>);
 
-type Watching = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+type Statuses = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
 struct Watcher {
-    door: Arc<Door>,
-    phase: watch::Receiver<Phase>,
+    front_end: Arc<FrontEnd>,
+    phase: watch::Receiver<DrainPhase>,
     /// Whether there is such a service.
     known: bool,
-    told: Option<ServingStatus>,
-    /// Its place among the watchers.
-    _place: OwnedSemaphorePermit,
+    sent: Option<ServingStatus>,
+    _permit: OwnedSemaphorePermit,
 }
 
 #[tonic::async_trait]
-impl Health for Checks {
+impl Health for HealthCalls {
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let service = &request.get_ref().service;
         if !is_known(service) {
-            return Err(Kind::Unknown.because("no service has this name").status());
+            let error = ErrorReason::UnknownOrder.error("no service has this name");
+            return Err(error.status());
         }
-        Ok(Response::new(response(status(&self.0))))
+        Ok(Response::new(response(serving_status(&self.0))))
     }
 
-    type WatchStream = Watching;
+    type WatchStream = Statuses;
 
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
-    ) -> Result<Response<Watching>, Status> {
-        let place = self.0.place(&self.0.watchers, "watchers of health")?;
+    ) -> Result<Response<Statuses>, Status> {
         let watcher = Watcher {
-            door: self.0.clone(),
-            phase: self.0.phase.subscribe(),
+            front_end: self.0.clone(),
+            phase: self.0.phase(),
             known: is_known(&request.get_ref().service),
-            told: None,
-            _place: place,
+            sent: None,
+            _permit: self.0.permits.try_acquire(CallKind::HealthWatch)?,
         };
-        let watching = stream::unfold(Some(watcher), async |watcher| {
+        let statuses = stream::unfold(Some(watcher), async |watcher| {
             let mut watcher = watcher?;
             Some(match watcher.next().await {
                 Ok(status) => (Ok(response(status)), Some(watcher)),
-                Err(status) => (Err(status), None),
+                Err(error) => (Err(error.status()), None),
             })
         });
-        Ok(Response::new(Box::pin(watching)))
+        Ok(Response::new(Box::pin(statuses)))
     }
 }
 
 impl Watcher {
     /// The next status that differs from the last one.
-    async fn next(&mut self) -> Result<ServingStatus, Status> {
+    async fn next(&mut self) -> Result<ServingStatus, CallError> {
         let Self {
-            door,
+            front_end,
             phase,
             known,
-            told,
+            sent,
             ..
         } = self;
-        let task_waker = door.wakeups.task_waker();
-        let (admission, waker) = (&door.admission, task_waker.waker());
+        let task_waker = front_end.task_waker();
+        let (admission, waker) = (&front_end.admission, task_waker.waker());
         let mut watch = None;
-        let changed = task_waker.until(|| {
-            // Watched first, looked then: it may change in between.
+        let changed = task_waker.wait_for(|| {
+            // Watched first, then checked: it may change in between.
             watch = Some(admission.watch_state(&waker));
             let status = if *known {
-                status(door)
+                serving_status(front_end)
             } else {
                 ServingStatus::ServiceUnknown
             };
-            (told.replace(status) != Some(status)).then_some(status)
+            (sent.replace(status) != Some(status)).then_some(status)
         });
         tokio::select! {
             biased;
             status = changed => Ok(status),
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
+            _ = phase.wait_for(|phase| *phase != DrainPhase::Serving) => {
                 // A drain, or a ledger that has failed: the gate knows.
-                Err(Refusal::closed(admission.state()).status())
+                Err(status::closed(admission.state()))
             }
         }
     }
 }
 
 fn is_known(service: &str) -> bool {
-    service.is_empty() || service == SERVICE
+    service.is_empty() || service == SERVICE_NAME
 }
 
-fn status(door: &Door) -> ServingStatus {
-    match door.admission.state() {
+fn serving_status(front_end: &FrontEnd) -> ServingStatus {
+    match front_end.admission.state() {
         GateState::Open => ServingStatus::Serving,
         _ => ServingStatus::NotServing,
     }

@@ -1,21 +1,19 @@
 //! Which ledger a sequence belongs to.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 
 /// Tells one ledger from all others: sequences of two can't be compared. A
-/// journal keeps it with its files, the memory ledger makes one a start.
+/// journal stores it beside its segments; the memory ledger draws a new one at
+/// every start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LedgerId(pub(super) [u8; 16]);
 
 impl LedgerId {
-    /// A new one, from the source that seeds the standard library's hash maps,
-    /// which draws on the operating system's random numbers.
-    pub fn random() -> Self {
-        let seed = RandomState::new();
+    /// # Panics
+    /// If the operating system has no random numbers.
+    pub(crate) fn random() -> Self {
         let mut id = [0; 16];
-        id[..8].copy_from_slice(&seed.hash_one(0_u8).to_le_bytes());
-        id[8..].copy_from_slice(&seed.hash_one(1_u8).to_le_bytes());
+        getrandom::fill(&mut id).expect("the system has random numbers");
         Self(id)
     }
 }

@@ -1,10 +1,10 @@
-//! The journal's figures, there only while there is a journal.
+//! The journal's figures, present only with a journal.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metrics::Histogram;
+use crate::metrics::histogram::Histogram;
 
-/// What the journal measures of itself: made by it, read by scrapes.
+/// What the journal measures: written by it, read by scrapes.
 #[derive(Debug)]
 pub struct JournalMetrics {
     /// Write and fdatasync of a batch, a batch each. Written by the ledger
@@ -17,7 +17,6 @@ pub struct JournalMetrics {
 }
 
 impl JournalMetrics {
-    /// All at zero.
     pub const fn new() -> Self {
         Self {
             commit: Histogram::of_durations(),
@@ -26,12 +25,10 @@ impl JournalMetrics {
         }
     }
 
-    /// Bytes that the segments take on disk.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Sets them, from any thread.
     pub fn set_bytes(&self, bytes: u64) {
         self.bytes.store(bytes, Ordering::Relaxed);
     }

@@ -1,12 +1,12 @@
 //! The label values, all known at compile time: a value is an index into a table, never a string
-//! that has to be looked up. What stands here bounds the number of series.
+//! that has to be looked up. The tables here bound the number of series.
 
-/// A label, or a pair of them, whose values can be counted off.
+/// A label, or a pair of them, with a fixed number of values.
 pub trait Label: Copy {
     /// How many values there are.
     const COUNT: usize;
 
-    /// The value's place, below [`COUNT`](Self::COUNT).
+    /// The value's index, below [`COUNT`](Self::COUNT).
     fn index(self) -> usize;
 }
 
@@ -42,7 +42,7 @@ macro_rules! label {
 }
 
 label! {
-    /// Why a submission was turned away: `orders_rejected{reason}`.
+    /// Why a submission was rejected: `orders_rejected{reason}`.
     Reason {
         /// No slot or no bytes left in the intake queue.
         Full = "full",
@@ -138,9 +138,9 @@ impl StatusLabel {
     /// The label of a status code.
     #[inline]
     pub fn of(status: u16) -> Self {
-        let place = STATUSES.partition_point(|(known, _)| *known < status);
-        match STATUSES.get(place) {
-            Some((known, _)) if *known == status => Self(place as u8),
+        let index = STATUSES.partition_point(|(known, _)| *known < status);
+        match STATUSES.get(index) {
+            Some((known, _)) if *known == status => Self(index as u8),
             _ => Self(STATUSES.len() as u8),
         }
     }

@@ -1,22 +1,22 @@
-//! Keyed 128-bit hashes, which stand for ids and contents in the index instead of the orders.
+//! Keyed 128-bit hashes that represent ids and contents in claims and window.
 //!
 //! A client picks the bytes that are hashed, so the hash is keyed (SipHash-1-3 with 128 bits of
 //! output, Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) with a key that lives
-//! only in this process: nobody outside can look for two inputs with the same hash, and equality
-//! of hashes may be taken for equality.
+//! only in this process: no client can search for two inputs with the same hash, and equal hashes
+//! may be taken for equal inputs.
 //!
 //! Contents are sets of members, so their hashes must not depend on order: each member is hashed
-//! by itself and the hashes are added modulo 2^128 (Bellare and Micciancio, "A New Paradigm for
+//! alone and the hashes are added modulo 2^128 (Bellare and Micciancio, "A New Paradigm for
 //! Collision-Free Hashing", 1997, and Clarke et al., "Incremental Multiset Hash Functions", 2003).
-//! Under a secret key this is sound. To whoever doesn't know the key, the hashes of different
-//! members are independent random numbers. If two contents differ, then a member of one isn't in
-//! the other; names are unique, so that member's random number stands in the difference of the two
-//! sums once and not a multiple of times that could cancel it, and the difference is zero with
-//! probability 2^-128. The known attack on such sums (Wagner's generalized birthday, 2002) chooses
+//! Under a secret key this is sound. Without the key, the hashes of different members are
+//! independent random numbers. If two contents differ, then a member of one isn't in the other;
+//! names are unique, so that member's random number is in the difference of the two sums once and
+//! not a multiple of times that could cancel it, and the difference is zero with probability
+//! 2^-128. The known attack on such sums (Wagner's generalized birthday, 2002) chooses
 //! members by their hashes, and these, or the sums, never leave the process.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::Hasher;
 
 use rust_decimal::Decimal;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -25,9 +25,9 @@ use crate::order::id::OrderId;
 
 /// The secret key of a process' hashes. Hashes under different keys can't be compared.
 ///
-/// It is four keys in truth, one for each kind of input and derived from the one given, so that
-/// an id, a name, a member and a value never share a hash. Each is kept as the hasher's first
-/// state; no thread local is read after [`HashKey::random`].
+/// It holds four keys, one for each kind of input and derived from the one given, so that
+/// an id, a name, a member and a value never share a hash. Each is kept as a hasher's initial
+/// state.
 #[derive(Clone)]
 pub struct HashKey {
     ids: SipHasher13,
@@ -37,13 +37,13 @@ pub struct HashKey {
 }
 
 impl HashKey {
-    /// A new key from the source that seeds the standard library's hash maps, which draws on the
-    /// operating system's random numbers.
+    /// A new key from the operating system's random numbers (getrandom(2)).
+    ///
+    /// # Panics
+    /// If the system has none: a predictable key would let clients choose colliding ids.
     pub fn random() -> Self {
-        let seed = RandomState::new();
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&seed.hash_one(0u8).to_le_bytes());
-        bytes[8..].copy_from_slice(&seed.hash_one(1u8).to_le_bytes());
+        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
         Self::from_bytes(bytes)
     }
 
@@ -89,7 +89,7 @@ impl HashKey {
     }
 }
 
-/// Says nothing of the key: it must not end up in a log.
+/// Hides the key: it must not end up in a log.
 impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashKey(secret)")

@@ -21,15 +21,7 @@ const ALPHABET: [bool; 256] = {
     alphabet
 };
 
-/// An order's id: 1 to [`ID_LEN_MAX`] characters of `A-Z a-z 0-9 _ -`.
-///
-/// ```
-/// use order_processor::order::OrderId;
-///
-/// let id = OrderId::parse("ord-001").unwrap();
-/// assert_eq!(id.as_str(), "ord-001");
-/// assert!(OrderId::parse("ord 001").is_err());
-/// ```
+/// An order's id: 1 to 64 characters of `A-Z a-z 0-9 _ -`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OrderId {
     /// Zero past `len`: the derived equality compares whole arrays.
@@ -48,10 +40,10 @@ pub enum InvalidId {
     Character {
         /// The first such character.
         character: char,
-        /// Where it stands in the id, from 0.
+        /// Its byte offset in the id, from 0.
         offset: usize,
     },
-    /// More than [`ID_LEN_MAX`] characters.
+    /// More than 64 characters.
     #[error("has {len} characters, {ID_LEN_MAX} at most are allowed")]
     TooLong {
         /// How many there are.
@@ -64,7 +56,7 @@ impl OrderId {
     ///
     /// # Errors
     /// [`InvalidId`] names the first rule that `text` breaks.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidId> {
         if text.is_empty() {
             return Err(InvalidId::Empty);
         }
@@ -135,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ascii_character_is_judged() {
+    fn every_ascii_character_is_checked() {
         let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
         for byte in 0..128u8 {
             let character = char::from(byte);

@@ -1,49 +1,18 @@
-//! Why a body is no order, in words for whoever sent it.
-
-use std::fmt;
+//! Why a body is no order, in words for the client that sent it.
 
 use thiserror::Error;
 
 use crate::order::decimal::InvalidDecimal;
 use crate::order::id::InvalidId;
-use crate::order::layout::DEPTH_MAX;
+use crate::order::text_position::TextPosition;
+
+/// How deep objects and arrays may be nested; the order itself is the first.
+pub(super) const DEPTH_MAX: usize = 32;
 
 /// Most characters of a name that an error repeats.
 const NAME_SHOWN_MAX: usize = 64;
 
-/// A place in the text that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// The line, from 1.
-    pub line: usize,
-    /// The byte in the line, from 1; where a text ends too early, its last byte (0 in an empty
-    /// line).
-    pub column: usize,
-}
-
-impl Position {
-    /// The place of the byte at `offset`; the end if there is none.
-    #[cold]
-    pub(super) fn of(text: &[u8], offset: usize) -> Self {
-        let before = &text[..offset.min(text.len())];
-        let line_start = before
-            .iter()
-            .rposition(|&b| b == b'\n')
-            .map_or(0, |newline| newline + 1);
-        Self {
-            line: 1 + before.iter().filter(|&&b| b == b'\n').count(),
-            column: before.len() - line_start + 1,
-        }
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {} column {}", self.line, self.column)
-    }
-}
-
-/// Why a body is no order. The text names the member, or the place in the body.
+/// Why a body is no order. The text names the member, or the position in the body.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Invalid {
@@ -54,7 +23,7 @@ pub enum Invalid {
     #[error("the text is not UTF-8 at {at}")]
     Utf8 {
         /// The first byte that isn't.
-        at: Position,
+        at: TextPosition,
     },
     /// Not JSON (RFC 8259).
     #[error("invalid JSON: {detail} at {at}")]
@@ -62,25 +31,25 @@ pub enum Invalid {
         /// What was expected or is wrong, in `serde_json`'s words.
         detail: String,
         /// Where it was noticed.
-        at: Position,
+        at: TextPosition,
     },
     /// JSON perhaps, but no object.
     #[error("expected a JSON object at {at}")]
     NotAnObject {
         /// The first byte that isn't white space.
-        at: Position,
+        at: TextPosition,
     },
     /// Objects and arrays nested deeper than [`DEPTH_MAX`], the order itself included.
     #[error("nested deeper than {DEPTH_MAX} at {at}")]
     TooDeep {
         /// The bracket that goes too deep.
-        at: Position,
+        at: TextPosition,
     },
     /// An escaped half of a UTF-16 surrogate pair without the other half, which is no character.
     #[error("invalid escape: half a surrogate pair at {at}")]
     LoneSurrogate {
         /// Its backslash.
-        at: Position,
+        at: TextPosition,
     },
     /// A name that an object has twice, once escapes are resolved.
     #[error("duplicate member name {name:?} at {at}")]
@@ -90,7 +59,7 @@ pub enum Invalid {
         /// How deep its object is; 1 is the order itself.
         depth: usize,
         /// The second occurrence.
-        at: Position,
+        at: TextPosition,
     },
     /// A member that every order needs is missing.
     #[error("the member {field:?} is missing")]
@@ -133,7 +102,7 @@ impl Invalid {
     }
 
     #[cold]
-    pub(super) fn duplicate(name: &str, depth: usize, at: Position) -> Self {
+    pub(super) fn duplicate(name: &str, depth: usize, at: TextPosition) -> Self {
         Self::Duplicate {
             name: name.chars().take(NAME_SHOWN_MAX).collect(),
             depth,
@@ -145,7 +114,7 @@ impl Invalid {
 impl From<serde_json::Error> for Invalid {
     #[cold]
     fn from(error: serde_json::Error) -> Self {
-        let at = Position {
+        let at = TextPosition {
             line: error.line(),
             column: error.column(),
         };

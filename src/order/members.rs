@@ -1,9 +1,9 @@
 //! Reads an order's members out of a JSON object.
 //!
-//! `serde_json` walks the object and lends each name and value as the text that it is
-//! ([`RawValue`]), which it checks against the whole grammar without building a tree and, for raw
-//! text, without recursion: its open brackets stand on the heap. Then [`Layout`] goes over the same
-//! text for the rules that are ours.
+//! `serde_json` visits the object and lends each name and value as text ([`RawValue`]), which it
+//! checks against the whole grammar without building a tree and, for raw text, without recursion:
+//! its open brackets are on the heap. Then [`Minifier`] passes over the same text for the rules that
+//! are ours.
 
 use std::fmt;
 
@@ -15,8 +15,9 @@ use serde_json::value::RawValue;
 use crate::order::decimal;
 use crate::order::hash::HashKey;
 use crate::order::id::OrderId;
-use crate::order::invalid::{Invalid, Position};
-use crate::order::layout::{Layout, unquote};
+use crate::order::invalid::Invalid;
+use crate::order::minify::{Minifier, unquote};
+use crate::order::text_position::TextPosition;
 
 /// What is known of an order while its members are read.
 pub(super) struct Members<'a> {
@@ -25,40 +26,39 @@ pub(super) struct Members<'a> {
     pub(super) value: Option<Decimal>,
     /// The sum of the hashes of the members but `id` and `value`.
     pub(super) others: u128,
-    layout: Layout<'a>,
+    minifier: Minifier<'a>,
     text: &'a str,
     key: &'a HashKey,
-    /// Told the id's hash as soon as it is read.
-    id_read: &'a dyn Fn(u128),
-    /// Why reading stopped; `serde_json`'s error type has no room for it.
+    /// Called with the id's hash as soon as it is read.
+    on_id: &'a dyn Fn(u128),
+    /// Why reading stopped; `serde_json`'s error type can't carry it.
     invalid: Option<Invalid>,
 }
 
 impl<'a> Members<'a> {
-    /// Nothing known yet, to be read from `text`; `stripped` is empty or begins an order's JSON
+    /// Nothing known yet, to be read from `text`; `minified` is empty or begins an order's JSON
     /// with an open brace and members.
     pub(super) fn new(
         text: &'a str,
         key: &'a HashKey,
-        stripped: String,
-        id_read: &'a dyn Fn(u128),
+        minified: String,
+        on_id: &'a dyn Fn(u128),
     ) -> Self {
         Self {
             id: None,
             value: None,
             others: 0,
-            layout: Layout::new(text, key, stripped),
+            minifier: Minifier::new(text, key, minified),
             text,
             key,
-            id_read,
+            on_id,
             invalid: None,
         }
     }
 
-    /// Takes note of the id.
-    pub(super) fn identify(&mut self, id: OrderId) {
+    pub(super) fn set_id(&mut self, id: OrderId) {
         let hash = self.key.id(&id);
-        (self.id_read)(hash);
+        (self.on_id)(hash);
         self.id = Some((id, hash));
     }
 
@@ -72,7 +72,7 @@ impl<'a> Members<'a> {
             None => return Err(Invalid::Empty),
             Some(at) if self.text.as_bytes()[at] != b'{' => {
                 return Err(Invalid::NotAnObject {
-                    at: Position::of(self.text.as_bytes(), at),
+                    at: TextPosition::of(self.text.as_bytes(), at),
                 });
             }
             Some(_) => {}
@@ -89,45 +89,47 @@ impl<'a> Members<'a> {
 
     /// The order's text, its closing brace included.
     pub(super) fn into_json(self) -> Box<str> {
-        let mut json = self.layout.into_stripped();
+        let mut json = self.minifier.into_minified();
         json.push('}');
         json.into_boxed_str()
     }
 
     fn member(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
         let name_at = self.offset(name);
-        let separator = if self.layout.stripped().is_empty() {
+        let separator = if self.minifier.minified().is_empty() {
             '{'
         } else {
             ','
         };
-        self.layout.stripped().push(separator);
-        self.layout.value(name_at..name_at + name.len())?;
-        self.layout.stripped().push(':');
+        self.minifier.minified().push(separator);
+        self.minifier.value(name_at..name_at + name.len())?;
+        self.minifier.minified().push(':');
 
         let name = unquote(name)?;
         let value_at = self.offset(value);
         let value_range = value_at..value_at + value.len();
         match &*name {
-            "id" | "value" if self.has(&name) => {
-                Err(Invalid::duplicate(&name, 1, self.layout.position(name_at)))
-            }
+            "id" | "value" if self.has(&name) => Err(Invalid::duplicate(
+                &name,
+                1,
+                self.minifier.position(name_at),
+            )),
             "id" => {
-                self.layout.value(value_range)?;
-                self.identify(read_id(value)?);
+                self.minifier.value(value_range)?;
+                self.set_id(read_id(value)?);
                 Ok(())
             }
             "value" => {
-                self.layout.value(value_range)?;
+                self.minifier.value(value_range)?;
                 self.value = Some(read_value(value)?);
                 Ok(())
             }
             name => {
                 let hash = self.key.name(name);
-                self.layout.name(hash, name, name_at)?;
-                let start = self.layout.stripped().len();
-                self.layout.value(value_range)?;
-                let value = &self.layout.stripped()[start..];
+                self.minifier.name(hash, name, name_at)?;
+                let start = self.minifier.minified().len();
+                self.minifier.value(value_range)?;
+                let value = &self.minifier.minified()[start..];
                 self.others = self.others.wrapping_add(self.key.member(hash, value));
                 Ok(())
             }

@@ -1,16 +1,16 @@
-//! Which member names the open objects of a text have shown so far, so that a second one is found
-//! at any depth, in time that doesn't grow with the number of names.
+//! The member names seen so far in the open objects of a text, so that a duplicate is found at any
+//! depth, in time that doesn't grow with the number of names.
 //!
 //! A name is known by its keyed 128-bit hash alone (see [`hash`](crate::order::hash) for why that is
-//! enough). Most objects are small: their names stand on a stack and are compared one by one. An
+//! enough). Most objects are small: their names are on a stack and compared one by one. An
 //! object with more moves its names to a hash set, where the object's serial number, mixed in,
-//! keeps objects apart. The set needs no hashing of its own and no thread local, and nobody who
-//! doesn't know the key can aim at one bucket.
+//! keeps objects apart. The set needs no hashing of its own and no thread local, and without the
+//! key a client can't aim at one bucket.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Up to so many names of one object are compared one by one.
+/// Up to this many names of one object are compared one by one.
 const COMPARED_MAX: usize = 16;
 
 /// What [`Names`] needs to know of one open object.
@@ -71,7 +71,7 @@ impl Names {
     }
 }
 
-/// Passes on 64 bits of a number that is a hash already.
+/// Returns 64 bits of a number that is already a hash.
 #[derive(Debug, Default)]
 struct AlreadyHashed(u64);
 

@@ -1,4 +1,4 @@
-//! An order's text taken apart again, for a door that sends it in fields.
+//! An order's text split into fields again, for a front end that sends it so.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::order::layout::unquote;
+use crate::order::minify::unquote;
 
-/// What [`Order::from_parts`](crate::order::Order::from_parts) took, or would have taken.
+/// What [`Order::from_parts`](crate::order::Order::from_parts) takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// The value as it was written, without quotes.
-    pub value: String,
+    pub(crate) value: String,
     /// The other members as a JSON object, in their order; empty if there are none.
-    pub others: String,
+    pub(crate) others: String,
 }
 
 impl Parts {
-    /// The parts of an order's text as [`Order::json`](crate::order::Order::json) has it. Of a text that
-    /// is no order, what was read until then: such a text is not committed.
-    pub fn of(json: &str) -> Self {
+    /// The parts of an order's text as [`Order::json`](crate::order::Order::json) has it. For
+    /// a text that is no order, the parts read before the error: such a text is not committed.
+    pub(crate) fn of(json: &str) -> Self {
         let mut parts = Self::default();
         let mut json = serde_json::Deserializer::from_str(json);
         let _ = (&mut json).deserialize_map(&mut parts);

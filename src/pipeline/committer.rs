@@ -1,171 +1,226 @@
 //! The committer: the one thread that owns the ledger's write side.
 //!
-//! It takes all that has been evaluated, hands it to the ledger as one batch, and
-//! passes the receipts on: window, metrics, claims, answers, those who watch
-//! for progress, and one flush of the doors a batch. What arrives during one
-//! commit is the next batch.
+//! It takes all orders that have been evaluated, hands them to the ledger as one
+//! batch, and publishes the completions: window, metrics, claims, answers, watchers
+//! of progress, and one flush of the wake queues a batch. What arrives during one
+//! commit is the next batch (group commit).
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::dedupe::window::Known;
-use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Outcome, Receipt, Status};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, Outcome, Status};
 use crate::metrics::WithdrawReason;
 use crate::pipeline::answer::{Answer, Withdrawal};
-use crate::pipeline::gate::{Gate, GateState};
+use crate::pipeline::evaluated::Evaluated;
+use crate::pipeline::gate::GateState;
+use crate::pipeline::in_flight::cost;
 use crate::pipeline::processor::Verdict;
+use crate::pipeline::shared::{Pipeline, UNPOISONED};
 use crate::pipeline::window_monitor::WindowMonitor;
-use crate::pipeline::{Evaluated, Fault, Pipeline, cost};
 use crate::sync::parking::{Dequeue, Urgency};
 
 /// Runs the committer until the pipeline is closed.
 pub(crate) fn run(
     pipeline: &Pipeline,
-    mut ledger: Box<dyn Ledger<Evaluated>>,
-    on_fault: &dyn Fn(Fault),
+    ledger: Box<dyn Ledger<Evaluated>>,
+    on_fault: &dyn Fn(LedgerFailed),
 ) {
-    let mut batch = Vec::new();
-    let mut receipts = Vec::new();
-    let mut back = Vec::new();
-    // Whether the ledger has failed: it is not asked any more.
-    let mut dead = false;
+    let mut monitor = WindowMonitor::new(pipeline.window_reach);
+    let mut committer = Committer {
+        pipeline,
+        ledger,
+        on_fault,
+        failed: false,
+        batch: Vec::new(),
+        completions: Vec::new(),
+    };
     let mut last = Urgency::Now;
-    let mut reach = WindowMonitor::new(pipeline.window_reach);
     loop {
-        let next = pipeline.committer.next(0, last, || {
-            if !dead && let Err(why) = ledger.receipts(&mut receipts) {
-                dead = true;
-                fail(pipeline, &why, on_fault);
-            }
-            if pipeline.is_force_draining() {
-                ledger.take_back(&mut back);
-                back.drain(..)
-                    .for_each(|evaluated: Evaluated| pipeline.take_back(evaluated.into_job()));
-            }
-            let room = if dead { usize::MAX } else { ledger.room() };
-            if pipeline.gate.shed(!dead && ledger.is_full()) {
-                pipeline.wake_queues.flush();
-            }
-            let mut taken = false;
-            while batch.len() < room
-                && let Some(evaluated) = pipeline.evaluated.pop()
-            {
-                taken = true;
-                if dead {
-                    pipeline.withdraw(&evaluated.into_job(), Withdrawal::Ledger);
-                } else {
-                    batch.extend(admit(pipeline, evaluated));
-                }
-            }
-            if taken || !receipts.is_empty() {
-                return Dequeue::Item(taken, false);
-            }
-            if pipeline.closed.load(Ordering::Acquire) {
-                Dequeue::Closed
-            } else {
-                Dequeue::Empty
-            }
-        });
+        let next = pipeline.committer.next(0, last, || committer.poll());
         let Some(taken) = next.item else { return };
         if taken {
-            pipeline.room.notify(Urgency::Now);
+            pipeline.commit_space.notify(Urgency::Now);
         }
-        if !batch.is_empty() {
-            let somebody_waits = batch
-                .iter()
-                .any(|evaluated| evaluated.job.waiter.urgency() == Urgency::Now);
-            last = if somebody_waits {
-                Urgency::Now
-            } else {
-                Urgency::Deferred
-            };
-            ledger.append(&mut batch);
-            if let Err(why) = ledger.receipts(&mut receipts) {
-                dead = true;
-                fail(pipeline, &why, on_fault);
-            }
+        if let Some(urgency) = committer.append() {
+            last = urgency;
         }
-        publish(pipeline, &mut receipts);
-        reach.look(&pipeline.window, Instant::now());
+        committer.publish();
+        monitor.check(&pipeline.window, Instant::now());
         pipeline.progress.notify();
         pipeline.wake_queues.flush();
     }
 }
 
-/// Lets an order into the batch, unless it was withdrawn or is to be.
-fn admit(pipeline: &Pipeline, evaluated: Evaluated) -> Option<Evaluated> {
-    if let Verdict::Retry(reason) = &evaluated.verdict {
-        if evaluated.job.kept {
-            pipeline.backlog.again(evaluated.into_job()); // it was promised an outcome
+struct Committer<'a> {
+    pipeline: &'a Pipeline,
+    ledger: Box<dyn Ledger<Evaluated>>,
+    on_fault: &'a dyn Fn(LedgerFailed),
+    /// The ledger has failed: it is not called any more.
+    failed: bool,
+    /// The next batch.
+    batch: Vec<Evaluated>,
+    completions: Vec<Completion<Evaluated>>,
+}
+
+impl Committer<'_> {
+    /// Collects completions and the next batch; the item says whether the commit
+    /// queue was popped.
+    fn poll(&mut self) -> Dequeue<bool> {
+        let pipeline = self.pipeline;
+        if !self.failed {
+            self.collect_completions();
+        }
+        if pipeline.is_force_draining() {
+            self.reclaim();
+        }
+        let free = if self.failed {
+            usize::MAX
+        } else {
+            self.ledger.capacity_left()
+        };
+        if pipeline.gate.shed(!self.failed && self.ledger.is_full()) {
+            pipeline.wake_queues.flush();
+        }
+        let mut taken = false;
+        while self.batch.len() < free
+            && let Some(evaluated) = pipeline.commit_queue.pop()
+        {
+            taken = true;
+            if self.failed {
+                pipeline.withdraw(&evaluated.job, Withdrawal::Ledger);
+            } else {
+                self.batch.extend(admit(pipeline, evaluated));
+            }
+        }
+        if taken || !self.completions.is_empty() {
+            Dequeue::Item(taken, false)
+        } else if pipeline.is_closed() {
+            Dequeue::Closed
+        } else {
+            Dequeue::Empty
+        }
+    }
+
+    /// Hands the batch to the ledger; how urgent its orders were, if there were
+    /// any.
+    fn append(&mut self) -> Option<Urgency> {
+        if self.batch.is_empty() {
             return None;
         }
-        let why = Withdrawal::Retry(reason.clone());
-        pipeline.withdraw(&evaluated.into_job(), why);
+        let urgent = self
+            .batch
+            .iter()
+            .any(|evaluated| evaluated.job.waiter.urgency() == Urgency::Now);
+        self.ledger.append(&mut self.batch);
+        self.collect_completions();
+        Some(if urgent {
+            Urgency::Now
+        } else {
+            Urgency::Deferred
+        })
+    }
+
+    fn collect_completions(&mut self) {
+        if let Err(why) = self.ledger.completions(&mut self.completions) {
+            self.failed = true;
+            self.pipeline.gate.close(GateState::LedgerDown);
+            self.pipeline.wake_queues.flush();
+            (self.on_fault)(why);
+        }
+    }
+
+    /// Takes back what the ledger can't write, for the force drain to find.
+    fn reclaim(&mut self) {
+        let mut unwritten = Vec::new();
+        self.ledger.reclaim(&mut unwritten);
+        for Evaluated { job, .. } in unwritten {
+            if self.pipeline.claims.take_back(job.claim) {
+                self.pipeline.pending_queue.put(job);
+            }
+        }
+    }
+
+    /// Makes committed outcomes known: first to the window and the metrics, then
+    /// to the submitters.
+    fn publish(&mut self) {
+        if self.completions.is_empty() {
+            return;
+        }
+        let pipeline = self.pipeline;
+        let now = Instant::now();
+        let (mut orders, mut bytes) = (0, 0);
+        let mut settled_seq = None;
+        for Completion { item, result } in self.completions.drain(..) {
+            if let CommitResult::Committed { seq, .. } = result {
+                settled_seq = Some(seq);
+            }
+            let answer = record(pipeline, &item, result, now);
+            let job = item.job;
+            orders += 1;
+            bytes += cost(&job.order);
+            let waiters = match answer {
+                Answer::Committed(_) => {
+                    if job.pending {
+                        pipeline.pending_queue.committed();
+                    }
+                    pipeline.claims.finish(job.claim).waiters
+                }
+                Answer::Withdrawn(_) => {
+                    // Under the lock, for `take_pending`.
+                    let mut pending = pipeline.withdrawn_pending.lock().expect(UNPOISONED);
+                    let ended = pipeline.claims.finish(job.claim);
+                    if ended.acked {
+                        // The next start finds out whether it was committed.
+                        pending.push(job.clone());
+                    }
+                    ended.waiters
+                }
+            };
+            for waiter in waiters {
+                waiter.complete(answer.clone());
+            }
+            job.waiter.complete(answer);
+        }
+        if let Some(seq) = settled_seq {
+            pipeline.settle(seq);
+        }
+        pipeline.gate.leave(orders, bytes);
+        pipeline.throughput.count(orders, now);
+    }
+}
+
+/// Lets an order into the batch, unless it was withdrawn or is to be.
+fn admit(pipeline: &Pipeline, evaluated: Evaluated) -> Option<Evaluated> {
+    let job = &evaluated.job;
+    if let Verdict::Retry(reason) = &evaluated.verdict {
+        if job.pending {
+            pipeline.pending_queue.retry(evaluated.job); // it must get an outcome
+        } else {
+            pipeline.withdraw(job, Withdrawal::Retry(reason.clone()));
+        }
         return None;
     }
-    // The claim decides between commit and drain deadline: past this line the
-    // order can't be withdrawn, and a withdrawn one doesn't get past it.
-    if !pipeline.claims.begin_commit(evaluated.job.claim) {
-        pipeline.withdraw(&evaluated.into_job(), Withdrawal::Drain);
+    // The claim decides between commit and force drain: past this line the order
+    // can't be withdrawn, and a withdrawn one doesn't get past it.
+    if !pipeline.claims.begin_commit(job.claim) {
+        pipeline.withdraw(job, Withdrawal::Drain);
         return None;
     }
     Some(evaluated)
 }
 
-/// Makes committed outcomes known: first to the window and the metrics, then
-/// to those who wait.
-fn publish(pipeline: &Pipeline, receipts: &mut Vec<Receipt<Evaluated>>) {
-    if receipts.is_empty() {
-        return;
-    }
-    let now = Instant::now();
-    let mut leaving = Leaving {
-        gate: &pipeline.gate,
-        orders: 0,
-        bytes: 0,
-    };
-    let mut settled_seq = None;
-    for Receipt { item, result } in receipts.drain(..) {
-        if let CommitResult::Committed { seq, .. } = result {
-            settled_seq = Some(seq);
-        }
-        let answer = record(pipeline, &item, result, now);
-        let job = item.into_job();
-        leaving.orders += 1;
-        leaving.bytes += cost(&job.order);
-        let ended = match answer {
-            Answer::Committed(_) => pipeline.claims.finish(job.claim),
-            // The next start finds out whether it is there.
-            Answer::Withdrawn(_) => pipeline.end_in_doubt(&job),
-        };
-        if job.kept && matches!(answer, Answer::Committed(_)) {
-            pipeline.backlog.committed();
-        }
-        for waiter in ended.waiters {
-            waiter.complete(answer.clone());
-        }
-        job.waiter.complete(answer);
-    }
-    if let Some(seq) = settled_seq {
-        // Pairs with the Acquire load in `settled_seq`.
-        pipeline.settled_seq.store(seq, Ordering::Release);
-    }
-    pipeline.throughput.count(leaving.orders, now);
-}
-
-/// Enters an outcome into the window and the metrics, while its claim stands;
-/// answers what its submitter hears.
+/// Enters an outcome into the window and the metrics, while its claim is held;
+/// returns the submitter's answer.
 fn record(pipeline: &Pipeline, item: &Evaluated, result: CommitResult, now: Instant) -> Answer {
     let job = &item.job;
     let metrics = &pipeline.metrics.ledger;
     match result {
         CommitResult::Committed { seq, at } => {
             let status = item.status();
-            let content = job.order.content_hash();
             let known = Known {
                 seq,
                 status,
-                content,
+                content: job.order.content_hash(),
             };
             pipeline.window.insert(job.order.id_hash(), known, at);
             match status {
@@ -185,7 +240,6 @@ fn record(pipeline: &Pipeline, item: &Evaluated, result: CommitResult, now: Inst
             })
         }
         CommitResult::AlreadyThere(outcome) => {
-            // Not settled, and not reached: see there.
             pipeline.metrics.admission.duplicate.inc();
             Answer::Committed(outcome)
         }
@@ -194,24 +248,4 @@ fn record(pipeline: &Pipeline, item: &Evaluated, result: CommitResult, now: Inst
             Answer::Withdrawn(Withdrawal::Ledger)
         }
     }
-}
-
-/// Orders that have ended, let out of the gate together: also if the one behind
-/// them panics.
-struct Leaving<'a> {
-    gate: &'a Gate,
-    orders: u64,
-    bytes: u64,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.gate.leave(self.orders, self.bytes);
-    }
-}
-
-fn fail(pipeline: &Pipeline, why: &LedgerFailed, on_fault: &dyn Fn(Fault)) {
-    pipeline.gate.close(GateState::LedgerDown);
-    pipeline.wake_queues.flush();
-    on_fault(Fault::Ledger(why.to_string()));
 }

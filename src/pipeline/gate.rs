@@ -2,7 +2,7 @@
 //! bytes, are inside.
 //!
 //! Going in is one atomic addition on one word that holds both counts, then a
-//! look at the state; so closing the gate and then finding the word at zero
+//! load of the state; so closing the gate and then finding the word at zero
 //! means that nothing is inside and nothing will be.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
@@ -20,11 +20,11 @@ const BYTES_BITS: u32 = 38;
 const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
 /// Orders above them: up to 67 million.
 const ONE_ORDER: u64 = 1 << BYTES_BITS;
-/// The largest byte limit, which leaves room for one order too many per thread
+/// The largest byte limit, which leaves space for one order too many per thread
 /// to be counted before it is refused.
 pub(crate) const BYTES_MAX: u64 = 1 << 37;
 
-/// What the gate says to an order.
+/// Whether orders are taken, or why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum GateState {
@@ -40,21 +40,20 @@ pub enum GateState {
     LedgerFull = 4,
 }
 
-/// Why an order stays outside.
+/// Why an order was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The gate isn't open.
     Closed(GateState),
-    /// There is no room for so many bytes.
+    /// It would be too many bytes.
     Bytes,
-    /// There is no room for one more order.
+    /// It would be one order too many.
     Orders,
 }
 
-/// The gate.
 pub struct Gate {
     /// Orders and bytes inside. Added to by admissions, subtracted from by
-    /// whoever ends an order (the committer, a batch at a time).
+    /// the thread that ends an order (the committer, a batch at a time).
     inside: CachePadded<AtomicU64>,
     state: CachePadded<AtomicU8>,
     /// The ledger is open but has no space. Written by the committer.
@@ -63,7 +62,7 @@ pub struct Gate {
     orders_max: u64,
     /// The thread that drains, written before the state says so.
     drainer: OnceLock<Thread>,
-    /// Who waits for another state; told by whoever brings it about.
+    /// Watchers of the state.
     pub(crate) changed: Arc<WatchList>,
 }
 
@@ -87,8 +86,8 @@ impl Gate {
     /// # Errors
     /// When the gate is closed, or when it would be too many bytes or orders.
     pub fn enter(&self, bytes: u64) -> Result<(), Refused> {
-        // SeqCst, with `set`: an order either sees the gate closed or is seen
-        // inside by whoever closed it.
+        // SeqCst, with `close`: an order either sees the gate closed or is seen
+        // inside by the thread that closed it.
         let before = self.inside.fetch_add(ONE_ORDER + bytes, Ordering::SeqCst);
         let state = self.state();
         let refused = if state != GateState::Open {
@@ -104,9 +103,9 @@ impl Gate {
         Err(refused)
     }
 
-    /// Counts orders that the last process kept as inside, before the gate
-    /// opens. `false`, and nothing is counted, if there is no room for them.
-    pub fn enter_kept(&self, orders: u64, bytes: u64) -> bool {
+    /// Counts pending orders as inside, before the gate opens. `false`, and
+    /// nothing is counted, if they exceed a limit.
+    pub fn enter_pending(&self, orders: u64, bytes: u64) -> bool {
         // One alone has been let in whatever its size.
         let fits = orders <= self.orders_max && (orders == 1 || bytes <= self.bytes_max);
         if fits {
@@ -119,8 +118,8 @@ impl Gate {
 
     /// Lets so many orders and bytes out.
     pub fn leave(&self, orders: u64, bytes: u64) {
-        // Release: what was done for the orders is seen by who finds none
-        // inside (pairs with the SeqCst load in `wait_empty`).
+        // Release: what was done for the orders is visible to the thread that
+        // finds none inside (pairs with the SeqCst load in `wait_empty`).
         let before = self
             .inside
             .fetch_sub(orders * ONE_ORDER + bytes, Ordering::SeqCst);
@@ -133,17 +132,14 @@ impl Gate {
         }
     }
 
-    /// How many orders are inside.
     pub fn orders(&self) -> u64 {
         self.inside.load(Ordering::Relaxed) >> BYTES_BITS
     }
 
-    /// How many bytes are inside.
     pub fn bytes(&self) -> u64 {
         self.inside.load(Ordering::Relaxed) & BYTES_MASK
     }
 
-    /// How many orders may be inside.
     pub fn orders_max(&self) -> u64 {
         self.orders_max
     }
@@ -153,7 +149,6 @@ impl Gate {
         self.bytes() <= self.bytes_max / 2
     }
 
-    /// What the gate says.
     pub fn state(&self) -> GateState {
         match self.state.load(Ordering::SeqCst) {
             0 => GateState::Recovering,
@@ -164,8 +159,8 @@ impl Gate {
         }
     }
 
-    /// Opens the gate after recovery; it does not reopen. WakeQueue the doors after
-    /// this, for those who wait for it; also after [`close`](Self::close).
+    /// Opens the gate after recovery; it does not reopen. Flush the wake
+    /// queues after this and after [`close`](Self::close), for the watchers.
     pub fn open(&self) {
         let _ = self.state.compare_exchange(
             GateState::Recovering as u8,
@@ -176,7 +171,7 @@ impl Gate {
         self.changed.notify();
     }
 
-    /// Closes it for good. A dead ledger stays the reason, whatever comes.
+    /// Closes it for good. A failed ledger remains the reason.
     pub fn close(&self, state: GateState) {
         self.state.fetch_max(state as u8, Ordering::SeqCst);
         self.changed.notify();
@@ -187,9 +182,9 @@ impl Gate {
         matches!(self.state(), GateState::Draining | GateState::LedgerDown)
     }
 
-    /// Sheds orders while the ledger has no space; whether that is news, which the
-    /// doors are to be flushed for. For the committer.
-    #[must_use = "who waits for it sleeps until the doors are flushed"]
+    /// Sheds orders while the ledger has no space. Returns whether that is news, and
+    /// the wake queues are to be flushed. For the committer.
+    #[must_use = "watchers sleep until the wake queues are flushed"]
     pub fn shed(&self, full: bool) -> bool {
         let changes = self.shedding.load(Ordering::Relaxed) != full;
         if changes {
@@ -200,7 +195,7 @@ impl Gate {
     }
 
     /// Parks the calling thread until nothing is inside or `deadline` has
-    /// passed; answers which. For the one thread that drains.
+    /// passed; returns which. For the one thread that drains.
     pub fn wait_empty(&self, deadline: Instant) -> bool {
         self.drainer.get_or_init(thread::current);
         // Pairs with the fence in `leave`: either the zero is seen below, or
@@ -246,11 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn kept_orders_are_inside_before_it_opens() {
+    fn pending_orders_are_inside_before_it_opens() {
         let gate = Gate::new(100, 3);
-        assert!(!gate.enter_kept(4, 40) && !gate.enter_kept(2, 101));
+        assert!(!gate.enter_pending(4, 40) && !gate.enter_pending(2, 101));
         assert_eq!((gate.orders(), gate.bytes()), (0, 0));
-        assert!(gate.enter_kept(3, 100));
+        assert!(gate.enter_pending(3, 100));
         gate.open();
         assert_eq!(gate.enter(1), Err(Refused::Bytes));
         gate.leave(1, 50);

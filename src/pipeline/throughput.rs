@@ -1,5 +1,5 @@
-//! How fast orders get their outcomes, and from it when a refused client
-//! should come again.
+//! How fast orders get their outcomes, and from it the `Retry-After` of a refused
+//! client.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 /// How long a measurement takes.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The longest that a client is told to wait, in seconds.
+/// The largest `Retry-After`, in seconds.
 pub(crate) const RETRY_AFTER_MAX: u32 = 60;
 
 /// Orders a second, averaged. Written by the committer, read by all.
 #[derive(Default)]
-pub struct Throughput {
+pub(crate) struct Throughput {
     start: OnceLock<Instant>,
     /// Orders a second, times 1000; 0: not known yet.
     per_second: AtomicU64,
@@ -26,7 +26,7 @@ pub struct Throughput {
 
 impl Throughput {
     /// Counts orders that have been answered. One thread only.
-    pub fn count(&self, orders: u64, now: Instant) {
+    pub(crate) fn count(&self, orders: u64, now: Instant) {
         let start = *self.start.get_or_init(|| now);
         let orders = self.orders.load(Ordering::Relaxed) + orders;
         let now = now.saturating_duration_since(start).as_nanos() as u64;
@@ -50,7 +50,7 @@ impl Throughput {
     /// Whole seconds, 1 to [`RETRY_AFTER_MAX`], until `waiting` orders should
     /// be through, and up to half as long again, so that refused clients don't
     /// come back together.
-    pub fn retry_after(&self, waiting: usize) -> u32 {
+    pub(crate) fn retry_after(&self, waiting: usize) -> u32 {
         let per_second = self.per_second.load(Ordering::Relaxed);
         let seconds = match per_second {
             0 => 1,

@@ -1,16 +1,16 @@
-//! Says so when the dedupe window is too short for the load: an id must be
-//! known for longer than its submitter may come back for it.
+//! Warns when the dedupe window is too short for the load: an id must be known
+//! for longer than its submitter may come back with it.
 
 use std::time::{Duration, Instant};
 
 use crate::dedupe::window::Window;
 
-/// How often the window is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often it is said while it lasts.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+/// How often the window is checked.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often the warning is repeated while it lasts.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Looks at the window once in a while; the committer's.
+/// Checks the window periodically; owned by the committer.
 pub(crate) struct WindowMonitor {
     /// How far back it should reach.
     wanted: Duration,
@@ -25,14 +25,19 @@ impl WindowMonitor {
         }
     }
 
-    /// Looks if it is time to, which is a comparison if it is not. Answers
-    /// whether something was said.
-    pub(crate) fn look(&mut self, window: &Window, now: Instant) -> bool {
+    /// Checks the window if it is time to, else costs a comparison. Returns
+    /// whether it warned.
+    pub(crate) fn check(&mut self, window: &Window, now: Instant) -> bool {
         if now < self.next {
             return false;
         }
         let age = window.age().filter(|age| *age < self.wanted);
-        self.next = now + if age.is_some() { SAY_EVERY } else { LOOK_EVERY };
+        self.next = now
+            + if age.is_some() {
+                LOG_EVERY
+            } else {
+                CHECK_EVERY
+            };
         if let Some(age) = age {
             tracing::warn!(
                 ids = window.capacity(),
@@ -54,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_that_is_full_and_short_is_told_once_a_minute() {
+    fn a_full_window_that_is_too_short_is_reported_once_a_minute() {
         let window = Window::new(3);
         let insert = |seq, at| {
             let known = Known {
@@ -65,20 +70,23 @@ mod tests {
             window.insert(seq.into(), known, at);
         };
         let start = Instant::now();
-        let mut reach = WindowMonitor::new(Duration::from_secs(60));
+        let mut monitor = WindowMonitor::new(Duration::from_secs(60));
         let at = |seconds| start + Duration::from_secs(seconds);
         insert(1, clock::unix_nanos());
         insert(2, clock::unix_nanos());
-        assert!(!reach.look(&window, at(1)), "not full");
+        assert!(!monitor.check(&window, at(1)), "not full");
         insert(3, clock::unix_nanos());
-        assert!(!reach.look(&window, start), "looked a moment ago");
-        assert!(reach.look(&window, at(3)));
-        assert!(!reach.look(&window, at(62)), "said a moment ago");
-        assert!(reach.look(&window, at(64)), "it lasts");
+        assert!(!monitor.check(&window, start), "checked a moment ago");
+        assert!(monitor.check(&window, at(3)));
+        assert!(!monitor.check(&window, at(62)), "warned a moment ago");
+        assert!(monitor.check(&window, at(64)), "it lasts");
         let long_ago = clock::unix_nanos() - 61_000_000_000;
         (4..7).for_each(|seq| insert(seq, long_ago));
-        assert!(!reach.look(&window, at(200)), "it reaches back far enough");
+        assert!(
+            !monitor.check(&window, at(200)),
+            "it reaches back far enough"
+        );
         (7..10).for_each(|seq| insert(seq, clock::unix_nanos()));
-        assert!(reach.look(&window, at(202)), "no longer");
+        assert!(monitor.check(&window, at(202)), "no longer");
     }
 }

@@ -1,4 +1,4 @@
-//! A worker: takes an order, lets the processor judge it, hands it on.
+//! A worker: takes an order, has the processor evaluate it, passes it on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -7,13 +7,13 @@ use core_affinity::CoreId;
 
 use crate::cpu::topology;
 use crate::order::Order;
-use crate::pipeline::in_hand::InHand;
+use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::processor::{Processor, Verdict};
-use crate::pipeline::{Evaluated, Pipeline};
+use crate::pipeline::shared::Pipeline;
 use crate::sync::parking::{Dequeue, Urgency};
 
-/// How long the committer may be left asleep while more orders are at hand and
-/// the processor is quick: one wake-up then serves all evaluated meanwhile.
+/// How long the committer may stay asleep while more orders are queued and the
+/// processor is quick: one wake-up then serves all that were evaluated meanwhile.
 const HOLD: Duration = Duration::from_micros(20);
 
 /// Runs worker number `me` until the pipeline is closed.
@@ -25,40 +25,35 @@ pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
     }
     let metrics = &pipeline.metrics.workers[me];
     let quick = processor.is_quick();
-    // Evaluated orders that lie in the commit queue and nobody was told of: since
-    // when, and how soon they are wanted.
-    let mut untold: Option<(Instant, Urgency)> = None;
+    let mut held = HeldWakeup::default();
     let mut last = Urgency::Now;
     loop {
         let next = pipeline.workers.next(me, last, || {
-            let polled = pipeline.poll(&pipeline.intake).map(InHand::new);
-            // The queue is empty: pass on what is held before waiting.
-            if !matches!(polled, Dequeue::Item(..))
-                && let Some((_, urgency)) = untold.take()
-            {
-                pipeline.committer.notify(urgency);
+            let polled = pipeline.poll(&pipeline.intake);
+            // The queue is empty: wake the committer before waiting.
+            if !matches!(polled, Dequeue::Item(..)) {
+                held.release(pipeline);
             }
             polled
         });
         metrics.parks.add(next.parks);
         metrics.wakes.add(next.parks);
-        let Some(mut job) = next.item else { return };
+        let Some(job) = next.item else { return };
         last = job.waiter.urgency();
 
         let taken = Instant::now();
-        let verdict = if quick {
-            evaluate(processor, &job.order)
+        let (job, verdict) = if quick {
+            let verdict = evaluate(processor, &job.order);
+            (job, verdict)
         } else {
-            // In one place at a time: in the cell, where the drain deadline finds
-            // it, or in hand.
-            let in_cell = job.let_go();
-            pipeline.hands[me].store(Some(in_cell.clone()));
-            let verdict = evaluate(processor, &in_cell.order);
-            let Some(taken_out) = pipeline.hands[me].take() else {
-                continue; // the deadline was faster, and has ended the order
+            // In the slot, where a force drain finds it.
+            pipeline.in_process[me].store(Some(job.clone()));
+            let verdict = evaluate(processor, &job.order);
+            drop(job);
+            let Some(job) = pipeline.in_process[me].take() else {
+                continue; // the force drain was faster, and has ended the order
             };
-            job = InHand::new(taken_out);
-            verdict
+            (job, verdict)
         };
         let at = Instant::now();
         metrics
@@ -66,15 +61,34 @@ pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
             .record(taken.saturating_duration_since(job.admitted));
         metrics.process.record(at - taken);
 
-        hand_on(pipeline, me, Evaluated { job, verdict, at });
-        let (since, urgency) = match untold {
+        pass_on(pipeline, me, Evaluated { job, verdict, at });
+        held.hold(last, taken);
+        if !quick || held.is_due(at) {
+            held.release(pipeline);
+        }
+    }
+}
+
+/// A wake-up of the committer that is held back: since when, and how urgent the
+/// orders are that it is for.
+#[derive(Default)]
+struct HeldWakeup(Option<(Instant, Urgency)>);
+
+impl HeldWakeup {
+    fn hold(&mut self, urgency: Urgency, now: Instant) {
+        self.0 = Some(match self.0 {
             Some((since, Urgency::Now)) => (since, Urgency::Now),
-            Some((since, Urgency::Deferred)) => (since, last),
-            None => (taken, last),
-        };
-        untold = Some((since, urgency));
-        if !quick || at - since >= HOLD {
-            untold = None;
+            Some((since, Urgency::Deferred)) => (since, urgency),
+            None => (now, urgency),
+        });
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.0.is_some_and(|(since, _)| now - since >= HOLD)
+    }
+
+    fn release(&mut self, pipeline: &Pipeline) {
+        if let Some((_, urgency)) = self.0.take() {
             pipeline.committer.notify(urgency);
         }
     }
@@ -87,7 +101,7 @@ fn evaluate(processor: &dyn Processor, order: &Order) -> Verdict {
     match catch_unwind(AssertUnwindSafe(|| processor.process(order))) {
         Ok(verdict) => verdict.bounded(),
         Err(panic) => {
-            // Dropping what it panicked with may panic again; that is forgotten.
+            // Dropping the panic's payload may panic again; that is forgotten.
             if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
                 std::mem::forget(again);
             }
@@ -97,19 +111,21 @@ fn evaluate(processor: &dyn Processor, order: &Order) -> Verdict {
     }
 }
 
-/// Puts a evaluated order into the commit queue, waiting for room if need be.
-fn hand_on(pipeline: &Pipeline, me: usize, evaluated: Evaluated) {
-    let Err(evaluated) = pipeline.evaluated.push(evaluated) else {
+/// Puts an evaluated order into the commit queue, and waits while it is full.
+fn pass_on(pipeline: &Pipeline, me: usize, evaluated: Evaluated) {
+    let Err(evaluated) = pipeline.commit_queue.push(evaluated) else {
         return;
     };
     pipeline.committer.notify(Urgency::Now);
-    let mut held = Some(evaluated);
-    pipeline.room.next(me, Urgency::Now, || {
-        let evaluated = held.take().expect("put back below whenever it was refused");
-        match pipeline.evaluated.push(evaluated) {
-            Ok(()) => Dequeue::Item((), !pipeline.evaluated.is_full()),
+    let mut refused = Some(evaluated);
+    pipeline.commit_space.next(me, Urgency::Now, || {
+        let evaluated = refused
+            .take()
+            .expect("put back below whenever it is refused");
+        match pipeline.commit_queue.push(evaluated) {
+            Ok(()) => Dequeue::Item((), !pipeline.commit_queue.is_full()),
             Err(evaluated) => {
-                held = Some(evaluated);
+                refused = Some(evaluated);
                 Dequeue::Empty
             }
         }

@@ -8,18 +8,18 @@ use crate::cpu::plan::Plan;
 use crate::cpu::topology;
 use crate::http::server;
 
-/// Sets the coroutine scheduler up, once for the process; answers how many
+/// Sets the coroutine scheduler up, once for the process; returns how many
 /// threads it has.
 pub(super) fn start_coroutines(plan: &Plan) -> io::Result<usize> {
     static IO_THREADS: OnceLock<usize> = OnceLock::new();
     static STARTED: AtomicUsize = AtomicUsize::new(0);
     let io_threads = *IO_THREADS.get_or_init(|| {
-        // Our own plan says where threads run.
+        // The plan places the threads.
         may::config().set_worker_pin(false);
         may::config()
             .set_workers(plan.io_threads)
             .set_stack_size(server::stack_words())
-            // Stacks kept for reuse; more are mapped as connections come.
+            // Stacks pooled for reuse; more are mapped as connections come.
             .set_pool_capacity(128);
         plan.io_threads
     });

@@ -4,46 +4,44 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::api::batch::LAST_BYTES;
 use crate::pipeline::gate::GateState;
-use crate::server::Server;
+use crate::server::pending_orders::Saved;
+use crate::server::running::Server;
 
-/// How long a drain waits, past its deadline, for what the ledger has in hand: a
-/// commit takes milliseconds, and a slow disk some hundred of them. After a
-/// fault likewise, and for the thread that broke: it reports that before it has
-/// ended what it held.
+/// How long a force drain waits for orders that are with the ledger or a
+/// processor: a commit takes milliseconds, and on a slow disk some hundred of
+/// them.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
-/// How long replies may take to get out once the last order has its outcome.
-/// They go to sockets that are open: whose buffers are full by then is not
-/// reading.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long replies may take to be written once the last order has its outcome. A
+/// client whose socket is full by then is not reading.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How a drain went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// Orders that got their outcome since it began.
     pub drained: u64,
-    /// Orders somebody was told were queued, and which are on disk for the
-    /// next start.
+    /// Orders acknowledged as queued that are in the pending file, for the next
+    /// start.
     pub kept: usize,
-    /// Orders somebody was told were queued, and which are lost now, or with a
-    /// ledger that didn't answer in time.
+    /// Orders acknowledged as queued that are lost, or with a ledger that didn't
+    /// answer in time.
     pub lost: usize,
-    /// Orders were to be kept and could not be: not with the memory ledger,
-    /// which keeps none.
+    /// The pending file could not hold them all. Not set with the memory ledger,
+    /// which has none.
     pub keeping_failed: bool,
-    /// Whether all was done before the deadline.
+    /// Whether everything was done before the deadline.
     pub in_time: bool,
     /// How long it took.
     pub took: Duration,
 }
 
 impl Server {
-    /// Ends the service: takes no more orders, finishes those inside, sends
-    /// the replies. What is still inside after `timeout` is withdrawn, and
-    /// those who wait for it are told that sending it again is safe; what
-    /// somebody was told is queued is kept for the next start, if the ledger
-    /// has a place for it.
+    /// Ends the service: takes no more orders, finishes those inside, sends the
+    /// replies. Orders that are still inside after `timeout` are withdrawn: a
+    /// client that waits gets a 503 that says that a retry is safe, and orders
+    /// acknowledged as queued are written to the pending file for the next start,
+    /// if the ledger has one.
     pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;
@@ -55,41 +53,35 @@ impl Server {
         if let Some(grpc) = &self.grpc {
             grpc.drain();
         }
-        // Those who wait for the feed have nothing to wait for any more, and
-        // batches whose lines are still coming have to come to their end.
+        // Readers of the feed have nothing to wait for any more, and batches whose
+        // lines are still arriving must end.
         self.pipeline.progress.notify();
         self.pipeline.wake_queues.flush();
-        if self.native.is_none() {
-            // The other engine's can't be asked to hurry: they are ended.
-            let last = Instant::now() + LAST_BYTES;
-            wait_for_none(&self.service.batches, last.min(deadline));
-        }
         self.timers.wake_all();
         let in_time = self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
         if !in_time {
-            missed = self.pipeline.fence(LAST_COMMIT);
+            missed = self.pipeline.force_drain(LAST_COMMIT);
             self.timers.wake_all();
         }
         if let Some(grpc) = &self.grpc {
-            grpc.over();
+            grpc.finish_drain();
         }
-        // Before the committer ends, and with it the hold on the directory; and
-        // before replies, which are on their way by themselves.
-        let kept = self.keeper.finish(&self.pipeline, missed);
-        // They have what they wait for, or it doesn't come any more.
+        // Before the committer ends, and with it the lock on the directory.
+        let saved = std::mem::take(&mut self.pending).save(&self.pipeline, missed);
+        // Their outcomes are there, or won't come any more.
         wait_for_none(&self.service.batches, deadline);
-        let farewell = Instant::now() + FAREWELL;
-        self.replies_out(farewell);
+        let linger_until = Instant::now() + LINGER;
+        self.replies_out(linger_until);
         if let Some(grpc) = &self.grpc {
-            grpc.wait_closed(farewell);
+            grpc.wait_closed(linger_until);
         }
 
         self.service.closing.store(true, Ordering::Release);
         self.timers.wake_all();
-        if self.service.batches.load(Ordering::SeqCst) > 0 {
-            // Those that have not are told so.
-            self.replies_out(Instant::now() + FAREWELL);
+        // Batches that are still waiting get a 503.
+        if self.native.is_some() {
+            self.replies_out(Instant::now() + LINGER);
         }
         self.timers.stop();
         self.service.observer.stop();
@@ -99,43 +91,50 @@ impl Server {
         } // else a worker may be stuck in its processor: not waited for
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
-            kept: kept.kept + kept.standing,
-            lost: kept.lost,
-            keeping_failed: kept.can_keep && kept.lost > 0,
+            kept: saved.kept,
+            lost: saved.lost,
+            keeping_failed: saved.durable && saved.lost > 0,
             in_time,
             took: start.elapsed(),
         }
     }
 
-    /// After a fault: waits for what is between two places or with the ledger,
-    /// two seconds at most, keeps what somebody was told is queued for the next
-    /// start as far as it can be had, and gives those who wait a second to hear
-    /// that it is over. The process should end then.
-    pub fn abandon(&mut self) {
+    /// Ends the service after its ledger has failed: waits up to two seconds for
+    /// orders that are with a processor or the ledger, writes orders acknowledged
+    /// as queued to the pending file as far as possible, and gives the replies a
+    /// second to be written. The process should end then.
+    pub fn abandon(mut self) {
         if let Some(native) = &self.native {
             native.stop();
         }
-        // The gate is closed. Those who wait, for orders or for the feed, have
-        // nothing to wait for any more.
-        let missed = self.pipeline.fence(LAST_COMMIT);
-        // A batch whose lines are still coming is told so now, and not cut when
-        // the process ends.
+        // The gate is closed already.
+        let missed = self.pipeline.force_drain(LAST_COMMIT);
+        // A batch whose lines are still arriving gets its 503 now, instead of being
+        // cut off when the process ends.
         self.service.closing.store(true, Ordering::Release);
         self.timers.wake_all();
         if let Some(grpc) = &self.grpc {
             grpc.drain();
-            grpc.over();
+            grpc.finish_drain();
         }
-        let finished = self.keeper.finish(&self.pipeline, missed);
-        let (kept, lost) = (finished.kept + finished.standing, finished.lost);
+        let Saved { kept, lost, .. } =
+            std::mem::take(&mut self.pending).save(&self.pipeline, missed);
         if kept + lost > 0 {
-            tracing::error!(kept, lost, "orders were told queued and have no outcome");
+            tracing::error!(
+                kept,
+                lost,
+                "orders were acknowledged as queued and have no outcome"
+            );
         }
-        let farewell = Instant::now() + FAREWELL;
-        self.replies_out(farewell);
+        let linger_until = Instant::now() + LINGER;
+        self.replies_out(linger_until);
         if let Some(grpc) = &self.grpc {
-            grpc.wait_closed(farewell);
+            grpc.wait_closed(linger_until);
         }
+        self.pipeline.close();
+        if let (0, Some(threads)) = (self.pipeline.gate.orders(), self.threads) {
+            threads.join();
+        } // else one may be stuck in its processor or the ledger: not waited for
     }
 
     /// Waits until no request is in execution.
@@ -149,8 +148,8 @@ impl Server {
     }
 }
 
-/// Waits until a count is zero. Those who count don't know the draining thread,
-/// so it looks every millisecond, once in its life.
+/// Waits until a count is zero. The threads that count don't know the draining
+/// thread, so it polls every millisecond, once in its life.
 fn wait_for_none(count: &AtomicUsize, deadline: Instant) {
     while count.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
         thread::park_timeout(Duration::from_millis(1));

@@ -34,7 +34,7 @@ pub enum StartError {
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
-    /// The orders that the last drain kept can't be taken up again.
+    /// The pending orders of the last drain can't be taken up again.
     #[error(transparent)]
     PendingOrder(#[from] PendingOrdersError),
     /// The system gives no thread, coroutine or descriptor.

@@ -1,38 +1,39 @@
-//! Opening the ledger: what the last process left is found again, and the
-//! dedupe window is filled from it.
+//! Opening the ledger: recovery of what the last process left, and the dedupe
+//! window filled from it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::config::Config;
 use crate::dedupe::window::Known;
-use crate::ledger::journal::{OpenError, Options, PendingFile, PendingOrder, Progress, Recovered};
+use crate::ledger::journal::{
+    OpenError, Options, PendingFile, PendingOrder, Recovered, RecoveryProgress,
+};
 use crate::ledger::{Archive, Ledger, journal, memory};
-use crate::order::{HashKey, decode_telling};
+use crate::order::{HashKey, decode_with};
 use crate::pipeline::{Evaluated, Pipeline};
 
-/// How often a long recovery says how far it has come.
+/// How often a long recovery logs its progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// Which ledger to open, and how.
-pub(super) enum Which {
+pub(super) enum LedgerConfig {
     Memory { window: usize },
     Journal { dir: PathBuf, options: Options },
 }
 
-/// An open ledger.
-pub(super) struct Opened {
+pub(super) struct OpenLedger {
     pub(super) ledger: Box<dyn Ledger<Evaluated>>,
     pub(super) archive: Arc<dyn Archive>,
-    /// What the last drain kept.
-    pub(super) kept: Vec<PendingOrder<'static>>,
-    /// Where a drain keeps orders, if the ledger has such a place.
-    pub(super) pending: Option<PendingFile>,
+    /// The pending orders of the last drain.
+    pub(super) pending: Vec<PendingOrder<'static>>,
+    /// Where a drain writes pending orders, if the ledger has such a file.
+    pub(super) pending_file: Option<PendingFile>,
 }
 
-impl Which {
+impl LedgerConfig {
     pub(super) fn of(config: &Config) -> Self {
         match config.ledger {
             config::Ledger::Memory => Self::Memory {
@@ -46,7 +47,6 @@ impl Which {
                     ..Options::default()
                 },
             },
-            config::Ledger::Nats(_) => unreachable!("refused by the command line"),
         }
     }
 
@@ -55,74 +55,83 @@ impl Which {
         &self,
         pipeline: &Arc<Pipeline>,
         key: &HashKey,
-    ) -> Result<Opened, OpenError> {
+    ) -> Result<OpenLedger, OpenError> {
         match self {
-            Self::Memory { window } => {
-                let (ledger, archive) = memory::open(*window);
-                tracing::warn!("the ledger is in memory: outcomes end with the process");
-                Ok(Opened {
-                    ledger: Box::new(ledger),
-                    archive: Arc::new(archive),
-                    kept: Vec::new(),
-                    pending: None,
-                })
-            }
-            Self::Journal { dir, options } => {
-                let wake = {
-                    let pipeline = Arc::downgrade(pipeline);
-                    Arc::new(move || {
-                        if let Some(pipeline) = pipeline.upgrade() {
-                            pipeline.wake_committer();
-                        }
-                    })
-                };
-                let mut told = Instant::now();
-                let mut unreadable = 0_u64;
-                let id_read = |id| pipeline.window.prefetch(id);
-                let opened = journal::open(
-                    dir,
-                    options,
-                    wake,
-                    &mut |progress| tell(progress, &mut told),
-                    &mut |record| match decode_telling(record.order.as_bytes(), key, &id_read) {
-                        Ok(order) => {
-                            let known = Known {
-                                seq: record.seq,
-                                status: record.status,
-                                content: order.content_hash(),
-                            };
-                            let window = &pipeline.window;
-                            window.insert(order.id_hash(), known, record.committed_at);
-                        }
-                        Err(_) => unreadable += 1,
-                    },
-                )?;
-                if unreadable > 0 {
-                    tracing::error!(
-                        unreadable,
-                        "orders in the journal are no orders to this version: their ids are not known to be taken"
-                    );
-                }
-                report(&opened.recovered);
-                let figures = opened.health.metrics().clone();
-                let fresh = pipeline.metrics.journal.set(figures).is_ok();
-                debug_assert!(fresh, "a pipeline has one ledger");
-                Ok(Opened {
-                    ledger: Box::new(opened.ledger),
-                    archive: Arc::new(opened.archive),
-                    kept: opened.kept,
-                    pending: Some(opened.pending),
-                })
-            }
+            Self::Memory { window } => Ok(open_memory(*window)),
+            Self::Journal { dir, options } => open_journal(dir, options, pipeline, key),
         }
     }
 }
 
-fn tell(progress: Progress, told: &mut Instant) {
-    if told.elapsed() < PROGRESS_EVERY {
+fn open_memory(window: usize) -> OpenLedger {
+    let (ledger, archive) = memory::open(window);
+    tracing::warn!("the ledger is in memory: outcomes end with the process");
+    OpenLedger {
+        ledger: Box::new(ledger),
+        archive: Arc::new(archive),
+        pending: Vec::new(),
+        pending_file: None,
+    }
+}
+
+fn open_journal(
+    dir: &Path,
+    options: &Options,
+    pipeline: &Arc<Pipeline>,
+    key: &HashKey,
+) -> Result<OpenLedger, OpenError> {
+    let wake = {
+        let pipeline = Arc::downgrade(pipeline);
+        Arc::new(move || {
+            if let Some(pipeline) = pipeline.upgrade() {
+                pipeline.wake_committer();
+            }
+        })
+    };
+    let mut logged = Instant::now();
+    let mut unreadable = 0_u64;
+    let window = &pipeline.window;
+    let prefetch = |id| window.prefetch(id);
+    let opened = journal::open(
+        dir,
+        options,
+        wake,
+        &mut |progress| log_progress(progress, &mut logged),
+        &mut |record| match decode_with(record.order.as_bytes(), key, prefetch) {
+            Ok(order) => {
+                let known = Known {
+                    seq: record.seq,
+                    status: record.status,
+                    content: order.content_hash(),
+                };
+                window.insert(order.id_hash(), known, record.committed_at);
+            }
+            Err(_) => unreadable += 1,
+        },
+    )?;
+    if unreadable > 0 {
+        tracing::error!(
+            unreadable,
+            "orders in the journal are no orders to this version: their ids are not known to be taken"
+        );
+    }
+    report(&opened.recovered);
+    let metrics = opened.metrics.clone();
+    let fresh = pipeline.metrics.journal.set(metrics).is_ok();
+    debug_assert!(fresh, "a pipeline has one ledger");
+    Ok(OpenLedger {
+        ledger: Box::new(opened.ledger),
+        archive: Arc::new(opened.archive),
+        pending: opened.pending_orders,
+        pending_file: Some(opened.pending_file),
+    })
+}
+
+fn log_progress(progress: RecoveryProgress, logged: &mut Instant) {
+    if logged.elapsed() < PROGRESS_EVERY {
         return;
     }
-    *told = Instant::now();
+    *logged = Instant::now();
     let percent = progress.bytes * 100 / progress.bytes_total.max(1);
     tracing::info!(percent, outcomes = progress.records, "recovering");
 }
@@ -133,17 +142,17 @@ fn report(recovered: &Recovered) {
         records,
         last_seq,
         oldest_seq,
-        cut,
+        torn_tail,
         took,
     } = recovered;
     let took_ms = took.as_millis() as u64;
     tracing::info!(%ledger, records, last_seq, oldest_seq, took_ms, "recovered");
-    if let Some(cut) = cut {
+    if let Some(torn_tail) = torn_tail {
         tracing::warn!(
-            file = cut.file,
-            offset = cut.offset,
-            bytes = cut.bytes,
-            "a batch that nobody was told of was cut off the end"
+            file = torn_tail.file,
+            offset = torn_tail.offset,
+            bytes = torn_tail.bytes,
+            "a batch whose outcomes were never published was cut off the end"
         );
     }
 }

@@ -8,34 +8,31 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::{Config, HttpEngine};
 use crate::grpc;
 use crate::http::server;
-use crate::server::StartError;
+use crate::server::error::StartError;
 
-/// Descriptors that connections leave alone: the admin port accepts with them,
-/// and files are opened.
+/// Descriptors left free by connections: for the admin port and for files.
 const DESCRIPTORS_RESERVED: usize = 64;
 /// What the process itself has open: standard streams, poll lists, listeners.
 const DESCRIPTORS_OWN: usize = 32;
 
 /// The order port.
-pub(super) enum Bound {
+pub(super) enum OrderPort {
     Native(TcpListener),
-    /// The other engine binds by itself.
-    Later(SocketAddr),
+    /// may_minihttp binds the address itself.
+    Minihttp(SocketAddr),
 }
 
 /// Binds the order port.
-pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
+pub(super) fn bind_order_port(config: &Config) -> Result<OrderPort, StartError> {
     match config.http_engine {
-        HttpEngine::MayMinihttp => Ok(Bound::Later(config.listen)),
-        HttpEngine::Native => {
-            listen(config.listen)
-                .map(Bound::Native)
-                .map_err(|source| StartError::Bind {
-                    flag: "--listen",
-                    address: config.listen,
-                    source,
-                })
-        }
+        HttpEngine::MayMinihttp => Ok(OrderPort::Minihttp(config.listen)),
+        HttpEngine::Native => listen(config.listen)
+            .map(OrderPort::Native)
+            .map_err(|source| StartError::Bind {
+                flag: "--listen",
+                address: config.listen,
+                source,
+            }),
     }
 }
 
@@ -69,10 +66,13 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Raises the soft descriptor limit as far as it goes, and says how many
+/// Raises the soft descriptor limit as far as it goes, and returns how many
 /// connections fit under it, on the order port and on the gRPC port, which gets
 /// a quarter of them at most.
-pub(super) fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, usize), StartError> {
+pub(super) fn connection_limits(
+    wanted: usize,
+    wanted_grpc: usize,
+) -> Result<(usize, usize), StartError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -83,19 +83,19 @@ pub(super) fn connections(wanted: usize, wanted_grpc: usize) -> Result<(usize, u
         Err(_) => limit.current,
     };
     let refusing = server::REFUSING_MAX + grpc::REFUSING_MAX * wanted_grpc.min(1);
-    let kept = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
-    let room = current.map_or(usize::MAX, |current| {
+    let reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_OWN + refusing;
+    let free = current.map_or(usize::MAX, |current| {
         usize::try_from(current)
             .unwrap_or(usize::MAX)
-            .saturating_sub(kept)
+            .saturating_sub(reserved)
     });
-    let grpc = wanted_grpc.min((room / 4).max(1));
-    let fits = wanted.min(room.saturating_sub(grpc));
+    let grpc = wanted_grpc.min((free / 4).max(1));
+    let fits = wanted.min(free.saturating_sub(grpc));
     if fits == 0 {
         let limit = current.unwrap_or_default();
         return Err(StartError::Descriptors {
             limit,
-            needed: kept + 1 + wanted_grpc.min(1),
+            needed: reserved + 1 + wanted_grpc.min(1),
         });
     }
     for (flag, wanted, fits) in [

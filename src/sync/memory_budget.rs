@@ -1,53 +1,72 @@
 //! The bytes of bodies being received, over all front ends: `--body-bytes`.
 //!
-//! Each door has an account of its own in the one budget, and where there are
-//! two, none can take the last quarter of it: whatever clients do at one door,
-//! some room is left at the other.
+//! Each front end has an account of its own in the one budget, and where there
+//! are two, none can take the last quarter of it: whatever clients do at one front
+//! end, some memory is left for the other.
 //!
-//! What counts is what a body makes somebody hold. A head that announces one
-//! holds nothing yet, so a door takes room as a body grows
-//! ([`MemoryPermit::grow_to`]), and not what was announced at once, where it can.
+//! Memory counts when it is held. A head that announces a body holds nothing yet,
+//! so a front end grows its permit as the body arrives
+//! ([`MemoryPermit::grow_to`]) where it can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-/// Bytes of a body that fit a buffer which every connection has, and that doors
-/// which read bodies piece by piece take no room for.
+/// Bytes of a body that fit the buffer which every connection has. They need no
+/// permit where bodies are read piece by piece.
 pub(crate) const FREE_BYTES: usize = 4 << 10;
 
-/// A door's account.
+/// A front end's account.
 #[derive(Debug)]
-pub struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     own: Budget,
     all: Arc<Budget>,
 }
 
-/// Bytes, taken and given back by connections.
 #[derive(Debug)]
 struct Budget {
     used: CachePadded<AtomicUsize>,
     bytes_max: usize,
+    /// What is taken while all is free fits, whatever its size.
+    admits_oversize: bool,
 }
 
-/// Room for one body, given back when dropped.
+/// Bytes of a budget, released when dropped.
 #[derive(Debug)]
-pub struct MemoryPermit {
-    bodies: Arc<MemoryBudget>,
+pub(crate) struct MemoryPermit {
+    budget: Arc<MemoryBudget>,
     bytes: usize,
 }
 
 impl MemoryBudget {
-    /// Room for `bytes_max` bytes at the only door.
-    pub fn new(bytes_max: usize) -> Arc<Self> {
+    /// A budget of `bytes_max` bytes for the only front end.
+    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
         let [only] = Self::shared(bytes_max, 0);
         only
     }
 
-    /// Room for `bytes_max` bytes over all of these doors. One body of
+    /// The same, but a single permit fits whatever its size while all is free: for things that
+    /// have to be sent one day and can't be made smaller.
+    pub(crate) fn with_oversize(bytes_max: usize) -> Arc<Self> {
+        let budget = || Budget {
+            admits_oversize: true,
+            ..Budget::new(bytes_max)
+        };
+        Arc::new(Self {
+            own: budget(),
+            all: Arc::new(budget()),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.own.used.load(Ordering::Relaxed)
+    }
+
+    /// A budget of `bytes_max` bytes over all of these front ends. One body of
     /// `body_bytes` fits at each, however small that makes the others' share.
-    pub fn shared<const FRONT_ENDS: usize>(
+    pub(crate) fn shared<const FRONT_ENDS: usize>(
         bytes_max: usize,
         body_bytes: usize,
     ) -> [Arc<Self>; FRONT_ENDS] {
@@ -65,21 +84,21 @@ impl MemoryBudget {
         })
     }
 
-    /// How many bytes there is room for at this door, when all is free.
-    pub fn bytes_max(&self) -> usize {
+    /// The largest permit this account gives, when all is free.
+    pub(crate) fn bytes_max(&self) -> usize {
         self.own.bytes_max
     }
 
-    /// Takes room for a body; `None` if there is none.
-    pub fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<MemoryPermit> {
-        let mut room = self.empty_permit();
-        room.grow_to(bytes).then_some(room)
+    /// `None` if the budget is exhausted.
+    pub(crate) fn try_acquire(self: &Arc<Self>, bytes: usize) -> Option<MemoryPermit> {
+        let mut permit = self.empty_permit();
+        permit.grow_to(bytes).then_some(permit)
     }
 
-    /// No room yet, which can grow.
-    pub fn empty_permit(self: &Arc<Self>) -> MemoryPermit {
+    /// A permit of no bytes, which can grow.
+    pub(crate) fn empty_permit(self: &Arc<Self>) -> MemoryPermit {
         MemoryPermit {
-            bodies: self.clone(),
+            budget: self.clone(),
             bytes: 0,
         }
     }
@@ -90,36 +109,37 @@ impl Budget {
         Self {
             used: CachePadded::default(),
             bytes_max,
+            admits_oversize: false,
         }
     }
 
-    fn take(&self, bytes: usize) -> bool {
+    fn try_add(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        let fits = before + bytes <= self.bytes_max;
+        let fits = before + bytes <= self.bytes_max || self.admits_oversize && before == 0;
         if !fits {
-            self.give_back(bytes);
+            self.subtract(bytes);
         }
         fits
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn subtract(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 impl MemoryPermit {
-    /// Makes it so many bytes, if it is less; `false`, and it stays as it was,
-    /// if there is no room for that.
-    #[must_use = "without room nothing may be kept"]
-    pub fn grow_to(&mut self, bytes: usize) -> bool {
+    /// Grows to so many bytes, if it is less. `false`, and it is unchanged, if the
+    /// budget is exhausted.
+    #[must_use = "without a permit no memory may be held"]
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else {
             return true;
         };
-        if !self.bodies.own.take(more) {
+        if !self.budget.own.try_add(more) {
             return false;
         }
-        if !self.bodies.all.take(more) {
-            self.bodies.own.give_back(more);
+        if !self.budget.all.try_add(more) {
+            self.budget.own.subtract(more);
             return false;
         }
         self.bytes = bytes;
@@ -129,8 +149,8 @@ impl MemoryPermit {
 
 impl Drop for MemoryPermit {
     fn drop(&mut self) {
-        self.bodies.all.give_back(self.bytes);
-        self.bodies.own.give_back(self.bytes);
+        self.budget.all.subtract(self.bytes);
+        self.budget.own.subtract(self.bytes);
     }
 }
 
@@ -139,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_given_back_can_be_taken_again() {
+    fn released_bytes_can_be_acquired_again() {
         let bodies = MemoryBudget::new(100);
         let first = bodies.try_acquire(60).expect("all is free");
         assert!(bodies.try_acquire(41).is_none());
@@ -152,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn room_grows_as_far_as_there_is_some() {
+    fn a_permit_grows_within_the_budget() {
         let bodies = MemoryBudget::new(100);
         let (mut one, mut two) = (bodies.empty_permit(), bodies.try_acquire(30).unwrap());
         assert!(one.grow_to(60) && one.grow_to(10));
         assert!(!one.grow_to(71) && one.grow_to(70));
-        assert!(!two.grow_to(31), "what was refused to one is not lost");
+        assert!(!two.grow_to(31), "a refused byte is not lost");
         drop(one);
         assert!(two.grow_to(100));
         drop(two);
@@ -165,16 +185,28 @@ mod tests {
     }
 
     #[test]
-    fn a_door_leaves_some_to_the_other() {
+    fn one_that_is_larger_than_all_goes_alone() {
+        let pages = MemoryBudget::with_oversize(100);
+        let huge = pages.try_acquire(101).expect("all is free");
+        assert!(pages.try_acquire(1).is_none());
+        drop(huge);
+        let small = pages.try_acquire(1).expect("fits");
+        assert!(pages.try_acquire(100).is_none() && pages.try_acquire(99).is_some());
+        drop(small);
+        assert_eq!(pages.used(), 0);
+    }
+
+    #[test]
+    fn a_front_end_leaves_some_to_the_other() {
         let [one, two] = MemoryBudget::shared(100, 10);
         let most = one.try_acquire(one.bytes_max()).unwrap();
         assert_eq!(most.bytes, 75);
         assert!(one.try_acquire(1).is_none());
-        let rest = two.try_acquire(25).expect("kept for it");
+        let rest = two.try_acquire(25).expect("reserved for it");
         assert!(two.try_acquire(1).is_none(), "no more than there is in all");
         drop((most, rest));
         assert!(two.try_acquire(75).is_some() && two.try_acquire(76).is_none());
-        // Where the budget is one body, either door can have it.
+        // Where the budget is one body, either front end can have it.
         for front_end in MemoryBudget::shared::<2>(10, 10) {
             assert!(front_end.try_acquire(10).is_some());
         }

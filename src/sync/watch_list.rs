@@ -8,10 +8,9 @@
 //! # Why no wake-up is lost
 //!
 //! A watcher puts its waker on the list, passes a SeqCst fence, and only then
-//! looks whether it need wait at all. Whoever moves the pipeline does so first,
-//! passes a SeqCst fence, and then looks whether anybody is listed. Of the two
-//! fences one comes first: either the watcher sees the move, or the mover sees
-//! the watcher.
+//! checks whether it has to wait. A notifier makes its change, passes a SeqCst
+//! fence, and then checks whether anyone is listed. One of the two fences comes
+//! first: either the watcher sees the change, or the notifier sees the watcher.
 
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +18,9 @@ use std::task::Waker;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::oneshot::wake;
-
-/// The list. As long as there are connections, streams and batches that wait.
+/// Bounded by the connections, streams and batches that wait.
 #[derive(Default)]
-pub struct WatchList {
+pub(crate) struct WatchList {
     /// How many are listed; written under the lock.
     listed: CachePadded<AtomicUsize>,
     list: Mutex<List>,
@@ -35,10 +32,10 @@ struct List {
     wakers: Vec<(u64, Waker)>,
 }
 
-/// A place on the list, given up when dropped. It is good for one wake-up:
-/// watch again, and look again, after each.
+/// An entry on the list, removed when dropped. It is good for one wake-up: watch
+/// again, and check again, after each.
 #[must_use = "dropping it ends the watch"]
-pub struct Watch {
+pub(crate) struct Watch {
     list: Arc<WatchList>,
     number: u64,
 }
@@ -53,7 +50,6 @@ impl WatchList {
         }
     }
 
-    /// Lists a waker; look at what is waited for after this, not before.
     fn add(&self, waker: Waker) -> u64 {
         let mut list = self.list();
         let number = list.next;
@@ -66,9 +62,9 @@ impl WatchList {
         number
     }
 
-    /// Wakes all who are listed, and takes them off. Call it after the move,
-    /// and before the doors are flushed.
-    pub fn notify(&self) {
+    /// Wakes all watchers and empties the list. Call it after the change, and before
+    /// the wake queues are flushed.
+    pub(crate) fn notify(&self) {
         // Pairs with the fence in `add`.
         fence(Ordering::SeqCst);
         if self.listed.load(Ordering::Relaxed) == 0 {
@@ -79,13 +75,13 @@ impl WatchList {
         self.listed.store(0, Ordering::Relaxed);
         drop(list);
         for (_, waker) in wakers {
-            wake(&waker);
+            waker.wake();
         }
     }
 
     fn remove(&self, number: u64) {
         let mut list = self.list();
-        // Numbers ascend: who watches for long is at the front.
+        // Numbers ascend: the oldest watch is at the front.
         if let Ok(index) = list
             .wakers
             .binary_search_by_key(&number, |(number, _)| *number)

@@ -1,13 +1,16 @@
-//! What the tests ask with.
+//! Clients, requests, and checks of what all errors have.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
 use order_processor::grpc::proto::order_service_client::OrderServiceClient;
-use order_processor::grpc::proto::{Order, SubmitRequest, SubmitResponse, SubmitStreamRequest};
+use order_processor::grpc::proto::{
+    Order, SubmitRequest, SubmitResponse, SubmitStreamRequest, SubmitStreamResponse,
+};
+use tokio::sync::mpsc;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
 use crate::harness::{PATIENCE, Service};
@@ -25,6 +28,26 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     runtime
         .block_on(async { tokio::time::timeout(PATIENCE * 2, test).await })
         .expect("it takes too long")
+}
+
+/// Tries again until the attempt succeeds, which takes less than [`PATIENCE`].
+pub(crate) async fn in_the_end<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let attempts = async {
+        loop {
+            if let Some(value) = attempt().await {
+                return value;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, attempts)
+        .await
+        .expect("no attempt succeeds")
+}
+
+/// Flags for a processor that takes so long.
+pub(crate) fn simulate(time: &'static str) -> [&'static str; 4] {
+    ["--processor", "simulate", "--simulate", time]
 }
 
 /// A channel of its own to the gRPC port.
@@ -56,12 +79,52 @@ pub(crate) fn request(id: &str) -> SubmitRequest {
     }
 }
 
-/// The same for a stream.
+/// A request of a stream for such an order.
 pub(crate) fn one_of_many(id: &str) -> SubmitStreamRequest {
     SubmitStreamRequest {
         order: Some(order(id, "1")),
         ..SubmitStreamRequest::default()
     }
+}
+
+/// A stream of orders that the test feeds one by one.
+pub(crate) async fn open_stream(
+    client: &mut Client,
+) -> Result<
+    (
+        mpsc::Sender<SubmitStreamRequest>,
+        Streaming<SubmitStreamResponse>,
+    ),
+    Status,
+> {
+    let (sender, requests) = fed_stream();
+    let responses = client.submit_stream(requests).await?;
+    Ok((sender, responses.into_inner()))
+}
+
+/// A stream of what is sent to it.
+pub(crate) fn fed_stream<T: Send + 'static>() -> (
+    mpsc::Sender<T>,
+    impl tokio_stream::Stream<Item = T> + Send + 'static,
+) {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+    (sender, stream)
+}
+
+/// Submits these orders over one stream, which must end with OK.
+pub(crate) async fn submit_all(
+    client: &mut Client,
+    requests: impl IntoIterator<Item = SubmitStreamRequest>,
+) -> Vec<SubmitStreamResponse> {
+    let requests: Vec<_> = requests.into_iter().collect();
+    let responses = client.submit_stream(tokio_stream::iter(requests)).await;
+    let mut responses = responses.expect("a stream").into_inner();
+    let mut all = Vec::new();
+    while let Some(response) = responses.message().await.expect("all, then OK") {
+        all.push(response);
+    }
+    all
 }
 
 /// Submits an order.
@@ -75,7 +138,7 @@ pub(crate) async fn submit(
         .map(tonic::Response::into_inner)
 }
 
-/// A refusal's reason and metadata, after checking what all of them have.
+/// An error's reason and metadata, after checking what all errors have.
 #[track_caller]
 pub(crate) fn refused(
     status: &Status,
@@ -85,7 +148,7 @@ pub(crate) fn refused(
     assert_eq!(status.code(), code, "{status:?}");
     assert!(!status.message().is_empty());
     let details = status.get_error_details();
-    let info = details.error_info().expect("every refusal has it").clone();
+    let info = details.error_info().expect("every error has it").clone();
     assert_eq!(info.domain, "orders.v1");
     assert_eq!(
         info.metadata["retry_safe"],
@@ -93,6 +156,14 @@ pub(crate) fn refused(
         "{info:?}"
     );
     (info.reason, info.metadata)
+}
+
+/// Checks the error past a limit of open calls.
+#[track_caller]
+pub(crate) fn too_many_streams(status: &Status) {
+    let (reason, _) = refused(status, Code::ResourceExhausted, true);
+    assert_eq!(reason, "TOO_MANY_STREAMS");
+    retry_delay(status);
 }
 
 /// When to try again.

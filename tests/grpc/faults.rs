@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use order_processor::grpc::proto::{
     FollowRequest, FollowResponse, GetOrderRequest, OrderStatus, SubmitRequest, SubmitResult,
-    SubmitStreamRequest, SubmitStreamResponse,
+    SubmitStreamRequest,
 };
 use order_processor::internals::Rules;
 use order_processor::{Config, Server};
-use tokio::sync::mpsc;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -18,34 +17,21 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::client::{
-    Client, channel, client, one_of_many, refused, request, retry_delay, run, submit,
+    Client, channel, client, one_of_many, open_stream, refused, request, retry_delay, run, submit,
 };
 use crate::harness::{BASE_FLAGS, Directory, Injected, PATIENCE, Small, get, post};
 
 /// Watches health on a connection of its own.
 async fn watch(channel: Channel) -> Streaming<HealthCheckResponse> {
-    let asked = HealthCheckRequest::default();
-    let watching = HealthClient::new(channel).watch(asked).await;
+    let request = HealthCheckRequest::default();
+    let watching = HealthClient::new(channel).watch(request).await;
     watching.expect("health answers always").into_inner()
 }
 
-/// The next status that health tells.
+/// The next status of health.
 async fn health(watching: &mut Streaming<HealthCheckResponse>) -> ServingStatus {
-    let told = watching.message().await.expect("not ended");
-    told.expect("not ended").status()
-}
-
-/// A stream of orders that is fed by hand.
-async fn open(
-    client: &mut Client,
-) -> (
-    mpsc::Sender<SubmitStreamRequest>,
-    Streaming<SubmitStreamResponse>,
-) {
-    let (sender, mut receiver) = mpsc::channel(1);
-    let requests = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
-    let responses = client.submit_stream(requests).await.expect("a stream");
-    (sender, responses.into_inner())
+    let next = watching.message().await.expect("not ended");
+    next.expect("not ended").status()
 }
 
 async fn follow(client: &mut Client, after: u64) -> Streaming<FollowResponse> {
@@ -57,7 +43,7 @@ async fn follow(client: &mut Client, after: u64) -> Streaming<FollowResponse> {
 }
 
 #[test]
-fn before_it_is_ready_it_says_so() {
+fn before_recovery_ends_every_call_says_so() {
     let flags = BASE_FLAGS.map(|flag| match flag {
         "off" => "127.0.0.1:0",
         flag => flag,
@@ -82,13 +68,13 @@ fn before_it_is_ready_it_says_so() {
         };
         recovering(&submit(&mut client, request("early")).await.unwrap_err());
         recovering(&client.follow(FollowRequest::default()).await.unwrap_err());
-        // It may be committed, and not read again yet.
-        let asked = GetOrderRequest { id: "early".into() };
-        recovering(&client.get_order(asked).await.unwrap_err());
+        // It may be committed, and not recovered yet.
+        let early = GetOrderRequest { id: "early".into() };
+        recovering(&client.get_order(early).await.unwrap_err());
         let problem = get(server.http(), "/orders/early").problem(503);
         assert_eq!(problem["type"], "/problems/recovering");
         // A stream lives through it.
-        let (orders, mut responses) = open(&mut client).await;
+        let (orders, mut responses) = open_stream(&mut client).await.unwrap();
         orders.send(one_of_many("early")).await.unwrap();
         let response = responses.message().await.unwrap().unwrap();
         assert_eq!(
@@ -109,14 +95,14 @@ fn before_it_is_ready_it_says_so() {
 }
 
 #[test]
-fn a_dead_ledger_ends_all_and_claims_nothing() {
+fn a_dead_ledger_ends_every_call_and_claims_nothing() {
     let directory = Directory::new();
     let service = directory.start_with_grpc(&[]);
     run(async {
         let mut client = client(&service).await;
         let mut watching = watch(channel(&service).await).await;
         assert_eq!(health(&mut watching).await, ServingStatus::Serving);
-        let (orders, mut responses) = open(&mut client).await;
+        let (orders, mut responses) = open_stream(&mut client).await.unwrap();
         orders.send(one_of_many("before")).await.unwrap();
         assert_eq!(responses.message().await.unwrap().unwrap().seq, 1);
         let mut outcomes = follow(&mut client, 0).await;
@@ -144,7 +130,7 @@ fn a_dead_ledger_ends_all_and_claims_nothing() {
     again.drain();
 }
 
-/// Flags for a service that is to take long orders.
+/// Flags for a service that takes long orders.
 const LONG: [&str; 2] = ["--max-body", "1MiB"];
 
 /// An order of some 600 KB.
@@ -166,14 +152,14 @@ fn a_full_ledger_refuses_and_goes_on_when_there_is_space() {
         let mut client = client(&service).await;
         let mut watching = watch(channel(&service).await).await;
         assert_eq!(health(&mut watching).await, ServingStatus::Serving);
-        let (orders, mut responses) = open(&mut client).await;
+        let (orders, mut responses) = open_stream(&mut client).await.unwrap();
         let mut acknowledged = 0;
         for number in 0.. {
             let mut request = long(&format!("long-{number}"));
             request.wait = Some(Duration::from_secs(2).try_into().unwrap());
             match submit(&mut client, request).await {
                 Ok(reply) if reply.status() == OrderStatus::Processed => acknowledged = reply.seq,
-                // TimerSlot, and waits for space; or there was none by then.
+                // Admitted, and waits for space; or there was none by then.
                 Ok(_) => break,
                 Err(status) => {
                     refused(&status, Code::Unavailable, true);
@@ -194,10 +180,10 @@ fn a_full_ledger_refuses_and_goes_on_when_there_is_space() {
             (response.result(), response.retry_safe),
             (SubmitResult::Rejected, true)
         );
-        let asked = GetOrderRequest {
+        let first = GetOrderRequest {
             id: "long-0".into(),
         };
-        let known = client.get_order(asked).await.unwrap().into_inner();
+        let known = client.get_order(first).await.unwrap().into_inner();
         assert_eq!(known.record.unwrap().seq, 1);
 
         small.resize(300);
@@ -221,7 +207,7 @@ fn segments(directory: &Path) -> usize {
 }
 
 #[test]
-fn a_follower_that_is_pruned_under_is_told_where_to_go_on() {
+fn a_follower_whose_outcomes_are_pruned_learns_where_to_go_on() {
     let directory = Directory::new();
     let flags = ["--retain-bytes", "1MiB", "--dedupe-window", "10"];
     let service = directory.start_with_grpc(&[&flags[..], &LONG].concat());
@@ -230,7 +216,7 @@ fn a_follower_that_is_pruned_under_is_told_where_to_go_on() {
         let mut stuck = client(&service).await;
         let mut outcomes = follow(&mut stuck, 0).await;
         let mut client = client(&service).await;
-        let (orders, mut responses) = open(&mut client).await;
+        let (orders, mut responses) = open_stream(&mut client).await.unwrap();
         let mut last = 0;
         for number in 0.. {
             let SubmitRequest { order, .. } = long(&format!("p-{number}"));

@@ -1,6 +1,6 @@
 //! `grpc.health.v1` and reflection.
 
-use order_processor::internals::{REFLECTIONS_MAX, WATCHERS_MAX};
+use order_processor::internals::{HEALTH_WATCHES_MAX, REFLECTION_STREAMS_MAX};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -10,7 +10,10 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::client::{channel, client, refused, request, retry_delay, run, submit};
+use crate::client::{
+    channel, client, fed_stream, in_the_end, refused, request, run, simulate, submit,
+    too_many_streams,
+};
 use crate::harness::{PATIENCE, Service, until};
 
 const SERVICES: [&str; 2] = ["", "orders.v1.OrderService"];
@@ -23,8 +26,7 @@ fn of(service: &str) -> HealthCheckRequest {
 
 #[test]
 fn health_follows_readiness() {
-    let slow = ["--processor", "simulate", "--simulate", "400ms..400ms"];
-    let service = Service::with_grpc(&slow);
+    let service = Service::with_grpc(&simulate("400ms..400ms"));
     run(async {
         let mut health = HealthClient::new(channel(&service).await);
         let mut watching = Vec::new();
@@ -42,7 +44,7 @@ fn health_follows_readiness() {
         let first = watch.message().await.unwrap().unwrap();
         assert_eq!(first.status(), ServingStatus::ServiceUnknown);
 
-        // Something is inside, so that the drain takes a moment.
+        // An order is in flight, so that the drain takes a moment.
         let waiting = tokio::spawn({
             let mut client = client(&service).await;
             async move { submit(&mut client, request("w")).await }
@@ -66,13 +68,13 @@ fn reflection_lists_the_services_and_describes_them() {
     let service = Service::with_grpc(&[]);
     run(async {
         let mut reflection = ServerReflectionClient::new(channel(&service).await);
-        let ask = |message| ServerReflectionRequest {
+        let request = |message| ServerReflectionRequest {
             host: String::new(),
             message_request: Some(message),
         };
         let requests = vec![
-            ask(MessageRequest::ListServices(String::new())),
-            ask(MessageRequest::FileContainingSymbol(
+            request(MessageRequest::ListServices(String::new())),
+            request(MessageRequest::FileContainingSymbol(
                 "orders.v1.Order".into(),
             )),
         ];
@@ -83,7 +85,7 @@ fn reflection_lists_the_services_and_describes_them() {
         let Some(MessageResponse::ListServicesResponse(list)) =
             replies.message().await.unwrap().unwrap().message_response
         else {
-            panic!("a list was asked for");
+            panic!("no list");
         };
         let mut names: Vec<_> = list
             .service
@@ -100,69 +102,54 @@ fn reflection_lists_the_services_and_describes_them() {
         let Some(MessageResponse::FileDescriptorResponse(files)) =
             replies.message().await.unwrap().unwrap().message_response
         else {
-            panic!("a file was asked for");
+            panic!("no file");
         };
         assert!(!files.file_descriptor_proto.is_empty());
     });
 }
 
 #[test]
-fn one_watcher_too_many_is_told_so() {
+fn one_watcher_too_many_is_refused() {
     let service = Service::with_grpc(&["--grpc-max-streams", "5000"]);
     run(async {
         let mut health = HealthClient::new(channel(&service).await);
         let mut watching = Vec::new();
-        for _ in 0..WATCHERS_MAX {
+        for _ in 0..HEALTH_WATCHES_MAX {
             watching.push(health.watch(of("")).await.unwrap().into_inner());
         }
-        let status = health.watch(of("")).await.unwrap_err();
-        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
-        assert_eq!(reason, "TOO_MANY_STREAMS");
-        retry_delay(&status);
-        // Those who only look, and orders, go on.
+        too_many_streams(&health.watch(of("")).await.unwrap_err());
+        // Checks and orders go on.
         assert!(health.check(of("")).await.is_ok());
         let mut orders = client(&service).await;
         assert!(submit(&mut orders, request("a")).await.is_ok());
-        // A place that is given back is there for the next.
+        // A permit that is released is there for the next.
         watching.pop();
-        let again = async { while health.watch(of("")).await.is_err() {} };
-        tokio::time::timeout(PATIENCE, again)
-            .await
-            .expect("a place is free");
+        in_the_end(async || health.watch(of("")).await.ok()).await;
     });
     service.drain();
 }
 
 #[test]
-fn one_reflection_stream_too_many_is_told_so() {
+fn one_reflection_stream_too_many_is_refused() {
     let service = Service::with_grpc(&[]);
     run(async {
         let mut reflection = ServerReflectionClient::new(channel(&service).await);
         let mut open = Vec::new();
-        // A stream that asks for nothing, until the sender is dropped.
-        let idle = || {
-            let (sender, mut receiver) = tokio::sync::mpsc::channel::<ServerReflectionRequest>(1);
-            let requests = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
-            (sender, requests)
-        };
-        for _ in 0..REFLECTIONS_MAX {
-            let (sender, requests) = idle();
+        // Streams without a request, until the sender is dropped.
+        for _ in 0..REFLECTION_STREAMS_MAX {
+            let (sender, requests) = fed_stream::<ServerReflectionRequest>();
             let replies = reflection.server_reflection_info(requests).await;
             open.push((sender, replies.unwrap().into_inner()));
         }
-        let (_sender, requests) = idle();
-        let status = reflection
-            .server_reflection_info(requests)
-            .await
-            .unwrap_err();
-        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
-        assert_eq!(reason, "TOO_MANY_STREAMS");
-        retry_delay(&status);
+        let (_sender, requests) = fed_stream();
+        let status = reflection.server_reflection_info(requests).await;
+        too_many_streams(&status.unwrap_err());
         open.pop();
-        let again = async { while reflection.server_reflection_info(idle().1).await.is_err() {} };
-        tokio::time::timeout(PATIENCE, again)
-            .await
-            .expect("a place is free");
+        in_the_end(async || {
+            let (_, requests) = fed_stream();
+            reflection.server_reflection_info(requests).await.ok()
+        })
+        .await;
     });
     service.drain();
 }

@@ -1,18 +1,22 @@
-//! Load by a client that is not ours, and by clients of both doors that vanish.
+//! Load by h2load, and by clients of both front ends that vanish.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use order_processor::grpc::proto::{OrderStatus, SubmitResult};
 use tokio::task::JoinSet;
 
-use crate::client::{client, one_of_many, order, request, run, submit};
+use crate::client::{
+    Client, client, one_of_many, order, request, run, simulate, submit, submit_all,
+};
 use crate::harness;
 use crate::harness::{Directory, PATIENCE, Service};
 
 /// The number in front of these words in a line of h2load's report.
 #[track_caller]
-fn told(report: &str, words: &str) -> u64 {
+fn figure(report: &str, words: &str) -> u64 {
     let numbers = report.lines().flat_map(|line| line.split([',', ':']));
     let mut found = numbers.filter_map(|part| part.trim().strip_suffix(words)?.trim().parse().ok());
     found
@@ -40,9 +44,9 @@ fn h2load_breaks_nothing() {
     std::fs::remove_file(&body).unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}");
-    assert_eq!(told(&report, "2xx"), CALLS, "{report}");
+    assert_eq!(figure(&report, "2xx"), CALLS, "{report}");
     for bad in ["failed", "errored", "timeout"] {
-        assert_eq!(told(&report, bad), 0, "{report}");
+        assert_eq!(figure(&report, bad), 0, "{report}");
     }
     let figures = service.settled();
     assert_eq!(figures.orders(), (1, 1, 0), "one id, one outcome");
@@ -51,95 +55,106 @@ fn h2load_breaks_nothing() {
     service.drain();
 }
 
+const CLIENTS: usize = 24;
+const ORDERS: usize = 40;
+
+/// An id that four clients, one of each kind, submit.
+fn id(client: usize, number: usize) -> String {
+    format!("v-{}-{number}", client / 4)
+}
+
 /// Whether this one vanishes; the same in each run.
 fn vanishes(number: usize) -> bool {
     number % 3 == 1
 }
 
-/// Clients of both doors send the same orders, and every third goes away without its answer.
+/// Calls one by one, some cancelled after a moment.
+async fn cancelled_calls(mut client: Client, me: usize) {
+    for number in 0..ORDERS {
+        let call = submit(&mut client, request(&id(me, number)));
+        if vanishes(number) {
+            let _ = tokio::time::timeout(Duration::from_millis(1), call).await;
+        } else {
+            let _ = call.await; // whatever it is: the figures are checked
+        }
+    }
+}
+
+/// Calls one by one, some with a deadline.
+async fn calls_with_deadlines(mut client: Client, me: usize) {
+    for number in 0..ORDERS {
+        let mut hurried = tonic::Request::new(request(&id(me, number)));
+        if vanishes(number) {
+            hurried.set_timeout(Duration::from_millis(1));
+        }
+        let _ = client.submit(hurried).await;
+    }
+}
+
+/// A stream, for some cut off in the middle.
+async fn stream(mut client: Client, me: usize) {
+    let orders: Vec<_> = (0..ORDERS).map(|n| one_of_many(&id(me, n))).collect();
+    let responses = client.submit_stream(tokio_stream::iter(orders));
+    let mut responses = responses.await.unwrap().into_inner();
+    let taken = if vanishes(me / 4) { 3 } else { ORDERS };
+    for _ in 0..taken {
+        responses.message().await.unwrap();
+    }
+}
+
+/// HTTP requests, for some closed before the reply.
+fn http_requests(http: SocketAddr, me: usize) {
+    for number in 0..ORDERS {
+        let mut client = harness::Client::to(http);
+        client.send(harness::order(&id(me, number)));
+        if !vanishes(number) {
+            client.reply();
+        }
+    }
+}
+
+/// Clients of both front ends send the same orders, and every third goes away without its answer.
 #[test]
-fn clients_that_vanish_leave_the_books_in_order() {
-    const CLIENTS: usize = 24;
-    const ORDERS: usize = 40;
-    let flags = ["--processor", "simulate", "--simulate", "0ms..3ms"];
-    let small = ["--workers", "2", "--queue-capacity", "64"];
-    let service = Service::with_grpc(&[&flags[..], &small].concat());
-    let id = |client: usize, number: usize| format!("v-{}-{number}", client / 4);
+fn clients_that_vanish_leave_the_figures_consistent() {
+    let flags = ["--workers", "2", "--queue-capacity", "64"];
+    let service = Service::with_grpc(&[&simulate("0ms..3ms")[..], &flags].concat());
     run(async {
         let mut clients = JoinSet::new();
         for me in 0..CLIENTS {
-            let mut channel = client(&service).await;
-            let http = service.http;
+            let (client, http) = (client(&service).await, service.http);
             match me % 4 {
-                // Calls one by one, some cancelled after a moment.
-                0 => clients.spawn(async move {
-                    for number in 0..ORDERS {
-                        let call = submit(&mut channel, request(&id(me, number)));
-                        if vanishes(number) {
-                            let _ = tokio::time::timeout(Duration::from_millis(1), call).await;
-                        } else {
-                            let _ = call.await; // whatever: the books are looked at
-                        }
-                    }
-                }),
-                // Calls with a deadline.
-                1 => clients.spawn(async move {
-                    for number in 0..ORDERS {
-                        let mut hurried = tonic::Request::new(request(&id(me, number)));
-                        if vanishes(number) {
-                            hurried.set_timeout(Duration::from_millis(1));
-                        }
-                        let _ = channel.submit(hurried).await;
-                    }
-                }),
-                // A stream, some cut off in the middle.
-                2 => clients.spawn(async move {
-                    let orders: Vec<_> = (0..ORDERS).map(|n| one_of_many(&id(me, n))).collect();
-                    let responses = channel.submit_stream(tokio_stream::iter(orders));
-                    let mut responses = responses.await.unwrap().into_inner();
-                    let taken = if vanishes(me / 4) { 3 } else { ORDERS };
-                    for _ in 0..taken {
-                        responses.message().await.unwrap();
-                    }
-                }),
-                // HTTP, some closed before the reply.
-                _ => clients.spawn_blocking(move || {
-                    for number in 0..ORDERS {
-                        let mut client = harness::Client::to(http);
-                        client.send(harness::order(&id(me, number)));
-                        if !vanishes(number) {
-                            client.reply();
-                        }
-                    }
-                }),
+                0 => clients.spawn(cancelled_calls(client, me)),
+                1 => clients.spawn(calls_with_deadlines(client, me)),
+                2 => clients.spawn(stream(client, me)),
+                _ => clients.spawn_blocking(move || http_requests(http, me)),
             };
         }
         while let Some(ended) = clients.join_next().await {
             ended.expect("no client panics");
         }
     });
-    // What was admitted has its one outcome, whoever is left to hear of it.
+    // What was admitted has its one outcome, whether or not a client received it.
     let (accepted, processed, failed) = service.settled().orders();
     let ids = CLIENTS / 4 * ORDERS;
     assert!(accepted == processed + failed && accepted <= ids as u64);
-    run(async {
-        let again = (0..CLIENTS / 4)
-            .flat_map(|client| (0..ORDERS).map(move |number| one_of_many(&id(client * 4, number))));
-        let again: Vec<_> = again.collect();
-        let responses = client(&service)
-            .await
-            .submit_stream(tokio_stream::iter(again))
-            .await;
-        let mut responses = responses.unwrap().into_inner();
-        let mut known = 0;
-        let mut seqs = std::collections::HashSet::new();
-        while let Some(response) = responses.message().await.unwrap() {
-            known += u64::from(response.result() == SubmitResult::Duplicate);
-            assert!(seqs.insert(response.seq), "a sequence twice: {response:?}");
-        }
-        assert_eq!(known, accepted, "each has the outcome it had");
-        assert_eq!(seqs.len(), ids);
-    });
+    let again = (0..CLIENTS)
+        .step_by(4)
+        .flat_map(|client| (0..ORDERS).map(move |number| one_of_many(&id(client, number))));
+    let responses = run(async { submit_all(&mut client(&service).await, again).await });
+    let known = responses
+        .iter()
+        .filter(|response| response.result() == SubmitResult::Duplicate);
+    assert_eq!(
+        known.count() as u64,
+        accepted,
+        "each has the outcome it had"
+    );
+    let seqs: HashSet<_> = responses.iter().map(|response| response.seq).collect();
+    assert_eq!(
+        (seqs.len(), responses.len()),
+        (ids, ids),
+        "no sequence twice"
+    );
     let figures = service.settled();
     let (accepted, processed, failed) = figures.orders();
     assert_eq!((accepted, processed + failed), (ids as u64, ids as u64));
@@ -152,8 +167,8 @@ fn clients_that_vanish_leave_the_books_in_order() {
 /// An order admitted just before its call is cancelled has one outcome.
 #[test]
 fn a_call_cancelled_while_its_order_waits_takes_nothing_back() {
-    let slow = ["--processor", "simulate", "--simulate", "5s..5s"];
-    let service = Service::with_grpc(&[&slow[..], &["--workers", "1"]].concat());
+    let flags = ["--workers", "1"];
+    let service = Service::with_grpc(&[&simulate("5s..5s")[..], &flags].concat());
     run(async {
         let mut client = client(&service).await;
         let call = tokio::spawn({

@@ -3,11 +3,16 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod backpressure;
+mod calls;
 mod client;
+mod connections;
+mod drain;
 mod faults;
 mod follow;
+mod front_ends;
 mod health;
-mod limits;
+mod http2;
 mod load;
 mod stream;
 mod submit;

@@ -1,21 +1,21 @@
-//! `Submit` and `GetOrder`: every status with its details, and that both doors take the same
-//! orders.
+//! `Submit` and `GetOrder`: every status with its details.
 
 use std::time::Duration;
 
 use order_processor::grpc::proto::{AckMode, GetOrderRequest, Order, OrderStatus, SubmitRequest};
 use tonic::Code;
 
-use crate::client;
-use crate::client::{channel, client, field, order, refused, request, retry_delay, run, submit};
-use crate::harness::{Service, get, post, until};
+use crate::client::{
+    Client, channel, client, field, order, refused, request, retry_delay, run, simulate, submit,
+};
+use crate::harness::{PATIENCE, Service, until};
 
 fn seconds(seconds: u64) -> Option<prost_types::Duration> {
     Some(Duration::from_secs(seconds).try_into().unwrap())
 }
 
-/// Submits the order of an id that the service may know.
-async fn asked(client: &mut client::Client, id: &str) -> Result<OrderStatus, tonic::Status> {
+/// Looks an order up.
+async fn get_order(client: &mut Client, id: &str) -> Result<OrderStatus, tonic::Status> {
     let request = GetOrderRequest { id: id.into() };
     let response = client.get_order(request).await?.into_inner();
     Ok(response.status())
@@ -52,64 +52,6 @@ fn an_order_gets_its_outcome_and_gets_it_again() {
     let figures = service.settled();
     assert_eq!(figures.orders(), (2, 1, 1));
     assert_eq!(figures.count("orders_duplicate"), 2);
-}
-
-#[test]
-fn both_doors_take_the_same_orders() {
-    let service = Service::with_grpc(&[]);
-    run(async {
-        let mut client = client(&service).await;
-        // HTTP first.
-        let body = r#"{"side":"buy","id":"h","n":{"x": 1.10},"value":100.50}"#;
-        assert_eq!(post(service.http, "", body).status, 201);
-        let same = SubmitRequest {
-            order: Some(Order {
-                id: "h".into(),
-                value: "1.005e2".into(),
-                attributes_json: r#"{ "n": {"x":1.10}, "side": "buy" }"#.into(),
-            }),
-            ..SubmitRequest::default()
-        };
-        let reply = submit(&mut client, same.clone()).await.unwrap();
-        assert_eq!((reply.seq, reply.duplicate), (1, true));
-        // gRPC first.
-        let mut same = same;
-        same.order.as_mut().unwrap().id = "g".into();
-        assert!(!submit(&mut client, same).await.unwrap().duplicate);
-        let reply = post(service.http, "", &body.replace("\"h\"", "\"g\""));
-        assert_eq!((reply.status, reply.json()["seq"].as_u64()), (200, Some(2)));
-        // And the same conflict.
-        let status = submit(&mut client, request("h")).await.unwrap_err();
-        assert_eq!(
-            refused(&status, Code::AlreadyExists, false).0,
-            "ID_CONFLICT"
-        );
-        assert_eq!(
-            post(service.http, "", r#"{"id":"g","value":1}"#).status,
-            409
-        );
-
-        let record = client.get_order(GetOrderRequest { id: "h".into() }).await;
-        let record = record.unwrap().into_inner().record.unwrap();
-        assert_eq!((record.seq, record.status()), (1, OrderStatus::Processed));
-        let order = record.order.unwrap();
-        assert_eq!((&*order.id, &*order.value), ("h", "100.50"));
-        assert_eq!(order.attributes_json, r#"{"side":"buy","n":{"x":1.10}}"#);
-        let (accepted, committed) = (record.accept_time.unwrap(), record.commit_time.unwrap());
-        let times = [accepted, committed].map(|time| (time.seconds, time.nanos));
-        assert!(
-            times[0].0 > 1_700_000_000 && times[0] <= times[1],
-            "{times:?}"
-        );
-        let line = get(service.http, "/orders/g").json();
-        assert_eq!(line["order"]["n"]["x"].to_string(), "1.1");
-    });
-    let figures = service.settled();
-    assert_eq!(
-        (figures.orders().0, figures.count("orders_duplicate")),
-        (2, 2)
-    );
-    assert_eq!(figures.rejected("conflict"), 2);
 }
 
 #[test]
@@ -155,7 +97,7 @@ fn what_is_no_order_is_refused_with_its_field() {
             refused(&status, Code::InvalidArgument, false);
             assert_eq!(field(&status), *at);
         }
-        let status = asked(&mut client, "no id").await.unwrap_err();
+        let status = get_order(&mut client, "no id").await.unwrap_err();
         refused(&status, Code::InvalidArgument, false);
         assert_eq!(field(&status), "id");
     });
@@ -167,11 +109,11 @@ fn what_is_no_order_is_refused_with_its_field() {
 }
 
 #[test]
-fn an_unknown_order_is_told_how_far_back_it_reaches() {
+fn the_answer_to_an_unknown_order_says_how_far_back_it_reaches() {
     let service = Service::with_grpc(&["--dedupe-window", "2"]);
     run(async {
         let mut client = client(&service).await;
-        let status = asked(&mut client, "a").await.unwrap_err();
+        let status = get_order(&mut client, "a").await.unwrap_err();
         let (reason, metadata) = refused(&status, Code::NotFound, false);
         assert_eq!(
             (&*reason, &*metadata["window_outcomes"]),
@@ -181,15 +123,15 @@ fn an_unknown_order_is_told_how_far_back_it_reaches() {
         for id in ["b", "c", "d"] {
             submit(&mut client, request(id)).await.unwrap();
         }
-        let status = asked(&mut client, "a").await.unwrap_err();
+        let status = get_order(&mut client, "a").await.unwrap_err();
         let (_, metadata) = refused(&status, Code::NotFound, false);
         assert!(metadata.contains_key("window_age_seconds"), "{metadata:?}");
     });
 }
 
 #[test]
-fn who_does_not_wait_is_told_queued() {
-    let slow = ["--processor", "simulate", "--simulate", "10m..10m"];
+fn an_order_that_is_not_waited_for_is_acknowledged_as_queued() {
+    let slow = simulate("10m..10m");
     let service = Service::with_grpc(&[&slow[..], &["--drain-timeout", "50ms"]].concat());
     run(async {
         let mut client = client(&service).await;
@@ -209,13 +151,16 @@ fn who_does_not_wait_is_told_queued() {
                 (OrderStatus::Queued, true)
             );
         }
-        assert_eq!(asked(&mut client, "a").await.unwrap(), OrderStatus::Queued);
+        assert_eq!(
+            get_order(&mut client, "a").await.unwrap(),
+            OrderStatus::Queued
+        );
         // Other content meets it in flight.
         let mut other = request("a");
         other.order.as_mut().unwrap().value = "2".into();
         let status = submit(&mut client, other).await.unwrap_err();
         refused(&status, Code::AlreadyExists, true);
-        // Who waits at the drain deadline is told that it is safe to send it again.
+        // A client that waits at the drain deadline learns that sending it again is safe.
         let waiting = tokio::spawn({
             let mut client = client.clone();
             async move { submit(&mut client, request("w")).await }
@@ -226,14 +171,14 @@ fn who_does_not_wait_is_told_queued() {
         assert_eq!(refused(&status, Code::Unavailable, true).0, "DRAINING");
         retry_delay(&status);
     });
-    let ended = service.wait(crate::harness::PATIENCE);
+    let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(3), "{}", ended.log);
     assert!(ended.log.contains("lost=1"), "{}", ended.log);
 }
 
 #[test]
-fn a_server_set_to_queued_waits_for_those_who_ask() {
-    let slow = ["--processor", "simulate", "--simulate", "100ms..100ms"];
+fn a_server_set_to_queued_waits_if_asked() {
+    let slow = simulate("100ms..100ms");
     let service = Service::with_grpc(&[&slow[..], &["--ack", "queued"]].concat());
     run(async {
         let mut client = client(&service).await;
@@ -251,8 +196,8 @@ fn a_server_set_to_queued_waits_for_those_who_ask() {
 }
 
 #[test]
-fn a_full_queue_says_so_at_once() {
-    let slow = ["--processor", "simulate", "--simulate", "10m..10m"];
+fn a_full_queue_refuses_at_once() {
+    let slow = simulate("10m..10m");
     let full = [
         "--workers",
         "1",
@@ -309,7 +254,7 @@ fn a_message_over_the_limit_is_not_read() {
 
 #[test]
 fn a_call_that_runs_into_its_deadline_takes_nothing_back() {
-    let slow = ["--processor", "simulate", "--simulate", "300ms..300ms"];
+    let slow = simulate("300ms..300ms");
     let service = Service::with_grpc(&slow);
     run(async {
         let mut client = client(&service).await;

@@ -1,4 +1,4 @@
-//! A client that sends what it is told, byte for byte, and reads strictly what comes back.
+//! A client that sends any bytes and reads replies strictly.
 
 use std::io;
 use std::io::{ErrorKind, Read, Write};
@@ -8,13 +8,11 @@ use serde_json::Value;
 
 use crate::harness::PATIENCE;
 
-/// One connection.
 pub(crate) struct Client {
     pub stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// A reply.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub status: u16,
@@ -38,18 +36,16 @@ impl Reply {
         first
     }
 
-    /// The body as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("all bodies are text")
     }
 
-    /// The body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// The body as a problem (RFC 9457) of this status; checks what all of them have.
+    /// The body as a problem (RFC 9457) of this status; checks the members that all have.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -78,13 +74,11 @@ impl Reply {
 }
 
 impl Client {
-    /// Connects.
     #[track_caller]
     pub(crate) fn to(address: SocketAddr) -> Self {
         Self::try_to(address).expect("it listens")
     }
 
-    /// Connects, if somebody listens.
     pub(crate) fn try_to(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -96,7 +90,6 @@ impl Client {
         })
     }
 
-    /// Sends bytes.
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("sent");
@@ -107,7 +100,6 @@ impl Client {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// Says that nothing more will be sent.
     pub(crate) fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("still open");
     }
@@ -118,7 +110,7 @@ impl Client {
         self.try_reply().expect("a reply before the end")
     }
 
-    /// The next reply to `HEAD`: without a body, whatever its length says.
+    /// The next reply to `HEAD`: without a body, whatever `Content-Length` says.
     #[track_caller]
     pub(crate) fn reply_to_head(&mut self) -> Reply {
         self.read(false).expect("a reply before the end")
@@ -195,7 +187,7 @@ impl Client {
         Some(reply)
     }
 
-    /// Reads more; how much. A reset counts as an end.
+    /// Reads more and returns how much. A reset counts as an end.
     #[track_caller]
     fn fill(&mut self) -> usize {
         let mut chunk = [0; 16 << 10];

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::harness::Service;
 
-/// A directory that is removed in the end. Not made before it is needed.
+/// A directory that is removed when dropped. The service creates it.
 pub(crate) struct Directory(pub PathBuf);
 
 impl Directory {
-    /// A name that nobody else uses.
+    /// A name that no other test uses.
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 
 use crate::harness::{eventually, get};
 
-/// One scrape of the classic format: samples by name and labels, as they stand there.
+/// One scrape of the classic format: samples by name and labels, as written there.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures(HashMap<String, f64>);
 
 impl Figures {
-    /// Scrapes.
     #[track_caller]
     pub(crate) fn read(address: SocketAddr) -> Self {
         let reply = get(address, "/metrics");
@@ -31,8 +30,8 @@ impl Figures {
         Self(samples)
     }
 
-    /// Waits until no order is inside, then holds the identity: what was accepted was
-    /// processed, failed or withdrawn.
+    /// Waits until no order is inside and the identity holds: accepted = processed + failed +
+    /// withdrawn.
     #[track_caller]
     pub(crate) fn settled(address: SocketAddr) -> Self {
         eventually("accepted = processed + failed + withdrawn", || {
@@ -53,7 +52,7 @@ impl Figures {
         }
     }
 
-    /// One sample that counts.
+    /// One sample that is a whole number.
     #[track_caller]
     pub(crate) fn count(&self, sample: &str) -> u64 {
         self.get(sample) as u64
@@ -82,7 +81,7 @@ impl Figures {
         )
     }
 
-    /// Orders accepted and not yet out.
+    /// Orders accepted and not yet ended.
     pub(crate) fn inside(&self) -> i64 {
         let (accepted, processed, failed) = self.orders();
         let out = processed + failed + self.sum("orders_withdrawn");

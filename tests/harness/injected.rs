@@ -1,10 +1,10 @@
-//! strace, attached to a service and doing something to its system calls.
+//! strace, attached to a service and tampering with its system calls.
 
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::{Service, until};
 
-/// Lets the service go when dropped.
+/// Detaches when dropped.
 pub(crate) struct Injected(Child);
 
 impl Injected {
@@ -24,7 +24,7 @@ impl Injected {
             .spawn()
             .expect("strace is there");
         until("traced", || {
-            // Every thread: they are taken hold of one after the other.
+            // Threads are attached one after the other: wait for all.
             let tasks = std::fs::read_dir(format!("/proc/{}/task", service.pid()));
             let mut tasks = tasks.expect("it runs").filter_map(Result::ok);
             tasks.all(|task| {

@@ -19,7 +19,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Starts `clients` clients, each on a connection that it keeps.
+    /// Starts `clients` clients, each on one connection.
     pub(crate) fn start(address: SocketAddr, clients: usize) -> Self {
         Self::named("crowd", address, clients)
     }
@@ -60,7 +60,7 @@ impl Crowd {
         self.replies.lock().unwrap().len()
     }
 
-    /// Stops the clients after their next reply; every id with its reply.
+    /// Stops the clients after their next reply and returns every id with its reply.
     #[track_caller]
     pub(crate) fn end(self) -> Vec<(String, Reply)> {
         self.stop.store(true, Ordering::Relaxed);
@@ -82,8 +82,8 @@ pub(crate) fn python(script: &str, args: &[&str]) -> Output {
     output
 }
 
-/// Asks on a connection without an end and takes not one reply, until the
-/// service closes it.
+/// Sends requests on a connection without reading a reply, until the service closes
+/// it.
 pub(crate) fn gives_up_on_who_never_reads(service: &Service) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();
@@ -92,7 +92,7 @@ pub(crate) fn gives_up_on_who_never_reads(service: &Service) {
     // Far more than the system's buffers hold.
     let requests = "GET / HTTP/1.1\r\nHost: o\r\n\r\n".repeat(1000);
     let mut asked = requests.as_bytes();
-    until("given up", || {
+    until("closed", || {
         if asked.is_empty() {
             asked = requests.as_bytes();
         }
@@ -104,6 +104,6 @@ pub(crate) fn gives_up_on_who_never_reads(service: &Service) {
     assert_eq!(
         get(service.http, "/healthz").status,
         200,
-        "others don't notice"
+        "others are served"
     );
 }

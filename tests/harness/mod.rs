@@ -1,16 +1,16 @@
-//! What the integration tests share: the real binary as a process of its own, on
-//! ports of its own, and clients that speak through real sockets.
+//! What the integration tests share: the real binary as a child process on ports of
+//! its own, and clients that speak through real sockets.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | waiting for a condition, tests on both engines |
 //! | `service.rs` | the process: started, watched, ended |
-//! | `client.rs` | a raw HTTP/1.1 client, which can send any bytes |
+//! | `client.rs` | a raw HTTP/1.1 client that can send any bytes |
 //! | `directory.rs` | a data directory, and services with a journal in it |
-//! | `injected.rs` | strace, doing something to a service's system calls |
-//! | `small.rs` | a file system that is soon full |
+//! | `injected.rs` | strace, tampering with a service's system calls |
+//! | `small.rs` | a file system that fills quickly |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
-//! | `load.rs` | the same from many clients at once |
+//! | `load.rs` | many clients at once |
 
 #![allow(
     dead_code,
@@ -38,20 +38,20 @@ pub(crate) use load::{Crowd, gives_up_on_who_never_reads, python};
 pub(crate) use service::{BASE_FLAGS, Ended, Service};
 pub(crate) use small::Small;
 
-/// How long anything may take that should happen at once. Generous: the machine
-/// may be busy, and a test that passes never waits for it.
+/// Deadline of anything that should happen at once. Generous, since the machine may
+/// be busy; a test that passes never waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits until `look` finds something, and answers with it.
+/// Calls `poll` until it returns something, and returns that.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
-        assert!(Instant::now() < deadline, "it never came to this: {what}");
-        thread::sleep(Duration::from_millis(5)); // between two looks, not instead of one
+        assert!(Instant::now() < deadline, "did not happen in time: {what}");
+        thread::sleep(Duration::from_millis(5)); // between two polls, not instead of one
     }
 }
 

@@ -27,9 +27,7 @@ pub(crate) const BASE_FLAGS: [&str; 8] = [
 /// A running process. Killed when dropped.
 pub(crate) struct Service {
     child: Child,
-    /// The order port.
     pub http: SocketAddr,
-    /// The admin port.
     pub admin: SocketAddr,
     /// The gRPC port, where it was asked for.
     pub grpc: Option<SocketAddr>,
@@ -92,7 +90,7 @@ impl Service {
         Self::launch(command)
     }
 
-    /// The same with so many workers, which take so long for each order.
+    /// The same with this many workers, which take this long for each order.
     #[track_caller]
     pub(crate) fn slow(engine: &str, workers: &str, time: &str, flags: &[&str]) -> Self {
         let simulate = format!("{time}..{time}");
@@ -107,7 +105,7 @@ impl Service {
         Self::on(engine, &[&slow[..], flags].concat())
     }
 
-    /// The binary without flags, and without the variables of whoever runs the tests.
+    /// The binary without flags, and without the `ORDERS_` variables of this process.
     pub(crate) fn command() -> Command {
         Self::shielded(env!("CARGO_BIN_EXE_order-processor"))
     }
@@ -153,7 +151,7 @@ impl Service {
         let readers = vec![
             thread::spawn(move || {
                 for text in BufReader::new(out).lines().map_while(Result::ok) {
-                    let _ = line.send(text); // nobody asks past the addresses
+                    let _ = line.send(text); // lines past the addresses are not read
                 }
             }),
             thread::spawn(move || {
@@ -190,22 +188,18 @@ impl Service {
         service
     }
 
-    /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it is our child");
     }
 
-    /// SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
@@ -220,7 +214,7 @@ impl Service {
             }
             let late = Instant::now() >= deadline;
             assert!(!late, "still alive after {timeout:?}; log:\n{}", self.log());
-            thread::sleep(Duration::from_millis(5)); // between two looks
+            thread::sleep(Duration::from_millis(5)); // between two polls
         };
         for reader in self.readers.drain(..) {
             reader.join().expect("reading lines does not panic");
@@ -231,7 +225,7 @@ impl Service {
         }
     }
 
-    /// Drains it by SIGTERM and expects that to go well.
+    /// Drains it by SIGTERM and expects exit code 0.
     #[track_caller]
     pub(crate) fn drain(self) -> Ended {
         self.terminate();
@@ -240,19 +234,18 @@ impl Service {
         ended
     }
 
-    /// The figures, from the admin port.
     #[track_caller]
     pub(crate) fn figures(&self) -> Figures {
         Figures::read(self.admin)
     }
 
-    /// Waits until nothing is inside, checks the accounting identity, answers with the figures.
+    /// Waits until no order is inside and the accounting identity holds; returns the figures.
     #[track_caller]
     pub(crate) fn settled(&self) -> Figures {
         Figures::settled(self.admin)
     }
 
-    /// Processor time of all its threads so far.
+    /// CPU time of all its threads so far.
     pub(crate) fn cpu_time(&self) -> Duration {
         let nanos = self.each_thread("schedstat", |text| {
             let first = text.split(' ').next().expect("three numbers");
@@ -261,13 +254,16 @@ impl Service {
         Duration::from_nanos(nanos)
     }
 
-    /// How often its threads went to sleep so far.
+    /// Voluntary context switches of all its threads so far.
     pub(crate) fn sleeps(&self) -> u64 {
         self.each_thread("status", |text| {
             let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            line.expect("every kernel says so").trim().parse().unwrap()
+            line.expect("every kernel has this line")
+                .trim()
+                .parse()
+                .unwrap()
         })
     }
 

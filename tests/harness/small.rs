@@ -1,10 +1,10 @@
-//! A file system that is soon full.
+//! A file system that fills quickly.
 
 use std::process::Command;
 
 use crate::harness::Directory;
 
-/// A tmpfs of its own, unmounted in the end.
+/// A tmpfs of its own, unmounted when dropped.
 pub(crate) struct Small(Directory);
 
 impl Small {
@@ -13,7 +13,7 @@ impl Small {
         Directory(self.0.0.join("data"))
     }
 
-    /// One of so many MiB; `None`, and why, if this process may not.
+    /// One of `mib` MiB; `None`, with the reason printed, if this process may not mount.
     pub(crate) fn mount(mib: u32) -> Option<Self> {
         let directory = Directory::new();
         std::fs::create_dir(&directory.0).unwrap();
@@ -31,7 +31,6 @@ impl Small {
         None
     }
 
-    /// Makes it so many MiB large.
     pub(crate) fn resize(&self, mib: u32) {
         let status = Command::new("mount")
             .args(["-o", &format!("remount,size={mib}m")])

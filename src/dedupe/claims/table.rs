@@ -1,23 +1,24 @@
-//! The table itself: how a slot is laid out, found, taken, and changed.
+//! The table: how a slot is laid out, found, taken, and changed.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use bytemuck::Zeroable;
+use bytemuck::allocation::zeroed_slice_box;
 
 use crate::cpu::prefetch::prefetch;
-use crate::dedupe::claims::{Claim, Claims};
+use crate::dedupe::claims::claim::Claim;
 
 /// Slots in a bucket.
 pub(crate) const WAYS: usize = 16;
-/// How many spins a claimer waits for a slot that is being written.
-const PATIENCE: usize = 128;
+/// Spins of a claimer on a slot that is being written.
+const SPINS: usize = 128;
 
 /// A slot's phase, the lowest bits of its state.
 pub(crate) mod phase {
     pub(crate) const FREE: u64 = 0;
     /// TimerSlot, its words are being written.
     pub(crate) const RESERVED: u64 = 1;
-    /// The id is written; whether it may be kept is being found out.
+    /// The id is written; the search for another claim of it is under way.
     pub(crate) const CLAIMING: u64 = 2;
     /// In the queue or with a worker.
     pub(crate) const QUEUED: u64 = 3;
@@ -25,14 +26,14 @@ pub(crate) mod phase {
     pub(crate) const COMMITTING: u64 = 4;
     pub(crate) const MASK: u64 = 7;
 }
-/// Somebody waits in the lists for this claim.
+/// Duplicates wait in the lists for this claim.
 pub(crate) const ATTACHED: u64 = 1 << 3;
-/// Somebody was told that the order is queued.
+/// The order was acknowledged as queued.
 pub(crate) const ACKED: u64 = 1 << 4;
 /// In a free slot: its last claim was withdrawn.
 pub(crate) const WITHDRAWN: u64 = 1 << 5;
-/// Nobody is told any more that the order is queued: the process ends while
-/// the ledger has it, and it is not kept.
+/// The order is not acknowledged as queued any more: the process ends while the
+/// ledger has it, and it is not written to the pending file.
 pub(crate) const SEALED: u64 = 1 << 6;
 const TAG_SHIFT: u32 = 8;
 const TAG_MASK: u64 = 0xff_ffff << TAG_SHIFT;
@@ -56,9 +57,29 @@ pub(crate) struct Bucket {
     slots: [Slot; WAYS],
 }
 
-impl Claims {
+pub(crate) struct Table {
+    buckets: Box<[Bucket]>,
+    mask: u64,
+}
+
+impl Table {
+    /// A table for `in_flight` claims at a time.
+    pub(crate) fn new(in_flight: usize) -> Self {
+        let buckets = (in_flight.max(WAYS) * 4 / WAYS).next_power_of_two();
+        Self {
+            // Fresh zero pages: FREE is zero.
+            buckets: zeroed_slice_box(buckets),
+            mask: buckets as u64 - 1,
+        }
+    }
+
+    /// The states of all slots, in the order of their numbers.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.buckets.iter().flat_map(|bucket| &bucket.states)
+    }
+
     /// Has what a claim of this id reads and writes brought into the cache.
-    pub fn prefetch(&self, id: u128) {
+    pub(crate) fn prefetch(&self, id: u128) {
         let bucket = &self.buckets[self.bucket(id)];
         prefetch(&bucket.states[0]);
         prefetch(&bucket.states[WAYS / 2]); // the other line
@@ -83,7 +104,7 @@ impl Claims {
                 continue;
             }
             let state = &self.buckets[bucket].states[way];
-            for patience in 0.. {
+            for spins in 0.. {
                 // Acquire pairs with the Release that published the id, and
                 // with the one that freed the slot (the window is up to date).
                 let seen = state.load(Ordering::Acquire);
@@ -96,7 +117,7 @@ impl Claims {
                     generation: (seen >> GENERATION_SHIFT) as u32,
                 };
                 if now == phase::RESERVED {
-                    if patience < PATIENCE {
+                    if spins < SPINS {
                         std::hint::spin_loop();
                         continue;
                     }
@@ -131,8 +152,9 @@ impl Claims {
             }
             let generation = ((seen >> GENERATION_SHIFT) as u32).wrapping_add(1);
             let reserved = (u64::from(generation) << GENERATION_SHIFT) | tag(id) | phase::RESERVED;
-            // Acquire: whoever freed the slot had put its outcome into the
-            // window, and who finds us in the slot must find it there.
+            // Acquire: the thread that freed the slot had put its outcome into
+            // the window, and a thread that finds us in the slot must find it
+            // there.
             if state
                 .compare_exchange(seen, reserved, Ordering::Acquire, Ordering::Relaxed)
                 .is_err()
@@ -183,14 +205,14 @@ impl Claims {
         self.change(claim, change).is_some()
     }
 
-    /// The same; answers what it was before.
+    /// The same; returns the state before.
     pub(crate) fn change(
         &self,
         claim: Claim,
         mut change: impl FnMut(u64) -> Option<u64>,
     ) -> Option<u64> {
-        // Acquire and Release: who ends a claim sees what was noted in it, and
-        // who notes sees that it has ended. SeqCst for `ack_queued`.
+        // Acquire and Release: the end of a claim sees the flags that were set, and
+        // the setter of a flag sees that it has ended. SeqCst for `ack_queued`.
         self.state(claim)
             .fetch_update(Ordering::SeqCst, Ordering::Acquire, |state| {
                 ((state >> GENERATION_SHIFT) as u32 == claim.generation)

@@ -1,11 +1,16 @@
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Claims, one by one and fought over.
 
-use crate::dedupe::claims::attached::SWEEP_MIN;
-use crate::ledger::{Outcome, Status};
-use crate::pipeline::answer::Answer;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+
+use crate::dedupe::claims::duplicates::SWEEP_MIN;
+use crate::dedupe::claims::table::WAYS;
+use crate::sync::oneshot::Oneshot;
 
 use super::*;
+
+type Waiter = Oneshot<()>;
+type Claims = super::Claims<Waiter>;
 
 fn mine(claims: &Claims, id: u128) -> Claim {
     match claims.claim(id, 1) {
@@ -69,7 +74,7 @@ fn an_old_handle_does_not_touch_the_slot_s_next_claim() {
 #[test]
 fn a_full_bucket_says_so() {
     let claims = Claims::new(1);
-    let buckets = claims.buckets.len() as u128;
+    let buckets = (claims.table.states().count() / WAYS) as u128;
     // The upper half names the bucket, the lower half the id.
     let same_bucket = |n: u128| (buckets << 64) | n;
     for n in 0..WAYS as u128 {
@@ -79,7 +84,7 @@ fn a_full_bucket_says_so() {
 }
 
 #[test]
-fn waiters_are_handed_to_whoever_ends_the_claim() {
+fn the_end_of_a_claim_returns_its_waiters() {
     let claims = Claims::new(16);
     let claim = mine(&claims, 7);
     assert!(!claims.attach(claim, &waiter()), "not queued yet");
@@ -98,7 +103,7 @@ fn waiters_are_handed_to_whoever_ends_the_claim() {
 
 /// However many come and go while an order is in flight.
 #[test]
-fn those_who_stop_waiting_are_let_go() {
+fn waiters_that_stop_waiting_are_dropped() {
     let claims = Claims::new(16);
     let claim = mine(&claims, 7);
     assert!(claims.queued(claim));
@@ -107,13 +112,13 @@ fn those_who_stop_waiting_are_let_go() {
     for _ in 0..10_000 {
         assert!(claims.attach(claim, &waiter()));
     }
-    let listed = claims.list(claim).list.len();
-    assert!(listed <= 2 * SWEEP_MIN, "{listed} are kept");
+    let listed = claims.waiting(claim);
+    assert!(listed <= 2 * SWEEP_MIN, "{listed} are listed");
     let woken = claims.withdraw(claim).unwrap().waiters;
     assert!(woken.iter().any(|one| Arc::ptr_eq(one, &stays)));
 }
 
-/// A worker may be faster than whoever put the order into the queue.
+/// A worker may be faster than the thread that pushed the order.
 #[test]
 fn an_order_may_be_committed_before_it_is_known_as_queued() {
     let claims = Claims::new(16);
@@ -128,33 +133,33 @@ fn an_order_may_be_committed_before_it_is_known_as_queued() {
 #[test]
 fn what_is_left_is_sealed_and_counted() {
     let claims = Claims::new(16);
-    let [told, untold, told_late, told_early, claiming] =
+    let [acked, not_acked, told_late, told_early, claiming] =
         [1, 2, 3, 4, 5].map(|id| mine(&claims, id));
-    for claim in [told, untold, told_late, told_early] {
+    for claim in [acked, not_acked, told_late, told_early] {
         assert!(claims.queued(claim));
     }
-    assert!(claims.ack_queued(told));
+    assert!(claims.ack_queued(acked));
     assert!(claims.ack_queued(told_early));
-    assert!(claims.attach(untold, &waiter()));
+    assert!(claims.attach(not_acked, &waiter()));
     assert!(claims.begin_commit(told_late) && claims.begin_commit(told_early));
     let (lost, waiters) = claims.seal();
     assert_eq!((lost, waiters.len()), (1, 1));
     assert_eq!(claims.sealed_acked(), 1);
-    assert!(!claims.begin_commit(told) && !claims.begin_commit(untold));
+    assert!(!claims.begin_commit(acked) && !claims.begin_commit(not_acked));
     assert!(!claims.ack_queued(told_late) && claims.was_sealed(told_late));
-    assert!(!claims.was_sealed(told) && claims.was_withdrawn(told));
-    assert!(claims.finish(told_early).told && !claims.finish(told_late).told);
+    assert!(!claims.was_sealed(acked) && claims.was_withdrawn(acked));
+    assert!(claims.finish(told_early).acked && !claims.finish(told_late).acked);
     assert!(!claims.was_sealed(told_late));
     assert_eq!(claims.sealed_acked(), 0, "it has ended");
     assert!(!claims.queued(claiming), "too late");
-    // One whose admission comes as late as that is told nothing.
+    // One whose admission comes as late as that can not be acknowledged.
     let late = mine(&claims, 6);
     assert!(!claims.was_withdrawn(late) && claims.queued(late));
     assert!(!claims.ack_queued(late) && claims.was_sealed(late));
 }
 
-/// Orders go into a batch and come back while the seal goes round: whoever was
-/// told is counted, and nobody is told afterwards.
+/// Orders go into a batch and come back while the table is sealed: every order that was
+/// acknowledged is counted, and none is acknowledged afterwards.
 #[test]
 fn what_moves_is_sealed_and_counted() {
     const ROUNDS: usize = if cfg!(miri) { 10 } else { 2_000 };
@@ -166,7 +171,7 @@ fn what_moves_is_sealed_and_counted() {
             assert!(claims.queued(*claim) && claims.ack_queued(*claim));
         }
         let start = Barrier::new(2);
-        let (told, _) = std::thread::scope(|scope| {
+        let (acked, _) = std::thread::scope(|scope| {
             scope.spawn(|| {
                 start.wait();
                 for _ in 0..round % 8 {
@@ -182,7 +187,7 @@ fn what_moves_is_sealed_and_counted() {
             start.wait();
             claims.seal()
         });
-        assert_eq!(told + claims.sealed_acked(), moving.len());
+        assert_eq!(acked + claims.sealed_acked(), moving.len());
         for claim in &moving {
             assert!(!claims.ack_queued(*claim));
             assert_ne!(claims.was_sealed(*claim), claims.was_withdrawn(*claim));
@@ -193,48 +198,26 @@ fn what_moves_is_sealed_and_counted() {
 }
 
 #[test]
-fn a_claim_is_given_up_wherever_it_is() {
+fn the_end_of_a_claim_sees_the_acknowledgement() {
     let claims = Claims::new(16);
-    let [claiming, queued, committing] = [1, 2, 3].map(|id| mine(&claims, id));
-    for claim in [queued, committing] {
-        assert!(claims.queued(claim) && claims.attach(claim, &waiter()));
-        assert!(claims.ack_queued(claim));
-    }
-    assert!(claims.begin_commit(committing));
-    for (claim, told, in_batch) in [
-        (claiming, false, false),
-        (queued, true, false),
-        (committing, true, true),
-    ] {
-        let (ended, was_committing) = claims.give_up(claim).expect("not before");
-        assert_eq!((ended.told, was_committing), (told, in_batch));
-        assert_eq!(ended.waiters.len(), usize::from(told));
-        // Of one that was in a batch nobody may say that it has no outcome.
-        assert_eq!(claims.was_withdrawn(claim), !in_batch);
-        assert!(claims.give_up(claim).is_none(), "only once");
-    }
-}
-
-#[test]
-fn who_was_told_is_known_to_who_ends_the_claim() {
-    let claims = Claims::new(16);
-    let [told, untold, taken_back] = [1, 2, 3].map(|id| mine(&claims, id));
-    for claim in [told, untold, taken_back] {
+    let [acked, not_acked, taken_back] = [1, 2, 3].map(|id| mine(&claims, id));
+    for claim in [acked, not_acked, taken_back] {
         assert!(claims.queued(claim));
     }
-    assert!(claims.ack_queued(told));
+    assert!(claims.ack_queued(acked));
     assert!(claims.begin_commit(taken_back) && claims.ack_queued(taken_back));
     assert!(claims.take_back(taken_back) && !claims.take_back(taken_back));
-    let was_told = |claim| claims.withdraw(claim).map(|ended| ended.told);
-    assert_eq!(was_told(told), Some(true));
-    assert_eq!(was_told(untold), Some(false));
-    assert_eq!(was_told(taken_back), Some(true));
-    assert!(!claims.ack_queued(untold) && !claims.take_back(untold));
+    let was_acked = |claim| claims.withdraw(claim).map(|ended| ended.acked);
+    assert_eq!(was_acked(acked), Some(true));
+    assert_eq!(was_acked(not_acked), Some(false));
+    assert_eq!(was_acked(taken_back), Some(true));
+    assert!(!claims.ack_queued(not_acked) && !claims.take_back(not_acked));
 }
 
-/// One tells, one withdraws, at the same moment: whoever was told is known.
+/// One thread acknowledges, one withdraws: the withdrawal sees a successful
+/// acknowledgement.
 #[test]
-fn told_and_withdrawn_at_once() {
+fn acknowledged_and_withdrawn_at_once() {
     const ROUNDS: usize = if cfg!(miri) { 50 } else { 5_000 };
     let claims = Claims::new(16);
     let start = Barrier::new(2);
@@ -242,14 +225,14 @@ fn told_and_withdrawn_at_once() {
         let claim = mine(&claims, round as u128);
         assert!(claims.queued(claim));
         std::thread::scope(|scope| {
-            let teller = scope.spawn(|| {
+            let acknowledger = scope.spawn(|| {
                 start.wait();
                 claims.ack_queued(claim)
             });
             start.wait();
             let ended = claims.withdraw(claim).expect("nobody else ends it");
-            let told = teller.join().unwrap();
-            assert_eq!(told, ended.told);
+            let acked = acknowledger.join().unwrap();
+            assert_eq!(acked, ended.acked);
         });
     }
 }
@@ -262,11 +245,11 @@ fn one_holder_at_a_time() {
     const ROUNDS: usize = if cfg!(miri) { 50 } else { 20_000 };
     let claims = Claims::new(64);
     let holders: [AtomicUsize; IDS] = Default::default();
-    let (wins, told) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (wins, acked) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let start = Barrier::new(THREADS);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (claims, holders, wins, told, start) = (&claims, &holders, &wins, &told, &start);
+            let (claims, holders, wins, acked, start) = (&claims, &holders, &wins, &acked, &start);
             scope.spawn(move || {
                 start.wait();
                 for round in 0..ROUNDS {
@@ -278,12 +261,8 @@ fn one_holder_at_a_time() {
                             assert!(claims.begin_commit(claim));
                             assert_eq!(holders[id].fetch_sub(1, Ordering::SeqCst), 1);
                             for waiter in claims.finish(claim).waiters {
-                                waiter.complete(Answer::Committed(Outcome {
-                                    seq: 1,
-                                    status: Status::Processed,
-                                    reason: None,
-                                }));
-                                told.fetch_add(1, Ordering::SeqCst);
+                                waiter.complete(());
+                                acked.fetch_add(1, Ordering::SeqCst);
                             }
                             wins.fetch_add(1, Ordering::SeqCst);
                         }
@@ -295,7 +274,7 @@ fn one_holder_at_a_time() {
                                 while waiter.get().is_none() {
                                     std::thread::yield_now();
                                 }
-                                told.fetch_sub(1, Ordering::SeqCst);
+                                acked.fetch_sub(1, Ordering::SeqCst);
                             }
                         }
                         Claimed::Busy => {}
@@ -306,6 +285,6 @@ fn one_holder_at_a_time() {
         }
     });
     assert!(wins.into_inner() >= ROUNDS / 2);
-    assert_eq!(told.into_inner(), 0);
+    assert_eq!(acked.into_inner(), 0);
     assert!((0..IDS as u128).all(|id| !claims.contains(id)));
 }

@@ -1,10 +1,20 @@
-use std::task::Waker;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tonic::Status;
+
+use crate::admission::Admission;
 use crate::cpu::plan::Plan;
+use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestKind};
+use crate::metrics::Reason;
 use crate::order::HashKey;
 use crate::pipeline::{Pipeline, Settings};
-
-use super::*;
+use crate::sync::memory_budget::MemoryBudget;
 
 /// A body that comes in these pieces, and whether the last one says that it is.
 struct Pieces(VecDeque<Bytes>, bool);
@@ -25,7 +35,7 @@ impl Body for Pieces {
     }
 }
 
-fn rules(message_max: usize, bodies: &Arc<MemoryBudget>) -> Arc<Rules> {
+fn rules(message_bytes_max: usize, bodies: &Arc<MemoryBudget>) -> Arc<BodyRules> {
     let pipeline = Pipeline::new(&Settings {
         queue_orders: 1,
         queue_bytes: 1000,
@@ -33,9 +43,9 @@ fn rules(message_max: usize, bodies: &Arc<MemoryBudget>) -> Arc<Rules> {
         window_reach: Duration::ZERO,
         plan: Plan::unpinned(1),
     });
-    Arc::new(Rules {
+    Arc::new(BodyRules {
         admission: Arc::new(Admission::new(pipeline, HashKey::from_bytes([1; 16]))),
-        message_max,
+        message_bytes_max,
         timeout: Duration::from_secs(1),
         bodies: bodies.clone(),
     })
@@ -52,11 +62,11 @@ fn framed(length: usize) -> Vec<u8> {
 fn seen(
     bytes: &[u8],
     piece: usize,
-    rules: &Arc<Rules>,
-    too_large: TooLarge,
+    rules: &Arc<BodyRules>,
+    kind: RequestKind,
 ) -> Result<Vec<u8>, Status> {
     let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
-    let mut body = Metered::new(Pieces(pieces, false), rules.clone(), too_large, None);
+    let mut body = LimitedBody::new(Pieces(pieces, false), rules.clone(), kind, None);
     let mut seen = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -68,25 +78,25 @@ fn seen(
             }
             Poll::Ready(Some(Err(status))) => return Err(status),
             Poll::Ready(None) => return Ok(seen),
-            Poll::Pending => unreachable!("all pieces are there"),
+            Poll::Pending => unreachable!("all pieces are here"),
         }
     }
 }
 
 /// Or the rest of a stream would be late.
 #[test]
-fn an_empty_message_is_over_with_its_head() {
+fn an_empty_message_ends_with_its_head() {
     let pieces = Pieces([Bytes::from(framed(0))].into(), false);
     let rules = rules(100, &MemoryBudget::new(1000));
-    let mut body = Metered::new(pieces, rules, TooLarge::EndsCounted, None);
+    let mut body = LimitedBody::new(pieces, rules, RequestKind::OneOrder, None);
     let mut cx = Context::from_waker(Waker::noop());
     let frame = Pin::new(&mut body).poll_frame(&mut cx);
     assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
-    assert!(matches!(body.state, State::Head(_, 0)));
+    assert!(body.framing.is_between_messages());
 }
 
 #[test]
-fn messages_within_the_limit_pass_however_they_are_cut() {
+fn messages_within_the_limit_pass_however_they_are_split() {
     let bodies = MemoryBudget::new(1000);
     let rules = rules(100, &bodies);
     let body: Vec<u8> = [3, 0, 100, 1, 0, 0, 99]
@@ -95,13 +105,13 @@ fn messages_within_the_limit_pass_however_they_are_cut() {
         .collect();
     for piece in 1..body.len() + 1 {
         assert_eq!(
-            seen(&body, piece, &rules, TooLarge::Ends).expect("all fit"),
+            seen(&body, piece, &rules, RequestKind::OneMessage).expect("all fit"),
             body
         );
     }
     assert!(
         bodies.try_acquire(1000).is_some(),
-        "all room was given back"
+        "all permits were released"
     );
 }
 
@@ -116,57 +126,77 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
         .flat_map(|size| framed(if size > 100 { 0 } else { size }))
         .collect();
     for piece in 1..200 {
-        let oversize = Oversize::default();
-        let drops = TooLarge::Drops(oversize.clone());
-        assert_eq!(seen(&body, piece, &rules, drops).expect("goes on"), want);
-        let dropped: Vec<_> = (1..=7).filter(|n| oversize.was_dropped(*n)).collect();
-        assert_eq!(dropped, [2, 4, 5]);
-        let status = seen(&body, piece, &rules, TooLarge::EndsCounted).expect_err("ends");
+        let dropped = DroppedMessages::default();
+        let kind = RequestKind::OrderStream(dropped.clone());
+        assert_eq!(seen(&body, piece, &rules, kind).expect("goes on"), want);
+        let numbers: Vec<_> = (1..=7).filter(|n| dropped.take(*n)).collect();
+        assert_eq!(numbers, [2, 4, 5]);
+        let status = seen(&body, piece, &rules, RequestKind::OneOrder).expect_err("ends");
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     }
     let metrics = &rules.admission.pipeline().metrics;
     assert_eq!(metrics.admission.rejected.get(Reason::TooLarge), 199);
     assert!(
         bodies.try_acquire(1000).is_some(),
-        "all room was given back"
+        "all permits were released"
     );
 }
 
-/// Nobody may hold one for nothing by leaving its call open.
+/// A client must not hold one outside the budget by leaving its call open.
 #[test]
-fn a_message_whose_call_goes_on_takes_room_to_its_end() {
+fn a_message_whose_call_goes_on_holds_its_permit_to_the_end() {
     let bodies = MemoryBudget::new(100);
     let rules = rules(100, &bodies);
     let mut cx = Context::from_waker(Waker::noop());
-    let mut first = |ended, too_large| {
+    let mut first = |ended, kind| {
         let pieces = Pieces([Bytes::from(framed(60))].into(), ended);
-        let mut body = Metered::new(pieces, rules.clone(), too_large, None);
+        let mut body = LimitedBody::new(pieces, rules.clone(), kind, None);
         let frame = Pin::new(&mut body).poll_frame(&mut cx);
         (body, matches!(frame, Poll::Ready(Some(Ok(_)))))
     };
-    let (open, passed) = first(false, TooLarge::EndsCounted);
+    let (open, passed) = first(false, RequestKind::OneOrder);
     assert!(passed && bodies.try_acquire(41).is_none() && bodies.try_acquire(40).is_some());
-    assert!(!first(false, TooLarge::Ends).1, "no room for another");
-    // One that is over, or of a stream, is read at once.
-    assert!(first(true, TooLarge::Ends).1);
-    assert!(first(false, TooLarge::EndsStream).1);
+    assert!(
+        !first(false, RequestKind::OneMessage).1,
+        "the budget has no more for another"
+    );
+    // One whose request has ended, or of a stream, is read at once.
+    assert!(first(true, RequestKind::OneMessage).1);
+    assert!(first(false, RequestKind::Stream).1);
     drop(open);
     assert!(bodies.try_acquire(100).is_some());
 }
 
 #[test]
-fn a_message_waits_for_no_room() {
+fn a_stream_holds_memory_for_one_message_at_a_time() {
+    let bodies = MemoryBudget::new(100);
+    let rules = rules(100, &bodies);
+    let body = framed(60).repeat(3);
+    for piece in 1..body.len() {
+        let dropped = DroppedMessages::default();
+        for kind in [RequestKind::Stream, RequestKind::OrderStream(dropped)] {
+            assert_eq!(seen(&body, piece, &rules, kind).expect("goes on"), body);
+        }
+    }
+    assert!(bodies.try_acquire(100).is_some());
+}
+
+#[test]
+fn a_message_does_not_wait_for_the_budget() {
     let bodies = MemoryBudget::new(50);
     let rules = rules(100, &bodies);
     for size in [50, 51, 100] {
         let body = framed(size);
-        assert!(seen(&body, 7, &rules, TooLarge::Ends).is_ok(), "alone");
-        let other = bodies.try_acquire(1).expect("there is room");
-        let status = seen(&body, 7, &rules, TooLarge::Ends).expect_err("no room");
+        assert!(
+            seen(&body, 7, &rules, RequestKind::OneMessage).is_ok(),
+            "alone"
+        );
+        let other = bodies.try_acquire(1).expect("nothing is held");
+        let status = seen(&body, 7, &rules, RequestKind::OneMessage).expect_err("over the budget");
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
         drop(other);
     }
-    // Cut off before its end: what it held is given back.
-    assert!(seen(&framed(50)[..20], 7, &rules, TooLarge::Ends).is_ok());
+    // Cut off before its end: its permit is released.
+    assert!(seen(&framed(50)[..20], 7, &rules, RequestKind::OneMessage).is_ok());
     assert!(bodies.try_acquire(50).is_some());
 }

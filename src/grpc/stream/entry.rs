@@ -1,81 +1,109 @@
-//! Requests of a stream that have no response yet.
+//! A request of a stream without a response.
 
 use std::sync::Arc;
-use std::task::Waker;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::admission::{Admission, Offered, Ticket};
+use crate::admission::{Admission, Ticket};
 use crate::grpc::proto::SubmitStreamResponse;
+use crate::grpc::request::ANSWER_CHECK_INTERVAL;
+use crate::grpc::stream::response::{committed, failed, queued};
+use crate::grpc::{lookup, status};
 use crate::ledger::{Outcome, Read};
-use crate::order::Order;
+use crate::pipeline::answer::Answer;
 use crate::sync::oneshot::Oneshot;
-use crate::sync::watch_list::Watch;
 
-/// A request without a response yet.
 pub(super) struct Entry {
     pub(super) index: u64,
     pub(super) id: String,
-    /// Of the order, while a ticket holds it.
-    pub(super) bytes: usize,
-    pub(super) state: Waits,
+    pub(super) state: EntryState,
 }
 
-/// What a request waits for.
-pub(super) enum Waits {
-    /// Its turn.
-    Turn(SubmitStreamResponse),
-    /// Its order's outcome, or the end of its patience.
-    Outcome { ticket: Ticket, until: Instant },
-    /// Why it failed, the first time.
-    Reason {
+pub(super) enum EntryState {
+    /// Answered; the response waits for its turn.
+    Answered(SubmitStreamResponse),
+    /// In flight, until its outcome is committed or `deadline` has passed.
+    InFlight {
+        ticket: Ticket,
+        order_bytes: usize,
+        deadline: Instant,
+    },
+    /// A duplicate of a failed order, whose reason is being read.
+    ReadingReason {
         outcome: Outcome,
         read: Arc<Oneshot<Read>>,
     },
 }
 
-/// An order that waits for room.
-pub(super) struct Held {
-    pub(super) index: u64,
-    pub(super) id: String,
-    /// `None` once it was taken or refused.
-    pub(super) order: Option<Order>,
-    pub(super) bytes: usize,
-    pub(super) wait: Duration,
-    pub(super) until: Instant,
-    /// Wakes us when the pipeline moves.
-    pub(super) watch: Option<Watch>,
-}
-
-impl Held {
-    /// Offers the order; `None` if there is no room.
-    pub(super) fn offer(&mut self, admission: &Admission, waker: &Waker) -> Option<Offered> {
-        let waiting = (!self.wait.is_zero()).then_some(waker);
-        match admission.offer(self.order.take()?, waiting) {
-            Offered::Full(order) => {
-                self.order = Some(order);
-                None
-            }
-            offered => Some(offered),
+impl Entry {
+    pub(super) fn answered(response: SubmitStreamResponse) -> Self {
+        Self {
+            index: response.index,
+            id: String::new(),
+            state: EntryState::Answered(response),
         }
     }
-}
 
-impl Entry {
-    /// When to look again at the latest; `None`: it wakes us by itself.
-    pub(super) fn until(&self) -> Option<Instant> {
-        match &self.state {
-            Waits::Outcome { until, .. } => Some(*until),
-            Waits::Turn(_) | Waits::Reason { .. } => None,
+    /// Bytes of the order that its ticket keeps in memory.
+    pub(super) fn order_bytes(&self) -> usize {
+        match self.state {
+            EntryState::InFlight { order_bytes, .. } => order_bytes,
+            EntryState::Answered(_) | EntryState::ReadingReason { .. } => 0,
+        }
+    }
+
+    /// When to check it again at the latest; `None`: it wakes the stream.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            EntryState::InFlight { deadline, .. } => Some(deadline),
+            EntryState::Answered(_) | EntryState::ReadingReason { .. } => None,
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
         match &self.state {
-            Waits::Turn(_) => true,
-            Waits::Outcome { ticket, .. } => ticket.answer().is_some(),
-            Waits::Reason { read, .. } => read.get().is_some(),
+            EntryState::Answered(_) => true,
+            EntryState::InFlight { ticket, .. } => ticket.answer().is_some(),
+            EntryState::ReadingReason { read, .. } => read.get().is_some(),
+        }
+    }
+
+    /// The response, if there is one. To be called until there is.
+    pub(super) fn take_response(&mut self, admission: &Admission) -> Option<SubmitStreamResponse> {
+        let index = self.index;
+        match &mut self.state {
+            EntryState::Answered(response) => Some(std::mem::take(response)),
+            EntryState::ReadingReason { outcome, read } => {
+                outcome.reason = lookup::failure_reason_of(read.get()?);
+                let id = std::mem::take(&mut self.id);
+                Some(committed(index, id, outcome, true))
+            }
+            EntryState::InFlight {
+                ticket, deadline, ..
+            } => {
+                let answer = ticket.answer();
+                if answer.is_none() {
+                    if Instant::now() < *deadline {
+                        return None;
+                    }
+                    if !ticket.ack_queued() {
+                        // It ended at this very moment: the answer is about to be
+                        // there.
+                        *deadline = Instant::now() + ANSWER_CHECK_INTERVAL;
+                        return None;
+                    }
+                }
+                let id = std::mem::take(&mut self.id);
+                let duplicate = ticket.is_duplicate();
+                Some(match answer {
+                    Some(Answer::Committed(outcome)) => committed(index, id, &outcome, duplicate),
+                    Some(Answer::Withdrawn(why)) => {
+                        let error = status::withdrawn(&why, admission.retry_after());
+                        failed(index, id, error)
+                    }
+                    None => queued(index, id, duplicate),
+                })
+            }
         }
     }
 }

@@ -1,136 +1,128 @@
-//! What comes of a request: an order that is taken, held or refused.
+//! Requests of a stream as entries: decoded and offered, or answered at once.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::admission::{Admitted, Offered, Rejection};
-use crate::grpc::lookup;
-use crate::grpc::proto::{Order as OrderMessage, SubmitStreamRequest, SubmitStreamResponse};
-use crate::grpc::status::{Kind, Refusal};
-use crate::grpc::stream::entry::{Entry, Held, Waits};
-use crate::grpc::stream::response::committed;
-use crate::grpc::stream::{End, Submissions};
-use crate::grpc::submit::{decode, terms};
-use crate::ledger;
+use crate::admission::{Admitted, Rejection};
+use crate::grpc::body::DroppedMessages;
+use crate::grpc::error::{CallError, ErrorReason};
+use crate::grpc::front_end::FrontEnd;
+use crate::grpc::proto::{Order as OrderMessage, SubmitStreamRequest};
+use crate::grpc::ready_queue::TaskWaker;
+use crate::grpc::request::{commit_wait, decode_order};
+use crate::grpc::stream::entry::{Entry, EntryState};
+use crate::grpc::stream::response::{committed, failed};
+use crate::grpc::stream::waiting_order::{OrderRequest, WaitingOrder};
+use crate::grpc::{lookup, status};
+use crate::ledger::Status;
 use crate::metrics::Reason;
-use crate::order::ID_LEN_MAX;
-use crate::pipeline::gate::GateState;
+use crate::order::{ID_LEN_MAX, Order};
 
-impl Submissions {
-    /// Takes one request.
-    pub(super) fn take(&mut self, request: SubmitStreamRequest) {
-        self.read += 1;
-        let index = self.read;
-        let SubmitStreamRequest {
-            order,
-            ack_mode,
-            wait,
-        } = request;
-        let id = shown(order.as_ref());
-        if self.oversize.was_dropped(index) {
-            self.door.admission.reject(Reason::TooLarge);
-            let limit = self.door.limits.message_max;
-            let refusal = Kind::TooLarge.because(format!(
-                "the request is over {limit} bytes and was not read"
-            ));
-            return self.answer(index, refusal.result(index, id));
+pub(super) struct Intake {
+    front_end: Arc<FrontEnd>,
+    task_waker: Arc<TaskWaker>,
+    dropped: DroppedMessages,
+    requests_read: u64,
+}
+
+impl Intake {
+    pub(super) fn new(
+        front_end: Arc<FrontEnd>,
+        task_waker: Arc<TaskWaker>,
+        dropped: DroppedMessages,
+    ) -> Self {
+        Self {
+            front_end,
+            task_waker,
+            dropped,
+            requests_read: 0,
         }
-        let wait = match terms(&self.door, ack_mode, wait) {
-            Ok(wait) => wait,
-            Err(refusal) => return self.answer(index, refusal.result(index, id)),
-        };
-        match decode(&self.door.admission, order) {
-            Ok(order) => {
-                let mut first = Held {
+    }
+
+    /// Decodes the next request's order, to be offered to the queue; `Err`: the
+    /// request is answered.
+    pub(super) fn decode(
+        &mut self,
+        request: SubmitStreamRequest,
+    ) -> Result<WaitingOrder, Box<Entry>> {
+        self.requests_read += 1;
+        let index = self.requests_read;
+        let id = echoed_id(request.order.as_ref());
+        match self.decode_order(index, request) {
+            Ok((order, wait)) => {
+                let request = OrderRequest {
                     index,
                     id,
-                    bytes: order.json().len(),
-                    order: Some(order),
+                    order_bytes: order.json().len(),
                     wait,
-                    until: Instant::now() + self.door.limits.ack_timeout,
-                    watch: None,
                 };
-                let waker = self.task_waker.waker();
-                match first.offer(&self.door.admission, &waker) {
-                    Some(offered) => self.settle(first, offered),
-                    None => self.held = Some(first),
-                }
+                let deadline = Instant::now() + self.front_end.limits.ack_timeout;
+                Ok(WaitingOrder::new(request, order, deadline))
             }
-            Err(refusal) => self.answer(index, refusal.result(index, id)),
+            Err(error) => Err(Box::new(Entry::answered(failed(index, id, error)))),
         }
     }
 
-    /// Notes what came of an order that was offered.
-    pub(super) fn settle(&mut self, held: Held, offered: Offered) {
-        let Held {
+    fn decode_order(
+        &self,
+        index: u64,
+        request: SubmitStreamRequest,
+    ) -> Result<(Order, Duration), CallError> {
+        let FrontEnd {
+            admission, limits, ..
+        } = &*self.front_end;
+        if self.dropped.take(index) {
+            admission.reject(Reason::TooLarge);
+            let limit = limits.message_bytes_max;
+            let detail = format!("the request is over {limit} bytes and was not read");
+            return Err(ErrorReason::TooLarge.error(detail));
+        }
+        let wait = commit_wait(&self.front_end, request.ack_mode, request.wait)?;
+        Ok((decode_order(admission, request.order)?, wait))
+    }
+
+    /// The entry of an order that was admitted or rejected.
+    pub(super) fn entry(
+        &self,
+        request: OrderRequest,
+        result: Result<Admitted, Rejection>,
+    ) -> Entry {
+        let OrderRequest {
             index,
             id,
-            bytes,
+            order_bytes,
             wait,
-            ..
-        } = held;
-        let state = match offered {
-            Offered::Admitted(Admitted::Waiting(ticket)) => Waits::Outcome {
-                ticket,
-                until: Instant::now() + wait,
+        } = request;
+        match result {
+            Ok(Admitted::Waiting(ticket)) => Entry {
+                index,
+                id,
+                state: EntryState::InFlight {
+                    ticket,
+                    order_bytes,
+                    deadline: Instant::now() + wait,
+                },
             },
-            Offered::Admitted(Admitted::Committed(outcome)) => {
-                if outcome.status == ledger::Status::Failed {
-                    let read = lookup::begin(&self.door, outcome.seq, &self.task_waker);
-                    Waits::Reason { outcome, read }
-                } else {
-                    Waits::Turn(committed(index, &id, outcome, true))
-                }
+            Ok(Admitted::Committed(outcome)) if outcome.status == Status::Failed => Entry {
+                index,
+                id,
+                state: EntryState::ReadingReason {
+                    read: lookup::start_read(&self.front_end, outcome.seq, &self.task_waker),
+                    outcome,
+                },
+            },
+            Ok(Admitted::Committed(outcome)) => {
+                Entry::answered(committed(index, id, &outcome, true))
             }
-            Offered::Rejected(rejection) => {
-                if let Rejection::Closed(state @ (GateState::Draining | GateState::LedgerDown)) =
-                    rejection
-                {
-                    self.stop(End::With(Refusal::closed(state).status()));
-                }
-                let refusal = Refusal::rejected(&rejection);
-                Waits::Turn(refusal.result(index, id.clone()))
-            }
-            Offered::Full(_) => unreachable!("it is held instead"),
-        };
-        let bytes = match &state {
-            Waits::Outcome { .. } => bytes,
-            Waits::Turn(_) | Waits::Reason { .. } => 0,
-        };
-        self.bytes += bytes;
-        self.entries.push_back(Entry {
-            index,
-            id,
-            bytes,
-            state,
-        });
-    }
-
-    /// Gives up on an order that found no room in time.
-    pub(super) fn expire(&mut self) {
-        if let Some(Held {
-            index,
-            id,
-            order: Some(order),
-            ..
-        }) = self.held.take_if(|held| held.until <= Instant::now())
-        {
-            let rejection = self.door.admission.give_up(order);
-            self.answer(index, Refusal::rejected(&rejection).result(index, id));
+            Err(rejection) => Entry::answered(failed(index, id, status::rejected(&rejection))),
         }
-    }
-
-    fn answer(&mut self, index: u64, response: SubmitStreamResponse) {
-        self.entries.push_back(Entry {
-            index,
-            id: String::new(),
-            bytes: 0,
-            state: Waits::Turn(response),
-        });
     }
 }
 
-/// An id as it is repeated to its sender: not more of it than an id may be.
-fn shown(order: Option<&OrderMessage>) -> String {
+/// The id as its sender gets it back: empty if it is longer than an id may be.
+fn echoed_id(order: Option<&OrderMessage>) -> String {
     match order {
         Some(order) if order.id.len() <= ID_LEN_MAX => order.id.clone(),
         _ => String::new(),

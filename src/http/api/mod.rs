@@ -1,10 +1,25 @@
-//! The HTTP API: plain functions from a request to a reply. No socket here.
+//! The HTTP API: plain functions from a request to a reply, or to something to wait for. No socket
+//! here.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `router/` | what a request is, and what answers it |
+//! | `submit.rs`, `batch/`, `orders.rs`, `feed/`, `observer.rs` | the routes, and what each waits for |
+//! | `request.rs`, `handled.rs`, `prefer.rs` | what routes get, what they come to, what clients prefer |
+//! | `problem/`, `outcome.rs`, `feed_line.rs` | what replies say: errors, outcomes, committed orders |
+//! | `service.rs`, `limits.rs` | what all of them share |
 
 pub(crate) mod batch;
 pub(crate) mod feed;
+pub(crate) mod feed_line;
+mod handled;
+pub(crate) mod limits;
 pub(crate) mod observer;
-pub(crate) mod orders;
+mod orders;
+mod outcome;
+mod prefer;
 pub(crate) mod problem;
+mod request;
 pub(crate) mod router;
 pub(crate) mod service;
-pub(crate) mod submit;
+mod submit;

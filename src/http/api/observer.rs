@@ -2,14 +2,13 @@
 //!
 //! A scrape reads `/proc` and builds some kilobytes of text: neither belongs
 //! on a coroutine, whose thread serves orders and whose stack is small. So it
-//! is asked for here, behind a bounded queue, and the coroutine waits for it
+//! is requested here, through a bounded queue, and the coroutine waits for it
 //! as it waits for an order.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::{io, thread};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -19,37 +18,37 @@ use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};
 use crate::pipeline::Pipeline;
 use crate::pipeline::gate::GateState;
+use crate::sync::crash;
 use crate::sync::oneshot::Oneshot;
 use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
 
-/// Scrapes that may wait. More is no use: a scraper has given up by then.
+/// Scrapes that may wait. More are no use: their scrapers have timed out by then.
 const WAITING_MAX: usize = 64;
 
-/// What can be asked for.
+/// What can be scraped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     /// The Prometheus text format.
     Classic,
-    /// OpenMetrics.
     OpenMetrics,
     /// JSON for the status page.
     Stats,
 }
 
-struct Request {
+struct Scrape {
     view: View,
     reply: Arc<Oneshot<Reply>>,
 }
 
-struct Shared {
-    queue: ArrayQueue<Request>,
+struct ScrapeQueue {
+    queue: ArrayQueue<Scrape>,
     parking: Parking,
     closed: AtomicBool,
 }
 
 /// A handle to the thread.
 #[derive(Clone)]
-pub(crate) struct Observer(Arc<Shared>);
+pub(crate) struct Observer(Arc<ScrapeQueue>);
 
 impl Observer {
     /// Starts the thread. It ends when the pipeline is gone or on [`stop`](Self::stop).
@@ -57,54 +56,48 @@ impl Observer {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let scrapes = Arc::new(ScrapeQueue {
             queue: ArrayQueue::new(WAITING_MAX),
             parking: Parking::new(1, Idle::Yield),
             closed: AtomicBool::new(false),
         });
-        let (observer, pipeline) = (shared.clone(), Arc::downgrade(pipeline));
-        thread::Builder::new()
-            .name("observer".into())
-            .spawn(move || observer.run(&pipeline))?;
-        Ok(Self(shared))
+        let (observer, pipeline) = (scrapes.clone(), Arc::downgrade(pipeline));
+        crash::spawn("observer", move || observer.run(&pipeline))?;
+        Ok(Self(scrapes))
     }
 
     /// Asks for a view; `None` when too many are waiting.
     pub(crate) fn ask(&self, view: View, waker: &Waker) -> Option<Arc<Oneshot<Reply>>> {
         let reply = Arc::new(Oneshot::new(Some(waker.clone())));
-        let request = Request {
+        let scrape = Scrape {
             view,
             reply: reply.clone(),
         };
-        self.0.queue.push(request).ok()?;
+        self.0.queue.push(scrape).ok()?;
         self.0.parking.notify(Urgency::Now);
         Some(reply)
     }
 
-    /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.0.closed.store(true, Ordering::Release);
         self.0.parking.notify_all();
     }
 }
 
-impl Shared {
+impl ScrapeQueue {
     fn run(&self, pipeline: &Weak<Pipeline>) {
         loop {
             let next = self
                 .parking
                 .next(0, Urgency::Now, || match self.queue.pop() {
-                    Some(request) => Dequeue::Item(request, false),
+                    Some(scrape) => Dequeue::Item(scrape, false),
                     None if self.closed.load(Ordering::Acquire) => Dequeue::Closed,
                     None => Dequeue::Empty,
                 });
-            let (Some(request), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
+            let (Some(scrape), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
                 return;
             };
-            // A panic has been logged; the scraper hears of it, too.
-            let reply = catch_unwind(AssertUnwindSafe(|| view(&pipeline, request.view)))
-                .unwrap_or_else(|_| Problem::Internal.report("the scrape failed").reply());
-            request.reply.complete(reply);
+            scrape.reply.complete(view(&pipeline, scrape.view));
             pipeline.wake_queues.flush();
         }
     }
@@ -131,7 +124,7 @@ fn view(pipeline: &Pipeline, view: View) -> Reply {
 }
 
 /// The levels as they are now.
-pub(crate) fn gauges(pipeline: &Pipeline) -> Gauges {
+fn gauges(pipeline: &Pipeline) -> Gauges {
     Gauges {
         queue_depth: pipeline.depth() as u64,
         queue_capacity: pipeline.capacity() as u64,

@@ -1,96 +1,38 @@
-//! What all routes and connections share.
+//! What all routes and connections share: one [`Service`] a process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
 use crate::admission::Admission;
-use crate::config::{Ack, Config};
-use crate::http::api::feed::Pages;
+use crate::http::api::feed::{PAGE_BYTES, Pages};
+use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::metrics::Metrics;
 use crate::sync::memory_budget::MemoryBudget;
 
-/// What the routes need of the configuration.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    /// What a reply to an order waits for.
-    pub ack: Ack,
-    /// How long it waits at most.
-    pub ack_timeout: Duration,
-    /// The status that says "full".
-    pub overload_status: u16,
-    /// Bytes of a single order's body.
-    pub max_body: usize,
-    /// Bytes of a batch's body.
-    pub max_batch_body: u64,
-    /// Orders taken of a batch.
-    pub max_batch_orders: usize,
-    /// Batches at a time.
-    pub max_batches: usize,
-    /// Connections on the order port.
-    pub max_connections: usize,
-    /// From the first byte of a head to its last.
-    pub head_timeout: Duration,
-    /// From the end of a head to the last byte of its body.
-    pub body_timeout: Duration,
-    /// For a reply to be taken by the client.
-    pub write_timeout: Duration,
-    /// Between two requests.
-    pub idle_timeout: Duration,
-    /// Bytes on a page of the feed, unless one line is longer.
-    pub page_bytes: usize,
-}
-
-impl Limits {
-    /// The limits of a configuration.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self {
-            ack: config.ack,
-            ack_timeout: config.ack_timeout,
-            overload_status: config.overload_status.code(),
-            max_body: config.max_body,
-            max_batch_body: config.max_batch_body,
-            max_batch_orders: config.max_batch_orders,
-            max_batches: config.max_batches,
-            max_connections: config.max_connections,
-            head_timeout: config.head_timeout,
-            body_timeout: config.body_timeout,
-            write_timeout: config.write_timeout,
-            idle_timeout: config.idle_timeout,
-            page_bytes: crate::http::api::feed::page_bytes(config.http_engine),
-        }
-    }
-}
-
 /// What all routes and connections share.
 pub(crate) struct Service {
-    /// The door to the pipeline.
     pub admission: Arc<Admission>,
-    /// Limits and timeouts.
     pub limits: Limits,
-    /// Puts scrapes together.
     pub observer: Observer,
-    /// Makes the feed's pages.
     pub pages: Arc<Pages>,
     /// Requests between their last byte and the last byte of their reply, on
     /// the order port. The drain waits for zero.
     pub executing: CachePadded<AtomicUsize>,
-    /// Room for the bodies being read, shared with the other doors.
+    /// The bodies being read, over all front ends.
     pub bodies: Arc<MemoryBudget>,
     /// Batches between their head and the first byte of their reply. The drain
     /// waits for them.
     pub batches: CachePadded<AtomicUsize>,
-    /// The same to the last byte: those that hold a place.
-    batch_places: CachePadded<AtomicUsize>,
+    /// The same to the last byte: those that hold a permit.
+    batch_permits: CachePadded<AtomicUsize>,
     /// Set when connections should end as soon as nothing runs on them.
     pub closing: AtomicBool,
 }
 
 impl Service {
-    /// A service over an admission.
     pub(crate) fn new(
         admission: Arc<Admission>,
         limits: Limits,
@@ -99,18 +41,17 @@ impl Service {
     ) -> Arc<Self> {
         Arc::new(Self {
             admission,
-            pages: Pages::new(limits.page_bytes),
+            pages: Pages::new(PAGE_BYTES),
             limits,
             observer,
             executing: CachePadded::default(),
             bodies,
             batches: CachePadded::default(),
-            batch_places: CachePadded::default(),
+            batch_permits: CachePadded::default(),
             closing: AtomicBool::new(false),
         })
     }
 
-    /// The counters.
     pub(crate) fn metrics(&self) -> &Metrics {
         self.admission.metrics()
     }
@@ -120,15 +61,15 @@ impl Service {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Takes one of the places for batches; `None` if there is none.
-    pub(crate) fn batch_slot(self: &Arc<Self>) -> Option<BatchSlot> {
+    /// A permit for a batch; `None` when there are `--max-batches` of them.
+    pub(crate) fn batch_permit(self: &Arc<Self>) -> Option<BatchPermit> {
         self.batches.fetch_add(1, Ordering::SeqCst);
-        let before = self.batch_places.fetch_add(1, Ordering::Relaxed);
-        let slot = BatchSlot {
+        let before = self.batch_permits.fetch_add(1, Ordering::Relaxed);
+        let permit = BatchPermit {
             service: self.clone(),
             answered: false,
         };
-        (before < self.limits.max_batches).then_some(slot)
+        (before < self.limits.max_batches).then_some(permit)
     }
 
     /// Counts a request as executing until the guard is dropped.
@@ -138,15 +79,15 @@ impl Service {
     }
 }
 
-/// A place for a batch, given back on drop.
-pub(crate) struct BatchSlot {
+/// One of the `--max-batches`, released on drop.
+pub(crate) struct BatchPermit {
     service: Arc<Service>,
     answered: bool,
 }
 
-impl BatchSlot {
-    /// The reply is there: it goes out like any other reply, and the drain gives
-    /// it no more time.
+impl BatchPermit {
+    /// The reply is made: it goes out like any other, and the drain gives it no
+    /// more time.
     pub(crate) fn answered(&mut self) {
         if !self.answered {
             self.answered = true;
@@ -155,10 +96,10 @@ impl BatchSlot {
     }
 }
 
-impl Drop for BatchSlot {
+impl Drop for BatchPermit {
     fn drop(&mut self) {
         self.answered();
-        self.service.batch_places.fetch_sub(1, Ordering::Relaxed);
+        self.service.batch_permits.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,51 +9,73 @@ use std::task::Waker;
 use may::coroutine;
 use may_minihttp::{HttpService, Request as MiniRequest, Response};
 
-use crate::http::api::batch::is_batch;
-use crate::http::api::feed::Room;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Handled, Port, Request, Wait};
+use crate::http::api::router::{Action, Handled, Port, Request, RouteRefusal, Routed, Wait};
 use crate::http::api::service::Service;
-use crate::http::minihttp::request::{Framed, framed, header};
+use crate::http::minihttp::request::{
+    Untrusted, body_length, discard_body, first_two, header, read_body,
+};
 use crate::http::minihttp::response::write;
+use crate::http::minihttp::socket::Socket;
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
-use crate::http::runtime::timers::{TimerSlot, Timers};
+use crate::http::runtime::timers::Timers;
 use crate::http::wire::Method;
 use crate::http::wire::reply::{Body, Reply};
 use crate::metrics::{Reason, Route};
-use crate::sync::memory_budget;
+
+/// Requests between two checks of whether the client receives its replies,
+/// which the crate would else collect without a bound.
+const CHECK_EVERY: u32 = 64;
+
+/// What the connections of one port share.
+pub(super) struct PortShared {
+    pub(super) port: Port,
+    pub(super) service: Arc<Service>,
+    pub(super) run_queues: Arc<RunQueues>,
+    pub(super) timers: Arc<Timers>,
+    /// Connections open now.
+    pub(super) open: AtomicUsize,
+    /// The header line that names the ledger, once it was asked for.
+    pub(super) ledger_line: OnceLock<&'static str>,
+}
 
 /// One connection of the engine.
-pub(crate) struct Connection {
-    pub(crate) port: Port,
-    pub(crate) service: Arc<Service>,
-    pub(crate) run_queues: Arc<RunQueues>,
-    pub(crate) timers: Arc<Timers>,
-    pub(crate) open: Arc<AtomicUsize>,
-    pub(crate) ledger_line: Arc<OnceLock<&'static str>>,
-    /// Room for the largest page so far: the crate copies a reply into a buffer
-    /// that it keeps at its largest as long as the connection lives.
-    pub(crate) page_room: Option<Room>,
-    /// The same for the replies of batches.
-    pub(crate) reply_room: memory_budget::MemoryPermit,
-    /// TimerSlot after such a reply, until the next request: ends the connection,
-    /// or that room would be held for as long as an idle client likes.
-    pub(crate) farewell: Option<TimerSlot>,
-    /// The socket, owned by the crate's loop, which outlives every call of us.
-    pub(crate) socket: RawFd,
+pub(super) struct Connection {
+    shared: Arc<PortShared>,
+    socket: Socket,
     /// Made on the first request, on the connection's own coroutine.
-    pub(crate) task_waker: Option<Arc<TaskWaker>>,
-    /// Requests since the client was last seen to take its replies.
-    pub(crate) requests: u32,
+    task_waker: Option<Arc<TaskWaker>>,
+    /// Requests since the client was last seen to receive its replies.
+    unchecked: u32,
     /// Nothing that comes on this connection is executed any more.
-    pub(crate) ended: bool,
+    ended: bool,
+}
+
+impl Connection {
+    /// One more connection among the open ones; ended at once if it is not
+    /// `wanted`.
+    pub(super) fn new(shared: &Arc<PortShared>, descriptor: RawFd, wanted: bool) -> Self {
+        shared.service.metrics().http.connections.inc();
+        let socket = Socket::of(descriptor);
+        socket.set_nodelay();
+        if !wanted {
+            socket.shut_down();
+        }
+        Self {
+            shared: shared.clone(),
+            socket,
+            task_waker: None,
+            unchecked: 0,
+            ended: !wanted,
+        }
+    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.service.metrics().http.connections.dec();
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.service.metrics().http.connections.dec();
     }
 }
 
@@ -63,161 +85,159 @@ impl HttpService for Connection {
         request: MiniRequest<'_, '_, '_>,
         response: &mut Response<'_>,
     ) -> io::Result<()> {
-        self.farewell = None; // a connection has one seat
-        let (route, reply) = self.answer(request);
-        let reply = self.make_room(reply);
-        self.service.metrics().http.request(route, reply.status);
-        write(reply, response, &self.ledger_line);
+        let (label, reply) = match self.unexpected() {
+            Some(reply) => (Route::Other, reply),
+            None => self.answer(request),
+        };
+        self.shared
+            .service
+            .metrics()
+            .http
+            .request(label, reply.status);
+        write(reply, response, &self.shared.ledger_line);
         Ok(())
     }
 }
 
 impl Connection {
-    fn answer(&mut self, request: MiniRequest<'_, '_, '_>) -> (Route, Reply) {
+    /// The reply to any request on a connection that should have ended, or whose
+    /// client reads no replies.
+    fn unexpected(&mut self) -> Option<Reply> {
         if self.ended {
             let detail = "an earlier request on this connection was refused";
-            return (
-                Route::Other,
-                Problem::MalformedRequest.report(detail).reply(),
-            );
+            return Some(Problem::MalformedRequest.report(detail).reply());
         }
-        if !self.is_taken() {
-            let detail = "replies are not being read";
-            return (
-                Route::Other,
-                self.end(
-                    Route::Other,
-                    Reason::Invalid,
-                    Problem::RequestTimeout,
-                    detail,
-                ),
-            );
+        self.unchecked += 1;
+        if self.unchecked < CHECK_EVERY {
+            return None;
         }
-        let _executing = (self.port == Port::Orders).then(|| self.service.execute());
+        self.unchecked = 0;
+        if self.socket.is_writable() {
+            return None;
+        }
+        self.end();
+        let report = Problem::RequestTimeout.report("replies are not being read");
+        Some(report.reply())
+    }
+
+    fn answer(&mut self, request: MiniRequest<'_, '_, '_>) -> (Route, Reply) {
+        let port = self.shared.port;
+        let _executing = (port != Port::Admin).then(|| self.shared.service.execute());
         let target = request.path().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let route = router::route(path);
-        let length = match framed(&request) {
-            Framed::None => None,
-            Framed::Body(length) => Some(length),
-            Framed::Refused(problem, detail) => {
-                return (route, self.end(route, Reason::Invalid, problem, detail));
-            }
-        };
         let method = Method::from_token(request.method());
         let content_type = header(&request, "content-type").next();
-        if let Some(method) = method
-            && self.port == Port::Orders
-            && is_batch(route, method, content_type)
-        {
-            return (route, self.batch(request, length));
+        let Routed { label, action } = router::route(port, method, path, content_type);
+        match self.serve(action, path, query, request) {
+            Ok(reply) if method == Some(Method::Head) => (label, without_body(reply)),
+            Ok(reply) => (label, reply),
+            Err(untrusted) => (label, self.refuse(label, untrusted)),
         }
-        let announced = length.unwrap_or(0);
-        if announced > self.service.limits.max_body {
-            let detail = "the body is over the limit (--max-body)";
-            return (
-                route,
-                self.end(route, Reason::TooLarge, Problem::BodyTooLarge, detail),
-            );
-        }
-        let Some(method) = method else {
-            let detail = "the method is not known";
-            return (
-                route,
-                self.end(route, Reason::Invalid, Problem::NotImplemented, detail),
-            );
-        };
-        let prefer: Vec<String> = header(&request, "prefer").map(str::to_owned).collect();
-        let accept: Vec<String> = header(&request, "accept").map(str::to_owned).collect();
-        let (body, room) = match self.body(request, announced) {
-            Ok(body) => body,
-            Err((reason, problem, detail)) => {
-                return (route, self.end(route, reason, problem, detail));
+    }
+
+    /// Serves a request, unless it is refused before its body is read whole.
+    fn serve(
+        &mut self,
+        action: Action,
+        path: &str,
+        query: &str,
+        request: MiniRequest<'_, '_, '_>,
+    ) -> Result<Reply, Box<Untrusted>> {
+        let length = body_length(&request)?;
+        let target = match action {
+            Action::Call(target) => target,
+            Action::RefuseUnread(refusal) => return Err(self.leave_unread(refusal, path, request)),
+            Action::Batch => {
+                // Only the native engine reads batches.
+                return Err(self.leave_unread(RouteRefusal::NoBatches, path, request));
             }
         };
+        let service = self.shared.service.clone();
+        if length > Some(service.limits.max_body) {
+            let report = Problem::BodyTooLarge.report("the body is over the limit (--max-body)");
+            return Err(Untrusted::new(Reason::TooLarge, report));
+        }
+        let prefer = first_two(&request, "prefer");
+        let accept = first_two(&request, "accept");
+        let (body, permit) =
+            read_body(request, length.unwrap_or(0), &service.bodies, &self.socket)?;
         let request = Request {
-            method,
             path,
             query,
-            prefer: [prefer.first().map(|s| &**s), prefer.get(1).map(|s| &**s)],
-            accept: [accept.first().map(|s| &**s), accept.get(1).map(|s| &**s)],
+            prefer: prefer.each_ref().map(Option::as_deref),
+            accept: accept.each_ref().map(Option::as_deref),
             body: length.map(|_| &*body),
         };
         let task_waker = self.task_waker();
         let waker = Waker::from(task_waker.clone());
-        let handled = router::handle(&self.service, self.port, &request, &waker);
-        drop((body, room));
-        let reply = match handled {
+        let handled = router::call(&service, target, &request, &waker);
+        drop((body, permit));
+        Ok(match handled {
             Handled::Reply(reply) => reply,
             Handled::Wait(wait) => self.wait(wait, task_waker),
-        };
-        let head = method == Method::Head;
-        (
-            route,
-            if head {
-                Reply {
-                    body: Body::Static(b""),
-                    ..reply
-                }
-            } else {
-                reply
-            },
-        )
+        })
+    }
+
+    /// Refuses a request for what its head says.
+    fn leave_unread(
+        &mut self,
+        refusal: RouteRefusal,
+        path: &str,
+        request: MiniRequest<'_, '_, '_>,
+    ) -> Box<Untrusted> {
+        self.end();
+        discard_body(request);
+        Untrusted::new(Reason::Invalid, refusal.report(path))
     }
 
     /// Refuses a request after which nothing on the connection can be trusted.
-    pub(crate) fn end(
-        &mut self,
-        route: Route,
-        reason: Reason,
-        problem: Problem,
-        detail: &str,
-    ) -> Reply {
-        if route == Route::Submit {
-            self.service.admission.reject(reason);
+    fn refuse(&mut self, label: Route, untrusted: Box<Untrusted>) -> Reply {
+        if label == Route::Submit {
+            self.shared.service.admission.reject(untrusted.reason);
         }
-        self.hear_no_more();
-        let report = problem.report(detail);
-        match problem.status() {
-            503 => report.retry_after(1).reply(),
-            _ => report.reply(),
-        }
+        self.end();
+        untrusted.report.reply()
     }
 
-    pub(crate) fn hear_no_more(&mut self) {
+    /// Executes nothing more, and has the crate close the connection.
+    fn end(&mut self) {
         self.ended = true;
-        self.deafen();
+        self.socket.shut_down_reading();
     }
 
     fn wait(&self, mut wait: Wait, task_waker: Arc<TaskWaker>) -> Reply {
-        let Some(seat) = self.timers.take(task_waker) else {
-            return too_many_waiting();
+        let Some(timer) = self.shared.timers.take(task_waker) else {
+            let report = Problem::TooManyConnections.report("too many requests are waiting");
+            return report.retry_after(1).reply();
         };
         loop {
-            if let Some(reply) = wait.poll(&self.service) {
-                return reply;
-            }
-            if self.is_hung_up()
-                && let Some(reply) = wait.give_up(&self.service)
-            {
+            if let Some(reply) = wait.poll(&self.shared.service) {
                 return reply;
             }
             if let Some(until) = wait.until() {
-                seat.arm(until);
+                timer.arm(until);
             }
             coroutine::park();
         }
     }
 
-    pub(crate) fn task_waker(&mut self) -> Arc<TaskWaker> {
-        let (run_queues, socket) = (&self.run_queues, self.socket);
+    fn task_waker(&mut self) -> Arc<TaskWaker> {
+        let (shared, socket) = (&self.shared, &self.socket);
         self.task_waker
-            .get_or_insert_with(|| run_queues.parked_waker(socket, coroutine::current()))
+            .get_or_insert_with(|| {
+                let coroutine = coroutine::current();
+                shared
+                    .run_queues
+                    .parked_waker(socket.descriptor(), coroutine)
+            })
             .clone()
     }
 }
 
-pub(crate) fn too_many_waiting() -> Reply {
-    let report = Problem::TooManyConnections.report("too many requests are waiting");
-    report.retry_after(1).reply()
+/// The reply as `HEAD` gets it.
+fn without_body(reply: Reply) -> Reply {
+    Reply {
+        body: Body::Static(b""),
+        ..reply
+    }
 }

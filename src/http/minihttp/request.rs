@@ -1,46 +1,59 @@
-//! Where a request ends, as far as that can be checked before the crate reads
-//! on, and its body.
+//! The crate's requests: where they end, as far as that can be checked before
+//! the crate reads on, and their bodies.
 
 use std::io::BufRead;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
 
 use may_minihttp::Request as MiniRequest;
 
-use crate::http::api::problem::Problem;
-use crate::http::minihttp::connection::Connection;
+use crate::http::api::problem::{Problem, Report};
+use crate::http::minihttp::socket::Socket;
 use crate::metrics::Reason;
-use crate::sync::memory_budget;
-use crate::sync::memory_budget::FREE_BYTES;
+use crate::sync::memory_budget::{FREE_BYTES, MemoryBudget, MemoryPermit};
 
-/// Where the body of a request ends, as far as the crate can be trusted.
-pub(crate) enum Framed {
-    None,
-    Body(usize),
-    Refused(Problem, &'static str),
+/// What is discarded at most of a body that is refused unread.
+const DISCARD_BYTES_MAX: usize = 1 << 20;
+
+/// Why a request is refused such that nothing behind it can be trusted.
+pub(super) struct Untrusted {
+    /// What a submission is counted under.
+    pub(super) reason: Reason,
+    pub(super) report: Report<'static>,
 }
 
-/// Checks what the crate does not: it ignores `Transfer-Encoding`, and panics
-/// on a length that isn't one.
-pub(crate) fn framed(request: &MiniRequest<'_, '_, '_>) -> Framed {
-    let detail = "this engine reads no transfer codings";
+impl Untrusted {
+    pub(super) fn new(reason: Reason, report: Report<'static>) -> Box<Self> {
+        Box::new(Self { reason, report })
+    }
+}
+
+/// How long the body of a request is; `None` without one. Checks what the crate
+/// does not: it ignores `Transfer-Encoding`, and panics on a length that isn't
+/// one.
+pub(super) fn body_length(
+    request: &MiniRequest<'_, '_, '_>,
+) -> Result<Option<usize>, Box<Untrusted>> {
     if header(request, "transfer-encoding").next().is_some() {
-        return Framed::Refused(Problem::NotImplemented, detail);
+        let report = Problem::NotImplemented.report("this engine reads no transfer codings");
+        return Err(Untrusted::new(Reason::Invalid, report));
     }
     let mut lengths = header(request, "content-length");
     let Some(length) = lengths.next() else {
-        return Framed::None;
+        return Ok(None);
     };
     let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
     match length.parse() {
-        Ok(length) if digits && lengths.next().is_none() => Framed::Body(length),
-        _ => Framed::Refused(
-            Problem::MalformedRequest,
-            "Content-Length must be one number",
-        ),
+        Ok(length) if digits && lengths.next().is_none() => Ok(Some(length)),
+        _ => {
+            let report = Problem::MalformedRequest.report("Content-Length must be one number");
+            Err(Untrusted::new(Reason::Invalid, report))
+        }
     }
 }
 
 /// The values of a header that are text; one that isn't reads as empty.
-pub(crate) fn header<'a>(
+pub(super) fn header<'a>(
     request: &'a MiniRequest<'_, '_, '_>,
     name: &'a str,
 ) -> impl Iterator<Item = &'a str> {
@@ -51,36 +64,59 @@ pub(crate) fn header<'a>(
         .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
 }
 
-impl Connection {
-    /// Reads a body; it takes room as it comes. An error says what ends the
-    /// connection.
-    pub(crate) fn body(
-        &self,
-        request: MiniRequest<'_, '_, '_>,
-        announced: usize,
-    ) -> Result<(Vec<u8>, memory_budget::MemoryPermit), (Reason, Problem, &'static str)> {
-        let mut room = self.service.bodies.empty_permit();
-        let (mut body, mut reader) = (Vec::new(), request.body());
-        while body.len() < announced {
-            let piece = reader.fill_buf().unwrap_or_default();
-            if piece.is_empty() {
-                let detail = "the connection ended within the body";
-                return Err((Reason::Invalid, Problem::BodyCutShort, detail));
-            }
-            if body.len() + piece.len() > body.capacity() {
-                let bytes = announced.min(2 * (body.len() + piece.len()));
-                if !room.grow_to(bytes.saturating_sub(FREE_BYTES)) {
-                    let detail = "all bodies being read are over their limit (--body-bytes)";
-                    // Dropping the reader reads on, to where the end is then.
-                    self.deafen();
-                    return Err((Reason::Full, Problem::BodyMemory, detail));
-                }
-                body.reserve_exact(bytes - body.len());
-            }
-            body.extend_from_slice(piece);
-            let bytes = piece.len();
-            reader.consume(bytes);
+/// The first two values of a header.
+pub(super) fn first_two(request: &MiniRequest<'_, '_, '_>, name: &str) -> [Option<String>; 2] {
+    let mut values = header(request, name).map(str::to_owned);
+    [values.next(), values.next()]
+}
+
+/// Reads a body of this length, whose memory is acquired as it arrives.
+pub(super) fn read_body(
+    request: MiniRequest<'_, '_, '_>,
+    length: usize,
+    budget: &Arc<MemoryBudget>,
+    socket: &Socket,
+) -> Result<(Vec<u8>, MemoryPermit), Box<Untrusted>> {
+    let mut permit = budget.empty_permit();
+    let (mut body, mut reader) = (Vec::new(), request.body());
+    while body.len() < length {
+        let piece = reader.fill_buf().unwrap_or_default();
+        if piece.is_empty() {
+            let report = Problem::BodyCutShort.report("the connection ended within the body");
+            return Err(Untrusted::new(Reason::Invalid, report));
         }
-        Ok((body, room))
+        if body.len() + piece.len() > body.capacity() {
+            let bytes = length.min(2 * (body.len() + piece.len()));
+            if !permit.grow_to(bytes.saturating_sub(FREE_BYTES)) {
+                // Dropping the reader reads on, to where the end is then.
+                socket.shut_down_reading();
+                let report = Problem::BodyMemory
+                    .report("all bodies being read are over their limit (--body-bytes)")
+                    .retry_after(1);
+                return Err(Untrusted::new(Reason::Full, report));
+            }
+            body.reserve_exact(bytes - body.len());
+        }
+        body.extend_from_slice(piece);
+        let bytes = piece.len();
+        reader.consume(bytes);
+    }
+    Ok((body, permit))
+}
+
+/// Discards what has arrived of a body, on a socket that is shut down for
+/// reading. The crate would take it for the next request, fail to parse it, and
+/// close the connection before the reply is out.
+pub(super) fn discard_body(request: MiniRequest<'_, '_, '_>) {
+    // Dropped, the reader would discard all that a client cares to send.
+    let mut reader = ManuallyDrop::new(request.body());
+    let mut discarded = 0;
+    while discarded < DISCARD_BYTES_MAX {
+        let bytes = reader.fill_buf().map_or(0, <[u8]>::len);
+        if bytes == 0 {
+            return;
+        }
+        reader.consume(bytes);
+        discarded += bytes;
     }
 }

@@ -2,24 +2,13 @@
 //! body that it copies.
 
 use std::sync::{LazyLock, OnceLock};
-use std::time::Instant;
 
 use may_minihttp::Response;
 
-use crate::http::api::feed;
-use crate::http::api::feed::Room;
-use crate::http::api::problem::Problem;
-use crate::http::minihttp::connection::Connection;
-use crate::http::minihttp::socket::LOOK_EVERY;
+use crate::http::api::feed_line;
 use crate::http::wire::reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase};
 use crate::metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 use crate::pipeline::throughput::RETRY_AFTER_MAX;
-
-/// A reply of a batch that is larger is counted.
-const LARGE_REPLY: usize = 64 << 10;
-/// Bytes of such replies over all connections: the crate copies a reply into a
-/// buffer that it keeps at its largest as long as the connection lives.
-pub(crate) const LARGE_REPLIES_BYTES: usize = 64 << 20;
 
 /// The `Retry-After` lines there can be: the crate takes static text only.
 static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -27,64 +16,8 @@ static RETRY_AFTER: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     (1..=RETRY_AFTER_MAX).map(line).collect()
 });
 
-impl Connection {
-    /// Takes room for a page's copy, or says that there is none.
-    pub(crate) fn make_room(&mut self, reply: Reply) -> Reply {
-        let bytes = match &reply.body {
-            Body::Page(page) => page.as_slice().len(),
-            Body::Bytes(text) if text.len() > LARGE_REPLY && reply.content_type == Some(NDJSON) => {
-                self.requests = LOOK_EVERY; // look before the next request
-                let bytes = text.len().min(LARGE_REPLIES_BYTES);
-                if self.reply_room.grow_to(bytes) {
-                    self.end_if_idle();
-                    return reply;
-                }
-                let detail = "the replies to batches on open connections take all the room there \
-                    is for them; what was taken of this one stands";
-                let report = Problem::TooManyBatches.report(detail);
-                return report.retry_after(1).reply();
-            }
-            Body::Static(_) | Body::Bytes(_) => return reply,
-        };
-        let have = self.page_room.as_ref().map_or(0, Room::bytes);
-        if bytes > 0 {
-            self.requests = LOOK_EVERY; // look before the next request
-        }
-        if bytes <= have {
-            return reply;
-        }
-        match self.service.pages.room(bytes - have) {
-            Some(more) => {
-                match &mut self.page_room {
-                    Some(room) => room.join(more),
-                    None => self.page_room = Some(more),
-                }
-                reply
-            }
-            None => feed::busy("the pages of open connections take all the room there is for them"),
-        }
-    }
-}
-
-impl Connection {
-    /// Ends the connection after the idle timeout, unless a request comes first.
-    /// Ending it at once would cut the reply off: the crate drops what it has not
-    /// written when it reads the end of what is sent.
-    fn end_if_idle(&mut self) {
-        let mut task_waker = None;
-        let (now, timeout) = (Instant::now(), self.service.limits.idle_timeout);
-        // Not by a drain, which wakes all: the reply may be on its way.
-        let from = now + timeout / 2;
-        self.with_socket(|socket| task_waker = self.run_queues.reading_waker(socket, from).ok());
-        // Without a descriptor or a seat it lives as long as its client likes.
-        self.farewell = task_waker.and_then(|task_waker| self.timers.take(task_waker));
-        if let Some(seat) = &self.farewell {
-            seat.arm(now + timeout);
-        }
-    }
-}
-
-pub(crate) fn write(
+/// Hands a reply to the crate.
+pub(super) fn write(
     reply: Reply,
     response: &mut Response<'_>,
     ledger_line: &OnceLock<&'static str>,
@@ -107,7 +40,7 @@ pub(crate) fn write(
             "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
             // A service has one ledger, so that one line is leaked.
-            feed::LEDGER_ID => {
+            feed_line::LEDGER_ID => {
                 response.header(ledger_line.get_or_init(|| format!("{name}: {value}").leak()));
             }
             other => debug_assert!(false, "a header that this engine can't send: {other}"),
@@ -118,12 +51,12 @@ pub(crate) fn write(
             Ok(text) => response.body(text),
             Err(_) => response.body_vec(bytes.to_vec()),
         },
-        Body::Bytes(bytes) => response.body_vec(bytes),
-        Body::Page(page) => response.body_vec(page.as_slice().to_vec()),
+        Body::Owned(bytes) => response.body_vec(bytes),
+        Body::Shared(bytes) => response.body_vec(bytes.to_vec()),
     }
 }
 
-/// [`PAGE_POLICY`](crate::http::api::router::PAGE_POLICY) as a line.
+/// The policy of the status page as a line.
 const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// The crate takes static header lines only.

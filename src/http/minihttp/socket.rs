@@ -1,66 +1,56 @@
-//! What the adapter does with the crate's socket beside the crate: a look now
-//! and then, and an end to hearing.
+//! What the adapter does with the crate's socket beside the crate.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::set_tcp_nodelay;
 use rustix::net::{Shutdown, shutdown};
 
-use crate::http::minihttp::connection::Connection;
+/// A connection's socket. The crate's loop owns it, and outlives this.
+pub(super) struct Socket(RawFd);
 
-/// Requests between two looks at whether the client takes its replies, which
-/// the crate would else collect without a bound.
-pub(crate) const LOOK_EVERY: u32 = 64;
-
-impl Connection {
-    /// Has the crate find the end of what is sent.
-    pub(crate) fn deafen(&self) {
-        self.with_socket(|socket| {
-            // The crate closes the connection when it reads its end. An error
-            // means that the peer has closed it already.
-            let _ = shutdown(socket, Shutdown::Read);
-        });
+impl Socket {
+    /// Of a connection that the crate's loop has just accepted.
+    pub(super) fn of(descriptor: RawFd) -> Self {
+        Self(descriptor)
     }
 
-    /// Whether the client takes its replies, looked at now and then.
-    pub(crate) fn is_taken(&mut self) -> bool {
-        self.requests += 1;
-        if self.requests < LOOK_EVERY {
-            return true;
-        }
-        self.requests = 0;
-        let mut writable = false;
-        self.with_socket(|socket| {
-            let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
-            let at_once = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            // An error means a broken socket, which takes nothing.
-            writable = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
-        });
-        writable
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.0
     }
 
-    /// Whether the client has closed its side. The crate learns of it when it
-    /// reads; a request that waits looks each time it is woken.
-    pub(crate) fn is_hung_up(&self) -> bool {
-        let mut hung_up = false;
-        self.with_socket(|socket| {
-            let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
-            let at_once = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            hung_up = poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0);
-        });
-        hung_up
+    /// Replies are small and complete: nothing is gained by delaying them.
+    pub(super) fn set_nodelay(&self) {
+        // A socket that refuses is broken, which its first read shows.
+        let _ = set_tcp_nodelay(self.borrow(), true);
     }
 
-    pub(crate) fn with_socket(&self, act: impl FnOnce(BorrowedFd<'_>)) {
+    /// Makes the crate read the end of the stream, upon which it closes the
+    /// connection.
+    pub(super) fn shut_down_reading(&self) {
+        // An error means that the peer has closed it already.
+        let _ = shutdown(self.borrow(), Shutdown::Read);
+    }
+
+    pub(super) fn shut_down(&self) {
+        let _ = shutdown(self.borrow(), Shutdown::Both); // likewise
+    }
+
+    /// Whether the send buffer has space: the client receives its replies.
+    pub(super) fn is_writable(&self) -> bool {
+        let mut polled = [PollFd::from_borrowed_fd(self.borrow(), PollFlags::OUT)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // An error means a broken socket, which takes nothing.
+        poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+
+    fn borrow(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor is the connection's own. The crate's loop owns
-        // the stream and calls us from within, so that it is open for the time
-        // of this call.
-        act(unsafe { BorrowedFd::borrow_raw(self.socket) });
+        // the stream and calls us from within, so it is open for the time of
+        // each call; no borrow leaves this file.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }

@@ -2,3 +2,6 @@
 
 pub(crate) mod run_queue;
 pub(crate) mod timers;
+
+#[cfg(test)]
+mod tests;

@@ -1,34 +1,35 @@
 //! Waking coroutines from the pipeline's threads, one system call a batch.
 //!
 //! Waking a `may` coroutine from a plain thread costs a write to an eventfd
-//! each time. So a waker that the committer calls only puts its coroutine on
-//! the list of the I/O thread it belongs to; the flush behind a batch writes
-//! one eventfd for each I/O thread that has somebody listed, and a coroutine
-//! on that thread, the dispatcher, wakes the others from there, which costs a
-//! push into a local run queue.
+//! each time. So a waker that the committer calls only puts its coroutine on the
+//! run queue of the I/O thread it belongs to. The flush behind a batch writes one
+//! eventfd for each I/O thread with a run queue that isn't empty; a coroutine on
+//! that thread, the dispatcher, wakes the others from there, which costs a push
+//! into a list of `may`'s own.
 //!
-//! A coroutine must be woken on its own I/O thread, for another reason, too.
-//! From elsewhere, `may` resumes it on whatever thread comes next, and there it
-//! can run to its end while the thread that put it to sleep still looks at the
-//! socket's state, which lies on the coroutine's stack; and a socket that is
-//! closed on one thread can be taken off the poll list of another, where its
-//! number already means somebody else. So the sweeper of the timers and the
-//! drain go through here as well.
+//! A coroutine must be woken on its own I/O thread for another reason, too.
+//! From elsewhere, `may` resumes it on whichever thread is next, and there it
+//! can run to its end while the thread that parked it still reads the socket's
+//! state, which lies on the coroutine's stack; and a socket that is closed on one
+//! thread can be taken off the poll list of another, where its number may belong
+//! to another socket already. So the timer thread and the drain go through here
+//! as well.
 //!
-//! # Why nobody stays listed and asleep
+//! # Why no queued coroutine is left asleep
 //!
-//! Who lists a coroutine flushes afterwards. The flush skips the eventfd only
-//! if `signalled` is set, that is, if the dispatcher has not yet begun to empty
-//! the list: it clears the flag (SeqCst) before it does. So it is either
-//! written to or still to look.
+//! The thread that queues a coroutine flushes afterwards. The flush skips the
+//! eventfd only if `signalled` is set, that is, if the dispatcher was signalled
+//! and has not begun to empty the queue: it clears the flag before it does. Both
+//! sides swap the flag, and one swap comes first. Either the flush's is second:
+//! it finds the flag clear and signals the dispatcher. Or the dispatcher's is: it
+//! sees all that happened before the flush's, and so the coroutine in the queue.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
-use std::time::Instant;
 
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
@@ -36,40 +37,36 @@ use may::coroutine::Coroutine;
 use may::io::{CoIo, WaitIo, WaitIoWaker};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::net::{Shutdown, shutdown};
 
 use crate::sync::wake_queue::WakeQueue;
 
-/// How a coroutine waits, and so how it is woken.
-enum How {
-    /// In `wait_io`.
+/// How a coroutine is woken, which depends on how it waits.
+enum WakeBy {
+    /// It is in `wait_io`.
     Io(WaitIoWaker),
-    /// In `coroutine::park_timeout`.
-    Park(Coroutine),
-    /// In a read of somebody else's code, which only its socket can end: this
-    /// is another descriptor of that. Not before this time.
-    Read(OwnedFd, Instant),
+    /// It has parked.
+    Unpark(Coroutine),
 }
 
-/// A coroutine that waits for an answer or for its socket.
+/// Wakes one coroutine, by way of its thread's run queue.
 pub(crate) struct TaskWaker {
-    how: How,
-    /// Whether it is on the list, so that it is there once at most.
-    listed: AtomicBool,
+    wake_by: WakeBy,
+    /// Whether it is in the run queue, so that it is there once at most.
+    queued: AtomicBool,
     run_queue: Arc<RunQueue>,
 }
 
-/// What belongs to one I/O thread.
+/// The coroutines to wake on one I/O thread.
 struct RunQueue {
-    /// Those to wake. Each is listed once at most, so that there are never more
-    /// than there are connections.
-    list: SegQueue<Arc<TaskWaker>>,
+    /// Each is in it once at most, so it never holds more than there are
+    /// connections.
+    tasks: SegQueue<Arc<TaskWaker>>,
     /// Whether the dispatcher has been signalled and has not begun yet.
     signalled: CachePadded<AtomicBool>,
-    event: File,
+    eventfd: File,
 }
 
-/// The lists and dispatchers of all I/O threads.
+/// The run queues and dispatchers of all I/O threads.
 pub(crate) struct RunQueues {
     run_queues: Box<[Arc<RunQueue>]>,
 }
@@ -86,37 +83,24 @@ impl RunQueues {
         Ok(Arc::new(Self { run_queues }))
     }
 
-    /// A task_waker that waits in `wait_io` on a socket with this descriptor.
+    /// Wakes a coroutine that waits in `wait_io` for a socket with this
+    /// descriptor.
     pub(crate) fn io_waker(&self, socket: RawFd, waker: WaitIoWaker) -> Arc<TaskWaker> {
-        self.task_waker(socket, How::Io(waker))
+        self.task_waker(socket, WakeBy::Io(waker))
     }
 
-    /// A task_waker that parks, on the I/O thread of a socket with this descriptor.
+    /// Wakes a coroutine that parks, on the I/O thread of a socket with this
+    /// descriptor.
     pub(crate) fn parked_waker(&self, socket: RawFd, coroutine: Coroutine) -> Arc<TaskWaker> {
-        self.task_waker(socket, How::Park(coroutine))
+        self.task_waker(socket, WakeBy::Unpark(coroutine))
     }
 
-    /// A task_waker that reads from a socket in code that is not ours. Waking it
-    /// shuts the receiving side down, for good: what has come is still read.
-    /// Before this time waking it does nothing.
-    ///
-    /// # Errors
-    /// When there is no descriptor left.
-    pub(crate) fn reading_waker(
-        &self,
-        socket: BorrowedFd<'_>,
-        from: Instant,
-    ) -> io::Result<Arc<TaskWaker>> {
-        let own = fcntl_dupfd_cloexec(socket, 0)?;
-        Ok(self.task_waker(socket.as_raw_fd(), How::Read(own, from)))
-    }
-
-    fn task_waker(&self, socket: RawFd, how: How) -> Arc<TaskWaker> {
+    fn task_waker(&self, socket: RawFd, wake_by: WakeBy) -> Arc<TaskWaker> {
         // `may` polls a descriptor on the thread of its number modulo threads.
         let run_queue = self.run_queues[socket as usize % self.run_queues.len()].clone();
         Arc::new(TaskWaker {
-            how,
-            listed: AtomicBool::new(false),
+            wake_by,
+            queued: AtomicBool::new(false),
             run_queue,
         })
     }
@@ -125,35 +109,36 @@ impl RunQueues {
 impl WakeQueue for RunQueues {
     fn flush(&self) {
         for run_queue in &self.run_queues {
-            if !run_queue.list.is_empty() {
+            if !run_queue.tasks.is_empty() {
                 run_queue.signal();
             }
         }
     }
 }
 
-/// Waking puts it on its thread's list; [`RunQueues::flush`] does the rest.
+/// Waking queues the coroutine; [`RunQueues::flush`] does the rest.
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // AcqRel pairs with the dispatcher's: who finds it listed knows that
-        // the dispatcher will wake it after seeing what came before.
-        if !self.listed.swap(true, Ordering::AcqRel) {
-            self.run_queue.list.push(self.clone());
+        // AcqRel, pairs with the swap in `wake_queued`: a caller that finds it
+        // queued knows that the dispatcher will wake it after seeing all that
+        // the caller did before.
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.run_queue.tasks.push(self.clone());
         }
     }
 }
 
 impl RunQueue {
     fn start(thread: usize, threads: usize) -> io::Result<Arc<Self>> {
-        let event = event_on_thread(thread, threads)?;
+        let event = eventfd_on_thread(thread, threads)?;
         let run_queue = Arc::new(Self {
-            list: SegQueue::new(),
+            tasks: SegQueue::new(),
             signalled: CachePadded::new(AtomicBool::new(false)),
-            event: event.try_clone()?.into(),
+            eventfd: event.try_clone()?.into(),
         });
         let io = CoIo::new(File::from(event)).map_err(io::Error::other)?;
         let dispatcher = run_queue.clone();
@@ -162,48 +147,45 @@ impl RunQueue {
             // counter need not be read.
             loop {
                 io.wait_io();
-                dispatcher.wake_listed();
+                dispatcher.wake_queued();
             }
         })?;
         Ok(run_queue)
     }
 
-    fn wake_listed(&self) {
-        self.signalled.store(false, Ordering::SeqCst);
-        // No more than were listed at the start: those who come meanwhile have
-        // signalled again, and the others want their turn.
-        for _ in 0..self.list.len() {
-            let Some(task_waker) = self.list.pop() else {
+    fn wake_queued(&self) {
+        // Pairs with the swap in `signal`.
+        self.signalled.swap(false, Ordering::SeqCst);
+        // No more than were queued at the start: those that come meanwhile have
+        // their own signal, and the thread's other coroutines have a turn first.
+        for _ in 0..self.tasks.len() {
+            let Some(task_waker) = self.tasks.pop() else {
                 break;
             };
-            // AcqRel: pairs with the swap in `wake_by_ref`, either way.
-            task_waker.listed.swap(false, Ordering::AcqRel);
-            match &task_waker.how {
-                How::Io(waker) => waker.wakeup(),
-                How::Park(coroutine) => coroutine.unpark(),
-                // An error means that the peer has closed it already.
-                How::Read(socket, from) if Instant::now() >= *from => {
-                    let _ = shutdown(socket, Shutdown::Read);
-                }
-                How::Read(..) => {}
+            // AcqRel, pairs with the swap in `wake_by_ref`, either way.
+            task_waker.queued.swap(false, Ordering::AcqRel);
+            match &task_waker.wake_by {
+                WakeBy::Io(waker) => waker.wakeup(),
+                WakeBy::Unpark(coroutine) => coroutine.unpark(),
             }
         }
-        if !self.list.is_empty() {
+        if !self.tasks.is_empty() {
             self.signal();
         }
     }
 
     fn signal(&self) {
+        // Pairs with the swap in `wake_queued`.
         if !self.signalled.swap(true, Ordering::SeqCst) {
             let one = 1_u64.to_ne_bytes();
             // Fails only if the counter is full, and then an event is pending.
-            let _ = io::Write::write(&mut &self.event, &one);
+            let _ = io::Write::write(&mut &self.eventfd, &one);
         }
     }
 }
 
-/// An eventfd whose number puts it on the I/O thread wanted.
-fn event_on_thread(thread: usize, threads: usize) -> io::Result<OwnedFd> {
+/// An eventfd with a number that `may` polls on this thread.
+fn eventfd_on_thread(thread: usize, threads: usize) -> io::Result<OwnedFd> {
     let mut event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     while event.as_raw_fd() as usize % threads != thread {
         let next = event.as_raw_fd() + 1;

@@ -1,22 +1,23 @@
 //! Timers for coroutines that wait in `wait_io`, which has none of its own.
 //!
-//! A seat for each connection holds the time at which it wants to be woken.
-//! One thread, the sweeper, sleeps until the earliest of them. Setting a
-//! deadline later than the one that is armed costs a load: the seat stays
-//! armed for the earlier time, and the connection that is woken too early arms
-//! it again. So a busy connection pays next to nothing, and an idle server
-//! wakes about once per timeout.
+//! A slot for each connection holds the deadline at which it wants to be woken.
+//! One thread, the timer thread, sleeps until the earliest of them. Setting a
+//! deadline later than the one that is armed costs a load: the slot stays armed
+//! for the earlier one, and the connection that is woken too early arms it
+//! again. So a busy connection pays next to nothing, and an idle server wakes
+//! about once per timeout.
 //!
 //! # Why no deadline is missed
 //!
-//! The sweeper publishes the time it will sleep to, passes a SeqCst fence and
-//! looks at the seats; who arms a seat writes it, passes a SeqCst fence and
-//! looks at that time. One of the two fences comes first: either the sweeper
-//! sees the seat, or the seat's owner sees that the sweeper would sleep too
-//! long and unparks it.
+//! The timer thread publishes until when it will sleep, passes a SeqCst fence and
+//! reads the slots. A connection that arms its slot writes the deadline, passes
+//! a SeqCst fence and reads until when the timer thread sleeps. One of the two
+//! fences comes first: either the timer thread sees the deadline, or the
+//! connection sees that the timer thread would sleep past it and unparks it.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Wake;
 use std::thread;
 use std::thread::Thread;
@@ -25,186 +26,217 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::ArrayQueue;
 
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
+use crate::sync::crash;
 use crate::sync::wake_queue::WakeQueue;
 
-/// Nothing to wake for.
+/// The deadline of a slot that isn't armed.
 const NEVER: u64 = u64::MAX;
 
-struct Seat {
-    /// When to wake, in milliseconds since `epoch`. Written by the seat's
-    /// connection, set to `NEVER` by the sweeper when it has woken it.
-    at: AtomicU64,
-    /// Whom to wake. Locked when a connection comes or goes, and by the
-    /// sweeper when a deadline has passed.
-    task_waker: Mutex<Option<Arc<TaskWaker>>>,
-}
-
-/// The seats and the sweeper.
+/// The slots, and the thread that wakes the connections in them.
 pub(crate) struct Timers {
-    seats: Box<[Seat]>,
+    slots: Box<[Slot]>,
+    /// Indices of slots that no connection has.
     free: ArrayQueue<u32>,
     epoch: Instant,
-    /// Until when the sweeper sleeps, in milliseconds since `epoch`.
-    sleeps_until: AtomicU64,
-    sweeper: OnceLock<Thread>,
-    stop: AtomicBool,
+    /// Until when the timer thread sleeps, in milliseconds since `epoch`.
+    sleeps_until_ms: AtomicU64,
+    thread: OnceLock<Thread>,
+    stopping: AtomicBool,
     run_queues: Arc<RunQueues>,
 }
 
-/// A seat taken by one connection; given back when dropped.
-pub(crate) struct TimerSlot {
-    timers: Arc<Timers>,
-    seat: u32,
+struct Slot {
+    /// In milliseconds since `epoch`. Written by the slot's connection, set to
+    /// `NEVER` by the timer thread when it wakes the connection.
+    deadline_ms: AtomicU64,
+    /// Locked when a connection comes or goes, and by the timer thread when a
+    /// deadline has passed.
+    task_waker: Mutex<Option<Arc<TaskWaker>>>,
+}
+
+impl Slot {
+    fn task_waker(&self) -> MutexGuard<'_, Option<Arc<TaskWaker>>> {
+        self.task_waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        if let Some(task_waker) = &*self.task_waker() {
+            task_waker.wake_by_ref();
+        }
+    }
 }
 
 impl Timers {
-    /// So many seats, and a running sweeper that wakes through `run_queues`.
+    /// As many slots as asked for, and a running timer thread that wakes through
+    /// `run_queues`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(seats: usize, run_queues: Arc<RunQueues>) -> std::io::Result<Arc<Self>> {
-        let free = ArrayQueue::new(seats);
-        for seat in 0..seats as u32 {
-            free.push(seat).expect("as large as there are seats");
+    pub(crate) fn start(slots: usize, run_queues: Arc<RunQueues>) -> io::Result<Arc<Self>> {
+        let free = ArrayQueue::new(slots);
+        for index in 0..slots as u32 {
+            free.push(index).expect("as large as there are slots");
         }
         let timers = Arc::new(Self {
-            seats: (0..seats)
-                .map(|_| Seat {
-                    at: AtomicU64::new(NEVER),
+            slots: (0..slots)
+                .map(|_| Slot {
+                    deadline_ms: AtomicU64::new(NEVER),
                     task_waker: Mutex::new(None),
                 })
                 .collect(),
             free,
             epoch: Instant::now(),
-            sleeps_until: AtomicU64::new(0),
-            sweeper: OnceLock::new(),
-            stop: AtomicBool::new(false),
+            sleeps_until_ms: AtomicU64::new(0),
+            thread: OnceLock::new(),
+            stopping: AtomicBool::new(false),
             run_queues,
         });
-        let sweeper = timers.clone();
-        let thread = thread::Builder::new()
-            .name("timers".into())
-            .spawn(move || sweeper.sweep())?;
-        timers.sweeper.get_or_init(|| thread.thread().clone());
+        let running = timers.clone();
+        let thread = crash::spawn("timers", move || running.run())?;
+        timers.thread.get_or_init(|| thread.thread().clone());
         Ok(timers)
     }
 
-    /// Takes a seat; `None` when all are taken.
+    /// Takes a slot; `None` when all are taken.
     pub(crate) fn take(self: &Arc<Self>, task_waker: Arc<TaskWaker>) -> Option<TimerSlot> {
-        let seat = self.free.pop()?;
-        *self.task_waker(seat) = Some(task_waker);
+        let index = self.free.pop()?;
+        *self.slots[index as usize].task_waker() = Some(task_waker);
         Some(TimerSlot {
             timers: self.clone(),
-            seat,
+            index,
         })
     }
 
-    /// Wakes the connection in every seat, so that each looks around.
+    /// Wakes the connection in every slot, so that each checks the service's
+    /// state.
     pub(crate) fn wake_all(&self) {
-        for seat in 0..self.seats.len() as u32 {
-            if let Some(task_waker) = &*self.task_waker(seat) {
-                task_waker.wake_by_ref();
-            }
+        for slot in &self.slots {
+            slot.wake();
         }
         self.run_queues.flush();
     }
 
-    /// Ends the sweeper.
+    /// Ends the timer thread.
     pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.sweeper.get() {
-            thread.unpark();
-        }
+        // Pairs with the load in `run`.
+        self.stopping.store(true, Ordering::Release);
+        self.unpark();
     }
 
-    fn task_waker(&self, seat: u32) -> std::sync::MutexGuard<'_, Option<Arc<TaskWaker>>> {
-        self.seats[seat as usize]
-            .task_waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn millis(&self, at: Instant) -> u64 {
-        // Rounded up: a connection is never woken before its deadline.
-        at.saturating_duration_since(self.epoch)
-            .as_micros()
-            .div_ceil(1000) as u64
-    }
-
-    fn sweep(&self) {
-        while !self.stop.load(Ordering::Acquire) {
-            let now = self.epoch.elapsed().as_millis() as u64;
-            for (index, seat) in self.seats.iter().enumerate() {
-                let at = seat.at.load(Ordering::Relaxed);
-                // The exchange fails if the connection has set another time,
-                // which is a later one or has its own unpark under way.
-                if at <= now
-                    && seat
-                        .at
-                        .compare_exchange(at, NEVER, Ordering::Relaxed, Ordering::Relaxed)
-                        .is_ok()
-                    && let Some(task_waker) = &*self.task_waker(index as u32)
-                {
-                    task_waker.wake_by_ref();
-                }
-            }
+    /// The timer thread.
+    fn run(&self) {
+        while !self.stopping.load(Ordering::Acquire) {
+            self.wake_expired();
             self.run_queues.flush();
-            let mut until = self.earliest();
-            loop {
-                self.sleeps_until.store(until, Ordering::Relaxed);
-                // Pairs with the fence in `TimerSlot::arm`.
-                fence(Ordering::SeqCst);
-                let earliest = self.earliest();
-                if earliest >= until {
-                    break;
-                }
-                until = earliest;
-            }
+            let until = self.publish_sleep();
             if until == NEVER {
                 thread::park();
             } else {
-                let now = self.epoch.elapsed().as_millis() as u64;
-                thread::park_timeout(Duration::from_millis(until.saturating_sub(now)));
+                let sleep_ms = until.saturating_sub(self.now_ms());
+                thread::park_timeout(Duration::from_millis(sleep_ms));
             }
+        }
+    }
+
+    fn wake_expired(&self) {
+        let now = self.now_ms();
+        for slot in &self.slots {
+            let deadline = slot.deadline_ms.load(Ordering::Relaxed);
+            if deadline > now {
+                continue;
+            }
+            // The exchange fails if the connection has armed another deadline
+            // meanwhile, which `publish_sleep` finds.
+            let disarmed = slot.deadline_ms.compare_exchange(
+                deadline,
+                NEVER,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            if disarmed.is_ok() {
+                slot.wake();
+            }
+        }
+    }
+
+    /// Publishes until when the timer thread will sleep: the earliest deadline,
+    /// also of those armed meanwhile.
+    fn publish_sleep(&self) -> u64 {
+        let mut until = self.earliest();
+        loop {
+            self.sleeps_until_ms.store(until, Ordering::Relaxed);
+            // Pairs with the fence in `TimerSlot::arm`.
+            fence(Ordering::SeqCst);
+            let earliest = self.earliest();
+            if earliest >= until {
+                return until;
+            }
+            until = earliest;
         }
     }
 
     fn earliest(&self) -> u64 {
-        let times = self
-            .seats
+        let deadlines = self
+            .slots
             .iter()
-            .map(|seat| seat.at.load(Ordering::Relaxed));
-        times.min().unwrap_or(NEVER)
+            .map(|slot| slot.deadline_ms.load(Ordering::Relaxed));
+        deadlines.min().unwrap_or(NEVER)
     }
+
+    fn now_ms(&self) -> u64 {
+        self.epoch.elapsed().as_millis() as u64
+    }
+
+    /// Rounded up, where `now_ms` is rounded down: no connection is woken before
+    /// its deadline.
+    fn millis(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.epoch)
+            .as_nanos()
+            .div_ceil(1_000_000) as u64
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// The slot of one connection; released when dropped.
+pub(crate) struct TimerSlot {
+    timers: Arc<Timers>,
+    index: u32,
 }
 
 impl TimerSlot {
     /// Makes sure that the connection is woken at `at`, or before.
     pub(crate) fn arm(&self, at: Instant) {
-        let seat = &self.timers.seats[self.seat as usize];
+        let slot = self.slot();
         let at = self.timers.millis(at);
-        if seat.at.load(Ordering::Relaxed) <= at {
+        if slot.deadline_ms.load(Ordering::Relaxed) <= at {
             return;
         }
-        seat.at.store(at, Ordering::Relaxed);
-        // Pairs with the fence in `Timers::sweep`.
+        slot.deadline_ms.store(at, Ordering::Relaxed);
+        // Pairs with the fence in `Timers::publish_sleep`.
         fence(Ordering::SeqCst);
-        if at < self.timers.sleeps_until.load(Ordering::Relaxed)
-            && let Some(sweeper) = self.timers.sweeper.get()
-        {
-            sweeper.unpark();
+        if at < self.timers.sleeps_until_ms.load(Ordering::Relaxed) {
+            self.timers.unpark();
         }
+    }
+
+    fn slot(&self) -> &Slot {
+        &self.timers.slots[self.index as usize]
     }
 }
 
 impl Drop for TimerSlot {
     fn drop(&mut self) {
-        let seat = &self.timers.seats[self.seat as usize];
-        seat.at.store(NEVER, Ordering::Relaxed);
-        *self.timers.task_waker(self.seat) = None;
-        self.timers
-            .free
-            .push(self.seat)
-            .expect("there is room for every seat");
+        let slot = self.slot();
+        slot.deadline_ms.store(NEVER, Ordering::Relaxed);
+        *slot.task_waker() = None;
+        let freed = self.timers.free.push(self.index);
+        freed.expect("there is space for every slot");
     }
 }

@@ -1,14 +1,14 @@
 //! A nonblocking socket on a coroutine, with a deadline for every wait.
 //!
-//! Events are edge-triggered: an event says that something came since the last
-//! one, so what it said must be remembered until a call has found the socket
-//! empty (or full). A read that returns less than it was offered has emptied
-//! it (epoll(7)), which saves the read that would have said so, unless the
-//! peer has closed its side: then the end is still to be read.
+//! Events are edge-triggered: an event says that something has arrived since the
+//! last one, so what it said must be remembered until a call has found the
+//! socket empty (or full). A read that returns less than it was offered has
+//! emptied it (epoll(7)), which saves the read that would have said so, unless
+//! the peer has closed its side: then the end is still to be read.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -21,43 +21,29 @@ use rustix::net::{SendFlags, send};
 
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::{TimerSlot, Timers};
+use crate::http::server::polled::{PolledFd, poll};
+use crate::http::server::quantum::Quantum;
 use crate::sync::wake_queue::WakeQueue;
 
-/// Why a wait for the socket ended without what it waited for.
+/// Why a read or a write did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// The peer has closed its side.
+pub(crate) enum SocketError {
+    /// The peer has closed its side, and all that it sent has been read.
     Closed,
-    /// The deadline passed.
-    Timeout,
-    /// The connection is broken.
+    TimedOut,
+    /// The connection is broken; nothing can be read or written any more.
     Broken,
-    /// Somebody asked the connection to look around.
-    Woken,
-}
-
-/// A descriptor on the poll list. It doesn't own it: `CoIo` closes what it owns
-/// before it takes it off the list, and in between the number can become
-/// somebody else's.
-pub(crate) struct Polled(RawFd);
-
-impl AsRawFd for Polled {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
-
-/// A place on the poll list for a socket, which must outlive it.
-pub(crate) fn poll(socket: &impl AsRawFd) -> io::Result<CoIo<Polled>> {
-    CoIo::new(Polled(socket.as_raw_fd())).map_err(io::Error::other)
+    /// The waker was called, and the caller doesn't want to wait any longer.
+    Interrupted,
 }
 
 pub(crate) struct Socket {
-    /// Dropped before the stream: off the list, then closed.
-    polled: CoIo<Polled>,
-    seat: TimerSlot,
+    /// Dropped before the stream: off the poll list, then closed.
+    polled: CoIo<PolledFd>,
+    timer: TimerSlot,
     waker: Waker,
     run_queues: Arc<RunQueues>,
+    quantum: Quantum,
     /// A read may find something.
     readable: bool,
     /// The peer has closed or broken its side: read to the end.
@@ -66,7 +52,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Makes a socket of an accepted stream; `None` if there is no seat.
+    /// Makes a socket of an accepted stream; `None` if no timer slot is free.
     ///
     /// # Errors
     /// When the stream can't be polled.
@@ -77,14 +63,15 @@ impl Socket {
     ) -> io::Result<Option<Self>> {
         let polled = poll(&stream)?;
         let task_waker = run_queues.io_waker(stream.as_raw_fd(), polled.waker());
-        let Some(seat) = timers.take(task_waker.clone()) else {
+        let Some(timer) = timers.take(task_waker.clone()) else {
             return Ok(None);
         };
         Ok(Some(Self {
             polled,
-            seat,
+            timer,
             waker: task_waker.into(),
             run_queues: run_queues.clone(),
+            quantum: Quantum::default(),
             readable: true,
             hung_up: false,
             stream,
@@ -101,35 +88,41 @@ impl Socket {
         self.hung_up
     }
 
-    /// Parks until an event, the waker or (about) the deadline; several may
-    /// have come, and it may be none of them.
+    /// Where the connection's work is counted, so that it gives way in time.
+    pub(crate) fn quantum(&mut self) -> &mut Quantum {
+        &mut self.quantum
+    }
+
+    /// Parks until an event, the waker or (about) the deadline. Several may have
+    /// come, or none: the caller checks what it waits for.
     pub(crate) fn park(&mut self, until: Option<Instant>) {
         if let Some(until) = until {
-            self.seat.arm(until);
+            self.timer.arm(until);
         }
         let events = EventFlags::from_bits_retain(self.polled.wait_io() as u32);
         let gone = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         self.hung_up |= events.intersects(gone);
         self.readable |= events.intersects(gone | EventFlags::IN);
+        self.quantum = Quantum::default();
     }
 
-    /// Lets the other connections of this thread have their turn: parks until
-    /// the thread has polled once more.
+    /// Lets the thread's other connections run: parks until the thread has
+    /// polled once more.
     pub(crate) fn give_way(&mut self) {
         self.waker.wake_by_ref();
         self.run_queues.flush();
         self.park(None);
     }
 
-    /// Appends what has arrived to `buffer`, as far as its spare capacity
-    /// goes, waiting for the first byte until `until`. `look` is asked after
-    /// each wake-up whether to go on.
+    /// Appends what has arrived to `buffer`, as far as its spare capacity goes,
+    /// waiting for the first byte until `until`. `keep_waiting` is evaluated
+    /// after each wake-up that brought no byte.
     pub(crate) fn read(
         &mut self,
         buffer: &mut Vec<u8>,
         until: Instant,
-        look: impl Fn() -> bool,
-    ) -> Result<(), Ended> {
+        keep_waiting: impl Fn() -> bool,
+    ) -> Result<(), SocketError> {
         debug_assert!(
             buffer.len() < buffer.capacity(),
             "an empty read looks like the end"
@@ -137,23 +130,23 @@ impl Socket {
         loop {
             if self.readable {
                 match rustix::io::read(&self.stream, spare_capacity(buffer)) {
-                    Ok(0) => return Err(Ended::Closed),
+                    Ok(0) => return Err(SocketError::Closed),
                     Ok(_) => {
                         self.readable = self.hung_up || buffer.len() == buffer.capacity();
                         return Ok(());
                     }
                     Err(Errno::INTR) => continue,
                     Err(Errno::AGAIN) => self.readable = false,
-                    Err(_) => return Err(Ended::Broken),
+                    Err(_) => return Err(SocketError::Broken),
                 }
             }
             self.park(Some(until));
             if !self.readable {
                 if Instant::now() >= until {
-                    return Err(Ended::Timeout);
+                    return Err(SocketError::TimedOut);
                 }
-                if !look() {
-                    return Err(Ended::Woken);
+                if !keep_waiting() {
+                    return Err(SocketError::Interrupted);
                 }
             }
         }
@@ -161,7 +154,7 @@ impl Socket {
 
     /// Writes all of `bytes`, waiting at most `timeout` for the peer to take
     /// them. After an error some may be out: nothing may be written any more.
-    pub(crate) fn write(&mut self, mut bytes: &[u8], timeout: Duration) -> Result<(), Ended> {
+    pub(crate) fn write(&mut self, mut bytes: &[u8], timeout: Duration) -> Result<(), SocketError> {
         let mut until = None; // nearly always all of it goes at once
         while !bytes.is_empty() {
             match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
@@ -171,11 +164,11 @@ impl Socket {
                     let now = Instant::now();
                     let until = *until.get_or_insert(now + timeout);
                     if now >= until {
-                        return Err(Ended::Timeout);
+                        return Err(SocketError::TimedOut);
                     }
                     self.park(Some(until));
                 }
-                Err(_) => return Err(Ended::Broken),
+                Err(_) => return Err(SocketError::Broken),
             }
         }
         Ok(())

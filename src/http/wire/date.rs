@@ -18,7 +18,7 @@ pub(crate) const DATE_LEN: usize = 29;
 /// The last second of the year 9999: the format has four digits for a year.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A formatted date and the second (since 1970, UTC) that it stands for.
+/// A formatted date and its second (since 1970, UTC).
 #[derive(Clone, Copy)]
 struct Formatted {
     second: u64,

@@ -39,7 +39,7 @@ pub(crate) enum FramingError {
     HeaderName,
     /// A field that the server reads has bytes outside ASCII.
     FieldNotAscii,
-    /// A field of which there can be one only stands there again.
+    /// A field of which there can be one only is there again.
     FieldRepeated,
     /// HTTP/1.1 without `Host` (RFC 9112 section 3.2).
     HostMissing,
@@ -104,7 +104,7 @@ impl FramingError {
             Self::FoldedLine => (400, "a header field is folded over lines"),
             Self::SpaceBeforeColon => (
                 400,
-                "white space stands between a header field's name and its colon",
+                "white space is between a header field's name and its colon",
             ),
             Self::HeaderName => (
                 400,
@@ -114,14 +114,11 @@ impl FramingError {
                 400,
                 "Content-Type, Authorization, Prefer or Accept has bytes outside ASCII",
             ),
-            Self::FieldRepeated => (
-                400,
-                "Content-Type or Authorization stands there more than once",
-            ),
+            Self::FieldRepeated => (400, "Content-Type or Authorization is there more than once"),
             Self::HostMissing => (400, "an HTTP/1.1 request needs a Host field"),
-            Self::HostRepeated => (400, "Host stands there more than once"),
+            Self::HostRepeated => (400, "Host is there more than once"),
             Self::HostInvalid => (400, "Host is not a host and an optional port"),
-            Self::LengthRepeated => (400, "Content-Length stands there more than once"),
+            Self::LengthRepeated => (400, "Content-Length is there more than once"),
             Self::LengthInvalid => (400, "Content-Length is not one decimal number below 2^64"),
             Self::LengthAndEncoding => (
                 400,
@@ -134,8 +131,8 @@ impl FramingError {
     }
 }
 
-/// Why a body is refused. Always fatal for the connection, as the place where the body ends is
-/// not known or not worth reading up to.
+/// Why a body is refused. Always fatal for the connection, as the end of the body is not known or
+/// not worth reading up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.reason())]
 pub(crate) enum BodyError {

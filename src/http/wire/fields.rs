@@ -1,30 +1,34 @@
 //! The header fields that the server reads, and the rules on how often and together with what they
-//! may stand.
+//! may come.
 //!
 //! `Host`, `Content-Length` and `Transfer-Encoding` decide where a request goes and where it ends.
 //! They are collected first and evaluated together, so that their order in the head doesn't matter.
 
-use crate::http::wire::{BodyFraming, FramingError, Span, Version, target};
+use crate::http::wire::body::BodyFraming;
+use crate::http::wire::error::FramingError;
+use crate::http::wire::request_line::Version;
+use crate::http::wire::span::Span;
+use crate::http::wire::target;
 
 /// What the header lines say, collected before any of it is evaluated against the rest.
-pub(crate) struct Fields {
+pub(super) struct Fields {
     hosts: u32,
     content_length: Option<u64>,
     /// Lines of `Transfer-Encoding`; a list over two lines is a list, so only one can be `chunked`
     /// alone.
     encodings: u32,
     chunked: bool,
-    pub(crate) close: bool,
-    pub(crate) keep_alive: bool,
-    pub(crate) expect_continue: bool,
-    pub(crate) content_type: Span,
-    pub(crate) authorization: Span,
-    pub(crate) prefer: [Span; 2],
-    pub(crate) accept: [Span; 2],
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) expect_continue: bool,
+    pub(super) content_type: Span,
+    pub(super) authorization: Span,
+    pub(super) prefer: [Span; 2],
+    pub(super) accept: [Span; 2],
 }
 
 impl Fields {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             hosts: 0,
             content_length: None,
@@ -41,7 +45,7 @@ impl Fields {
     }
 
     /// Takes in one header line. The name's length picks at most three to compare with.
-    pub(crate) fn take(
+    pub(super) fn take(
         &mut self,
         buf: &[u8],
         header: &httparse::Header<'_>,
@@ -90,8 +94,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Judges the fields that depend on each other and on the version.
-    pub(crate) fn body(&self, version: Version) -> Result<BodyFraming, FramingError> {
+    /// Evaluates the fields that depend on each other and on the version.
+    pub(super) fn body(&self, version: Version) -> Result<BodyFraming, FramingError> {
         if version == Version::Http11 && self.hosts == 0 {
             return Err(FramingError::HostMissing);
         }
@@ -106,7 +110,7 @@ impl Fields {
     }
 }
 
-/// Keeps a list field's line, when there is room left for it.
+/// Keeps a list field's line, unless two are kept already.
 fn keep(lines: &mut [Span; 2], buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
     match lines.iter_mut().find(|line| **line == Span::ABSENT) {
         Some(free) => keep_only(free, buf, value),
@@ -114,7 +118,7 @@ fn keep(lines: &mut [Span; 2], buf: &[u8], value: &[u8]) -> Result<(), FramingEr
     }
 }
 
-/// Keeps a field that stands there once only: if two readers picked different ones, one of them
+/// Keeps a field that may come once only: if two readers picked different ones, one of them
 /// would let pass what the other refused.
 fn keep_only(line: &mut Span, buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
     if *line != Span::ABSENT {
@@ -123,23 +127,8 @@ fn keep_only(line: &mut Span, buf: &[u8], value: &[u8]) -> Result<(), FramingErr
     if !value.is_ascii() {
         return Err(FramingError::FieldNotAscii);
     }
-    *line = span(buf, value);
+    *line = Span::of(value, buf);
     Ok(())
-}
-
-/// The range that `part`, a subslice of `buf`, takes in it.
-pub(crate) fn span(buf: &[u8], part: &[u8]) -> Span {
-    let start = part.as_ptr().addr() - buf.as_ptr().addr();
-    span_of(start, start + part.len())
-}
-
-/// A range as it is kept.
-pub(crate) fn span_of(start: usize, end: usize) -> Span {
-    let offset = |at| u32::try_from(at).expect("a head's window is cut to u32::MAX bytes");
-    Span {
-        start: offset(start),
-        end: offset(end),
-    }
 }
 
 /// Digits only, at least one, below 2^64.

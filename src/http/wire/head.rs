@@ -1,222 +1,72 @@
-//! The head's parser: finds where a head ends, then reads it in one pass.
-//!
-//! Two steps, so that a head that drips in byte by byte costs linear time. `find_end` looks at each
-//! received byte once and knows only line ends; a head it lets through has every LF after a CR.
-//! Then `httparse` sees exactly the head's bytes, never more, and what the fields say is collected
-//! in `fields.rs`.
-//!
-//! Relies on `httparse` in its default, strict configuration: it refuses CTLs, a CR without LF,
-//! obs-fold, white space before a colon and more than one space in a request line. The tests hold
-//! it to that.
+//! A parsed head: the request line, and the fields that the server reads.
 
-use std::mem::MaybeUninit;
+use crate::http::wire::body::BodyFraming;
+use crate::http::wire::request_line::{Method, Version};
+use crate::http::wire::span::Span;
 
-use crate::http::wire::fields::{Fields, span, span_of};
-use crate::http::wire::{
-    BodyFraming, FramingError, HEADERS_MAX, Head, HeadLimits, Method, Span, Version, target,
-};
-
-/// Empty lines skipped before a request line. RFC 9112 section 2.2 asks for one (old clients
-/// sent a CRLF after a body); a client has no reason for many.
-const EMPTY_LINES_MAX: usize = 4;
-
-// The table of headers is the largest thing on the stack; with it the frame must stay under 4 KiB.
-const _: () = assert!(HEADERS_MAX * size_of::<httparse::Header<'_>>() <= 3200);
-
-/// Reads the head of the request at the start of `buf`, when it is there as a whole; `Ok(None)`
-/// asks for more bytes.
-///
-/// `searched` is zero for a new request and left to this function from call to call, as long as
-/// bytes are only appended to `buf`; a head that was found sets it back to zero. More bytes never
-/// change an answer once given. What follows the head in `buf` (a body, pipelined requests) is not
-/// looked at. Doesn't allocate.
-///
-/// # Errors
-/// See [`FramingError`]; reply with its status and close. A buffer that holds
-/// `limits.head_bytes` always gets an answer, so it never has to be larger.
-#[inline(never)] // keeps the header table out of its caller's frame, which lives as long as a connection
-pub(crate) fn parse_head(
-    buf: &[u8],
-    searched: &mut usize,
-    limits: &HeadLimits,
-) -> Result<Option<Head>, FramingError> {
-    // A handshake record's type. No method starts with it, and a person who typed https:// needs a
-    // hint.
-    if buf.first() == Some(&0x16) {
-        return Err(FramingError::Tls);
-    }
-    let window_bytes = limits.head_bytes.min(u32::MAX as usize);
-    let window = &buf[..buf.len().min(window_bytes)];
-    let start = skip_empty_lines(window)?;
-    if let Some(end) = find_end(window, start, searched)? {
-        *searched = 0;
-        return read(&window[..end], start, limits).map(Some);
-    }
-    if window.len() < window_bytes {
-        return Ok(None);
-    }
-    Err(over_limit(&window[start..], limits))
+/// What a request's head says. Holds no borrow: the texts are ranges of the buffer that
+/// [`parse_head`](crate::http::wire::parse_head) saw, and the accessors take that buffer again, with
+/// the head still at the same position. They panic when given another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub method: Method,
+    pub version: Version,
+    /// Whether the client lets the connection stay open after the reply (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// Whether the client may wait for `100 Continue` before it sends its body. False when there
+    /// is no body, and on HTTP/1.0 (RFC 9110 section 10.1.1).
+    pub expect_continue: bool,
+    pub body: BodyFraming,
+    /// Bytes of the buffer that the head takes, skipped empty lines included: the body starts here.
+    pub len: usize,
+    pub(super) path: Span,
+    pub(super) query: Span,
+    pub(super) content_type: Span,
+    pub(super) authorization: Span,
+    pub(super) prefer: [Span; 2],
+    pub(super) accept: [Span; 2],
 }
 
-/// Where the request line starts.
-fn skip_empty_lines(window: &[u8]) -> Result<usize, FramingError> {
-    let mut start = 0;
-    while window[start..].starts_with(b"\r\n") {
-        if start == 2 * EMPTY_LINES_MAX {
-            return Err(FramingError::EmptyLines);
-        }
-        start += 2;
-    }
-    Ok(start)
-}
+// A head is copied out of the parser by value; two cache lines are what that may cost.
+const _: () = assert!(size_of::<Head>() <= 128);
 
-/// Where the head ends: after the first empty line. Goes from line feed to line feed, starting
-/// where the last call stopped.
-fn find_end(
-    window: &[u8],
-    start: usize,
-    searched: &mut usize,
-) -> Result<Option<usize>, FramingError> {
-    let from = start.max(*searched).min(window.len());
-    for found in memchr::memchr_iter(b'\n', &window[from..]) {
-        let line = &window[start..=from + found];
-        if !line.ends_with(b"\r\n") {
-            return Err(FramingError::BareLf);
-        }
-        if line.ends_with(b"\r\n\r\n") {
-            return Ok(Some(start + line.len()));
-        }
+impl Head {
+    /// The target's path, which starts with `/` (or is `*`, for `OPTIONS` only), taken out of an
+    /// absolute-form target where there is one. Percent-encoding is left as it is: no route and
+    /// no order id needs it, so an encoded path is just a path that matches nothing.
+    pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> &'b str {
+        self.path.text(buf).unwrap_or_default()
     }
-    *searched = window.len();
-    Ok(None)
-}
 
-/// Which limit a head is over that fills its window without an end.
-#[cold]
-fn over_limit(head: &[u8], limits: &HeadLimits) -> FramingError {
-    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    match line.split(|&byte| byte == b' ').nth(1) {
-        Some(target) if target.len() > limits.target_bytes => FramingError::TargetTooLong,
-        _ => FramingError::HeadTooLarge,
+    /// What follows the first `?` of the target, as it was sent; empty when there is none.
+    pub(crate) fn query<'b>(&self, buf: &'b [u8]) -> &'b str {
+        self.query.text(buf).unwrap_or_default()
+    }
+
+    /// The `Content-Type`, with its parameters, as it was sent.
+    pub(crate) fn content_type<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
+        self.content_type.text(buf)
+    }
+
+    /// The `Authorization` credentials, scheme included.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for --token-file"))]
+    pub(crate) fn authorization<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
+        self.authorization.text(buf)
+    }
+
+    /// The values of the first two `Prefer` lines, in order. A list split over lines means the same
+    /// as one line with commas (RFC 7240 section 2), so look for a preference in each; further
+    /// lines are ignored, as any preference may be.
+    pub(crate) fn prefer<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
+        texts(self.prefer, buf)
+    }
+
+    /// The values of the first two `Accept` lines, in order; like [`Head::prefer`].
+    pub(crate) fn accept<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
+        texts(self.accept, buf)
     }
 }
 
-/// Reads a whole head, `buf[start..]`.
-fn read(buf: &[u8], start: usize, limits: &HeadLimits) -> Result<Head, FramingError> {
-    let head = &buf[start..];
-    // Left uninitialised: a request has ten headers, and zeroing a hundred would cost more than
-    // parsing ten.
-    let mut table = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; HEADERS_MAX];
-    let table = &mut table[..limits.headers.min(HEADERS_MAX)];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, table) {
-        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        Ok(_) => return Err(FramingError::RequestLine),
-        Err(error) => return Err(explain(head, error)),
-    }
-    evaluate(buf, &request, limits)
-}
-
-/// Makes a [`Head`] of a well-formed request, or says what is wrong with what it says.
-#[inline(never)] // so that the header table's frame holds little else
-fn evaluate(
-    buf: &[u8],
-    request: &httparse::Request<'_, '_>,
-    limits: &HeadLimits,
-) -> Result<Head, FramingError> {
-    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
-    else {
-        return Err(FramingError::RequestLine);
-    };
-    if target.len() > limits.target_bytes {
-        return Err(FramingError::TargetTooLong);
-    }
-    let method = Method::from_token(method).ok_or(FramingError::Method)?;
-    let version = if minor == 0 {
-        Version::Http10
-    } else {
-        Version::Http11
-    };
-
-    let mut fields = Fields::new();
-    for header in request.headers.iter() {
-        fields.take(buf, header)?;
-    }
-    let (path, query) = target::split(target.as_bytes(), method)?;
-    let target_start = span(buf, target.as_bytes()).start as usize;
-    let within =
-        |part: std::ops::Range<usize>| span_of(target_start + part.start, target_start + part.end);
-    let body = fields.body(version)?;
-    Ok(Head {
-        method,
-        version,
-        keep_alive: !fields.close && (version == Version::Http11 || fields.keep_alive),
-        expect_continue: fields.expect_continue
-            && version == Version::Http11
-            && !matches!(body, BodyFraming::None | BodyFraming::Length(0)),
-        body,
-        len: buf.len(),
-        path: within(path),
-        query: query.map_or(Span::ABSENT, within),
-        content_type: fields.content_type,
-        authorization: fields.authorization,
-        prefer: fields.prefer,
-        accept: fields.accept,
-    })
-}
-
-/// Says what is wrong with a head that `httparse` refused; its own errors name a place, not a
-/// cause.
-#[cold]
-#[inline(never)]
-fn explain(head: &[u8], error: httparse::Error) -> FramingError {
-    if error == httparse::Error::TooManyHeaders {
-        return FramingError::TooManyHeaders;
-    }
-    if head
-        .windows(2)
-        .any(|pair| pair[0] == b'\r' && pair[1] != b'\n')
-    {
-        return FramingError::BareCr;
-    }
-    if head
-        .iter()
-        .any(|byte| byte.is_ascii_control() && !b"\r\n\t".contains(byte))
-    {
-        return FramingError::ControlByte;
-    }
-    let mut lines = head
-        .split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let request_line = lines.next().unwrap_or_default();
-    match error {
-        httparse::Error::Version if names_a_version(request_line) => FramingError::Version,
-        httparse::Error::HeaderName | httparse::Error::HeaderValue => lines
-            .find_map(|line| match line.iter().position(|&byte| byte == b':') {
-                _ if line.starts_with(b" ") || line.starts_with(b"\t") => {
-                    Some(FramingError::FoldedLine)
-                }
-                Some(at) if line[..at].ends_with(b" ") || line[..at].ends_with(b"\t") => {
-                    Some(FramingError::SpaceBeforeColon)
-                }
-                _ => None,
-            })
-            .unwrap_or(FramingError::HeaderName),
-        _ => FramingError::RequestLine,
-    }
-}
-
-/// Whether this is a request line but for the number in its `HTTP/` part: another version, not
-/// another protocol.
-fn names_a_version(request_line: &[u8]) -> bool {
-    let mut parts = request_line.split(|&byte| byte == b' ').skip(2);
-    let (Some(version), None) = (parts.next(), parts.next()) else {
-        return false;
-    };
-    version.strip_prefix(b"HTTP/").is_some_and(|number| {
-        number.first().is_some_and(u8::is_ascii_digit)
-            && number
-                .iter()
-                .all(|&byte| byte.is_ascii_digit() || byte == b'.')
-    })
+fn texts(lines: [Span; 2], buf: &[u8]) -> impl Iterator<Item = &str> {
+    lines.into_iter().filter_map(move |line| line.text(buf))
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::http::wire::{FramingError, Method};
+use crate::http::wire::error::FramingError;
+use crate::http::wire::request_line::Method;
 
 /// Finds path and query in a request target, as ranges of it (RFC 9112 section 3.2).
 ///
@@ -10,7 +11,7 @@ use crate::http::wire::{FramingError, Method};
 /// must take though clients send it to proxies only) and, for `OPTIONS`, `*`. The authority of an
 /// absolute form is checked for a host and otherwise not used: this server has one site. The query
 /// is `None` without a `?`.
-pub(crate) fn split(
+pub(super) fn split(
     target: &[u8],
     method: Method,
 ) -> Result<(Range<usize>, Option<Range<usize>>), FramingError> {
@@ -61,7 +62,7 @@ fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
 
 /// Whether these are bytes that a host with an optional port is made of (RFC 3986 section 3.2.2).
 /// Empty is right for `Host`: it is what a client sends for a target without an authority.
-pub(crate) fn is_host(value: &[u8]) -> bool {
+pub(super) fn is_host(value: &[u8]) -> bool {
     value
         .iter()
         .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_~%!$&'()*+,;=".contains(byte))

@@ -1,15 +1,16 @@
-//! Why a journal can't be opened. Each says what can be done; none has changed
-//! anything that was there.
+//! Why a journal can't be opened. Each error says what can be done about it,
+//! and none has changed anything in the directory.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::ledger::LedgerId;
+use crate::ledger::journal::file_names::segment_name;
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has it open.
     #[error(
         "data directory {} is in use by {}: stop it or use another directory",
         dir.display(),
@@ -18,10 +19,10 @@ pub enum OpenError {
     Locked {
         /// The directory.
         dir: PathBuf,
-        /// The process that has it, if it said so.
+        /// The process that holds the lock, if the lock file names it.
         pid: Option<u32>,
     },
-    /// The directory is not there and can't be made, or not ours to write to.
+    /// The directory doesn't exist and can't be made, or can't be written to.
     #[error(
         "data directory {}: can't {doing}: {source}: it must be a directory that this user may write to",
         dir.display()
@@ -29,12 +30,12 @@ pub enum OpenError {
     Directory {
         /// The directory.
         dir: PathBuf,
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no journal to look at.
+    /// There is no journal to read.
     #[error(
         "{} holds no journal ({why}): name the directory that the service has as --data-dir",
         dir.display()
@@ -45,26 +46,25 @@ pub enum OpenError {
         /// What is missing.
         why: String,
     },
-    /// The system failed us.
+    /// An operation on a file failed.
     #[error("can't {doing} {file}: {source}")]
     Io {
-        /// The file, or the directory.
+        /// The file or directory.
         file: String,
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file that says which ledger this is is missing beside segments or
-    /// kept orders.
+    /// There are segments or pending orders, but no manifest.
     #[error(
-        "there are segments or kept orders, but the file {file} is missing: restore it, or move them away to start anew"
+        "there are segments or pending orders, but the file {file} is missing: restore it, or move them away to start anew"
     )]
-    NoIdentity {
+    NoManifest {
         /// The file.
         file: &'static str,
     },
-    /// The file that says which ledger this is is damaged.
+    /// The manifest is damaged.
     #[error("{file} is damaged: restore it from a backup")]
     Manifest {
         /// The file.
@@ -82,23 +82,23 @@ pub enum OpenError {
         /// The newest version known.
         known: u32,
     },
-    /// A segment, or kept orders, of another ledger.
+    /// A segment or pending file of another ledger.
     #[error(
         "{file} belongs to ledger {found}, and this directory to {expected}: move it back to where it came from"
     )]
     Foreign {
         /// The file.
         file: String,
-        /// Its ledger.
+        /// The ledger it belongs to.
         found: LedgerId,
         /// The directory's ledger.
         expected: LedgerId,
     },
-    /// The kept orders can't be read back, or not be relied upon.
+    /// The pending orders can't be read, or don't belong to this journal.
     #[error(
-        "{file} holds orders whose submitters were told that they are queued, and {what}: restore it from a backup, or move it away if they may be given up"
+        "{file} holds orders that were acknowledged as queued, and {what}: restore it from a backup, or move it away if they may be given up"
     )]
-    PendingOrder {
+    PendingFile {
         /// The file.
         file: &'static str,
         /// What is wrong with it.
@@ -112,20 +112,20 @@ pub enum OpenError {
         /// The file.
         file: String,
     },
-    /// A segment has a size that no segment ever has.
+    /// A segment's size differs from the one in the manifest.
     #[error(
         "{file} has {bytes} bytes where a segment has {expected}: it was cut or added to; restore it from a backup"
     )]
     Size {
         /// The file.
         file: String,
-        /// Its bytes.
+        /// Its size.
         bytes: u64,
-        /// What it must have.
+        /// The size in the manifest.
         expected: u64,
     },
-    /// Something that was durable once can't be read any more, and nothing is
-    /// given up for it without being asked.
+    /// Bytes that were durable can't be read any more. Nothing is discarded for
+    /// it without asking.
     #[error(
         "{file} is damaged at offset {offset} ({what}): it was durable, so this is no crash; restore it from a backup"
     )]
@@ -137,4 +137,41 @@ pub enum OpenError {
         /// What is wrong there.
         what: String,
     },
+}
+
+impl OpenError {
+    /// For `map_err`: an operation on `file` failed.
+    pub(crate) fn io(
+        file: impl Into<String>,
+        doing: &'static str,
+    ) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            file: file.into(),
+            doing,
+            source,
+        }
+    }
+
+    /// For `map_err`: an operation on segment `number` failed.
+    pub(crate) fn segment_io(number: u32, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            file: segment_name(number),
+            doing,
+            source,
+        }
+    }
+
+    /// Segment `number` is damaged.
+    pub(crate) fn damaged(number: u32, offset: u64, what: impl Into<String>) -> Self {
+        Self::Damaged {
+            file: segment_name(number),
+            offset,
+            what: what.into(),
+        }
+    }
+
+    /// Whether a file could not be opened because it doesn't exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }

@@ -2,44 +2,36 @@
 
 use std::io;
 
-use crate::ledger::journal::format::{FRAME_HEAD, FrameHead, Position, Salt};
-use crate::ledger::journal::record;
-use crate::ledger::journal::record::{RECORD_MIN, RecordView};
+use crate::ledger::journal::format::{
+    FRAME_HEAD, FrameHead, Position, RECORD_MIN, RecordView, Salt, decode_record, record_len,
+    record_seq,
+};
 use crate::ledger::journal::storage::{File, read_full};
 
-/// Bytes read in one go.
+/// Bytes read at once.
 const READ_BYTES: usize = 128 << 10;
 
-/// A segment being read.
-pub(super) struct Scan<'a> {
+pub(crate) struct FrameReader<'a> {
     file: &'a dyn File,
     segment: u32,
     /// Bytes in the segment: nothing is read past it.
     size: u64,
     salt: Salt,
     buffer: Vec<u8>,
-    /// Where in the segment the buffer starts.
+    /// The buffer's offset in the segment.
     start: u64,
 }
 
-/// What stands at an offset.
-pub(super) enum Frame<'a> {
-    /// A frame, its head verified.
-    Here(FrameHead, Body<'a>),
-    /// No head of a frame, or one that says what can't be.
-    None,
-}
-
-/// The records of a frame, not verified yet.
+/// A frame whose head is verified. Its records are not, yet.
 #[derive(Clone, Copy)]
-pub(super) struct Body<'a> {
-    bytes: &'a [u8],
-    head: FrameHead,
+pub(crate) struct Frame<'a> {
+    pub(crate) head: FrameHead,
+    body: &'a [u8],
     salt: Salt,
 }
 
-impl<'a> Scan<'a> {
-    pub(super) fn new(file: &'a dyn File, segment: u32, size: u64, salt: Salt) -> Self {
+impl<'a> FrameReader<'a> {
+    pub(crate) fn new(file: &'a dyn File, segment: u32, size: u64, salt: Salt) -> Self {
         Self {
             file,
             segment,
@@ -50,11 +42,42 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The bytes from `offset`: `len` of them, or fewer at the end.
-    pub(super) fn bytes(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
-        let have = self.start..self.start + self.buffer.len() as u64;
+    /// The frame at `offset`; `None` if there is no head of a frame, or one with
+    /// impossible lengths.
+    pub(crate) fn frame(&mut self, offset: u64) -> io::Result<Option<Frame<'_>>> {
+        let Some(head) = self.head(offset)? else {
+            return Ok(None);
+        };
+        let salt = self.salt;
+        let bytes = self.bytes(offset, FRAME_HEAD + head.body_len as usize)?;
+        let body = bytes.get(FRAME_HEAD..).unwrap_or(&[]);
+        Ok(Some(Frame { head, body, salt }))
+    }
+
+    /// The head of the frame at `offset`, as in [`frame`](Self::frame).
+    pub(crate) fn head(&mut self, offset: u64) -> io::Result<Option<FrameHead>> {
+        let (salt, size) = (self.salt, self.size);
+        let Ok(offset_32) = u32::try_from(offset) else {
+            return Ok(None);
+        };
+        let at = Position {
+            segment: self.segment,
+            offset: offset_32,
+        };
+        let head = FrameHead::decode(self.bytes(offset, FRAME_HEAD)?, at, salt);
+        Ok(head.filter(|head| {
+            let body_min = u64::from(head.count) * RECORD_MIN as u64;
+            head.end() <= size
+                && u64::from(head.body_len) >= body_min
+                && (head.count == 0) == (head.body_len == 0)
+        }))
+    }
+
+    /// The bytes from `offset`: `len` of them, or fewer at the segment's end.
+    fn bytes(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let buffered = self.start..self.start + self.buffer.len() as u64;
         let end = offset.saturating_add(len as u64).min(self.size);
-        if offset < have.start || end > have.end {
+        if offset < buffered.start || end > buffered.end {
             let want = (len.max(READ_BYTES) as u64).min(self.size.saturating_sub(offset));
             self.buffer.resize(want as usize, 0);
             self.start = offset;
@@ -66,69 +89,39 @@ impl<'a> Scan<'a> {
         let to = (from + len).min(self.buffer.len());
         Ok(&self.buffer[from..to])
     }
-
-    /// The head of the frame at `offset`.
-    pub(super) fn head(&mut self, offset: u64) -> io::Result<Option<FrameHead>> {
-        let (salt, size) = (self.salt, self.size);
-        let Ok(place) = u32::try_from(offset) else {
-            return Ok(None);
-        };
-        let at = Position {
-            segment: self.segment,
-            offset: place,
-        };
-        let head = FrameHead::decode(self.bytes(offset, FRAME_HEAD)?, at, salt);
-        Ok(head.filter(|head| {
-            let least = u64::from(head.count) * RECORD_MIN as u64;
-            head.end() <= size
-                && u64::from(head.body) >= least
-                && (head.count == 0) == (head.body == 0)
-        }))
-    }
-
-    /// The frame at `offset`.
-    pub(super) fn frame(&mut self, offset: u64) -> io::Result<Frame<'_>> {
-        let Some(head) = self.head(offset)? else {
-            return Ok(Frame::None);
-        };
-        let salt = self.salt;
-        let whole = self.bytes(offset, FRAME_HEAD + head.body as usize)?;
-        let bytes = whole.get(FRAME_HEAD..).unwrap_or(&[]);
-        Ok(Frame::Here(head, Body { bytes, head, salt }))
-    }
 }
 
-impl<'a> Body<'a> {
-    /// The records from the one with sequence `from` on, each verified; the
-    /// ones before are passed over by their lengths. Ends at the first that is
-    /// damaged: with `Err`, the offset of it from the body's start.
-    pub(super) fn records(self, from: u64) -> impl Iterator<Item = Result<RecordView<'a>, usize>> {
-        let Self { bytes, head, salt } = self;
-        let (mut at, mut seq, mut broken) = (0, head.first_seq, false);
+impl<'a> Frame<'a> {
+    /// The records from sequence `from` on, each verified; those before are
+    /// skipped by their lengths. Ends at the first that is damaged: with `Err`,
+    /// its offset in the body.
+    pub(crate) fn records(self, from: u64) -> impl Iterator<Item = Result<RecordView<'a>, usize>> {
+        let Self { head, body, salt } = self;
+        let (mut at, mut seq, mut damaged) = (0, head.first_seq, false);
         let end = head.first_seq + u64::from(head.count);
         std::iter::from_fn(move || {
             loop {
-                if broken || seq >= end {
+                if damaged || seq >= end {
                     return None;
                 }
-                let rest = &bytes[at..];
-                let here = if seq < from {
-                    let passed = record::length(rest).filter(|_| record::sequence(rest) == seq);
-                    passed.map(|len| (None, len))
+                let rest = &body[at..];
+                let decoded = if seq < from {
+                    let skipped = record_len(rest).filter(|_| record_seq(rest) == seq);
+                    skipped.map(|len| (None, len))
                 } else {
-                    let decoded = record::decode(rest, head.committed_at, salt);
+                    let decoded = decode_record(rest, head.committed_at, salt);
                     let decoded = decoded.filter(|(view, _)| view.seq == seq);
                     decoded.map(|(view, len)| (Some(view), len))
                 };
-                let Some((view, len)) = here else {
-                    broken = true;
+                let Some((view, len)) = decoded else {
+                    damaged = true;
                     return Some(Err(at));
                 };
                 at += len;
                 seq += 1;
                 // The last record ends where the body does.
-                if seq == end && at != head.body as usize {
-                    broken = true;
+                if seq == end && at != head.body_len as usize {
+                    damaged = true;
                     return Some(Err(at - len));
                 }
                 if let Some(view) = view {
@@ -138,9 +131,9 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// Whether all of it decodes; otherwise the offset of the first damage
-    /// from the body's start.
-    pub(super) fn verify(self) -> Result<(), usize> {
+    /// Whether all records decode; otherwise the offset of the first damage in
+    /// the body.
+    pub(crate) fn verify(self) -> Result<(), usize> {
         self.records(0).try_for_each(|record| record.map(drop))
     }
 }

@@ -1,106 +1,61 @@
-//! What segments there are, where in them which sequence stands, and how far
-//! the journal is durable: what the writer, the readers and retention share.
+//! Which segments there are, which sequences each holds, and how far the journal
+//! is durable: shared by the writer, the readers and retention.
 //!
-//! The writer locks it when it changes segments, and never for a batch; a
-//! reader locks it to find a segment. What is durable is one atomic, which the
-//! writer raises behind an fdatasync.
+//! The writer takes the lock to add a segment, never for a batch; a reader takes
+//! it to find a segment. The durable sequence is one atomic, which the writer
+//! advances after an fdatasync.
 //!
 //! Memory: some 60 bytes a segment, and for the [`INDEXED_MAX`] segments used
-//! last an index of 8 bytes for [`SPACING`] bytes of journal: 8 MiB at most
-//! with segments of 64 MiB. Other segments are indexed when they are read.
+//! last a frame index of 8 bytes for [`SPACING`](super::frame_index::SPACING)
+//! bytes of journal: 8 MiB at most with segments of 64 MiB. Other segments are
+//! indexed when they are read.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of journal that one entry of an index stands for, at least.
-pub(super) const SPACING: u64 = 64 << 10;
-/// Segments whose index is kept.
-const INDEXED_MAX: usize = 1024;
+use crate::ledger::journal::frame_index::FrameIndex;
 
-/// Where the frames of one segment start, about one for [`SPACING`] bytes.
-/// One thread adds; any number look up.
-pub(super) struct Index {
-    /// Sequences from the segment's first in the high half, offset in the low.
-    entries: Box<[AtomicU64]>,
-    len: AtomicUsize,
-}
+/// Segments whose frame index is kept in memory.
+const INDEXED_MAX: usize = 1024;
+const NOT_PINNED: u64 = u64::MAX;
 
 /// A segment with a header.
-pub(super) struct Segment {
-    pub(super) number: u32,
-    pub(super) first_seq: u64,
-    index: Mutex<Option<Arc<Index>>>,
+pub(crate) struct Segment {
+    pub(crate) number: u32,
+    pub(crate) first_seq: u64,
+    index: Mutex<Option<Arc<FrameIndex>>>,
 }
 
-/// The segments and what is durable in them.
-pub(super) struct SegmentIndex {
+pub(crate) struct SegmentIndex {
     segment_bytes: u64,
     lists: Mutex<Lists>,
-    /// The last sequence that is durable, 0: none.
+    /// The last durable sequence, 0: none.
     last_seq: AtomicU64,
-    /// The first sequence that is kept. Changed under the lock.
+    /// The first sequence of the first segment. Changed under the lock.
     oldest_seq: AtomicU64,
-    /// Outcomes after this sequence are not removed, whatever the window.
-    needed_after: AtomicU64,
+    /// Segments with outcomes after this sequence are not removed, whatever the
+    /// window.
+    pinned_after: AtomicU64,
 }
 
 #[derive(Default)]
 struct Lists {
     /// In the order of their numbers, without gaps.
     segments: VecDeque<Arc<Segment>>,
-    /// Those that have an index, longest ago first.
+    /// Those that have a frame index, least recently indexed first.
     indexed: VecDeque<Arc<Segment>>,
 }
 
-/// Where to look for a sequence.
-pub(super) struct Place {
-    pub(super) segment: Arc<Segment>,
-    /// The first sequence that is in a later segment.
-    pub(super) end_seq: u64,
-}
-
-impl Index {
-    pub(super) fn new(segment_bytes: u64) -> Arc<Self> {
-        let entries = segment_bytes / SPACING + 1;
-        Arc::new(Self {
-            entries: (0..entries).map(|_| AtomicU64::new(0)).collect(),
-            len: AtomicUsize::new(0),
-        })
-    }
-
-    /// Notes a frame, unless the last one noted is near. Frames come in order;
-    /// one thread at a time.
-    pub(super) fn note(&self, seq_from_first: u64, offset: u32) {
-        let len = self.len.load(Ordering::Relaxed);
-        if len > 0 {
-            let last = self.entries[len - 1].load(Ordering::Relaxed) as u32;
-            if u64::from(offset - last) < SPACING {
-                return;
-            }
-        }
-        // Frames that far apart are no more than the entries; and a segment of
-        // 2³² bytes has fewer than 2³² records.
-        let entry = seq_from_first << 32 | u64::from(offset);
-        self.entries[len].store(entry, Ordering::Relaxed);
-        // Pairs with the Acquire load in `floor`.
-        self.len.store(len + 1, Ordering::Release);
-    }
-
-    /// The last noted frame that starts with this sequence or one before it.
-    pub(super) fn floor(&self, seq_from_first: u64) -> Option<u32> {
-        // Pairs with the Release store in `note`.
-        let len = self.len.load(Ordering::Acquire);
-        let entries = &self.entries[..len];
-        let after =
-            entries.partition_point(|entry| entry.load(Ordering::Relaxed) >> 32 <= seq_from_first);
-        let entry = entries.get(after.checked_sub(1)?)?;
-        Some(entry.load(Ordering::Relaxed) as u32)
-    }
+/// The segment that holds a sequence.
+pub(crate) struct Location {
+    pub(crate) segment: Arc<Segment>,
+    /// The first sequence in a later segment.
+    pub(crate) end_seq: u64,
 }
 
 impl Segment {
-    pub(super) fn new(number: u32, first_seq: u64, index: Option<Arc<Index>>) -> Self {
+    pub(crate) fn new(number: u32, first_seq: u64, index: Option<Arc<FrameIndex>>) -> Self {
         Self {
             number,
             first_seq,
@@ -108,35 +63,33 @@ impl Segment {
         }
     }
 
-    pub(super) fn index(&self) -> Option<Arc<Index>> {
+    pub(crate) fn index(&self) -> Option<Arc<FrameIndex>> {
         self.index_slot().clone()
     }
 
-    fn index_slot(&self) -> MutexGuard<'_, Option<Arc<Index>>> {
+    fn index_slot(&self) -> MutexGuard<'_, Option<Arc<FrameIndex>>> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SegmentIndex {
-    /// A catalogue of these segments, the last durable sequence being
-    /// `last_seq`.
-    pub(super) fn new(segment_bytes: u64, segments: Vec<Segment>, last_seq: u64) -> Self {
+    pub(crate) fn new(segment_bytes: u64, segments: Vec<Segment>, last_seq: u64) -> Self {
         let oldest = segments.first().map_or(1, |first| first.first_seq);
-        let catalogue = Self {
+        let index = Self {
             segment_bytes,
             lists: Mutex::default(),
             last_seq: AtomicU64::new(last_seq),
             oldest_seq: AtomicU64::new(oldest),
-            needed_after: AtomicU64::new(u64::MAX),
+            pinned_after: AtomicU64::new(NOT_PINNED),
         };
         for segment in segments {
-            catalogue.add(segment);
+            index.add(segment);
         }
-        catalogue
+        index
     }
 
     /// Adds the next segment.
-    pub(super) fn add(&self, segment: Segment) {
+    pub(crate) fn add(&self, segment: Segment) {
         let segment = Arc::new(segment);
         let mut lists = self.lists();
         lists.segments.push_back(segment.clone());
@@ -145,8 +98,8 @@ impl SegmentIndex {
         }
     }
 
-    /// Gives a segment the index that a reader has made.
-    pub(super) fn set_index(&self, segment: &Arc<Segment>, index: Arc<Index>) {
+    /// Sets the frame index that a reader has made of a segment.
+    pub(crate) fn set_index(&self, segment: &Arc<Segment>, index: Arc<FrameIndex>) {
         let fresh = segment.index_slot().replace(index).is_none();
         if fresh {
             self.lists().indexed(segment.clone());
@@ -154,25 +107,25 @@ impl SegmentIndex {
     }
 
     /// Makes everything up to `last_seq` visible to readers: it is durable.
-    pub(super) fn publish(&self, last_seq: u64) {
-        // Pairs with the Acquire load in `last_seq`: who sees the sequence
-        // finds its segment, its index entry and its bytes.
+    pub(crate) fn publish(&self, last_seq: u64) {
+        // Pairs with the Acquire load in `last_seq`: a reader that sees the
+        // sequence finds its segment, its index entry and its bytes.
         self.last_seq.store(last_seq, Ordering::Release);
     }
 
     /// The last sequence that may be read, 0: none.
-    pub(super) fn last_seq(&self) -> u64 {
+    pub(crate) fn last_seq(&self) -> u64 {
         // Pairs with the Release store in `publish`.
         self.last_seq.load(Ordering::Acquire)
     }
 
     /// The first sequence that may be read.
-    pub(super) fn oldest_seq(&self) -> u64 {
+    pub(crate) fn oldest_seq(&self) -> u64 {
         self.oldest_seq.load(Ordering::Relaxed)
     }
 
-    /// The segment in which a sequence stands; `None` if it is no longer kept.
-    pub(super) fn find(&self, seq: u64) -> Option<Place> {
+    /// The segment that holds a sequence; `None` if it has been removed.
+    pub(crate) fn find(&self, seq: u64) -> Option<Location> {
         let lists = self.lists();
         let after = lists
             .segments
@@ -182,29 +135,34 @@ impl SegmentIndex {
             .segments
             .get(after)
             .map_or(u64::MAX, |next| next.first_seq);
-        Some(Place { segment, end_seq })
+        Some(Location { segment, end_seq })
     }
 
-    /// Bytes that the segments take.
-    pub(super) fn bytes(&self) -> u64 {
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
         self.lists().segments.len() as u64 * self.segment_bytes
     }
 
-    /// Has no outcome after sequence `seq` removed; `u64::MAX`: any may be.
-    pub(super) fn need_after(&self, seq: u64) {
-        // Relaxed: set before segments are removed at all, and lifted when it
-        // doesn't matter any more.
-        self.needed_after.store(seq, Ordering::Relaxed);
+    /// Keeps all outcomes after sequence `seq` from being removed.
+    pub(crate) fn pin_after(&self, seq: u64) {
+        // Relaxed: set before any segment is removed, and lifted when it doesn't
+        // matter any more.
+        self.pinned_after.store(seq, Ordering::Relaxed);
     }
 
-    /// Takes the oldest segment out if none of the last `window` outcomes is
-    /// in it, none that is [needed](Self::need_after), nor the writer. The
-    /// file is the caller's to remove.
-    pub(super) fn pop_oldest(&self, window: u64) -> Option<u32> {
-        let needed_from = self.needed_after.load(Ordering::Relaxed).saturating_add(1);
+    /// Lifts [`pin_after`](Self::pin_after).
+    pub(crate) fn unpin(&self) {
+        self.pinned_after.store(NOT_PINNED, Ordering::Relaxed);
+    }
+
+    /// Takes the oldest segment out of the index, unless it holds one of the last
+    /// `window` outcomes or one that is [pinned](Self::pin_after), or is the one
+    /// that is written to. The caller removes the file.
+    pub(crate) fn pop_oldest(&self, window: u64) -> Option<u32> {
+        let pinned_from = self.pinned_after.load(Ordering::Relaxed).saturating_add(1);
         let keep_from = (self.last_seq() + 1)
             .saturating_sub(window)
-            .min(needed_from);
+            .min(pinned_from);
         let mut lists = self.lists();
         let second = lists.segments.get(1)?.first_seq;
         if second > keep_from {
@@ -219,7 +177,7 @@ impl SegmentIndex {
     }
 
     fn lists(&self) -> MutexGuard<'_, Lists> {
-        // Changed by single pushes and pops: never half done.
+        // A poisoned list is consistent: it is changed by single pushes and pops.
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -228,9 +186,9 @@ impl Lists {
     fn indexed(&mut self, segment: Arc<Segment>) {
         self.indexed.push_back(segment);
         if self.indexed.len() > INDEXED_MAX
-            && let Some(longest_ago) = self.indexed.pop_front()
+            && let Some(oldest) = self.indexed.pop_front()
         {
-            longest_ago.index_slot().take();
+            oldest.index_slot().take();
         }
     }
 }
@@ -240,61 +198,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_finds_the_frame_at_or_before() {
-        let index = Index::new(1 << 20);
-        assert_eq!(index.floor(0), None);
-        for frame in 0..100 {
-            index.note(frame * 10, 64 + frame as u32 * 10_000);
-        }
-        for seq in 0..1000 {
-            let offset = index.floor(seq).unwrap();
-            let frame = u64::from(offset - 64) / 10_000;
-            assert!(frame * 10 <= seq, "{seq} is not before frame {frame}");
-            assert!(seq - frame * 10 < 80, "{seq} is near frame {frame}");
-        }
-    }
-
-    #[test]
-    fn an_index_holds_a_whole_segment() {
-        let index = Index::new(10 * SPACING);
-        for offset in (64..10 * SPACING).step_by(8) {
-            index.note(offset / 8, offset as u32);
-        }
-        assert_eq!(index.len.load(Ordering::Relaxed), 10);
-    }
-
-    #[test]
-    fn only_so_many_indices_are_kept() {
-        let catalogue = SegmentIndex::new(1 << 20, Vec::new(), 0);
+    fn only_so_many_frame_indices_are_kept() {
+        let index = SegmentIndex::new(1 << 20, Vec::new(), 0);
         let total = INDEXED_MAX as u32 + 10;
         for number in 1..=total {
-            let index = Index::new(1 << 20);
-            catalogue.add(Segment::new(number, number.into(), Some(index)));
+            let frames = FrameIndex::new(1 << 20);
+            index.add(Segment::new(number, number.into(), Some(frames)));
         }
-        catalogue.publish(total.into());
-        let indexed = |seq| catalogue.find(seq).unwrap().segment.index().is_some();
+        index.publish(total.into());
+        let indexed = |seq| index.find(seq).unwrap().segment.index().is_some();
         assert!(!indexed(10) && indexed(11));
-        let first = catalogue.find(1).unwrap().segment;
-        catalogue.set_index(&first, Index::new(1 << 20));
+        let first = index.find(1).unwrap().segment;
+        index.set_index(&first, FrameIndex::new(1 << 20));
         assert!(indexed(1) && !indexed(11) && indexed(12));
     }
 
     #[test]
     fn retention_stops_at_the_window_and_at_the_writer() {
         let segments = (1..=4).map(|n| Segment::new(n, u64::from(n) * 10 - 9, None));
-        let catalogue = SegmentIndex::new(1000, segments.collect(), 35);
-        assert_eq!((catalogue.oldest_seq(), catalogue.bytes()), (1, 4000));
-        assert_eq!(catalogue.pop_oldest(15), Some(1)); // 21 to 35 are the window
-        assert_eq!(catalogue.pop_oldest(16), None);
-        assert_eq!(catalogue.pop_oldest(15), Some(2));
-        assert_eq!(catalogue.oldest_seq(), 21);
-        assert!(catalogue.find(20).is_none());
-        assert_eq!(catalogue.find(21).unwrap().end_seq, 31);
-        catalogue.need_after(29);
-        assert_eq!(catalogue.pop_oldest(0), None);
-        catalogue.need_after(30);
-        assert_eq!(catalogue.pop_oldest(0), Some(3));
-        assert_eq!(catalogue.pop_oldest(0), None);
-        assert_eq!(catalogue.find(31).unwrap().end_seq, u64::MAX);
+        let index = SegmentIndex::new(1000, segments.collect(), 35);
+        assert_eq!((index.oldest_seq(), index.bytes()), (1, 4000));
+        assert_eq!(index.pop_oldest(15), Some(1)); // 21 to 35 are the window
+        assert_eq!(index.pop_oldest(16), None);
+        assert_eq!(index.pop_oldest(15), Some(2));
+        assert_eq!(index.oldest_seq(), 21);
+        assert!(index.find(20).is_none());
+        assert_eq!(index.find(21).unwrap().end_seq, 31);
+        index.pin_after(29);
+        assert_eq!(index.pop_oldest(0), None);
+        index.pin_after(30);
+        assert_eq!(index.pop_oldest(0), Some(3));
+        assert_eq!(index.pop_oldest(0), None);
+        assert_eq!(index.find(31).unwrap().end_seq, u64::MAX);
     }
 }

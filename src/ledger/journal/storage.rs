@@ -1,79 +1,75 @@
-//! The files of a journal, as the journal sees them. It relies on three things
-//! only, and nothing else is in the traits:
+//! The file system, as the journal sees it. The journal relies on three things,
+//! and the traits offer nothing else:
 //!
-//! - What [`File::sync`] has returned for is durable, its length included;
-//!   before that, any part of it may be, in units of a sector of 512 bytes. A
-//!   sector is written whole or not at all, so that bytes in it that were
-//!   durable and are written again unchanged stay.
-//! - Names made, changed or removed are durable when [`Storage::sync_names`]
+//! - Writes are durable, the file's length included, when [`File::sync`] has
+//!   returned. Before that, any part of them may be, in units of a sector of 512
+//!   bytes. A sector is written whole or not at all, so rewriting durable bytes
+//!   unchanged can't lose them.
+//! - Names created, changed or removed are durable when [`Storage::sync_names`]
 //!   has returned; before that, any of the changes may be.
-//! - After a failed sync nothing is known of what was written, and asking again
-//!   may say yes without it being true.
+//! - After a failed sync nothing is known about the writes before it, and another
+//!   sync may succeed without making them durable.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// One directory, to read.
-pub(super) trait Source: Send + Sync {
-    /// The names in it.
+/// A directory, read-only.
+pub(crate) trait Source: Send + Sync {
     fn names(&self) -> io::Result<Vec<String>>;
-    /// Opens a file that is there.
+    /// Opens an existing file.
     fn open(&self, name: &str) -> io::Result<Box<dyn File>>;
 }
 
-/// One directory, to change.
-pub(super) trait Storage: Source {
-    /// Makes a file; one that was there is emptied.
+/// A directory that can be changed.
+pub(crate) trait Storage: Source {
+    /// Creates a file; an existing one is truncated.
     fn create(&self, name: &str) -> io::Result<Box<dyn File>>;
-    /// Renames a file; one of that name is replaced.
+    /// Renames a file; an existing one of that name is replaced.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a name.
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Makes the names durable.
+    /// Makes changes of names durable.
     fn sync_names(&self) -> io::Result<()>;
 }
 
-/// One file.
-pub(super) trait File: Send + Sync {
-    /// Bytes in it.
+pub(crate) trait File: Send + Sync {
     fn len(&self) -> io::Result<u64>;
-    /// Reads some bytes from `offset`; 0 at the end.
+    /// Reads some bytes from `offset`; 0 at the end of the file.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes some bytes at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
-    /// Makes bytes and length durable.
+    /// Makes content and length durable.
     fn sync(&self) -> io::Result<()>;
 }
 
 /// A directory of the file system.
-pub(super) struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self(path.to_owned())
     }
 }
 
-/// A directory that is looked at and left as it is: its files are opened for
-/// reading.
-pub(super) struct ReadOnly(PathBuf);
+/// A directory of the file system that can't be changed through this: its files
+/// are opened for reading.
+pub(crate) struct ReadOnlyDirectory(PathBuf);
 
-impl ReadOnly {
-    pub(super) fn new(path: &Path) -> Self {
+impl ReadOnlyDirectory {
+    pub(crate) fn new(path: &Path) -> Self {
         Self(path.to_owned())
     }
 }
 
 fn names(dir: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(dir)?.map(|entry| {
-        // A name that is no text is none of ours, whatever becomes of it.
+        // A name that isn't UTF-8 isn't ours; replacing characters does no harm.
         Ok(entry?.file_name().to_string_lossy().into_owned())
     });
     names.collect()
 }
 
-impl Source for ReadOnly {
+impl Source for ReadOnlyDirectory {
     fn names(&self) -> io::Result<Vec<String>> {
         names(&self.0)
     }
@@ -135,8 +131,9 @@ impl File for fs::File {
     }
 }
 
-/// Fills `bytes` from `offset` on as far as the file goes; says how far.
-pub(super) fn read_full(file: &dyn File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+/// Reads from `offset` until `bytes` are full or the file ends; returns how many
+/// were read.
+pub(crate) fn read_full(file: &dyn File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
         match file.read_at(&mut bytes[read..], offset + read as u64) {
@@ -149,9 +146,9 @@ pub(super) fn read_full(file: &dyn File, bytes: &mut [u8], offset: u64) -> io::R
     Ok(read)
 }
 
-/// Writes all of `bytes` at `offset`. After an error, any first part of them
-/// may have been written.
-pub(super) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
+/// Writes all of `bytes` at `offset`. After an error, any prefix of them may have
+/// been written.
+pub(crate) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Result<()> {
     let mut written = 0;
     while written < bytes.len() {
         match file.write_at(&bytes[written..], offset + written as u64) {
@@ -164,8 +161,8 @@ pub(super) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Resu
     Ok(())
 }
 
-/// Whether an error says that there is no space, which may change.
-pub(super) fn is_full(error: &io::Error) -> bool {
+/// Whether an error means that there is no space, which may change.
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded

@@ -1,22 +1,98 @@
-//! What stands where no frame decodes: nothing, a batch that was being written,
-//! or the sign that what should be there was durable once.
+//! Scans what lies behind the end of the journal, where no frame decodes: zeroes,
+//! a torn write, or proof that durable bytes were damaged.
 //!
-//! Every frame names a place up to which all was durable when it was written.
-//! So a frame behind the end of the journal, other than the one that was in
-//! flight, or one that names a later place as durable, gives damage away.
+//! Every frame names a position before which everything was durable when it was
+//! written. So a frame behind the end, other than the one that was in flight, or
+//! one that names a later position as durable, proves damage.
 
 use crate::ledger::journal::error::OpenError;
-use crate::ledger::journal::format::{FRAME_HEAD, FrameHead, Position, SEGMENT_HEAD, segment_name};
-use crate::ledger::journal::segment_reader::{Listing, Tail, Walk, damaged, io_error};
+use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::format::{FRAME_HEAD, FrameHead, Position, SEGMENT_HEAD};
+use crate::ledger::journal::report::TornTail;
+use crate::ledger::journal::segment_files::{SegmentFiles, SegmentList};
+use crate::ledger::journal::segment_reader::SegmentEnd;
 use crate::ledger::journal::storage::{File, read_full};
 
-/// Bytes that are looked through in one go.
+/// Bytes read at once.
 const READ_BYTES: usize = 256 << 10;
 
 static ZEROES: [u8; READ_BYTES] = [0; READ_BYTES];
 
-/// Where the last byte stands that isn't zero.
-fn last_used(bytes: &[u8]) -> Option<usize> {
+/// The bytes behind the end of the journal: no frame that counts.
+pub(crate) struct TailScan {
+    /// Bytes up to the last that isn't zero, in the last segment with a header.
+    pub(crate) in_last: u64,
+    /// The same of each segment without a header, in order.
+    pub(crate) in_headless: Vec<u64>,
+}
+
+impl TailScan {
+    /// Scans everything behind `end`, up to which the last segment with a header
+    /// decodes.
+    pub(crate) fn run(
+        files: &SegmentFiles<'_>,
+        end: Option<&SegmentEnd>,
+        list: &SegmentList,
+    ) -> Result<Self, OpenError> {
+        let journal_end = end.map_or(Position::START, SegmentEnd::position);
+        let scanner = Scanner { files, journal_end };
+        let in_last = match end {
+            Some(end) => scanner.scan(&*end.file, journal_end)?,
+            None => 0,
+        };
+        let in_headless = list.headless.iter().map(|&segment| {
+            let start = Position { segment, offset: 0 };
+            scanner.scan(&*files.open(segment)?, start)
+        });
+        Ok(Self {
+            in_last,
+            in_headless: in_headless.collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.torn_bytes() == 0
+    }
+
+    /// What to report, with the journal ending at `end`.
+    pub(crate) fn torn_tail(&self, end: Position) -> Option<TornTail> {
+        let (file, offset) = if self.in_last > 0 {
+            (segment_name(end.segment), end.offset.into())
+        } else {
+            (segment_name(end.segment + 1), 0)
+        };
+        (!self.is_empty()).then(|| TornTail {
+            file,
+            offset,
+            bytes: self.torn_bytes(),
+        })
+    }
+
+    fn torn_bytes(&self) -> u64 {
+        self.in_last + self.in_headless.iter().sum::<u64>()
+    }
+}
+
+/// Bytes from `from` up to the last that isn't zero, in a segment that ends there
+/// because the next one says so: discarded, whatever they are.
+pub(crate) fn discarded_bytes(file: &dyn File, from: Position) -> Result<u64, OpenError> {
+    let mut bytes = vec![0; READ_BYTES];
+    let (start, mut used) = (u64::from(from.offset), 0);
+    let mut offset = start;
+    loop {
+        let read = read_full(file, &mut bytes, offset)
+            .map_err(OpenError::segment_io(from.segment, "read"))?;
+        if read == 0 {
+            return Ok(used);
+        }
+        if let Some(last) = last_nonzero(&bytes[..read]) {
+            used = offset + last as u64 + 1 - start;
+        }
+        offset += read as u64;
+    }
+}
+
+fn last_nonzero(bytes: &[u8]) -> Option<usize> {
     // Nearly all is zero, and comparing is quicker than searching.
     if *bytes == ZEROES[..bytes.len()] {
         return None;
@@ -24,115 +100,66 @@ fn last_used(bytes: &[u8]) -> Option<usize> {
     bytes.iter().rposition(|&byte| byte != 0)
 }
 
-/// What stands behind the end of the journal: no frame that counts.
-pub(super) struct Voids {
-    /// Bytes up to the last that isn't zero, in the last segment with a header.
-    pub(super) tail: u64,
-    /// The same of each segment without a header, in order.
-    pub(super) without: Vec<u64>,
+struct Scanner<'a> {
+    files: &'a SegmentFiles<'a>,
+    journal_end: Position,
 }
 
-impl Voids {
-    /// What to tell of it, the journal ending at `end`.
-    pub(super) fn cut(&self, end: Position) -> Option<crate::ledger::journal::Cut> {
-        let bytes = self.tail + self.without.iter().sum::<u64>();
-        let in_tail = self.tail > 0;
-        (bytes > 0).then(|| crate::ledger::journal::Cut {
-            file: segment_name(end.segment + u32::from(!in_tail)),
-            offset: if in_tail { end.offset.into() } else { 0 },
-            bytes,
-        })
-    }
-}
-
-impl Walk<'_> {
-    /// Looks through everything behind the end of the journal, which `tail`
-    /// has reached.
-    pub(super) fn voids(&self, tail: Option<&Tail>, listing: &Listing) -> Result<Voids, OpenError> {
-        let end = tail.map_or(Position::START, Tail::position);
-        let in_tail = match tail {
-            Some(tail) => self.void(&*tail.file, end, end)?,
-            None => 0,
-        };
-        let without = listing.without.iter().map(|&segment| {
-            let start = Position { segment, offset: 0 };
-            self.void(&*self.open(segment)?, start, end)
-        });
-        Ok(Voids {
-            tail: in_tail,
-            without: without.collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Bytes from `from` up to the last that isn't zero, in a segment whose
-    /// frames end there because the next one says so: void, whatever they are.
-    pub(super) fn remains(&self, file: &dyn File, from: Position) -> Result<u64, OpenError> {
+impl Scanner<'_> {
+    /// Scans from `from` to the end of its segment. Returns how far it isn't
+    /// zero, or an error if that was durable.
+    fn scan(&self, file: &dyn File, from: Position) -> Result<u64, OpenError> {
+        let segment = from.segment;
+        let start = u64::from(from.offset);
         let mut bytes = vec![0; READ_BYTES];
-        let (start, mut used) = (u64::from(from.offset), 0);
-        let mut offset = start;
-        loop {
-            let read =
-                read_full(file, &mut bytes, offset).map_err(io_error(from.segment, "read"))?;
-            if read == 0 {
-                return Ok(used);
-            }
-            if let Some(last) = last_used(&bytes[..read]) {
-                used = offset + last as u64 + 1 - start;
-            }
-            offset += read as u64;
-        }
-    }
-
-    /// Looks through what stands from `from` on to the end of its segment, the
-    /// journal ending at `end`. Says how far it isn't zero; an error if it was
-    /// durable.
-    fn void(&self, file: &dyn File, from: Position, end: Position) -> Result<u64, OpenError> {
-        let number = from.segment;
-        let from = u64::from(from.offset);
-        let mut bytes = vec![0; READ_BYTES];
-        let (mut offset, mut used) = (from, 0);
-        while offset < self.identity.segment_bytes {
-            let read = read_full(file, &mut bytes, offset).map_err(io_error(number, "read"))?;
+        let (mut offset, mut used) = (start, 0);
+        while offset < self.files.manifest.segment_bytes {
+            let read = read_full(file, &mut bytes, offset)
+                .map_err(OpenError::segment_io(segment, "read"))?;
             if read == 0 {
                 break;
             }
-            let some = &bytes[..read];
-            if let Some(last) = last_used(some) {
-                used = offset + last as u64 + 1 - from;
+            let chunk = &bytes[..read];
+            if let Some(last) = last_nonzero(chunk) {
+                used = offset + last as u64 + 1 - start;
                 // Frames start at multiples of 8, and so did `from`.
-                for at in (0..=last).step_by(8).filter(|&at| some[at] == 0xFF) {
-                    let place = Position {
-                        segment: number,
-                        offset: (offset + at as u64) as u32,
-                    };
-                    let mut head = [0; FRAME_HEAD];
-                    read_full(file, &mut head, place.offset.into())
-                        .map_err(io_error(number, "read"))?;
-                    let Some(head) = FrameHead::decode(&head, place, self.salt()) else {
-                        continue;
-                    };
-                    let in_flight = place == end
-                        || (number == end.segment + 1 && place.offset as usize == SEGMENT_HEAD);
-                    if head.durable > end || !in_flight {
-                        let what = format!(
-                            "nothing decodes; the batch at offset {} of {} was written later",
-                            place.offset,
-                            segment_name(number)
-                        );
-                        // A frame that was not the first: it is the header of
-                        // its own segment that is lost, unless something is
-                        // lost before that.
-                        let (broken, at) = if head.durable.segment > end.segment {
-                            (number, 0)
-                        } else {
-                            (end.segment, end.offset.into())
-                        };
-                        return Err(damaged(broken, at, what));
-                    }
+                for at in (0..=last).step_by(8).filter(|&at| chunk[at] == 0xFF) {
+                    let offset = (offset + at as u64) as u32;
+                    self.check(file, Position { segment, offset })?;
                 }
             }
             offset += read as u64;
         }
         Ok(used)
+    }
+
+    /// Fails if a frame at `at` proves that something before it was durable and
+    /// is damaged.
+    fn check(&self, file: &dyn File, at: Position) -> Result<(), OpenError> {
+        let mut head = [0; FRAME_HEAD];
+        read_full(file, &mut head, at.offset.into())
+            .map_err(OpenError::segment_io(at.segment, "read"))?;
+        let Some(head) = FrameHead::decode(&head, at, self.files.salt()) else {
+            return Ok(());
+        };
+        let end = self.journal_end;
+        let in_flight =
+            at == end || (at.segment == end.segment + 1 && at.offset as usize == SEGMENT_HEAD);
+        if in_flight && head.durable <= end {
+            return Ok(());
+        }
+        let what = format!(
+            "nothing decodes; the batch at offset {} of {} was written later",
+            at.offset,
+            segment_name(at.segment)
+        );
+        // It was not the first frame of its segment, so the segment's header is
+        // damaged, unless something before it is.
+        let (damaged, offset) = if head.durable.segment > end.segment {
+            (at.segment, 0)
+        } else {
+            (end.segment, end.offset.into())
+        };
+        Err(OpenError::damaged(damaged, offset, what))
     }
 }

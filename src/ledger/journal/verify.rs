@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use crate::ledger::journal::error::OpenError;
-use crate::ledger::journal::format::Position;
-use crate::ledger::journal::record::RecordView;
-use crate::ledger::journal::segment_reader::{Tail, Visitor, Walk};
-use crate::ledger::journal::storage::{ReadOnly, Source};
-use crate::ledger::journal::{Cut, Progress, live_reader, pending_file};
+use crate::ledger::journal::format::{Position, RecordView, SegmentHead};
+use crate::ledger::journal::live_reader::LiveReader;
+use crate::ledger::journal::pending_file::PendingSummary;
+use crate::ledger::journal::report::{RecoveryProgress, TornTail};
+use crate::ledger::journal::segment_files::SegmentList;
+use crate::ledger::journal::segment_reader::{SegmentEnd, Visitor};
+use crate::ledger::journal::storage::{ReadOnlyDirectory, Source};
+use crate::ledger::journal::tail_scan::{TailScan, discarded_bytes};
 use crate::ledger::{LedgerId, Status};
 
 /// A journal that is whole.
@@ -15,7 +18,7 @@ use crate::ledger::{LedgerId, Status};
 pub struct Verified {
     /// Which ledger it is.
     pub ledger: LedgerId,
-    /// Segments read, the prepared one included.
+    /// Segments read, the preallocated one included.
     pub segments: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -23,146 +26,179 @@ pub struct Verified {
     pub removed: usize,
     /// The first sequence found; one more than the last if there is none.
     pub first_seq: u64,
-    /// The last sequence found, 0: none ever was.
+    /// The last sequence found; 0: none ever was.
     pub last_seq: u64,
     /// Outcomes found: processed.
     pub processed: u64,
     /// And failed.
     pub failed: u64,
-    /// A batch at the end that is not whole: one that was being written when
-    /// the process was killed, or is being written now.
-    pub cut: Option<Cut>,
-    /// Bytes that earlier starts gave up in the same way.
-    pub void_bytes: u64,
-    /// The journal went on while it was read: what came then was not.
-    pub went_on: bool,
-    /// The journal ends with a seal or is empty: its last process ended by
-    /// itself, and no damage can pass for a batch that was being written.
+    /// A batch at the end that is not whole: it was being written when the process
+    /// was killed, or is being written now.
+    pub torn_tail: Option<TornTail>,
+    /// Bytes of torn writes that earlier starts discarded.
+    pub discarded_bytes: u64,
+    /// The journal grew while it was read; what was appended then was not.
+    pub grew: bool,
+    /// The journal ends with a seal or is empty: its last process ended cleanly,
+    /// and no damage can pass for a torn write.
     pub sealed: bool,
-    /// Orders kept by a drain, in a file that is whole. Some of them may have an
-    /// outcome by now.
-    pub kept: Option<u64>,
+    /// Orders in the pending file, which is whole. Some of them may have an outcome
+    /// by now.
+    pub pending_orders: Option<u64>,
 }
 
 /// Reads every byte of the segments in `dir`, and checks all checksums, that
 /// headers and batches follow from one another, and that sequences have no gap;
-/// then the orders that a drain has kept, if there are any: checksums, that each
-/// is there once, and that they belong to this journal.
+/// then the pending orders, if there are any: checksums, that each is there once,
+/// and that they belong to this journal.
 /// Changes nothing, and takes no lock: a service may run on the directory, and
-/// what it had committed when this began is checked. `progress` hears how it
-/// goes.
+/// what it had committed when this began is checked. `progress` is called every few
+/// megabytes.
 ///
 /// Damage to the last batch of a process that ended without a seal can't be told
-/// from a batch that was being written: it is told as [`Verified::cut`].
+/// from a torn write: it is reported as [`Verified::torn_tail`].
 ///
 /// # Errors
-/// The first [`OpenError`] on the way: where the damage is, or why there is
-/// nothing to read.
-pub fn verify(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verified, OpenError> {
-    run(&ReadOnly::new(dir), dir, progress)
+/// The first [`OpenError`]: where the damage is, or why there is nothing to read.
+pub fn verify(
+    dir: &Path,
+    progress: &mut dyn FnMut(RecoveryProgress),
+) -> Result<Verified, OpenError> {
+    verify_source(&ReadOnlyDirectory::new(dir), dir, progress)
 }
 
-/// Counts.
-struct Count<'a> {
-    so_far: Progress,
-    before: u64,
-    outcomes: [u64; 2],
-    first_seq: Option<u64>,
-    progress: &'a mut dyn FnMut(Progress),
-}
-
-impl Visitor for Count<'_> {
-    fn record(&mut self, record: &RecordView<'_>) {
-        self.so_far.records += 1;
-        self.first_seq.get_or_insert(record.seq);
-        match record.status {
-            Status::Processed => self.outcomes[0] += 1,
-            Status::Failed => self.outcomes[1] += 1,
-        }
-    }
-
-    fn read(&mut self, bytes: u64) {
-        self.so_far.bytes = self.before + bytes;
-        (self.progress)(self.so_far);
-    }
-}
-
-pub(super) fn run(
+pub(crate) fn verify_source(
     source: &dyn Source,
     dir: &Path,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(RecoveryProgress),
 ) -> Result<Verified, OpenError> {
-    let identity = live_reader::identity(source, dir)?;
-    // Before the journal: which it can't be ahead of then.
-    let kept = pending_file::look(source, identity.ledger)?;
-    let walk = Walk { source, identity };
-    let listing = walk.settled_listing()?;
-    let heads = &listing.heads;
-    let segment_bytes = identity.segment_bytes;
-    let mut count = Count {
-        so_far: Progress {
-            bytes: 0,
-            bytes_total: heads.len() as u64 * segment_bytes,
-            records: 0,
-        },
-        before: 0,
-        outcomes: [0; 2],
-        first_seq: None,
-        progress,
-    };
-    let (mut removed, mut void_bytes) = (0, 0);
-    let mut tail: Option<Tail> = None;
-    for (at, head) in heads.iter().enumerate() {
-        let next = heads.get(at + 1);
-        let found = walk.segment_if_kept(head, next, &mut count)?;
-        count.before += segment_bytes;
-        match &found {
-            None => {
-                // Those before it went first, whether they were read or not.
-                (removed, void_bytes) = (at + 1, 0);
-                (count.outcomes, count.first_seq) = ([0; 2], None);
-            }
-            Some(found) if next.is_some() => {
-                void_bytes += walk.remains(&*found.file, found.position())?;
-            }
-            Some(_) => {}
-        }
-        tail = found;
-    }
-    let tail_is_gone = tail.is_none() && !heads.is_empty();
-    let voids = match tail_is_gone {
-        true => None,
-        false => walk.voids_unless_gone_on(tail.as_ref(), &listing)?,
-    };
-    let last_seq = match (&tail, heads.last()) {
-        (Some(tail), _) => tail.next_seq - 1,
-        // All that was listed is gone: as much as is known of it.
-        (None, Some(head)) => head.first_seq - 1,
-        (None, None) => 0,
-    };
-    let segments = heads.len() + listing.without.len() - removed;
-    let [processed, failed] = count.outcomes;
-    let first_seq = count.first_seq.unwrap_or(last_seq + 1);
-    let kept = match kept {
-        Some(kept) => kept.again(source, identity.ledger, (first_seq, last_seq))?,
+    let reader = LiveReader::open(source, dir)?;
+    let manifest = reader.manifest();
+    // Read before the journal, which then can't be older than the file.
+    let pending = PendingSummary::read(source, manifest.ledger)?;
+    let list = reader.list()?;
+    let found = SegmentsFound::read(&reader, &list.heads, progress)?;
+    let scan = found.scan_tail(&reader, &list)?;
+    let last_seq = found.last_seq(&list.heads);
+    let first_seq = found.first_seq.unwrap_or(last_seq + 1);
+    let pending = match pending {
+        Some(pending) => pending.read_again(source, manifest.ledger, (first_seq, last_seq))?,
         None => None,
     };
+    let segments = list.heads.len() + list.headless.len() - found.removed;
+    let position = found.end.as_ref().map(SegmentEnd::position);
     Ok(Verified {
-        ledger: identity.ledger,
+        ledger: manifest.ledger,
         segments,
-        bytes: segments as u64 * segment_bytes,
-        removed,
+        bytes: segments as u64 * manifest.segment_bytes,
+        removed: found.removed,
         first_seq,
         last_seq,
-        processed,
-        failed,
-        cut: voids.as_ref().and_then(|voids| {
-            let end = tail.as_ref().map(Tail::position);
-            voids.cut(end.unwrap_or(Position::START))
-        }),
-        void_bytes,
-        went_on: voids.is_none(),
-        sealed: tail.is_none_or(|tail| tail.sealed),
-        kept: kept.map(|kept| kept.orders),
+        processed: found.processed,
+        failed: found.failed,
+        torn_tail: scan
+            .as_ref()
+            .and_then(|scan| scan.torn_tail(position.unwrap_or(Position::START))),
+        discarded_bytes: found.discarded_bytes,
+        grew: scan.is_none(),
+        sealed: found.end.is_none_or(|end| end.sealed),
+        pending_orders: pending.map(|pending| pending.orders),
     })
+}
+
+/// What the segments that are still there hold.
+#[derive(Default)]
+struct SegmentsFound {
+    removed: usize,
+    first_seq: Option<u64>,
+    processed: u64,
+    failed: u64,
+    discarded_bytes: u64,
+    /// Of the last segment; `None` if it has been removed or there is none.
+    end: Option<SegmentEnd>,
+}
+
+impl SegmentsFound {
+    fn read(
+        reader: &LiveReader<'_>,
+        heads: &[SegmentHead],
+        progress: &mut dyn FnMut(RecoveryProgress),
+    ) -> Result<Self, OpenError> {
+        let segment_bytes = reader.manifest().segment_bytes;
+        let mut counter = Counter {
+            so_far: RecoveryProgress {
+                bytes: 0,
+                bytes_total: heads.len() as u64 * segment_bytes,
+                records: 0,
+            },
+            bytes_before: 0,
+            found: Self::default(),
+            progress,
+        };
+        for (at, head) in heads.iter().enumerate() {
+            let next = heads.get(at + 1);
+            let end = reader.read_segment(head, next, &mut counter)?;
+            counter.bytes_before += segment_bytes;
+            match &end {
+                None => {
+                    // Those before it went first, whether they were read or not.
+                    counter.found = Self {
+                        removed: at + 1,
+                        ..Self::default()
+                    };
+                }
+                Some(end) if next.is_some() => {
+                    counter.found.discarded_bytes += discarded_bytes(&*end.file, end.position())?;
+                }
+                Some(_) => {}
+            }
+            counter.found.end = end;
+        }
+        Ok(counter.found)
+    }
+
+    /// `None` if the journal has grown, or its last segment has been removed.
+    fn scan_tail(
+        &self,
+        reader: &LiveReader<'_>,
+        list: &SegmentList,
+    ) -> Result<Option<TailScan>, OpenError> {
+        if self.end.is_none() && !list.heads.is_empty() {
+            return Ok(None);
+        }
+        reader.scan_tail(self.end.as_ref(), list)
+    }
+
+    fn last_seq(&self, heads: &[SegmentHead]) -> u64 {
+        match (&self.end, heads.last()) {
+            (Some(end), _) => end.next_seq - 1,
+            // All that was listed has been removed: as much as is known of it.
+            (None, Some(head)) => head.first_seq - 1,
+            (None, None) => 0,
+        }
+    }
+}
+
+struct Counter<'a> {
+    so_far: RecoveryProgress,
+    /// Of the segments before.
+    bytes_before: u64,
+    found: SegmentsFound,
+    progress: &'a mut dyn FnMut(RecoveryProgress),
+}
+
+impl Visitor for Counter<'_> {
+    fn record(&mut self, record: &RecordView<'_>) {
+        self.so_far.records += 1;
+        self.found.first_seq.get_or_insert(record.seq);
+        match record.status {
+            Status::Processed => self.found.processed += 1,
+            Status::Failed => self.found.failed += 1,
+        }
+    }
+
+    fn progress(&mut self, bytes: u64) {
+        self.so_far.bytes = self.bytes_before + bytes;
+        (self.progress)(self.so_far);
+    }
 }

@@ -4,9 +4,9 @@
 //! store. A [`ShardedCounter`] has many: each thread adds to a cell on its own cache line, and the
 //! reader sums the cells. A [`CounterFamily`] is the second kind for a labelled metric.
 //!
-//! Additions are `Release` and reads `Acquire` (no cost on x86-64). So whoever reads a counter that
-//! is written late in an order's life, and then one that is written early, never sees more orders
-//! leave than came in. The exposition reads outcomes before acceptances for just that.
+//! Additions are `Release` and reads `Acquire` (no cost on x86-64). So a thread that reads a counter
+//! written late in an order's life, and then one written early, never sees more orders leave than
+//! came in. The exposition reads outcomes before acceptances for that reason.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -16,13 +16,15 @@ use crossbeam_utils::CachePadded;
 
 use crate::metrics::label::Label;
 
-/// How many cells a sharded counter has. More threads than this share cells, which is slower and
-/// still exact.
+#[cfg(test)]
+mod tests;
+
+/// Cells of a sharded counter. More threads than this share cells, which is slower and still exact.
 const SHARDS: usize = 16;
 
 /// A counter that one thread writes and any thread reads.
 ///
-/// The owner may change over time if the hand-over orders the two (a spawn, a join, a channel). Two
+/// The owner may change over time if the hand-over synchronises the two (a spawn, a join, a channel). Two
 /// writers at once would lose additions, since there is no read-modify-write.
 ///
 /// Not padded: counters of one owner belong side by side on its cache line. Pad the struct that
@@ -40,7 +42,7 @@ impl OwnedCounter {
     #[inline]
     pub fn add(&self, n: u64) {
         let value = self.0.load(Ordering::Relaxed).wrapping_add(n);
-        // Pairs with the Acquire load in `get`: see the module's head.
+        // Pairs with the Acquire load in `get`: see the module's docs.
         self.0.store(value, Ordering::Release);
     }
 
@@ -172,7 +174,7 @@ impl<const N: usize> Default for Shards<N> {
 impl<const N: usize> Shards<N> {
     #[inline]
     fn add(&self, cell: usize, n: u64) {
-        // Pairs with the Acquire loads in `sum`: see the module's head. Atomic because threads past
+        // Pairs with the Acquire loads in `sum`: see the module's docs. Atomic because threads past
         // `SHARDS` share a row, and because a coroutine can move between asking for the row and here.
         self.0[shard()][cell].fetch_add(n, Ordering::Release);
     }
@@ -185,7 +187,7 @@ impl<const N: usize> Shards<N> {
     }
 }
 
-/// The calling thread's row, below `SHARDS`; dealt out in turn when a thread first asks.
+/// The calling thread's row, below `SHARDS`; assigned in turn when a thread first asks.
 ///
 /// Never inlined: a coroutine may wake up on another thread, and inlining would let the compiler
 /// keep a thread-local's address from before it parked. A stale *row*, on the other hand, is only
@@ -201,10 +203,7 @@ fn shard() -> usize {
     if mine != NONE {
         return mine;
     }
-    let dealt = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    MINE.set(dealt);
-    dealt
+    let row = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    MINE.set(row);
+    row
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,10 +1,11 @@
-use std::sync::atomic::AtomicBool;
+//! Exact sums, spread over rows, never going back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use crate::metrics::Reason;
-
-use super::*;
+use crate::metrics::counter::{CounterFamily, Gauge, OwnedCounter, SHARDS, ShardedCounter, shard};
+use crate::metrics::label::Reason;
 
 #[test]
 fn sharded_additions_from_more_threads_than_shards_are_all_counted() {

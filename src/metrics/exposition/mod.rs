@@ -1,11 +1,17 @@
 //! What `/metrics` says: every family with its name and help, read and written in one pass.
 //!
-//! The order of the reads matters at one place: outcomes before acceptances (see
-//! [`counter`](crate::metrics::counter)). Nothing here recurses, and a frame holds one histogram's snapshot at
-//! most, so that a scrape can run on a coroutine's small stack.
+//! The order of the reads matters once: outcomes before acceptances (see
+//! [`counter`](crate::metrics::counter)).
 
+use crate::metrics::gauges::Gauges;
+use crate::metrics::journal::JournalMetrics;
+use crate::metrics::label::{Reason, WithdrawReason};
+use crate::metrics::process::ProcessMetrics;
+use crate::metrics::recorded::Metrics;
 use crate::metrics::text::{Family, Format, Kind, Text};
-use crate::metrics::{Gauges, JournalMetrics, Metrics, ProcessMetrics, Reason, WithdrawReason};
+
+#[cfg(test)]
+mod tests;
 
 /// The `Content-Type` of [`classic`].
 pub(crate) const CLASSIC_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -14,7 +20,7 @@ pub(crate) const CLASSIC_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charse
 pub(crate) const OPENMETRICS_CONTENT_TYPE: &str =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Room for a usual exposition, so that the buffer need not grow on the way.
+/// Bytes of a usual exposition: the buffer is reserved once.
 const USUAL_BYTES: usize = 16 * 1024;
 
 /// Appends the figures in the Prometheus text format 0.0.4.
@@ -232,6 +238,3 @@ fn process(text: &mut Text<'_>, process: &ProcessMetrics) {
         text.sample_seconds(&family, &[], start);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,15 @@
+//! Both formats in full, and what is left out.
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metrics::Route;
-
-use super::*;
+use crate::metrics::exposition::{USUAL_BYTES, classic, expose};
+use crate::metrics::gauges::Gauges;
+use crate::metrics::journal::JournalMetrics;
+use crate::metrics::label::{Reason, Route, WithdrawReason};
+use crate::metrics::process::ProcessMetrics;
+use crate::metrics::recorded::Metrics;
+use crate::metrics::text::Format;
 
 fn exposed(format: Format, metrics: &Metrics, gauges: &Gauges) -> String {
     let mut out = Vec::new();
@@ -124,7 +130,7 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
-fn the_usual_exposition_fits_the_reserved_room() {
+fn the_usual_exposition_fits_the_reserved_bytes() {
     let (metrics, gauges) = small_state();
     for format in [Format::Classic, Format::OpenMetrics] {
         let length = exposed(format, &metrics, &gauges).len();

@@ -1,9 +1,13 @@
-use std::sync::atomic::AtomicBool;
+//! Bounds, sums and quantiles.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use super::*;
+use crate::metrics::histogram::scale::{DURATION_BOUNDS_NS, DURATIONS, ORDERS};
+use crate::metrics::histogram::{Histogram, HistogramSnapshot};
 
-/// The place of the only bucket that is not empty.
+/// The index of the only bucket that is not empty.
 fn bucket_of(histogram: &Histogram) -> usize {
     let cells = histogram.snapshot().cells;
     assert_eq!(cells.iter().filter(|cell| **cell > 0).count(), 1);
@@ -27,8 +31,8 @@ fn bounds_ascend_and_their_labels_say_the_same() {
 
 #[test]
 fn a_bound_belongs_to_the_bucket_it_ends() {
-    for (place, bound) in DURATION_BOUNDS_NS.iter().enumerate() {
-        for (value, bucket) in [(bound - 1, place), (*bound, place), (bound + 1, place + 1)] {
+    for (index, bound) in DURATION_BOUNDS_NS.iter().enumerate() {
+        for (value, bucket) in [(bound - 1, index), (*bound, index), (bound + 1, index + 1)] {
             let histogram = Histogram::of_durations();
             histogram.record_value(value);
             assert_eq!(bucket_of(&histogram), bucket, "{value} ns");

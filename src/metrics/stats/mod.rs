@@ -1,199 +1,208 @@
 //! What `/stats` says: the figures of `/metrics` as one JSON object, for the status page.
 //!
-//! Keys are the metric names; a label becomes a level of nesting. A stage is summed up instead of
-//! told in buckets: `{"count","mean","p50","p90","p99","p999"}`, seconds, `null` while there is
-//! nothing to sum up; so are orders in a batch of the journal. Beyond `/metrics` there is
-//! `uptime_seconds`.
+//! Keys are the metric names; a label becomes a level of nesting. A histogram is summed up instead
+//! of listed in buckets: `{"count","mean","p50","p90","p99","p999"}`, in seconds or orders, `null`
+//! while nothing was recorded. Beyond `/metrics` there is `uptime_seconds`.
 //!
-//! Written by hand for the same reason as the text formats: no tree to build, no floating point, and
-//! a frame that fits a coroutine's stack. Every string in it is a constant of ours that needs no
-//! escape.
+//! Fields are read in the order of their declaration: outcomes before acceptances (see
+//! [`counter`](crate::metrics::counter)).
 
-use crate::metrics::text::{push_decimal, push_seconds, push_uint};
-use crate::metrics::{
-    Gauges, HistogramSnapshot, Metrics, ProcessMetrics, Reason, Route, WithdrawReason,
-};
+use std::time::Duration;
 
-/// The quantiles of a summary and their keys, in thousandths.
-const QUANTILES: [(&str, u32); 4] = [("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999)];
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::metrics::gauges::Gauges;
+use crate::metrics::histogram::HistogramSnapshot;
+use crate::metrics::journal::JournalMetrics;
+use crate::metrics::label::{Reason, WithdrawReason};
+use crate::metrics::process::ProcessMetrics;
+use crate::metrics::recorded::{HttpMetrics, Metrics};
+use crate::metrics::text::{push_decimal, push_seconds};
+
+#[cfg(test)]
+mod tests;
+
+/// A number written digit by digit, since a float would not keep them all.
+type Number = Box<RawValue>;
+
+/// A histogram summed up.
+type Summary = Members<Option<Number>>;
 
 /// Decimal places between nanoseconds and seconds.
 const NANOSECONDS: u32 = 9;
-/// Orders are told as they are.
+/// Decimal places of a number of orders.
 const WHOLE: u32 = 0;
 
 /// Appends the figures as one JSON object. Some 2 KiB.
 pub fn stats_json(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
     out.reserve(4 * 1024);
-    let mut json = Json { out, comma: false };
-    json.open(None);
-    json.open(Some("build_info"));
-    json.key("version");
-    json.raw(concat!("\"", env!("CARGO_PKG_VERSION"), "\""));
-    json.close();
-    json.key("uptime_seconds");
-    push_seconds(json.out, metrics.uptime());
-    json.key("ready");
-    json.raw(if gauges.ready { "true" } else { "false" });
-    json.key("ledger");
-    json.raw("\"");
-    json.raw(gauges.ledger);
-    json.raw("\"");
-    orders(&mut json, metrics);
-    levels(&mut json, gauges);
-    stages(&mut json, metrics);
-    http(&mut json, metrics);
-    json.uint("workers", metrics.workers.len() as u64);
-    json.uint("worker_parks", metrics.worker_parks());
-    json.uint("worker_wakes", metrics.worker_wakes());
-    if let Some(process) = &gauges.process {
-        self::process(&mut json, process);
-    }
-    json.close();
+    serde_json::to_writer(out, &Stats::of(metrics, gauges))
+        .expect("strings and numbers are JSON, and a Vec takes all of it");
 }
 
-fn orders(json: &mut Json<'_>, metrics: &Metrics) {
-    json.uint("orders_processed", metrics.ledger.processed.get());
-    json.uint("orders_failed", metrics.ledger.failed.get());
-    json.open(Some("orders_withdrawn"));
-    for reason in WithdrawReason::ALL {
-        json.uint(reason.as_str(), metrics.withdrawn.get(*reason));
-    }
-    json.close();
-    // After the three ways out: accepted is never less than their sum.
-    json.uint("orders_accepted", metrics.admission.accepted.get());
-    json.uint("orders_duplicate", metrics.admission.duplicate.get());
-    json.open(Some("orders_rejected"));
-    for reason in Reason::ALL {
-        json.uint(reason.as_str(), metrics.admission.rejected.get(*reason));
-    }
-    json.close();
+#[derive(Serialize)]
+struct Stats {
+    build_info: Members<&'static str>,
+    uptime_seconds: Number,
+    ready: bool,
+    ledger: &'static str,
+    orders_processed: u64,
+    orders_failed: u64,
+    orders_withdrawn: Members<u64>,
+    orders_accepted: u64,
+    orders_duplicate: u64,
+    orders_rejected: Members<u64>,
+    queue_depth: u64,
+    queue_capacity: u64,
+    queue_bytes: u64,
+    commit_queue_depth: u64,
+    dedupe_window_age_seconds: Option<Number>,
+    order_stage_seconds: Members<Summary>,
+    #[serde(flatten)]
+    journal: Option<Journal>,
+    http_connections: u64,
+    http_requests: Members<Members<u64>>,
+    workers: usize,
+    worker_parks: u64,
+    worker_wakes: u64,
+    #[serde(flatten)]
+    process: Option<Process>,
 }
 
-fn levels(json: &mut Json<'_>, gauges: &Gauges) {
-    json.uint("queue_depth", gauges.queue_depth);
-    json.uint("queue_capacity", gauges.queue_capacity);
-    json.uint("queue_bytes", gauges.queue_bytes);
-    json.uint("commit_queue_depth", gauges.commit_queue_depth);
-    json.key("dedupe_window_age_seconds");
-    match gauges.dedupe_window_age {
-        Some(age) => push_seconds(json.out, age),
-        None => json.raw("null"),
-    }
+#[derive(Serialize)]
+struct Journal {
+    journal_commit_seconds: Summary,
+    journal_batch_orders: Summary,
+    journal_bytes: u64,
 }
 
-fn stages(json: &mut Json<'_>, metrics: &Metrics) {
-    json.open(Some("order_stage_seconds"));
-    json.summary("queue", &metrics.queue_stage(), NANOSECONDS);
-    json.summary("process", &metrics.process_stage(), NANOSECONDS);
-    json.summary("commit", &metrics.ledger.commit.snapshot(), NANOSECONDS);
-    json.summary("total", &metrics.ledger.total.snapshot(), NANOSECONDS);
-    json.close();
-    if let Some(journal) = metrics.journal.get() {
-        let commit = journal.commit.snapshot();
-        json.summary("journal_commit_seconds", &commit, NANOSECONDS);
-        let orders = journal.batch_orders.snapshot();
-        json.summary("journal_batch_orders", &orders, WHOLE);
-        json.uint("journal_bytes", journal.bytes());
+#[derive(Serialize)]
+struct Process {
+    process_cpu_seconds_total: Number,
+    process_resident_memory_bytes: u64,
+    process_virtual_memory_bytes: u64,
+    process_threads: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_open_fds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_max_fds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_start_time_seconds: Option<Number>,
+}
+
+/// An object whose names are not known to `derive`, such as label values.
+struct Members<V>(Vec<(&'static str, V)>);
+
+impl<V: Serialize> Serialize for Members<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-fn http(json: &mut Json<'_>, metrics: &Metrics) {
-    json.uint("http_connections", metrics.http.connections.get());
-    json.open(Some("http_requests"));
-    let mut open: Option<Route> = None;
-    for (route, status, count) in metrics.http.requests_made() {
-        if open != Some(route) {
-            if open.is_some() {
-                json.close();
-            }
-            json.open(Some(route.as_str()));
-            open = Some(route);
-        }
-        json.uint(status.as_str(), count);
-    }
-    if open.is_some() {
-        json.close();
-    }
-    json.close();
-}
-
-fn process(json: &mut Json<'_>, process: &ProcessMetrics) {
-    json.key("process_cpu_seconds_total");
-    push_seconds(json.out, process.cpu);
-    json.uint("process_resident_memory_bytes", process.resident_bytes);
-    json.uint("process_virtual_memory_bytes", process.virtual_bytes);
-    json.uint("process_threads", process.threads);
-    if let Some(open) = process.open_fds {
-        json.uint("process_open_fds", open);
-    }
-    if let Some(max) = process.max_fds {
-        json.uint("process_max_fds", max);
-    }
-    if let Some(start) = process.start_time {
-        json.key("process_start_time_seconds");
-        push_seconds(json.out, start);
-    }
-}
-
-/// Objects of numbers, with the commas in the right places.
-struct Json<'a> {
-    out: &'a mut Vec<u8>,
-    /// Whether something stands before the next key in its object.
-    comma: bool,
-}
-
-impl Json<'_> {
-    /// Opens an object, under a key unless it is the outermost.
-    fn open(&mut self, key: Option<&str>) {
-        if let Some(key) = key {
-            self.key(key);
-        }
-        self.raw("{");
-        self.comma = false;
-    }
-
-    fn close(&mut self) {
-        self.raw("}");
-        self.comma = true;
-    }
-
-    /// A key; its value has to follow.
-    fn key(&mut self, key: &str) {
-        self.raw(if self.comma { ",\"" } else { "\"" });
-        self.raw(key);
-        self.raw("\":");
-        self.comma = true;
-    }
-
-    fn uint(&mut self, key: &str, value: u64) {
-        self.key(key);
-        push_uint(self.out, value);
-    }
-
-    /// A histogram summed up; `decimals` takes its values to the unit on the wire.
-    fn summary(&mut self, key: &str, histogram: &HistogramSnapshot, decimals: u32) {
-        self.open(Some(key));
-        self.uint("count", histogram.count());
-        self.estimate("mean", histogram.mean(), decimals);
-        for (name, per_mille) in QUANTILES {
-            self.estimate(name, histogram.quantile(per_mille), decimals);
-        }
-        self.close();
-    }
-
-    fn estimate(&mut self, key: &str, value: Option<u64>, decimals: u32) {
-        self.key(key);
-        match value {
-            Some(value) => push_decimal(self.out, value, decimals),
-            None => self.raw("null"),
+impl Stats {
+    fn of(metrics: &Metrics, gauges: &Gauges) -> Self {
+        let withdrawn = |reason: &WithdrawReason| (reason.as_str(), metrics.withdrawn.get(*reason));
+        let rejected = |reason: &Reason| (reason.as_str(), metrics.admission.rejected.get(*reason));
+        Self {
+            build_info: Members(vec![("version", env!("CARGO_PKG_VERSION"))]),
+            uptime_seconds: seconds(metrics.uptime()),
+            ready: gauges.ready,
+            ledger: gauges.ledger,
+            orders_processed: metrics.ledger.processed.get(),
+            orders_failed: metrics.ledger.failed.get(),
+            orders_withdrawn: Members(WithdrawReason::ALL.iter().map(withdrawn).collect()),
+            // After the three ways out: accepted is never less than their sum.
+            orders_accepted: metrics.admission.accepted.get(),
+            orders_duplicate: metrics.admission.duplicate.get(),
+            orders_rejected: Members(Reason::ALL.iter().map(rejected).collect()),
+            queue_depth: gauges.queue_depth,
+            queue_capacity: gauges.queue_capacity,
+            queue_bytes: gauges.queue_bytes,
+            commit_queue_depth: gauges.commit_queue_depth,
+            dedupe_window_age_seconds: gauges.dedupe_window_age.map(seconds),
+            order_stage_seconds: Members(vec![
+                ("queue", summary(&metrics.queue_stage(), NANOSECONDS)),
+                ("process", summary(&metrics.process_stage(), NANOSECONDS)),
+                (
+                    "commit",
+                    summary(&metrics.ledger.commit.snapshot(), NANOSECONDS),
+                ),
+                (
+                    "total",
+                    summary(&metrics.ledger.total.snapshot(), NANOSECONDS),
+                ),
+            ]),
+            journal: metrics.journal.get().map(|journal| Journal::of(journal)),
+            http_connections: metrics.http.connections.get(),
+            http_requests: requests(&metrics.http),
+            workers: metrics.workers.len(),
+            worker_parks: metrics.worker_parks(),
+            worker_wakes: metrics.worker_wakes(),
+            process: gauges.process.as_ref().map(Process::of),
         }
     }
+}
 
-    fn raw(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
+/// Sums a histogram up; `decimals` takes its values to the unit on the wire.
+fn summary(histogram: &HistogramSnapshot, decimals: u32) -> Summary {
+    let shown = |value| number(|out| push_decimal(out, value, decimals));
+    let quantile = |per_mille| histogram.quantile(per_mille).map(shown);
+    let count = number(|out| push_decimal(out, histogram.count(), WHOLE));
+    Members(vec![
+        ("count", Some(count)),
+        ("mean", histogram.mean().map(shown)),
+        ("p50", quantile(500)),
+        ("p90", quantile(900)),
+        ("p99", quantile(990)),
+        ("p999", quantile(999)),
+    ])
+}
+
+impl Journal {
+    fn of(journal: &JournalMetrics) -> Self {
+        Self {
+            journal_commit_seconds: summary(&journal.commit.snapshot(), NANOSECONDS),
+            journal_batch_orders: summary(&journal.batch_orders.snapshot(), WHOLE),
+            journal_bytes: journal.bytes(),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl Process {
+    fn of(process: &ProcessMetrics) -> Self {
+        Self {
+            process_cpu_seconds_total: seconds(process.cpu),
+            process_resident_memory_bytes: process.resident_bytes,
+            process_virtual_memory_bytes: process.virtual_bytes,
+            process_threads: process.threads,
+            process_open_fds: process.open_fds,
+            process_max_fds: process.max_fds,
+            process_start_time_seconds: process.start_time.map(seconds),
+        }
+    }
+}
+
+/// Requests by route and status, without the pairs never seen.
+fn requests(http: &HttpMetrics) -> Members<Members<u64>> {
+    let mut routes: Vec<(&str, Members<u64>)> = Vec::new();
+    for (route, status, count) in http.requests_made() {
+        let count = (status.as_str(), count);
+        match routes.last_mut() {
+            Some((last, statuses)) if *last == route.as_str() => statuses.0.push(count),
+            _ => routes.push((route.as_str(), Members(vec![count]))),
+        }
+    }
+    Members(routes)
+}
+
+fn seconds(duration: Duration) -> Number {
+    number(|out| push_seconds(out, duration))
+}
+
+fn number(push: impl FnOnce(&mut Vec<u8>)) -> Number {
+    let mut digits = Vec::new();
+    push(&mut digits);
+    let digits = String::from_utf8(digits).expect("digits and a point are ASCII");
+    RawValue::from_string(digits).expect("digits and a point are a number")
+}

@@ -1,11 +1,16 @@
+//! `/stats` as a value, and its text once in full.
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::metrics::JournalMetrics;
-
-use super::*;
+use crate::metrics::gauges::Gauges;
+use crate::metrics::journal::JournalMetrics;
+use crate::metrics::label::{Reason, Route, WithdrawReason};
+use crate::metrics::process::ProcessMetrics;
+use crate::metrics::recorded::Metrics;
+use crate::metrics::stats::stats_json;
 
 fn stats(metrics: &Metrics, gauges: &Gauges) -> Value {
     let mut out = Vec::new();
@@ -37,8 +42,8 @@ fn a_fresh_process_has_nothing_to_sum_up() {
     assert!(stats.get("process_threads").is_none());
 }
 
-#[test]
-fn every_figure_stands_under_its_own_key() {
+/// A figure of its own under each key.
+fn distinct_figures() -> (Metrics, Gauges) {
     let metrics = Metrics::new(2);
     metrics.admission.accepted.add(7);
     metrics.admission.duplicate.add(2);
@@ -77,7 +82,12 @@ fn every_figure_stands_under_its_own_key() {
             start_time: Some(Duration::from_secs(6)),
         }),
     };
+    (metrics, gauges)
+}
 
+#[test]
+fn every_figure_has_its_own_key() {
+    let (metrics, gauges) = distinct_figures();
     let mut stats = stats(&metrics, &gauges);
     let stages = stats["order_stage_seconds"].take();
     assert_eq!(
@@ -127,4 +137,39 @@ fn every_figure_stands_under_its_own_key() {
             "process_start_time_seconds": 6,
         })
     );
+}
+
+#[test]
+fn members_and_digits_stay_as_they_are() {
+    let metrics = Metrics::new(1);
+    metrics.ledger.processed.add(5);
+    metrics.ledger.total.record(Duration::from_millis(250));
+    let journal = Arc::new(JournalMetrics::new());
+    journal.batch_orders.record_value(6);
+    metrics.journal.set(journal).expect("set once");
+    metrics.http.request(Route::Submit, 201);
+    metrics.http.request(Route::Submit, 503);
+    metrics.http.request(Route::Page, 200);
+    let gauges = Gauges {
+        dedupe_window_age: Some(Duration::from_millis(1_500)),
+        ledger: "journal",
+        process: Some(ProcessMetrics {
+            cpu: Duration::from_millis(20),
+            resident_bytes: 1,
+            virtual_bytes: 2,
+            threads: 3,
+            open_fds: Some(4),
+            max_fds: None,
+            start_time: Some(Duration::from_secs(6)),
+        }),
+        ..Gauges::default()
+    };
+    let mut out = Vec::new();
+    stats_json(&metrics, &gauges, &mut out);
+    let text = String::from_utf8(out).expect("JSON is text");
+    let (before, rest) = text.split_once("\"uptime_seconds\":").expect("a member");
+    let (_, after) = rest.split_once(',').expect("members after it");
+    let text = format!("{before}\"uptime_seconds\":UPTIME,{after}\n");
+    let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    assert_eq!(text, include_str!("stats.txt"));
 }

@@ -1,10 +1,14 @@
 //! The two text formats, line by line: Prometheus 0.0.4 and OpenMetrics 1.0.
 //!
 //! They differ in three things: OpenMetrics names a counter's samples `…_total`, says units, and ends
-//! with `# EOF`. Numbers are written from integers; floating point is not used, which keeps sums
-//! exact and stack frames small.
+//! with `# EOF`. Numbers are written from integers: a float would not keep all digits of a sum.
 
 use std::time::Duration;
+
+use crate::metrics::histogram::HistogramSnapshot;
+
+#[cfg(test)]
+mod tests;
 
 /// Which of the two formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +127,7 @@ impl<'a> Text<'a> {
         &mut self,
         family: &Family,
         labels: Labels<'_>,
-        histogram: &crate::metrics::HistogramSnapshot,
+        histogram: &HistogramSnapshot,
     ) {
         let count = histogram.count();
         for (le, below) in histogram.cumulative().chain([("+Inf", count)]) {
@@ -140,7 +144,7 @@ impl<'a> Text<'a> {
         self.push("\n");
     }
 
-    /// The end of the exposition; OpenMetrics tells a whole one from a cut one by it.
+    /// Ends the exposition: in OpenMetrics, `# EOF` tells a complete one from one cut short.
     pub(super) fn finish(self) {
         if self.format == Format::OpenMetrics {
             self.out.extend_from_slice(b"# EOF\n");
@@ -202,13 +206,10 @@ fn push_parts(out: &mut Vec<u8>, whole: u64, mut fraction: u32, decimals: u32) {
         return;
     }
     out.push(b'.');
-    let mut place = 10_u32.pow(decimals - 1);
+    let mut unit = 10_u32.pow(decimals - 1);
     while fraction > 0 {
-        out.push(b'0' + (fraction / place) as u8);
-        fraction %= place;
-        place = (place / 10).max(1);
+        out.push(b'0' + (fraction / unit) as u8);
+        fraction %= unit;
+        unit = (unit / 10).max(1);
     }
 }
-
-#[cfg(test)]
-mod tests;

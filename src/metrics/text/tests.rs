@@ -1,4 +1,8 @@
-use super::*;
+//! Numbers, escapes, and the names of each format.
+
+use std::time::Duration;
+
+use crate::metrics::text::{Family, Format, Kind, Text, push_decimal, push_seconds};
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();

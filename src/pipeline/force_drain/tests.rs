@@ -6,8 +6,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use crate::admission::{Admission, Admitted};
-use crate::cpu::plan::Plan;
-use crate::ledger::{CommitResult, Item, Ledger, LedgerFailed, Receipt, memory};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, memory};
 use crate::order::{HashKey, Order};
 use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::{Processor, Rules, Verdict};
@@ -16,20 +15,19 @@ use crate::pipeline::{Evaluated, Settings};
 use super::*;
 
 fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Evaluated>>>) -> Admission {
-    let plan = Plan::unpinned(2);
-    let pipeline = Pipeline::new(&Settings {
-        queue_orders: 256,
-        queue_bytes: 1 << 20,
-        window: 100_000,
-        plan: plan.clone(),
-        window_reach: Duration::ZERO,
-    });
-    pipeline.wake_queues.register(Vec::new());
+    let settings = Settings::for_tests();
+    let pipeline = Pipeline::for_tests(&settings);
     let (memory, archive) = memory::open(100_000);
     let ledger = ledger.unwrap_or(Box::new(memory));
     let (archive, on_fault) = (Arc::new(archive), Arc::new(|fault| panic!("{fault}")));
     pipeline
-        .start(&plan, Arc::new(processor), ledger, archive, on_fault)
+        .start(
+            &settings.plan,
+            Arc::new(processor),
+            ledger,
+            archive,
+            on_fault,
+        )
         .unwrap();
     pipeline.gate.open();
     Admission::new(pipeline, HashKey::from_bytes([1; 16]))
@@ -39,12 +37,12 @@ fn json(id: &str) -> Vec<u8> {
     format!(r#"{{"id":"{id}","value":1}}"#).into_bytes()
 }
 
-fn ids(promises: &[Arc<InFlight>]) -> BTreeSet<String> {
-    let ids: BTreeSet<_> = promises
+fn ids(pending: &[Arc<InFlight>]) -> BTreeSet<String> {
+    let ids: BTreeSet<_> = pending
         .iter()
         .map(|job| job.order.id().to_string())
         .collect();
-    assert_eq!(ids.len(), promises.len(), "each once");
+    assert_eq!(ids.len(), pending.len(), "each once");
     ids
 }
 
@@ -70,14 +68,14 @@ impl Processor for Uneven {
     }
 }
 
-/// Submitters that tell "queued" or find an answer, up to and past the
-/// deadline: everyone who was told has an outcome or is promised one, and of
-/// those who were told otherwise nobody is.
+/// Submitters that acknowledge orders as queued or get an answer, up to and past
+/// the deadline: every acknowledged order has an outcome or is pending, and no
+/// other one is pending.
 #[test]
-fn whoever_is_told_is_promised_or_committed() {
+fn every_acknowledged_order_is_pending_or_committed() {
     const SUBMITTERS: usize = 3;
     const ROUNDS: usize = 60;
-    let mut promised = 0;
+    let mut pending = 0;
     for round in 0..ROUNDS {
         let admission = started(
             Uneven {
@@ -87,11 +85,11 @@ fn whoever_is_told_is_promised_or_committed() {
             None,
         );
         let pipeline = admission.pipeline().clone();
-        let (told, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+        let (acked, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
         let start = Barrier::new(SUBMITTERS + 1);
         thread::scope(|scope| {
             for me in 0..SUBMITTERS {
-                let (admission, told, refused, start) = (&admission, &told, &refused, &start);
+                let (admission, acked, refused, start) = (&admission, &acked, &refused, &start);
                 scope.spawn(move || {
                     start.wait();
                     let mut held = Vec::new();
@@ -105,14 +103,14 @@ fn whoever_is_told_is_promised_or_committed() {
                             }
                             Err(_) => break,
                         }
-                        // Tell of an order some time after it came.
+                        // Acknowledge an order some time after it came.
                         if number % 2 == 0 && held.len() > 5 {
                             let (id, ticket) = held.remove(number % 5);
-                            tell(id, &ticket, told, refused);
+                            acknowledge(id, &ticket, acked, refused);
                         }
                     }
                     for (id, ticket) in held {
-                        tell(id, &ticket, told, refused);
+                        acknowledge(id, &ticket, acked, refused);
                     }
                 });
             }
@@ -121,17 +119,20 @@ fn whoever_is_told_is_promised_or_committed() {
                 thread::yield_now();
             }
             pipeline.gate.close(GateState::Draining);
-            assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
+            assert_eq!(pipeline.force_drain(Duration::from_secs(60)), 0);
         });
         assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
-        let (told, refused) = (told.into_inner().unwrap(), refused.into_inner().unwrap());
-        let kept = ids(&pipeline.promises().0);
-        promised += kept.len();
-        for id in &kept {
-            assert!(told.contains(id), "{id} is kept and nobody was told");
+        let (acked, refused) = (acked.into_inner().unwrap(), refused.into_inner().unwrap());
+        let saved = ids(&pipeline.take_pending().0);
+        pending += saved.len();
+        for id in &saved {
+            assert!(
+                acked.contains(id),
+                "{id} is pending and was not acknowledged"
+            );
         }
-        assert!(kept.is_disjoint(&refused));
-        for id in told.difference(&kept) {
+        assert!(saved.is_disjoint(&refused));
+        for id in acked.difference(&saved) {
             let key = HashKey::from_bytes([1; 16]);
             let id = crate::order::OrderId::parse(id).unwrap();
             assert!(pipeline.window.get(key.id(&id)).is_some(), "{id} is lost");
@@ -142,19 +143,19 @@ fn whoever_is_told_is_promised_or_committed() {
         assert_eq!(accepted, metrics.ledger.outcomes() + drained);
         pipeline.close();
     }
-    assert!(promised > ROUNDS, "{promised} in {ROUNDS} rounds");
+    assert!(pending > ROUNDS, "{pending} in {ROUNDS} rounds");
 
-    fn tell(
+    fn acknowledge(
         id: String,
         ticket: &crate::admission::Ticket,
-        told: &Mutex<BTreeSet<String>>,
+        acked: &Mutex<BTreeSet<String>>,
         refused: &Mutex<BTreeSet<String>>,
     ) {
         if ticket.ack_queued() {
-            told.lock().unwrap().insert(id);
+            acked.lock().unwrap().insert(id);
             return;
         }
-        // It has ended, and says how in a moment.
+        // It has ended: the answer is there in a moment.
         let answer = loop {
             match ticket.answer() {
                 Some(answer) => break answer,
@@ -167,7 +168,7 @@ fn whoever_is_told_is_promised_or_committed() {
     }
 }
 
-/// Doesn't come back before it is let go.
+/// Doesn't return before it is released.
 struct Stuck {
     quick: bool,
     let_go: Arc<AtomicBool>,
@@ -185,7 +186,7 @@ impl Processor for Stuck {
     }
 }
 
-fn submit_five_and_tell_four(admission: &Admission) {
+fn submit_five_and_acknowledge_four(admission: &Admission) {
     for number in 0..5 {
         let submitted = admission.submit(&json(&format!("o-{number}")), None);
         let Ok(Admitted::Waiting(ticket)) = submitted else {
@@ -194,7 +195,7 @@ fn submit_five_and_tell_four(admission: &Admission) {
         assert!(number == 4 || ticket.ack_queued());
     }
     while admission.pipeline().depth() > 3 {
-        thread::yield_now(); // until both workers have one in hand
+        thread::yield_now(); // until both workers have one
     }
 }
 
@@ -208,16 +209,16 @@ fn a_worker_that_hangs_is_not_waited_for() {
         },
         None,
     );
-    submit_five_and_tell_four(&admission);
+    submit_five_and_acknowledge_four(&admission);
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
     let start = Instant::now();
-    assert_eq!(pipeline.fence(Duration::from_secs(60)), 0);
+    assert_eq!(pipeline.force_drain(Duration::from_secs(60)), 0);
     assert!(start.elapsed() < Duration::from_secs(30));
-    let kept = ids(&pipeline.promises().0);
+    let saved = ids(&pipeline.take_pending().0);
     let expected: BTreeSet<_> = (0..4).map(|number| format!("o-{number}")).collect();
-    assert_eq!(kept, expected);
-    // It comes back, and what it says makes no difference any more.
+    assert_eq!(saved, expected);
+    // It comes back, and its verdict makes no difference any more.
     let_go.store(true, Ordering::SeqCst);
     pipeline.close();
     assert_eq!(pipeline.metrics.ledger.outcomes(), 0);
@@ -225,7 +226,7 @@ fn a_worker_that_hangs_is_not_waited_for() {
 }
 
 #[test]
-fn a_quick_one_that_hangs_is_counted() {
+fn a_quick_processor_that_hangs_is_counted() {
     let let_go = Arc::new(AtomicBool::new(false));
     let admission = started(
         Stuck {
@@ -234,11 +235,11 @@ fn a_quick_one_that_hangs_is_counted() {
         },
         None,
     );
-    submit_five_and_tell_four(&admission);
+    submit_five_and_acknowledge_four(&admission);
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.fence(Duration::from_millis(20)), 2);
-    assert_eq!(ids(&pipeline.promises().0).len(), 2);
+    assert_eq!(pipeline.force_drain(Duration::from_millis(20)), 2);
+    assert_eq!(ids(&pipeline.take_pending().0).len(), 2);
     let_go.store(true, Ordering::SeqCst);
     assert!(
         pipeline
@@ -257,8 +258,8 @@ struct Late {
 }
 
 impl Ledger<Evaluated> for Late {
-    fn room(&self) -> usize {
-        self.memory.room()
+    fn capacity_left(&self) -> usize {
+        self.memory.capacity_left()
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         self.has_some.store(true, Ordering::SeqCst);
@@ -267,8 +268,8 @@ impl Ledger<Evaluated> for Late {
         }
         self.memory.append(batch);
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.memory.receipts(done)
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
+        self.memory.completions(done)
     }
 }
 
@@ -292,10 +293,10 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
     }
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.fence(Duration::from_millis(20)), 0);
-    let (promises, with_ledger) = pipeline.promises();
+    assert_eq!(pipeline.force_drain(Duration::from_millis(20)), 0);
+    let (pending, with_ledger) = pipeline.take_pending();
     assert!(with_ledger > 0);
-    assert_eq!(promises.len() + with_ledger, 5);
+    assert_eq!(pending.len() + with_ledger, 5);
     let_go.store(true, Ordering::SeqCst);
     assert!(
         pipeline
@@ -303,7 +304,7 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
             .wait_empty(Instant::now() + Duration::from_secs(60))
     );
     assert_eq!(pipeline.metrics.ledger.outcomes(), with_ledger as u64);
-    assert_eq!(pipeline.promises().1, 0, "it has its outcome");
+    assert_eq!(pipeline.take_pending().1, 0, "it has its outcome");
     pipeline.close();
 }
 
@@ -311,13 +312,13 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
 struct Broken;
 
 impl Ledger<Evaluated> for Broken {
-    fn room(&self) -> usize {
+    fn capacity_left(&self) -> usize {
         100
     }
     fn append(&mut self, _: &mut Vec<Evaluated>) {
-        unreachable!("`receipts` said before that it has failed");
+        unreachable!("`completions` said before that it has failed");
     }
-    fn receipts(&mut self, _: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
+    fn completions(&mut self, _: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
         Err(LedgerFailed("broken".into()))
     }
 }
@@ -327,26 +328,26 @@ impl Ledger<Evaluated> for Broken {
 struct Doubtful(Vec<Evaluated>);
 
 impl Ledger<Evaluated> for Doubtful {
-    fn room(&self) -> usize {
+    fn capacity_left(&self) -> usize {
         100
     }
     fn append(&mut self, batch: &mut Vec<Evaluated>) {
         self.0.append(batch);
     }
-    fn receipts(&mut self, done: &mut Vec<Receipt<Evaluated>>) -> Result<(), LedgerFailed> {
+    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
         let result = CommitResult::InDoubt;
-        let receipts = self.0.drain(..).map(|item| {
+        let completions = self.0.drain(..).map(|item| {
             assert_eq!(item.reason(), None);
             let result = result.clone();
-            Receipt { item, result }
+            Completion { item, result }
         });
-        done.extend(receipts);
+        done.extend(completions);
         Ok(())
     }
 }
 
 #[test]
-fn promises_outlive_a_ledger_that_fails() {
+fn pending_outlive_a_ledger_that_fails() {
     let ledgers: [Box<dyn Ledger<Evaluated>>; 2] = [Box::new(Broken), Box::<Doubtful>::default()];
     for ledger in ledgers {
         // Told before the worker is done with it.
@@ -355,15 +356,12 @@ fn promises_outlive_a_ledger_that_fails() {
             quick: true,
             let_go: let_go.clone(),
         };
-        let plan = Plan::unpinned(2);
-        let pipeline = Pipeline::new(&Settings {
+        let settings = Settings {
             queue_orders: 16,
-            queue_bytes: 1 << 20,
             window: 16,
-            plan: plan.clone(),
-            window_reach: Duration::ZERO,
-        });
-        pipeline.wake_queues.register(Vec::new());
+            ..Settings::for_tests()
+        };
+        let pipeline = Pipeline::for_tests(&settings);
         let (_, archive) = memory::open::<Evaluated>(16);
         pipeline.gate.open();
         let admission = Admission::new(pipeline.clone(), HashKey::from_bytes([1; 16]));
@@ -376,7 +374,13 @@ fn promises_outlive_a_ledger_that_fails() {
         }
         let faults = Arc::new(|_| ());
         pipeline
-            .start(&plan, Arc::new(stuck), ledger, Arc::new(archive), faults)
+            .start(
+                &settings.plan,
+                Arc::new(stuck),
+                ledger,
+                Arc::new(archive),
+                faults,
+            )
             .unwrap();
         let_go.store(true, Ordering::SeqCst);
         pipeline.gate.close(GateState::Draining);
@@ -384,13 +388,13 @@ fn promises_outlive_a_ledger_that_fails() {
             .gate
             .wait_empty(Instant::now() + Duration::from_secs(60));
         assert!(empty);
-        assert_eq!(ids(&pipeline.promises().0).len(), 4);
-        assert!(pipeline.promises().0.is_empty(), "taken once");
+        assert_eq!(ids(&pipeline.take_pending().0).len(), 4);
+        assert!(pipeline.take_pending().0.is_empty(), "taken once");
         pipeline.close();
     }
 }
 
 #[test]
-fn hands_take_no_lock() {
+fn process_slots_take_no_lock() {
     assert!(crossbeam_utils::atomic::AtomicCell::<Option<Arc<InFlight>>>::is_lock_free());
 }

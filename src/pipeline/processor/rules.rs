@@ -1,7 +1,9 @@
+//! The default processor: a limit on the value.
+
 use rust_decimal::Decimal;
 
 use crate::order::Order;
-use crate::pipeline::processor::{Processor, Verdict};
+use crate::pipeline::processor::api::{Processor, Verdict};
 
 /// The default processor: a value must be above zero and at most `max_value`.
 #[derive(Clone, Debug, Default)]

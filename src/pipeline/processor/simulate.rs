@@ -1,3 +1,5 @@
+//! The demonstration processor: random delays and failures.
+
 use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -5,22 +7,22 @@ use std::thread;
 use std::time::Duration;
 
 use crate::order::Order;
-use crate::pipeline::processor::{Processor, Verdict};
+use crate::pipeline::processor::api::{Processor, Verdict};
 
-/// The demonstration: takes a random time for each order and fails some.
+/// Waits a random delay for each order and fails a share of them.
 #[derive(Debug)]
 pub(crate) struct Simulate {
     delay: RangeInclusive<Duration>,
-    fail: f64,
+    fail_ratio: f64,
     state: AtomicU64,
 }
 
 impl Simulate {
-    /// Takes a time within `delay`, fails the share `fail` (0 to 1) of orders.
-    pub(crate) fn new(delay: RangeInclusive<Duration>, fail: f64) -> Self {
+    /// `fail_ratio` is from 0 to 1.
+    pub(crate) fn new(delay: RangeInclusive<Duration>, fail_ratio: f64) -> Self {
         Self {
             delay,
-            fail,
+            fail_ratio,
             state: AtomicU64::new(RandomState::new().hash_one(())),
         }
     }
@@ -44,7 +46,7 @@ impl Processor for Simulate {
         if !delay.is_zero() {
             thread::sleep(delay);
         }
-        if self.random() < self.fail {
+        if self.random() < self.fail_ratio {
             Verdict::failed("simulated failure")
         } else {
             Verdict::Processed
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fails_about_the_share_it_is_told() {
+    fn fails_about_the_share_asked_for() {
         let order = decode(br#"{"id":"a","value":1}"#, &HashKey::from_bytes([0; 16])).unwrap();
         for (share, expected) in [(0.0, 0..=0), (0.1, 800..=1200), (1.0, 10_000..=10_000)] {
             let processor = Simulate::new(Duration::ZERO..=Duration::ZERO, share);

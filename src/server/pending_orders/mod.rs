@@ -1,4 +1,5 @@
-//! Orders that a drain keeps on disk, and that the next start takes up again.
+//! Pending orders: acknowledged, without an outcome when the process ended. A
+//! drain writes them to the pending file, and the next start takes them up again.
 
 use std::collections::HashSet;
 use std::io;
@@ -6,35 +7,31 @@ use std::sync::Arc;
 
 use crate::ledger::journal::{PendingFile, PendingOrder};
 use crate::order::{HashKey, Invalid, Order, decode};
-use crate::pipeline::pending_orders::{Crowded, Feeder};
-use crate::pipeline::{Fault, Pipeline};
+use crate::pipeline::Pipeline;
+use crate::pipeline::pending_feeder::{PendingFeeder, PendingRefused};
 
-/// Why kept orders can't be taken up again. They stay where they are.
+/// Why pending orders can't be taken up again. The file stays as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum PendingOrdersError {
     /// The queue is smaller than the one that they were in.
-    #[error(
-        "{kept} orders kept by the last drain don't fit: raise --queue-capacity to {needed} or more"
-    )]
+    #[error("{pending} pending orders don't fit: raise --queue-capacity to {needed} or more")]
     Orders {
         /// How many there are.
-        kept: usize,
-        /// Slots that will do.
+        pending: usize,
+        /// Slots that would do.
         needed: usize,
     },
     /// The queue takes fewer bytes than it did.
-    #[error(
-        "{kept} orders kept by the last drain don't fit: raise --queue-bytes to {needed} or more"
-    )]
+    #[error("{pending} pending orders don't fit: raise --queue-bytes to {needed} or more")]
     Bytes {
         /// How many there are.
-        kept: usize,
-        /// Bytes that will do.
+        pending: usize,
+        /// Bytes that would do.
         needed: u64,
     },
-    /// One of them is no order to this version, or not the one it should be.
+    /// One of them is no order to this version, or its id differs.
     #[error(
-        "the order {id} kept by the last drain can't be taken: {why}: use the version that wrote the file pending, or move that file away if its orders may be given up"
+        "the pending order {id} can't be taken: {why}: use the version that wrote the file pending, or move that file away if its orders may be lost"
     )]
     Unreadable {
         /// Its id.
@@ -44,157 +41,148 @@ pub enum PendingOrdersError {
     },
 }
 
-/// Keeps orders, if there is a place for them.
+/// The pending file of this process, if the ledger has one, and the feeder of
+/// what the last process wrote to it.
 #[derive(Default)]
-pub(super) struct Keeper {
-    pending: Option<Arc<PendingFile>>,
-    /// This process has written the file: it stands, and is added to from then
-    /// on.
-    written: bool,
-    /// Runs while kept orders have no outcome.
-    feeder: Option<Feeder>,
+pub(super) struct PendingStore {
+    file: Option<Arc<PendingFile>>,
+    /// Runs while pending orders have no outcome.
+    feeder: Option<PendingFeeder>,
 }
 
-/// What became of orders that somebody was told are queued, and that have no
-/// outcome.
+/// Acknowledged orders without an outcome, at the end of the process.
 #[derive(Default)]
-pub(super) struct Finished {
+pub(super) struct Saved {
+    /// In the pending file.
     pub(super) kept: usize,
     pub(super) lost: usize,
-    /// PendingOrder by an earlier drain, and kept still; not among those above.
-    pub(super) standing: usize,
-    /// There is a place for them.
-    pub(super) can_keep: bool,
+    /// The ledger has a pending file.
+    pub(super) durable: bool,
 }
 
-/// Claims the orders that the last drain kept, before the gate opens.
+/// Claims the orders of the pending file, before the gate opens.
 pub(super) fn claim(
     pipeline: &Pipeline,
-    kept: Vec<PendingOrder<'static>>,
+    pending: Vec<PendingOrder<'static>>,
     key: &HashKey,
 ) -> Result<(), PendingOrdersError> {
-    if kept.is_empty() {
+    if pending.is_empty() {
         return Ok(());
     }
-    let count = kept.len();
-    let orders: Result<Vec<_>, _> = kept
+    let count = pending.len();
+    let orders: Result<Vec<_>, _> = pending
         .into_iter()
-        .map(|kept| Ok((kept.accepted_at, read(&kept, key)?)))
+        .map(|pending| Ok((pending.accepted_at, read(&pending, key)?)))
         .collect();
     pipeline
-        .claim_kept(orders?)
-        .map_err(|crowded| match crowded {
-            Crowded::Orders(needed) => PendingOrdersError::Orders {
-                kept: count,
+        .claim_pending(orders?)
+        .map_err(|refused| match refused {
+            PendingRefused::Orders(needed) => PendingOrdersError::Orders {
+                pending: count,
                 needed,
             },
-            Crowded::Bytes(needed) => PendingOrdersError::Bytes {
-                kept: count,
+            PendingRefused::Bytes(needed) => PendingOrdersError::Bytes {
+                pending: count,
                 needed,
             },
-            Crowded::Twice(id) => PendingOrdersError::Unreadable {
+            PendingRefused::Twice(id) => PendingOrdersError::Unreadable {
                 id: id.to_string(),
                 why: "it is there twice".into(),
             },
         })?;
-    tracing::info!(kept = count, "orders kept by the last drain are queued");
+    tracing::info!(
+        pending = count,
+        "pending orders of the last drain are queued"
+    );
     Ok(())
 }
 
-fn read(kept: &PendingOrder<'_>, key: &HashKey) -> Result<Order, PendingOrdersError> {
+fn read(pending: &PendingOrder<'_>, key: &HashKey) -> Result<Order, PendingOrdersError> {
     let unreadable = |why: String| PendingOrdersError::Unreadable {
-        id: kept.id.to_string(),
+        id: pending.id.to_string(),
         why,
     };
-    let order = decode(kept.order.as_bytes(), key)
+    let order = decode(pending.order.as_bytes(), key)
         .map_err(|invalid: Invalid| unreadable(invalid.to_string()))?;
-    if order.id().as_str() != kept.id {
+    if order.id().as_str() != pending.id {
         return Err(unreadable(format!("its id is {}", order.id())));
     }
     Ok(order)
 }
 
-impl Keeper {
-    /// Starts to feed what was kept; the file goes when all have an outcome.
-    pub(super) fn start(
-        pipeline: &Arc<Pipeline>,
-        pending: Option<PendingFile>,
-        on_fault: &Arc<dyn Fn(Fault) + Send + Sync>,
-    ) -> io::Result<Self> {
-        let Some(pending) = pending.map(Arc::new) else {
+impl PendingStore {
+    /// Starts to feed claimed pending orders; the file is removed when all have an
+    /// outcome.
+    pub(super) fn start(pipeline: &Arc<Pipeline>, file: Option<PendingFile>) -> io::Result<Self> {
+        let Some(file) = file.map(Arc::new) else {
             return Ok(Self::default());
         };
         let mut feeder = None;
-        if pipeline.backlog.open() > 0 {
-            let file = pending.clone();
-            feeder = Some(pipeline.feed(on_fault, move || match file.clear() {
-                Ok(()) => tracing::info!("all kept orders have their outcome"),
+        if pipeline.pending_queue.open() > 0 {
+            let file = file.clone();
+            feeder = Some(pipeline.feed_pending(move || match file.remove() {
+                Ok(()) => tracing::info!("all pending orders have their outcome"),
                 Err(error) => {
                     tracing::warn!("{error}; the next start finds that all in it are committed");
                 }
             })?);
         }
         Ok(Self {
-            pending: Some(pending),
-            written: false,
+            file: Some(file),
             feeder,
         })
     }
 
-    /// The end of a drain: keeps what somebody was told is queued and what has
-    /// no outcome, or isn't known to have one.
-    /// `missed` of those were given up by the deadline.
-    pub(super) fn finish(&mut self, pipeline: &Pipeline, missed: usize) -> Finished {
+    /// Writes acknowledged orders without an outcome to the pending file, after the
+    /// pipeline was emptied. `missed` of them were given up by the force drain.
+    pub(super) fn save(mut self, pipeline: &Pipeline, missed: usize) -> Saved {
         if let Some(feeder) = self.feeder.take() {
             feeder.stop();
         }
-        let (mut promises, with_ledger) = pipeline.promises();
-        // PendingOrder before, and not to be had now: with a ledger that doesn't come
-        // back. They stand in the file, and must go on to.
-        let taken_out = promises.iter().filter(|job| job.kept).count();
-        // No id is promised twice; but a file that said so would be refused.
+        let (mut pending, with_ledger) = pipeline.take_pending();
+        // Orders of the last process's file that this one could not take out: they
+        // are with a ledger that doesn't answer, and must stay in the file.
+        let taken_out = pending.iter().filter(|job| job.pending).count();
+        let still_in_file = pipeline.pending_queue.open().saturating_sub(taken_out);
+        let missed = (missed + with_ledger).saturating_sub(still_in_file);
+        // No id is pending twice; but a file that said so would be refused.
         let mut ids = HashSet::new();
-        promises.retain(|job| ids.insert(*job.order.id()));
-        let count = promises.len();
-        let standing = pipeline.backlog.open().saturating_sub(taken_out);
-        let missed = (missed + with_ledger).saturating_sub(standing);
-        let Some(pending) = &self.pending else {
-            return Finished {
+        pending.retain(|job| ids.insert(*job.order.id()));
+        let count = pending.len();
+        let Some(file) = &self.file else {
+            return Saved {
                 lost: count + missed,
-                ..Finished::default()
+                ..Saved::default()
             };
         };
-        let mut finished = Finished {
-            kept: count,
-            can_keep: true,
-            standing,
+        let mut saved = Saved {
+            kept: count + still_in_file,
             lost: missed,
+            durable: true,
         };
         if count == 0 {
-            return finished;
+            return saved;
         }
-        // None of it was committed up to here. Not the ledger's last sequence:
-        // if the committer has panicked, some up to that may be among these.
-        let after_seq = pipeline.settled_seq();
-        let orders = promises
+        let orders = pending
             .iter()
             .map(|job| PendingOrder::new(job.accepted_at, &job.order));
-        let kept = if standing > 0 || self.written {
-            pending.keep_too(after_seq, orders)
+        // None of them was committed up to here.
+        let after_seq = pipeline.settled_seq();
+        let written = if still_in_file > 0 {
+            file.append(after_seq, orders)
         } else {
-            pending.keep(after_seq, orders)
+            file.write(after_seq, orders)
         };
-        self.written |= kept.is_ok();
-        if let Err(error) = kept {
-            // The file of the last drain still stands.
-            finished.kept = taken_out;
+        if let Err(error) = written {
+            // The file of the last process is still there.
             let lost = count.saturating_sub(taken_out);
-            finished.lost += lost;
+            saved.kept = taken_out + still_in_file;
+            saved.lost += lost;
             tracing::error!(
-                "{error}: {lost} orders whose submitters were told that they are queued are lost; make space and see that the data directory can be written to"
+                "{error}: {lost} orders that were acknowledged as queued are lost; free disk space and make the data directory writable"
             );
         }
-        finished
+        saved
     }
 }
 

@@ -2,15 +2,15 @@
 //! wakes one without paying for it on every push.
 //!
 //! A consumer spins (if it has a core of its own), gives up its time slice a
-//! few times, then *announces* itself in a bit mask, looks at the queue once
-//! more and parks. A producer pushes, then looks at the mask; it makes a
-//! system call only if somebody is announced and nobody is already on the way.
+//! few times, then *announces* itself in a bit mask, polls the queue once more
+//! and parks. A producer pushes, then reads the mask; it makes a system call only
+//! if a consumer is announced and none has been woken already.
 //!
-//! When nobody waits for what was pushed (a client that was told "queued"), a
+//! When nobody waits for what was pushed (an order acknowledged as queued), a
 //! wake-up for each push is a waste: the consumer is faster than the producer
 //! and would go back to sleep each time. So a consumer that has just had such
 //! an item *naps* a few times before it sleeps for good, and a push that
-//! [can wait](Urgency::Deferred) leaves a napping consumer alone.
+//! [deferred](Urgency::Deferred) leaves a napping consumer alone.
 //!
 //! # Why no wake-up is lost
 //!
@@ -23,9 +23,9 @@
 //!    producer that sees `waking` and skips has pushed before that poll, so the
 //!    order is found; a consumer that leaves more behind wakes the next one
 //!    ([`Parking::next`] does this for it).
-//! 3. *Nobody to wake after all.* A producer that set `waking` and finds the
+//! 3. *No consumer left to wake.* A producer that set `waking` and finds the
 //!    mask empty (the consumers took their bits back) clears `waking`, passes a
-//!    fence and looks again, so that a push which skipped meanwhile is covered.
+//!    fence and reads again, so that a push which skipped meanwhile is covered.
 //! 4. *A bit taken back.* A consumer that finds an order after announcing
 //!    clears its bit. If a producer was faster, its wake has been swallowed:
 //!    others may have skipped theirs because of it, so the consumer clears
@@ -36,9 +36,6 @@
 //!    and no longer when the nap is over; then it passes a fence and polls. A
 //!    producer that saw a napper and skipped has pushed before that poll, as
 //!    in point 2.
-//! 6. *A poll that panics.* What was announced for it is taken back on the way
-//!    out, and the wake-up that it swallowed, or had been woken by, is passed
-//!    on: what is left of the thread may come again, or another consumer.
 //!
 //! The models in `loom_models` check this with `loom`.
 
@@ -65,12 +62,12 @@ const NAP: Duration = Duration::from_micros(50);
 /// Naps that find nothing before a consumer sleeps for good.
 const NAPS: u32 = if cfg!(orders_loom) { 1 } else { 4 };
 
-/// Whether somebody waits for what was pushed.
+/// How soon an item must be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// Somebody does: wake a consumer now.
+    /// A submitter waits for it: wake a consumer now.
     Now,
-    /// Nobody does: a consumer that naps may finish its nap.
+    /// Nobody waits for it: a consumer that naps may finish its nap.
     Deferred,
 }
 
@@ -87,7 +84,7 @@ pub enum Idle {
 /// The consumers of one queue, asleep or awake.
 pub struct Parking {
     /// A bit a consumer, set while it sleeps or is about to. Set by the
-    /// consumer, cleared by whoever wakes it (or by itself).
+    /// consumer, cleared by the thread that wakes it (or by itself).
     asleep: Box<[CachePadded<AtomicU64>]>,
     /// Set while a consumer is unparked and has not polled yet.
     waking: CachePadded<AtomicBool>,
@@ -98,42 +95,15 @@ pub struct Parking {
     idle: Idle,
 }
 
-/// A consumer on its way to an item. Dropped by a poll that panics (point 6).
-struct Turn<'a> {
-    parking: &'a Parking,
-    me: usize,
-    /// While it is announced: whether for a nap.
-    announced: Option<bool>,
-}
-
-impl Turn<'_> {
-    fn announce(&mut self, nap: bool) {
-        self.announced = Some(nap);
-        self.parking.announce(self.me, nap);
-    }
-
-    fn retract(&mut self) -> bool {
-        let nap = self.announced.take();
-        nap.is_some_and(|nap| self.parking.retract(self.me, nap))
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.retract();
-        self.parking.notify(Urgency::Now);
-    }
-}
-
-/// What became of a call to [`Parking::next`].
+/// The result of [`Parking::next`].
 pub struct Wakeup<T> {
     /// What was found, or `None` if the queue is closed and empty.
     pub item: Option<T>,
-    /// How often the consumer slept on the way.
+    /// How often the consumer slept.
     pub parks: u64,
 }
 
-/// One look at a queue.
+/// The result of one poll of a queue.
 pub enum Dequeue<T> {
     /// An item, and whether more are waiting behind it.
     Item(T, bool),
@@ -143,19 +113,8 @@ pub enum Dequeue<T> {
     Closed,
 }
 
-impl<T> Dequeue<T> {
-    /// The same look with another view of the item.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Dequeue<U> {
-        match self {
-            Self::Item(item, more) => Dequeue::Item(change(item), more),
-            Self::Empty => Dequeue::Empty,
-            Self::Closed => Dequeue::Closed,
-        }
-    }
-}
-
 impl Parking {
-    /// A place for `consumers` threads.
+    /// For `consumers` threads.
     pub fn new(consumers: usize, idle: Idle) -> Self {
         Self {
             asleep: (0..consumers.div_ceil(64))
@@ -170,24 +129,12 @@ impl Parking {
 
     /// Waits until `poll` yields something. `me` is the consumer's own number,
     /// below the count given to [`Parking::new`]; always the same thread. `last`
-    /// is how its last item was pushed, hence what to expect of the next.
+    /// is how its last item was pushed, and so what to expect of the next.
     ///
-    /// `poll` is called often and must not block. Should it panic, the consumer
-    /// may call this again.
-    pub fn next<T>(&self, me: usize, last: Urgency, poll: impl FnMut() -> Dequeue<T>) -> Wakeup<T> {
-        let mut turn = Turn {
-            parking: self,
-            me,
-            announced: None,
-        };
-        let next = self.take_turn(&mut turn, last, poll);
-        std::mem::forget(turn); // dropped by a poll that panics only
-        next
-    }
-
-    fn take_turn<T>(
+    /// `poll` is called often and must not block.
+    pub fn next<T>(
         &self,
-        turn: &mut Turn<'_>,
+        me: usize,
         last: Urgency,
         mut poll: impl FnMut() -> Dequeue<T>,
     ) -> Wakeup<T> {
@@ -206,16 +153,16 @@ impl Parking {
             }
         };
         loop {
-            for look in 0..self.looks() {
+            for attempt in 0..self.attempts() {
                 match poll() {
                     Dequeue::Item(item, more) => return found(item, more, parks),
                     Dequeue::Closed => return Wakeup { item: None, parks },
-                    Dequeue::Empty if look < self.spins() => std::hint::spin_loop(),
+                    Dequeue::Empty if attempt < self.spins() => std::hint::spin_loop(),
                     Dequeue::Empty => yield_now(),
                 }
             }
             let nap = naps > 0;
-            turn.announce(nap);
+            self.announce(me, nap);
             let polled = poll();
             match polled {
                 Dequeue::Empty if nap => {
@@ -224,13 +171,13 @@ impl Parking {
                 }
                 Dequeue::Empty => {
                     parks += 1;
-                    while self.is_announced(turn.me) {
+                    while self.is_announced(me) {
                         park();
                     }
                 }
                 Dequeue::Item(..) | Dequeue::Closed => {}
             }
-            let woken = turn.retract();
+            let woken = self.retract(me, nap);
             match polled {
                 Dequeue::Item(item, more) => return found(item, more || woken, parks), // point 4
                 Dequeue::Closed => return Wakeup { item: None, parks },
@@ -239,8 +186,8 @@ impl Parking {
         }
     }
 
-    /// Wakes a sleeping consumer if there is one and none is on its way. To be
-    /// called after a push. Answers whether it made the system call.
+    /// Wakes a sleeping consumer if there is one and none has been woken already.
+    /// To be called after a push. Returns whether it made the system call.
     pub fn notify(&self, urgency: Urgency) -> bool {
         loop {
             // Pairs with the fences in `announce` and `retract` (points 1, 2
@@ -262,7 +209,7 @@ impl Parking {
                 thread.unpark();
                 return true;
             }
-            // Point 3: look again after giving the flag back.
+            // Point 3: read the mask again after clearing the flag.
             self.waking.store(false, Ordering::Relaxed);
         }
     }
@@ -282,7 +229,7 @@ impl Parking {
         }
     }
 
-    fn looks(&self) -> u32 {
+    fn attempts(&self) -> u32 {
         if cfg!(orders_loom) {
             1
         } else {
@@ -295,20 +242,20 @@ impl Parking {
             self.napping.fetch_add(1, Ordering::Relaxed); // point 5
         }
         self.threads[me].get_or_init(current);
-        // Release: who takes the bit sees the thread handle written above
+        // Release: the thread that takes the bit sees the handle written above
         // (pairs with the Acquire in `take_one`).
         self.asleep[me / 64].fetch_or(bit(me), Ordering::Release);
         // Pairs with the fence in `notify` (point 1).
         fence(Ordering::SeqCst);
     }
 
-    /// Takes the announcement back; answers whether somebody took it before, and
+    /// Takes the announcement back; returns whether a producer took it before, and
     /// so woke this consumer or was about to.
     fn retract(&self, me: usize, nap: bool) -> bool {
         if nap {
             self.napping.fetch_sub(1, Ordering::Relaxed);
         }
-        // Acquire pairs with the Release of whoever took the bit: its setting
+        // Acquire pairs with the Release of the thread that took the bit: its setting
         // of `waking` comes before our clearing of it.
         let before = self.asleep[me / 64].fetch_and(!bit(me), Ordering::AcqRel);
         let woken = before & bit(me) == 0;
@@ -357,9 +304,6 @@ impl Parking {
 fn bit(consumer: usize) -> u64 {
     1 << (consumer % 64)
 }
-
-#[cfg(all(test, not(orders_loom)))]
-mod tests;
 
 #[cfg(all(test, orders_loom))]
 mod loom_models;

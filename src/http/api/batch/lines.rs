@@ -2,26 +2,26 @@
 //! that two pieces share, and nothing is kept of a line that is too long.
 
 /// Splits a body into lines.
-pub(crate) struct Lines {
+pub(super) struct Lines {
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
     /// `partial` was handed out as a line and is to be emptied.
     handed_out: bool,
     /// The line under way is over the limit: its bytes are dropped.
     too_long: bool,
-    /// Bytes of a line without its end.
+    /// Bytes of a line at most, without its end.
     max: usize,
 }
 
 /// One line, without its end (LF or CRLF).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line<'a> {
+pub(super) enum Line<'a> {
     Text(&'a [u8]),
     TooLong,
 }
 
 impl Lines {
-    pub(crate) fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         Self {
             partial: Vec::new(),
             handed_out: false,
@@ -32,7 +32,7 @@ impl Lines {
 
     /// The next line that ends within `input`, which is moved on; `None` once
     /// there is none: what is left of `input` has been kept then.
-    pub(crate) fn next<'a, 'b: 'a>(&'a mut self, input: &mut &'b [u8]) -> Option<Line<'a>> {
+    pub(super) fn next<'a, 'b: 'a>(&'a mut self, input: &mut &'b [u8]) -> Option<Line<'a>> {
         self.tidy();
         let Some(end) = memchr::memchr(b'\n', input) else {
             self.buffer(input);
@@ -49,7 +49,7 @@ impl Lines {
     }
 
     /// The last line, if the body did not end with a line's end.
-    pub(crate) fn last(&mut self) -> Option<Line<'_>> {
+    pub(super) fn last(&mut self) -> Option<Line<'_>> {
         self.tidy();
         (self.too_long || !self.partial.is_empty()).then(|| self.take())
     }
@@ -90,7 +90,7 @@ impl Lines {
 }
 
 /// Whether a line has nothing but white space (RFC 8259 section 2).
-pub(crate) fn is_blank(line: &[u8]) -> bool {
+pub(super) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 

@@ -1,9 +1,9 @@
 //! Why orders failed that a batch submits again. The window knows that they
 //! failed, the archive knows why.
 //!
-//! One read at a time a batch, of a stretch of sequences: lines that are sent
-//! again stand in about the order in which they were committed, so that one
-//! read serves hundreds of them. What can't be read (in time) is left out.
+//! One read at a time a batch, of a range of sequences: lines that are sent
+//! again come in about the order in which they were committed, so that one read
+//! serves hundreds of them. What can't be read (in time) is left out.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,89 +13,88 @@ use crate::admission::Admission;
 use crate::ledger::ReadRange;
 use crate::sync::oneshot::Oneshot;
 
-/// Sequences in a stretch at most.
-pub(crate) const STRETCH: u64 = 1024;
+/// Sequences in one read at most.
+pub(super) const READ_SEQS_MAX: u64 = 1024;
 /// Bytes of text in it, unless one record is longer.
-const STRETCH_BYTES: usize = 256 << 10;
+const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Reads reasons for one batch.
-pub(crate) struct Reasons {
+pub(super) struct FailureReasons {
     admission: Arc<Admission>,
     waker: Waker,
-    stretch: Option<Arc<Oneshot<Stretch>>>,
+    latest: Option<Arc<Oneshot<ReasonRange>>>,
     /// Nothing more is read.
     over: bool,
 }
 
 /// What was read, without the orders.
-struct Stretch {
+struct ReasonRange {
     seqs: Range<u64>,
     reasons: Vec<(u64, Arc<str>)>,
 }
 
-/// What is known of one sequence.
-pub(crate) enum Reason {
-    /// This, or that there is none to be had.
-    Known(Option<Arc<str>>),
-    /// It is being read: `waker` will be called.
-    Coming,
-    /// Nobody has asked for it.
-    Unread,
+/// How far the reason of one failure is read.
+pub(super) enum ReasonRead {
+    /// `None` if there is none to be had.
+    Done(Option<Arc<str>>),
+    /// The waker will be called.
+    Reading,
+    NotBegun,
 }
 
-impl Reasons {
+impl FailureReasons {
     /// Reads from the archive, for a coroutine that `waker` wakes.
-    pub(crate) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
+    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
         Self {
             admission: admission.clone(),
             waker: waker.clone(),
-            stretch: None,
+            latest: None,
             over: false,
         }
     }
 
     /// Why the order with this sequence failed.
-    pub(crate) fn of(&self, seq: u64) -> Reason {
+    pub(super) fn of(&self, seq: u64) -> ReasonRead {
         if self.over {
-            return Reason::Known(None);
+            return ReasonRead::Done(None);
         }
-        let Some(stretch) = &self.stretch else {
-            return Reason::Unread;
+        let Some(range) = &self.latest else {
+            return ReasonRead::NotBegun;
         };
-        match stretch.get() {
-            None => Reason::Coming,
-            Some(stretch) if stretch.seqs.contains(&seq) => Reason::Known(stretch.reason(seq)),
-            Some(_) => Reason::Unread,
+        match range.get() {
+            None => ReasonRead::Reading,
+            Some(range) if range.seqs.contains(&seq) => ReasonRead::Done(range.reason(seq)),
+            Some(_) => ReasonRead::NotBegun,
         }
     }
 
-    /// Reads these sequences, [`STRETCH`] at most, the first of them for sure.
-    /// For when nothing else is [`Coming`](Reason::Coming).
-    pub(crate) fn read(&mut self, seqs: Range<u64>) {
+    /// Reads these sequences, [`READ_SEQS_MAX`] at most, the first of them for
+    /// sure. For when nothing else is being read.
+    pub(super) fn read(&mut self, seqs: Range<u64>) {
         let oneshot = Arc::new(Oneshot::new(Some(self.waker.clone())));
-        self.stretch = Some(oneshot.clone());
+        self.latest = Some(oneshot.clone());
         let (after, limit) = (seqs.start - 1, (seqs.end - seqs.start) as usize);
-        let reply = move |read| oneshot.complete(Stretch::of(seqs, read));
+        let reply = move |read| oneshot.complete(ReasonRange::of(seqs, read));
         self.admission
-            .read_range(after, limit, STRETCH_BYTES, reply);
+            .read_range(after, limit, READ_BYTES_MAX, reply);
     }
 
     /// Whether something is being read.
-    pub(crate) fn is_reading(&self) -> bool {
-        !self.over && matches!(&self.stretch, Some(stretch) if stretch.get().is_none())
+    pub(super) fn is_reading(&self) -> bool {
+        !self.over && matches!(&self.latest, Some(range) if range.get().is_none())
     }
 
     /// Reads nothing more: what is not known by now stays so.
-    pub(crate) fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.over = true;
     }
 }
 
-impl Stretch {
+impl ReasonRange {
     fn of(seqs: Range<u64>, read: ReadRange) -> Self {
         let records = match read {
             Ok(records) if !records.is_empty() => records,
-            // Said once, by who answers look-ups; here the seq must do.
+            // A look-up says why; here the sequence must do.
             _ => return Self::unreadable(seqs),
         };
         // It may be less than was asked for, but never nothing.
@@ -144,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_read_that_brings_less_than_was_asked_for_brings_the_first() {
-        let stretch = Stretch::of(5..10, Ok(vec![failed(5), failed(6)]));
-        assert_eq!(stretch.seqs, 5..7);
-        assert_eq!(stretch.reason(6).as_deref(), Some("reason 6"));
+        let range = ReasonRange::of(5..10, Ok(vec![failed(5), failed(6)]));
+        assert_eq!(range.seqs, 5..7);
+        assert_eq!(range.reason(6).as_deref(), Some("reason 6"));
         // So nobody asks for ever: what brings nothing, answers for all.
         for nothing in [Ok(Vec::new()), Err(ReadError::Busy)] {
-            let stretch = Stretch::of(5..10, nothing);
-            assert_eq!((stretch.seqs.clone(), stretch.reason(5)), (5..10, None));
+            let range = ReasonRange::of(5..10, nothing);
+            assert_eq!((range.seqs.clone(), range.reason(5)), (5..10, None));
         }
     }
 }

@@ -10,27 +10,27 @@ use std::time::Duration;
 /// Outcomes on a page unless the query says otherwise.
 const LIMIT_DEFAULT: usize = 1000;
 /// Outcomes on a page at most.
-pub(crate) const LIMIT_MAX: u64 = 10_000;
+pub(super) const LIMIT_MAX: u64 = 10_000;
 /// How long a reader can wait for the first new outcome, in seconds.
-pub(crate) const WAIT_MAX_SECONDS: u64 = 60;
+pub(super) const WAIT_MAX_SECONDS: u64 = 60;
 
 /// The parameters of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(super) struct FeedQuery {
     /// The last sequence that the reader has; 0: none.
-    pub(crate) after: u64,
+    pub(super) after: u64,
     /// Outcomes at most.
-    pub(crate) limit: usize,
+    pub(super) limit: usize,
     /// How long to wait while there is none.
-    pub(crate) wait: Duration,
+    pub(super) wait: Duration,
 }
 
 /// Why a query is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadQuery<'a> {
+pub(super) enum BadQuery<'a> {
     #[error("the feed takes `after`, `limit` and `wait`, each at most once")]
     Unknown(&'a str),
-    #[error("`{0}` stands there more than once")]
+    #[error("`{0}` is there more than once")]
     Repeated(&'static str),
     #[error("`{name}` must be a whole number from {min} to {max}", min = .allowed.start(), max = .allowed.end())]
     OutOfRange {
@@ -41,7 +41,7 @@ pub(crate) enum BadQuery<'a> {
 
 impl BadQuery<'_> {
     /// The parameter's name, as it was sent.
-    pub(crate) fn parameter(&self) -> &str {
+    pub(super) fn parameter(&self) -> &str {
         match self {
             Self::Unknown(name) => name,
             Self::Repeated(name) | Self::OutOfRange { name, .. } => name,
@@ -49,14 +49,14 @@ impl BadQuery<'_> {
     }
 }
 
-impl Asked {
+impl FeedQuery {
     /// Reads what follows the `?`.
-    pub(crate) fn read(query: &str) -> Result<Self, BadQuery<'_>> {
+    pub(super) fn read(query: &str) -> Result<Self, BadQuery<'_>> {
         let (mut after, mut limit, mut wait) = (None, None, None);
         if !query.is_empty() {
             for parameter in query.split('&') {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-                let (name, place, allowed) = match name {
+                let (name, slot, allowed) = match name {
                     "after" => ("after", &mut after, 0..=u64::MAX),
                     "limit" => ("limit", &mut limit, 1..=LIMIT_MAX),
                     "wait" => ("wait", &mut wait, 0..=WAIT_MAX_SECONDS),
@@ -66,7 +66,7 @@ impl Asked {
                 let number = value.parse().ok().filter(|_| digits);
                 let number = number.filter(|number| allowed.contains(number));
                 let number = number.ok_or(BadQuery::OutOfRange { name, allowed })?;
-                if place.replace(number).is_some() {
+                if slot.replace(number).is_some() {
                     return Err(BadQuery::Repeated(name));
                 }
             }
@@ -93,8 +93,8 @@ mod tests {
             ("after=18446744073709551615", u64::MAX, 1000, 0),
         ] {
             let wait = Duration::from_secs(seconds);
-            let asked = Asked { after, limit, wait };
-            assert_eq!(Asked::read(query), Ok(asked), "{query}");
+            let asked = FeedQuery { after, limit, wait };
+            assert_eq!(FeedQuery::read(query), Ok(asked), "{query}");
         }
     }
 
@@ -125,10 +125,10 @@ mod tests {
             ("after=1&after=1", "after"),
             ("limit=5&wait=1&limit=6", "limit"),
         ] {
-            let refused = Asked::read(query).expect_err(query);
+            let refused = FeedQuery::read(query).expect_err(query);
             assert_eq!(refused.parameter(), parameter, "{query}");
         }
-        let detail = Asked::read("limit=0").unwrap_err().to_string();
+        let detail = FeedQuery::read("limit=0").unwrap_err().to_string();
         assert_eq!(detail, "`limit` must be a whole number from 1 to 10000");
     }
 }

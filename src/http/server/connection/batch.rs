@@ -1,272 +1,196 @@
-//! A batch on a connection: its body is handed on as it arrives, and the
-//! thread's other connections have a turn after each [`READ_BYTES`]. While an
-//! order finds no room nothing is read, which holds the client up.
+//! Receiving a batch: its body is fed to it as it arrives. While an order waits
+//! for space in the queue nothing is read, which holds the client up.
 
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::api::batch;
-use crate::http::api::batch::{BODY_TIMEOUTS, Batch, Fed, Finishing, READ_BYTES};
-use crate::http::api::problem::Problem;
+use crate::http::api::batch::{Batch, BatchCompletion, Consumed, READ_BYTES};
+use crate::http::api::problem::{Problem, Report};
 use crate::http::api::service::Service;
 use crate::http::server::connection::batch_deadline::BatchDeadline;
-use crate::http::server::connection::output::OUTPUT_BYTES;
-use crate::http::server::connection::{Connection, Next, Turn};
-use crate::http::server::socket::Ended;
-use crate::http::wire::date::{DATE_LEN, write_date};
-use crate::http::wire::reply::{CONTINUE, Framing, Reply};
+use crate::http::server::connection::ending::Ending;
+use crate::http::server::connection::read_buffer::ReadBuffer;
+use crate::http::server::socket::{Socket, SocketError};
+use crate::http::wire::reply::Reply;
 use crate::http::wire::{BodyDecoder, BodyFraming, Head};
 use crate::metrics::{Reason, Route};
 
-/// A large reply is written in pieces of this size: each has the write timeout
-/// for itself, within [`BODY_TIMEOUTS`] of them for all, and the thread's other
-/// connections a turn after it.
-const WRITE_BYTES: usize = 256 << 10;
+/// Begins the batch with this head, which `received` starts with.
+pub(crate) fn begin(
+    service: &Arc<Service>,
+    socket: &Socket,
+    head: &Head,
+    received: &[u8],
+) -> Result<Batch, Ending> {
+    let mut prefer = head.prefer(received);
+    let prefer = [prefer.next(), prefer.next()];
+    Batch::begin(service, head.body, prefer, socket.waker())
+        .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
+}
 
-impl Connection {
-    /// Reads a batch, waits for its outcomes and sends them.
-    pub(crate) fn batch(&mut self, head: &Head) -> Next {
-        // From the head on, since what is admitted is in execution. The drain
-        // ends it if the client doesn't.
-        self.executing.get_or_insert_with(|| self.service.execute());
-        let framing = Framing::of(head);
-        let begun = {
-            let mut prefer = head.prefer(&self.input[self.start..]);
-            let prefer = [prefer.next(), prefer.next()];
-            Batch::begin(&self.service, head.body, prefer, self.socket.waker())
-        };
-        let mut batch = match begun {
-            Ok(batch) => batch,
-            Err(refusal) => return self.refuse_batch(refusal.reason, &refusal.reply),
-        };
-        self.start += head.len;
-        if head.expect_continue && self.start == self.input.len() {
-            self.output.extend_from_slice(CONTINUE);
+/// Receives the body of one batch.
+pub(crate) struct BatchReader<'a> {
+    service: &'a Service,
+    socket: &'a mut Socket,
+    batch: &'a mut Batch,
+    deadline: BatchDeadline,
+}
+
+impl<'a> BatchReader<'a> {
+    pub(crate) fn new(service: &'a Service, socket: &'a mut Socket, batch: &'a mut Batch) -> Self {
+        let limits = &service.limits;
+        Self {
+            service,
+            socket,
+            batch,
+            deadline: BatchDeadline::new(limits.body_timeout, limits.max_body),
         }
-        // Replies to earlier requests don't wait for this one.
-        if !self.flush() {
-            return Next::Drop;
-        }
-        let mut input = mem::take(&mut self.input);
-        let read = self.batch_body(head.body, &mut batch, &mut input);
-        self.input = input;
-        if let Err(next) = read {
-            return next;
-        }
-        let mut finishing = batch.finish();
-        let reply = self.outcomes(&mut finishing);
-        let keep_alive = framing.keep_alive && !self.is_ending();
-        let framing = Framing {
-            keep_alive,
-            ..framing
-        };
-        // The batch keeps its place until its reply is out.
-        if !self.write_large(&reply, framing) {
-            return Next::Drop;
-        }
-        self.replied(keep_alive)
     }
 
-    /// Reads the body and feeds it; what follows it stays in `input`, from
-    /// `self.start` on.
-    fn batch_body(
-        &mut self,
+    /// Reads the body, which `input` begins with, and feeds it. What follows it
+    /// remains in `input`.
+    pub(crate) fn read(
+        mut self,
         framing: BodyFraming,
-        batch: &mut Batch,
-        input: &mut Vec<u8>,
-    ) -> Result<(), Next> {
+        input: &mut ReadBuffer,
+    ) -> Result<(), Ending> {
         let max = self.service.limits.max_batch_body;
-        let Ok(mut decoder) = BodyDecoder::new(framing, max) else {
-            return Err(self.refuse_batch(Reason::TooLarge, &batch::too_large(&self.service)));
-        };
-        let mut patience = BatchDeadline::new(&self.service.limits);
+        let mut decoder = BodyDecoder::new(framing, max)
+            .map_err(|_| self.reject(Reason::TooLarge, batch::too_large(&self.service.limits)))?;
         loop {
-            let run = match decoder.run(&input[self.start..]) {
-                Ok(run) => run,
-                Err(error) if error.status() == 413 => {
-                    let reply = batch::too_large(&self.service);
-                    return Err(self.refuse_batch(Reason::TooLarge, &reply));
-                }
-                Err(error) => {
-                    return Err(self.refuse_body(Route::Submit, Reason::Invalid, error.into()));
-                }
-            };
-            let content = &input[self.start..][run.content.clone()];
-            self.start += run.content.end;
-            if !content.is_empty() {
-                patience.came(content.len());
-                self.turn.bytes += content.len();
-                self.feed(batch, content, &mut patience)?;
+            let run = decoder
+                .run(input.received())
+                .map_err(|error| match error.status() {
+                    413 => self.reject(Reason::TooLarge, batch::too_large(&self.service.limits)),
+                    _ => self.reject(Reason::Invalid, Report::from(error).reply()),
+                })?;
+            if !run.content.is_empty() {
+                self.deadline.received(run.content.len());
+                self.socket.quantum().count_bytes(run.content.len());
+                self.feed(&input.received()[run.content.clone()])?;
             }
+            input.consume(run.content.end);
             if run.done {
                 break;
             }
-            if self.turn.bytes >= READ_BYTES {
-                self.turn = Turn::default();
+            if self.socket.quantum().is_spent() {
                 self.socket.give_way();
             }
-            if self.start == input.len() {
-                self.read_batch(input, &mut patience)?;
+            if input.is_empty() {
+                self.receive(input)?;
             }
         }
-        let fed = self.step(|service| batch.end(service))?;
-        self.fed(batch, &fed, &mut patience)
+        let fed = self.guarded(|batch, service| batch.end(service))?;
+        self.wait_for_space(&fed)
     }
 
-    /// Feeds content, waiting for room as often as need be.
-    fn feed(
-        &mut self,
-        batch: &mut Batch,
-        mut content: &[u8],
-        patience: &mut BatchDeadline,
-    ) -> Result<(), Next> {
+    /// Feeds content, waiting for space in the queue as often as need be.
+    fn feed(&mut self, mut content: &[u8]) -> Result<(), Ending> {
         loop {
-            let fed = self.step(|service| batch.feed(service, content))?;
-            self.fed(batch, &fed, patience)?;
+            let fed = self.guarded(|batch, service| batch.feed(service, content))?;
+            self.wait_for_space(&fed)?;
             match fed {
-                Fed::Full(taken) => content = &content[taken..],
+                Consumed::Blocked(taken) => content = &content[taken..],
                 _ => return Ok(()),
             }
         }
     }
 
-    /// Waits for room, if that is what it takes.
-    fn fed(
-        &mut self,
-        batch: &mut Batch,
-        fed: &Fed,
-        patience: &mut BatchDeadline,
-    ) -> Result<(), Next> {
-        if *fed == Fed::TooManyLines {
-            let reply = batch::too_many_lines(&self.service);
-            return Err(self.refuse_batch(Reason::TooLarge, &reply));
+    /// Waits until the queue has taken the order that found it full, if one did.
+    fn wait_for_space(&mut self, fed: &Consumed) -> Result<(), Ending> {
+        if *fed == Consumed::TooManyLines {
+            let reply = batch::too_many_lines(&self.service.limits);
+            return Err(self.reject(Reason::TooLarge, reply));
         }
         let mut since = None;
-        while let Some(until) = batch.no_room(&self.service) {
+        while let Some(until) = self.batch.retry_blocked(self.service) {
             since.get_or_insert_with(Instant::now);
             self.socket.park(Some(until));
-            self.turn = Turn::default();
         }
         if let Some(since) = since {
-            patience.pause(since.elapsed());
+            self.deadline.extend(since.elapsed());
         }
         Ok(())
     }
 
-    /// A step of the batch; a panic in it ends the connection.
-    fn step(&mut self, step: impl FnOnce(&Service) -> Fed) -> Result<Fed, Next> {
-        catch_unwind(AssertUnwindSafe(|| step(&self.service))).map_err(|_| {
-            self.last(
-                Route::Submit,
-                Problem::Internal.report("the batch could not be handled"),
-            );
-            Next::Close
+    /// A step of the batch. A panic in it ends the connection.
+    fn guarded(
+        &mut self,
+        step: impl FnOnce(&mut Batch, &Service) -> Consumed,
+    ) -> Result<Consumed, Ending> {
+        let stepped = catch_unwind(AssertUnwindSafe(|| step(self.batch, self.service)));
+        stepped.map_err(|_| {
+            let report = Problem::Internal.report("the batch could not be handled");
+            Ending::refuse(Route::Submit, report)
         })
     }
 
-    /// Reads more of the body into the empty buffer.
-    fn read_batch(
-        &mut self,
-        input: &mut Vec<u8>,
-        patience: &mut BatchDeadline,
-    ) -> Result<(), Next> {
-        input.clear();
-        self.start = 0;
-        input.reserve(READ_BYTES);
-        let service = &self.service;
-        let admission = &service.admission;
-        let read = loop {
+    /// Receives more of the body into the empty buffer.
+    fn receive(&mut self, input: &mut ReadBuffer) -> Result<(), Ending> {
+        let (service, admission) = (self.service, &self.service.admission);
+        let received = loop {
             if service.is_closing() {
-                return Err(self.drained());
+                return Err(self.reject(Reason::Draining, batch::drained()));
             }
             if admission.is_closed() {
-                patience.hurry();
+                self.deadline.begin_drain();
             }
-            // A client may always have more here: it is out of time all the same.
-            let (hurried, now) = (patience.hurried, Instant::now());
-            if now >= patience.end || hurried && now >= patience.until {
-                break Err(Ended::Timeout);
+            if self.deadline.forbids_read(Instant::now()) {
+                break Err(SocketError::TimedOut);
             }
-            let look = || !service.is_closing() && (hurried || !admission.is_closed());
-            match self.socket.read(input, patience.until, look) {
-                Err(Ended::Woken) => {}
-                read => break read,
+            let (next, is_draining) = (self.deadline.next(), self.deadline.is_draining());
+            let keep_waiting = || !service.is_closing() && (is_draining || !admission.is_closed());
+            match input.refill(self.socket, READ_BYTES, next, keep_waiting) {
+                Err(SocketError::Interrupted) => {}
+                received => break received,
             }
         };
-        match read {
-            Ok(()) => Ok(()),
-            Err(Ended::Timeout) if patience.hurried => Err(self.drained()),
-            Err(Ended::Timeout | Ended::Woken) if Instant::now() >= patience.end => {
-                Err(self.refuse_batch(Reason::Timeout, &batch::took_too_long()))
+        received.map_err(|error| self.ending(error))
+    }
+
+    /// How the connection ends when the rest of the body doesn't come.
+    fn ending(&self, error: SocketError) -> Ending {
+        match error {
+            SocketError::TimedOut | SocketError::Interrupted => {
+                if self.deadline.is_draining() {
+                    self.reject(Reason::Draining, batch::drained())
+                } else if self.deadline.is_over(Instant::now()) {
+                    self.reject(Reason::Timeout, batch::took_too_long())
+                } else {
+                    let detail = "the batch arrived too slowly: at least --max-body bytes of it must \
+                        come within each --body-timeout; what was accepted of it remains accepted";
+                    let report = Problem::RequestTimeout.report(detail);
+                    self.reject(Reason::Timeout, report.reply())
+                }
             }
-            Err(Ended::Timeout | Ended::Woken) => {
-                let detail = "the batch came too slowly: --max-body bytes of it within each \
-                    --body-timeout are the least; what was taken of it stands";
-                let report = Problem::RequestTimeout.report(detail);
-                Err(self.refuse_body(Route::Submit, Reason::Timeout, report))
-            }
-            Err(Ended::Closed) => {
-                let detail = "the connection ended within the batch; what was taken of it stands";
+            SocketError::Closed => {
+                let detail = "the connection ended within the batch; what was accepted of it remains accepted";
                 let report = Problem::BodyCutShort.report(detail);
-                Err(self.refuse_body(Route::Submit, Reason::Invalid, report))
+                self.reject(Reason::Invalid, report.reply())
             }
-            Err(Ended::Broken) => {
-                self.reject(Route::Submit, Reason::Invalid);
-                Err(Next::Drop)
+            SocketError::Broken => {
+                Ending::reject_gone(self.service, Route::Submit, Reason::Invalid)
             }
         }
     }
 
-    /// The process is about to end, and the body has not.
-    fn drained(&mut self) -> Next {
-        self.refuse_batch(Reason::Draining, &batch::drained())
+    fn reject(&self, reason: Reason, reply: Reply) -> Ending {
+        Ending::reject(self.service, Route::Submit, reason, reply)
     }
+}
 
-    /// The last reply, to a batch that is not read (to its end).
-    fn refuse_batch(&mut self, reason: Reason, reply: &Reply) -> Next {
-        self.reject(Route::Submit, reason);
-        self.reply(Route::Submit, reply, Framing::LAST);
-        Next::Close
-    }
-
-    fn outcomes(&mut self, batch: &mut Finishing) -> Reply {
-        loop {
-            if let Some(reply) = batch.poll(&self.service) {
-                return reply;
-            }
-            self.socket.park(Some(batch.until()));
-            self.turn = Turn::default();
+/// Waits for the outcomes of a batch that has been read.
+pub(crate) fn wait_for_outcomes(
+    batch: &mut BatchCompletion,
+    socket: &mut Socket,
+    service: &Service,
+) -> Reply {
+    loop {
+        if let Some(reply) = batch.poll(service) {
+            return reply;
         }
-    }
-
-    /// Sends a reply from where it lies; `false` if the peer doesn't take it.
-    fn write_large(&mut self, reply: &Reply, framing: Framing) -> bool {
-        let body = reply.body.as_slice();
-        if body.len() <= OUTPUT_BYTES {
-            self.reply(Route::Submit, reply, framing);
-            return self.flush_all();
-        }
-        self.service
-            .metrics()
-            .http
-            .request(Route::Submit, reply.status);
-        let mut date = [0; DATE_LEN];
-        write_date(&mut date);
-        reply.encode_head(framing, &date, &mut self.output);
-        if !self.flush() {
-            return false;
-        }
-        let timeout = self.service.limits.write_timeout;
-        let end = Instant::now() + timeout * BODY_TIMEOUTS;
-        for piece in body.chunks(WRITE_BYTES) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.socket.write(piece, timeout.min(left)).is_err() {
-                self.broken = true;
-                return false;
-            }
-            self.socket.give_way();
-        }
-        self.flush_all()
+        socket.park(Some(batch.until()));
     }
 }

@@ -1,165 +1,135 @@
 //! One connection: requests in, replies out, in order.
+//!
+//! [`ReadBuffer`] owns what was received and [`WriteBuffer`] what is to be sent;
+//! [`receive_head`], [`BodyReader`] and [`BatchReader`] receive the parts of a
+//! request. None of these writes a last reply: each reports an [`Ending`], and
+//! [`Connection`] ends the connection in one place.
 
 mod batch;
 mod batch_deadline;
 mod body;
-mod input;
-mod output;
+mod capacity;
+mod ending;
+mod head;
+mod linger;
+mod read_buffer;
+mod write_buffer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::http::api::batch::is_batch;
+use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Handled, Port, Request};
+use crate::http::api::router::{Action, Handled, Port, Request, Target, Wait};
 use crate::http::api::service::{Executing, Service};
-use crate::http::server::connection::body::BodyPlace;
-use crate::http::server::connection::output::OUTPUT_BYTES;
+use crate::http::server::connection::batch::BatchReader;
+use crate::http::server::connection::body::{BodyReader, RequestBody};
+use crate::http::server::connection::ending::Ending;
+use crate::http::server::connection::head::{parse_head, receive_head};
+use crate::http::server::connection::linger::linger;
+use crate::http::server::connection::read_buffer::ReadBuffer;
+use crate::http::server::connection::write_buffer::{WriteBuffer, WriteFailed};
 use crate::http::server::socket::Socket;
 use crate::http::wire::reply::{Framing, Reply};
 use crate::http::wire::{BodyFraming, Head};
 use crate::metrics::Route;
 use crate::pipeline::gate::GateState;
 
-/// What a connection takes before the others on its thread have their turn.
-const TURN_REQUESTS: usize = 16;
-const TURN_BYTES: usize = 64 << 10;
-
-/// What becomes of the connection.
-pub(crate) enum Next {
-    Request,
-    /// The last reply has been written to the output.
-    Close,
-    /// There is nobody to reply to.
-    Drop,
-}
-
 pub(crate) struct Connection {
     socket: Socket,
     service: Arc<Service>,
-    /// What has arrived; requests are taken from `start` on.
-    input: Vec<u8>,
-    start: usize,
-    /// How far the end of a head was looked for.
-    searched: usize,
-    output: Vec<u8>,
-    /// The peer didn't take what was written: nothing may follow.
-    broken: bool,
+    input: ReadBuffer,
+    output: WriteBuffer,
     /// Set while a request runs and until its reply is out: the drain waits.
     executing: Option<Executing>,
-    /// Requests and bytes taken since the thread's other connections had their
-    /// turn.
-    turn: Turn,
-}
-
-#[derive(Default)]
-struct Turn {
-    requests: usize,
-    bytes: usize,
 }
 
 impl Connection {
     pub(crate) fn new(socket: Socket, service: Arc<Service>) -> Self {
         Self {
             socket,
-            service,
-            input: Vec::new(),
-            start: 0,
-            searched: 0,
-            output: Vec::new(),
-            broken: false,
+            input: ReadBuffer::default(),
+            output: WriteBuffer::new(service.limits.write_timeout),
             executing: None,
-            turn: Turn::default(),
+            service,
         }
     }
 
     /// Serves requests until the connection ends.
     pub(crate) fn serve(mut self) {
         let mut idle = self.service.limits.head_timeout;
-        loop {
+        let ending = loop {
             match self.request(idle) {
-                Next::Request => idle = self.service.limits.idle_timeout,
-                Next::Close => return self.linger(),
-                Next::Drop => return,
+                Ok(()) => idle = self.service.limits.idle_timeout,
+                Err(ending) => break ending,
             }
-        }
+        };
+        self.end(ending);
     }
 
     /// Refuses the connection itself: too many.
-    pub(crate) fn refuse(mut self) {
+    pub(crate) fn refuse(self) {
         let report = Problem::TooManyConnections
             .report("as many connections are open as --max-connections allows")
             .retry_after(1);
-        self.last(Route::Other, report);
-        self.linger();
+        self.end(Ending::refuse(Route::Other, report));
     }
 
-    fn request(&mut self, idle: Duration) -> Next {
-        let head = match self.head(idle) {
-            Ok(head) => head,
-            Err(next) => return next,
+    /// Serves one request.
+    fn request(&mut self, idle: Duration) -> Result<(), Ending> {
+        let head = self.head(idle)?;
+        let received = self.input.received();
+        let (path, content_type) = (head.path(received), head.content_type(received));
+        let routed = router::route(Port::Orders, Some(head.method), path, content_type);
+        let route = routed.label;
+        let target = match routed.action {
+            Action::Call(target) => target,
+            Action::Batch => return self.batch(&head),
+            Action::RefuseUnread(refusal) => Err(refusal),
         };
-        let buffer = &self.input[self.start..];
-        let route = router::route(head.path(buffer));
-        if is_batch(route, head.method, head.content_type(buffer)) {
-            return self.batch(&head);
+        let body = BodyReader {
+            service: &self.service,
+            socket: &mut self.socket,
+            input: &mut self.input,
+            output: &mut self.output,
+            head: &head,
+            route,
         }
-        let (body, _room) = match self.body(&head, route) {
-            Ok(body) => body,
-            Err(next) => return next,
-        };
+        .read()?;
         self.executing.get_or_insert_with(|| self.service.execute());
-        let reply = self.handle(&head, &body);
+        let reply = self.handle(target, &head, &body);
         let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
             ..Framing::of(&head)
         };
-        self.reply(route, &reply, framing);
-        self.start += match body {
-            BodyPlace::Input(bytes) => head.len + bytes,
-            BodyPlace::Own(_) => head.len,
-        };
-        if self.broken {
-            return Next::Drop;
-        }
-        self.turn.bytes += head.len + body.len();
+        self.reply(route, &reply, framing)?;
+        self.input.consume(head.len + body.buffered_len());
+        self.socket.quantum().count_bytes(head.len + body.len());
         // A reply waits only for one whose request is here already.
-        let more = keep_alive && self.start < self.input.len();
-        if (!more || self.output.len() >= OUTPUT_BYTES) && !self.flush_all() {
-            return Next::Drop;
+        let more = keep_alive && !self.input.is_empty();
+        if !more || self.output.is_full() {
+            self.flush_all()?;
         }
         self.replied(keep_alive)
     }
 
-    /// What comes after a reply: a turn for others, perhaps.
-    fn replied(&mut self, keep_alive: bool) -> Next {
-        self.turn.requests += 1;
-        if self.turn.requests >= TURN_REQUESTS || self.turn.bytes >= TURN_BYTES {
-            self.turn = Turn::default();
-            if !self.flush_all() {
-                return Next::Drop;
-            }
-            self.socket.give_way();
+    /// Waits for the next request's head, with all replies sent unless it is here
+    /// already.
+    fn head(&mut self, idle: Duration) -> Result<Head, Ending> {
+        if let Some(head) = parse_head(&mut self.input)? {
+            return Ok(head);
         }
-        if keep_alive {
-            Next::Request
-        } else {
-            Next::Close
-        }
-    }
-
-    /// Whether this connection should not go on to another request.
-    fn is_ending(&self) -> bool {
-        self.service.is_closing() || self.service.admission.state() == GateState::Draining
+        self.flush_all()?;
+        receive_head(&mut self.input, &mut self.socket, &self.service, idle)
     }
 
     /// Calls the route and waits for its reply.
-    fn handle(&mut self, head: &Head, body: &BodyPlace) -> Reply {
-        let mut wait = match self.call(head, body) {
+    fn handle(&mut self, target: Target, head: &Head, body: &RequestBody) -> Reply {
+        let mut wait = match self.call(target, head, body) {
             Ok(Handled::Reply(reply)) => return reply,
             Ok(Handled::Wait(wait)) => wait,
             Err(_) => {
@@ -169,8 +139,9 @@ impl Connection {
             }
         };
         // Replies to earlier requests don't wait for this one. If the peer
-        // doesn't take them, the order goes on all the same.
-        self.flush();
+        // doesn't take them, the order goes on all the same, and its own reply
+        // fails.
+        let _ = self.output.flush(&mut self.socket);
         loop {
             if let Some(reply) = wait.poll(&self.service) {
                 return reply;
@@ -181,30 +152,115 @@ impl Connection {
                 return reply;
             }
             self.socket.park(wait.until());
-            self.turn = Turn::default();
         }
     }
 
     /// Calls the route; an error is a panic in it.
-    fn call(&self, head: &Head, body: &BodyPlace) -> thread::Result<Handled> {
-        let buffer = &self.input[self.start..];
-        let body = match body {
-            BodyPlace::Input(bytes) => &buffer[head.len..head.len + bytes],
-            BodyPlace::Own(body) => body,
-        };
-        let mut prefer = head.prefer(buffer);
-        let mut accept = head.accept(buffer);
+    fn call(
+        &self,
+        target: Target,
+        head: &Head,
+        body: &RequestBody,
+    ) -> thread::Result<Handled<Wait>> {
+        let received = self.input.received();
+        let body = body.bytes(&received[head.len..]);
+        let mut prefer = head.prefer(received);
+        let mut accept = head.accept(received);
         let request = Request {
-            method: head.method,
-            path: head.path(buffer),
-            query: head.query(buffer),
+            path: head.path(received),
+            query: head.query(received),
             prefer: [prefer.next(), prefer.next()],
             accept: [accept.next(), accept.next()],
             body: (head.body != BodyFraming::None).then_some(body),
         };
         let waker = self.socket.waker();
         catch_unwind(AssertUnwindSafe(|| {
-            router::handle(&self.service, Port::Orders, &request, waker)
+            router::call(&self.service, target, &request, waker)
         }))
+    }
+
+    /// Serves a batch: reads it, waits for its outcomes and sends them.
+    fn batch(&mut self, head: &Head) -> Result<(), Ending> {
+        // From the head on, since what is admitted is in execution. The drain
+        // ends it if the client doesn't.
+        self.executing.get_or_insert_with(|| self.service.execute());
+        let received = self.input.received();
+        let mut batch = batch::begin(&self.service, &self.socket, head, received)?;
+        self.input.consume(head.len);
+        if head.expect_continue && self.input.is_empty() {
+            self.output.push_continue();
+        }
+        // Replies to earlier requests don't wait for this one.
+        self.output.flush(&mut self.socket)?;
+        BatchReader::new(&self.service, &mut self.socket, &mut batch)
+            .read(head.body, &mut self.input)?;
+        let mut finishing = batch.finish();
+        let reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
+        let keep_alive = head.keep_alive && !self.is_ending();
+        let framing = Framing {
+            keep_alive,
+            ..Framing::of(head)
+        };
+        self.count_reply(Route::Submit, &reply);
+        let limit = self.service.limits.write_timeout * BODY_TIMEOUTS;
+        self.output.send(&mut self.socket, &reply, framing, limit)?;
+        // The batch holds its permit until its reply is out.
+        drop(finishing);
+        self.flush_all()?;
+        self.replied(keep_alive)
+    }
+
+    /// Whether this connection should not go on to another request.
+    fn is_ending(&self) -> bool {
+        self.service.is_closing() || self.service.admission.state() == GateState::Draining
+    }
+
+    fn reply(&mut self, route: Route, reply: &Reply, framing: Framing) -> Result<(), WriteFailed> {
+        self.count_reply(route, reply);
+        self.output.reply(&mut self.socket, reply, framing)
+    }
+
+    fn count_reply(&self, route: Route, reply: &Reply) {
+        self.service.metrics().http.request(route, reply.status);
+    }
+
+    /// Sends what has been gathered, with no request in execution: all replies
+    /// are out then.
+    fn flush_all(&mut self) -> Result<(), WriteFailed> {
+        let flushed = self.output.flush(&mut self.socket);
+        self.executing = None;
+        flushed
+    }
+
+    /// After a reply the thread's other connections run, if this one's quantum is
+    /// spent.
+    fn replied(&mut self, keep_alive: bool) -> Result<(), Ending> {
+        self.socket.quantum().count_request();
+        if self.socket.quantum().is_spent() {
+            self.flush_all()?;
+            self.socket.give_way();
+        }
+        if keep_alive {
+            Ok(())
+        } else {
+            Err(Ending::Close)
+        }
+    }
+
+    /// Sends what is left, and closes so that the client can read it.
+    fn end(mut self, ending: Ending) {
+        match ending {
+            Ending::Drop => return,
+            Ending::Refuse(route, reply) => {
+                if self.reply(route, &reply, Framing::LAST).is_err() {
+                    return;
+                }
+            }
+            Ending::Close => {}
+        }
+        if self.flush_all().is_ok() {
+            drop((self.input, self.output));
+            linger(self.socket);
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Replies byte by byte.
 
-use super::*;
+use crate::http::wire::date::DATE_LEN;
+use crate::http::wire::reply::{Framing, Reply, reason_phrase};
+use crate::http::wire::request_line::Version;
 
 const DATE: &[u8; DATE_LEN] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 const OPEN: Framing = Framing {

@@ -1,14 +1,14 @@
-//! The format of the file `pending`, written and read.
+//! The format of the file, written and read.
 //!
 //! All numbers are little-endian.
 //!
 //! | offset | bytes | header |
 //! |---|---|---|
 //! | 0 | 8 | magic: `FF "ORDKEP" FE` |
-//! | 8 | 4 | version of the format: 1 |
+//! | 8 | 4 | format version: 1 |
 //! | 12 | 4 | zero |
 //! | 16 | 16 | the ledger's id |
-//! | 32 | 8 | the last sequence whose outcome had been made known when it was written (`Pipeline::settled_seq`): no order in the file was committed up to it |
+//! | 32 | 8 | the last sequence whose outcome had been published when the file was written (`Pipeline::settled_seq`): no order in the file was committed up to it |
 //! | 40 | 8 | how many orders, one at least |
 //! | 48 | 8 | bytes in the file |
 //! | 56 | 4 | zero |
@@ -22,8 +22,8 @@
 //! | 13 | 3 | zero |
 //! | 16 | | the id, the JSON |
 //!
-//! The last 4 bytes are the CRC-32C of all before. Magic, version and the
-//! header's checksum keep their places for ever.
+//! The last 4 bytes are the CRC-32C of all before. Magic, version and the header's
+//! checksum never move.
 
 use std::borrow::Cow;
 use std::io;
@@ -32,34 +32,23 @@ use crc32c::{crc32c, crc32c_append};
 
 use crate::ledger::LedgerId;
 use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::file_names::PENDING;
 use crate::ledger::journal::format::{u32_at, u64_at};
-use crate::ledger::journal::pending_file::PendingOrder;
+use crate::ledger::journal::pending_file::order::{PendingOrder, PendingOrders};
 use crate::ledger::journal::storage::{File, Source, read_full, write_full};
 use crate::order::ID_LEN_MAX;
 
-/// The file's name.
-pub(in crate::ledger::journal) const NAME: &str = "pending";
-/// Its name until it is whole.
-pub(in crate::ledger::journal) const NEW: &str = "pending.new";
 const MAGIC: [u8; 8] = *b"\xFFORDKEP\xFE";
-/// The version of the format that is written.
+/// The format version that is written.
 const VERSION: u32 = 1;
 const HEAD: usize = 64;
-pub(super) const ORDER_HEAD: usize = 16;
+const ORDER_HEAD: usize = 16;
 pub(super) const SUM: usize = 4;
-/// Bytes written in one go, but for a longer order.
+/// Bytes written at once, unless an order is longer.
 pub(super) const WRITE_BYTES: usize = 1 << 20;
 
 const _: () = assert!(ID_LEN_MAX <= u8::MAX as usize, "an id's length is one byte");
 
-/// What stands in a file.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::ledger::journal) struct Left {
-    pub(super) after_seq: u64,
-    pub(super) orders: Vec<PendingOrder<'static>>,
-}
-
-/// The header.
 struct Head {
     ledger: LedgerId,
     after_seq: u64,
@@ -68,41 +57,34 @@ struct Head {
 }
 
 pub(super) fn refused(what: impl Into<String>) -> OpenError {
-    OpenError::PendingOrder {
-        file: NAME,
+    OpenError::PendingFile {
+        file: PENDING,
         what: what.into(),
     }
 }
 
-pub(super) fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| OpenError::Io {
-        file: NAME.to_owned(),
-        doing,
-        source,
-    }
-}
-
-/// What the directory's file holds, `None` without one.
-pub(in crate::ledger::journal) fn load(
-    storage: &dyn Source,
+/// Reads the directory's file; `None` if there is none.
+pub(crate) fn load(
+    source: &dyn Source,
     ledger: LedgerId,
-) -> Result<Option<Left>, OpenError> {
-    let file = match storage.open(NAME) {
+) -> Result<Option<PendingOrders>, OpenError> {
+    let io = |doing| OpenError::io(PENDING, doing);
+    let file = match source.open(PENDING) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(io_error("open"))?,
+        opened => opened.map_err(io("open"))?,
     };
     let mut head = [0; HEAD];
-    let read = read_full(&*file, &mut head, 0).map_err(io_error("read"))?;
+    let read = read_full(&*file, &mut head, 0).map_err(io("read"))?;
     let head = Head::decode(&head[..read], ledger)?;
-    if file.len().map_err(io_error("measure"))? != head.len {
+    if file.len().map_err(io("measure"))? != head.len {
         return Err(refused("it was cut or added to"));
     }
     let mut bytes = vec![0; head.len as usize];
-    let read = read_full(&*file, &mut bytes, 0).map_err(io_error("read"))?;
+    let read = read_full(&*file, &mut bytes, 0).map_err(io("read"))?;
     decode(&bytes[..read], ledger).map(Some)
 }
 
-pub(super) fn decode(bytes: &[u8], ledger: LedgerId) -> Result<Left, OpenError> {
+pub(super) fn decode(bytes: &[u8], ledger: LedgerId) -> Result<PendingOrders, OpenError> {
     let head = Head::decode(bytes, ledger)?;
     let damaged = || refused("it is damaged");
     if bytes.len() as u64 != head.len || bytes.len() < HEAD + SUM {
@@ -122,7 +104,7 @@ pub(super) fn decode(bytes: &[u8], ledger: LedgerId) -> Result<Left, OpenError> 
     if orders.len() as u64 != head.count {
         return Err(damaged());
     }
-    Ok(Left {
+    Ok(PendingOrders {
         after_seq: head.after_seq,
         orders,
     })
@@ -131,14 +113,27 @@ pub(super) fn decode(bytes: &[u8], ledger: LedgerId) -> Result<Left, OpenError> 
 fn decode_order(bytes: &[u8]) -> Option<(PendingOrder<'static>, &[u8])> {
     let (head, rest) = bytes.split_at_checked(ORDER_HEAD)?;
     let (id, rest) = rest.split_at_checked(head[12].into())?;
-    let (order, rest) = rest.split_at_checked(u32_at(head, 8) as usize)?;
+    let (json, rest) = rest.split_at_checked(u32_at(head, 8) as usize)?;
     let text = |bytes: &[u8]| Some(Cow::Owned(str::from_utf8(bytes).ok()?.to_owned()));
-    let kept = PendingOrder {
+    let order = PendingOrder {
         accepted_at: u64_at(head, 0),
         id: text(id)?,
-        order: text(order)?,
+        order: text(json)?,
     };
-    Some((kept, rest))
+    Some((order, rest))
+}
+
+fn encoded_len(order: &PendingOrder<'_>) -> usize {
+    ORDER_HEAD + order.id.len() + order.order.len()
+}
+
+fn encode_order(bytes: &mut Vec<u8>, order: &PendingOrder<'_>) {
+    // The JSON of an order is shorter than a record, and an id than a byte.
+    bytes.extend_from_slice(&order.accepted_at.to_le_bytes());
+    bytes.extend_from_slice(&(order.order.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&[order.id.len() as u8, 0, 0, 0]);
+    bytes.extend_from_slice(order.id.as_bytes());
+    bytes.extend_from_slice(order.order.as_bytes());
 }
 
 impl Head {
@@ -166,7 +161,7 @@ impl Head {
         let version = u32_at(bytes, 8);
         if version != VERSION {
             return Err(OpenError::Version {
-                file: NAME.to_owned(),
+                file: PENDING.to_owned(),
                 version,
                 known: VERSION,
             });
@@ -175,7 +170,7 @@ impl Head {
         id.copy_from_slice(&bytes[16..32]);
         if LedgerId(id) != ledger {
             return Err(OpenError::Foreign {
-                file: NAME.to_owned(),
+                file: PENDING.to_owned(),
                 found: LedgerId(id),
                 expected: ledger,
             });
@@ -189,7 +184,7 @@ impl Head {
     }
 }
 
-/// Writes the file, and doesn't sync it.
+/// Writes the file, without syncing it.
 pub(super) fn write<'a>(
     file: &dyn File,
     ledger: LedgerId,
@@ -199,7 +194,7 @@ pub(super) fn write<'a>(
     let (mut count, mut len) = (0, HEAD + SUM);
     for order in orders.clone() {
         count += 1;
-        len += order.len();
+        len += encoded_len(&order);
     }
     let head = Head {
         ledger,
@@ -216,18 +211,8 @@ pub(super) fn write<'a>(
         buffer.clear();
         io::Result::Ok(())
     };
-    for PendingOrder {
-        accepted_at,
-        id,
-        order,
-    } in orders
-    {
-        // The JSON of an order is shorter than a record, and an id than a byte.
-        buffer.extend_from_slice(&accepted_at.to_le_bytes());
-        buffer.extend_from_slice(&(order.len() as u32).to_le_bytes());
-        buffer.extend_from_slice(&[id.len() as u8, 0, 0, 0]);
-        buffer.extend_from_slice(id.as_bytes());
-        buffer.extend_from_slice(order.as_bytes());
+    for order in orders {
+        encode_order(&mut buffer, &order);
         if buffer.len() >= WRITE_BYTES {
             flush(&mut buffer, &mut sum)?;
         }

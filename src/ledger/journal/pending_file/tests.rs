@@ -1,26 +1,33 @@
 //! The format: every byte of it, and what is refused.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crc32c::crc32c;
 
-use crate::ledger::journal::pending_file::format::{SUM, WRITE_BYTES, decode};
+use crate::ledger::LedgerId;
+use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::file_names::{PENDING, PENDING_NEW};
+use crate::ledger::journal::pending_file::format::{SUM, WRITE_BYTES, decode, load};
+use crate::ledger::journal::pending_file::order::PendingOrders;
+use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
+use crate::ledger::journal::segment_index::SegmentIndex;
 use crate::ledger::journal::storage::Source;
-use crate::ledger::journal::tests::disk::Disk;
+use crate::ledger::journal::tests::disk::{Disk, Fault};
 use crate::order::ID_LEN_MAX;
-
-use super::*;
 
 const ID: LedgerId = LedgerId([7; 16]);
 
-fn pending(disk: &Disk) -> PendingFile {
+fn pending_file(disk: &Disk) -> PendingFile {
     PendingFile {
         storage: Arc::new(disk.clone()),
         ledger: ID,
-        catalogue: Arc::new(SegmentIndex::new(1 << 20, Vec::new(), 9)),
+        index: Arc::new(SegmentIndex::new(1 << 20, Vec::new(), 9)),
         _lock: None,
     }
 }
 
-fn kept(id: &str, order: &str) -> PendingOrder<'static> {
+fn pending(id: &str, order: &str) -> PendingOrder<'static> {
     PendingOrder {
         accepted_at: 0x0102_0304_0506_0708,
         id: Cow::Owned(id.to_owned()),
@@ -31,19 +38,21 @@ fn kept(id: &str, order: &str) -> PendingOrder<'static> {
 /// The file with these orders in it.
 fn bytes_of(orders: &[PendingOrder<'static>]) -> Vec<u8> {
     let disk = Disk::new(1);
-    pending(&disk).keep(9, orders.iter().cloned()).unwrap();
-    disk.bytes(NAME)
+    pending_file(&disk)
+        .write(9, orders.iter().cloned())
+        .unwrap();
+    disk.bytes(PENDING)
 }
 
 fn two() -> [PendingOrder<'static>; 2] {
     [
-        kept("a", r#"{"id":"a","value":1}"#),
-        kept("bc", r#"{"id":"bc","value":-2.50,"note":"ü"}"#),
+        pending("a", r#"{"id":"a","value":1}"#),
+        pending("bc", r#"{"id":"bc","value":-2.50,"note":"ü"}"#),
     ]
 }
 
 #[test]
-fn each_byte_has_its_place() {
+fn every_byte_is_at_its_offset() {
     let bytes = bytes_of(&two()[..1]);
     let mut expected = b"\xFFORDKEP\xFE".to_vec();
     expected.extend([1, 0, 0, 0, 0, 0, 0, 0]);
@@ -61,17 +70,17 @@ fn each_byte_has_its_place() {
 }
 
 #[test]
-fn what_goes_in_comes_out_again() {
+fn orders_are_read_back() {
     // Several pieces, one of them a long order.
     let note = "n".repeat(3 * WRITE_BYTES);
     let mut orders: Vec<_> = (0..5000)
-        .map(|n| kept(&format!("o-{n}"), &"x".repeat(n % 700)))
+        .map(|n| pending(&format!("o-{n}"), &"x".repeat(n % 700)))
         .collect();
-    orders.push(kept(&"i".repeat(ID_LEN_MAX), &note));
+    orders.push(pending(&"i".repeat(ID_LEN_MAX), &note));
     for orders in [two().to_vec(), orders] {
-        let left = decode(&bytes_of(&orders), ID).unwrap();
+        let loaded = decode(&bytes_of(&orders), ID).unwrap();
         let after_seq = 9;
-        assert!(left == Left { after_seq, orders });
+        assert!(loaded == PendingOrders { after_seq, orders });
     }
 }
 
@@ -81,8 +90,8 @@ fn every_flip_and_every_cut_is_refused() {
     assert!(decode(&bytes, ID).is_ok());
     let on_disk = |bytes: &[u8]| {
         let disk = Disk::new(1);
-        pending(&disk).keep(9, two().into_iter()).unwrap();
-        disk.change(NAME, |file| *file = bytes.to_vec());
+        pending_file(&disk).write(9, two().into_iter()).unwrap();
+        disk.change(PENDING, |file| *file = bytes.to_vec());
         load(&disk, ID)
     };
     assert_eq!(on_disk(&bytes).unwrap().unwrap().orders, two());
@@ -112,9 +121,9 @@ fn every_flip_and_every_cut_is_refused() {
     );
 }
 
-/// Behind a checksum that is right.
+/// Behind a correct checksum.
 #[test]
-fn what_can_not_be_is_refused() {
+fn impossible_content_is_refused() {
     let changed = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = bytes_of(&two());
         bytes.truncate(bytes.len() - SUM);
@@ -140,33 +149,32 @@ fn what_can_not_be_is_refused() {
         &|bytes| bytes[64 + 16] = 0xFF,                                  // no UTF-8
     ] {
         let error = changed(change).unwrap_err();
-        assert!(matches!(error, OpenError::PendingOrder { .. }), "{error}");
+        assert!(matches!(error, OpenError::PendingFile { .. }), "{error}");
     }
 }
 
 #[test]
-fn nothing_is_left_of_a_failure() {
-    use crate::ledger::journal::tests::disk::Fault;
+fn a_failed_write_leaves_the_old_file_or_the_new() {
     let total = {
         let disk = Disk::new(1);
-        pending(&disk).keep(9, two().into_iter()).unwrap();
+        pending_file(&disk).write(9, two().into_iter()).unwrap();
         disk.ops()
     };
     for at in 1..=total {
         for fault in [Fault::Fails, Fault::SyncFails, Fault::Full(0)] {
             let disk = Disk::new(at);
-            let pending = pending(&disk);
-            pending.keep(3, two().into_iter().take(1)).unwrap();
+            let file = pending_file(&disk);
+            file.write(3, two().into_iter().take(1)).unwrap();
             disk.plan(at, fault);
-            let result = pending.keep(9, two().into_iter());
-            let left = load(&disk, ID).unwrap().unwrap();
+            let result = file.write(9, two().into_iter());
+            let loaded = load(&disk, ID).unwrap().unwrap();
             // The old one or the new one, and the new one if it says so.
-            match (result.is_ok(), left.after_seq) {
-                (_, 9) => assert_eq!(left.orders, two()),
-                (false, 3) => assert_eq!(left.orders, two()[..1]),
+            match (result.is_ok(), loaded.after_seq) {
+                (_, 9) => assert_eq!(loaded.orders, two()),
+                (false, 3) => assert_eq!(loaded.orders, two()[..1]),
                 other => panic!("{other:?} at {at} of {fault:?}"),
             }
-            assert!(!disk.names().unwrap().iter().any(|name| name == NEW));
+            assert!(!disk.names().unwrap().iter().any(|name| name == PENDING_NEW));
         }
     }
 }

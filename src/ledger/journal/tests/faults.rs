@@ -1,15 +1,17 @@
 //! Failed syncs and full disks, one at each operation.
 
-use crate::ledger::journal::format::{segment_name, segment_number};
-use crate::ledger::journal::health::State;
+use crate::ledger::journal::OpenError;
+use crate::ledger::journal::file_names::{MANIFEST, segment_name, segment_number};
 use crate::ledger::journal::storage::Source;
-use crate::ledger::journal::tests::disk::{Disk, Fault, Loss};
-use crate::ledger::journal::tests::{append, committed, evaluated, open, options, read_all};
-use crate::ledger::journal::{OpenError, manifest};
+use crate::ledger::journal::tests::disk::{Crash, Disk, Fault};
+use crate::ledger::journal::tests::fixture::{
+    append, committed, evaluated, open, options, read_all,
+};
+use crate::ledger::journal::writer::WriterState;
 use crate::ledger::{CommitResult, Ledger};
 
 #[test]
-fn a_failed_sync_is_the_end() {
+fn a_failed_sync_ends_the_ledger() {
     let disk = Disk::new(1);
     let (mut journal, _) = open(&disk, &options(4096)).unwrap();
     assert_eq!(
@@ -17,7 +19,7 @@ fn a_failed_sync_is_the_end() {
         [1]
     );
     disk.plan(2, Fault::SyncFails); // a write, then the sync
-    let (receipts, result) = append(&mut journal.ledger, &[evaluated(2, 0)]);
+    let (completions, result) = append(&mut journal.ledger, &[evaluated(2, 0)]);
     assert!(
         result
             .unwrap_err()
@@ -25,18 +27,20 @@ fn a_failed_sync_is_the_end() {
             .contains("fdatasync of journal-0000000001.seg")
     );
     assert!(
-        receipts
+        completions
             .iter()
-            .all(|receipt| receipt.result == CommitResult::InDoubt)
+            .all(|completion| completion.result == CommitResult::InDoubt)
     );
-    assert_eq!(journal.health.state(), State::Failed);
-    assert!(journal.health.reason().contains("fdatasync"));
+    let WriterState::Failed(why) = journal.ledger.state() else {
+        panic!("{:?}", journal.ledger.state());
+    };
+    assert!(why.contains("fdatasync"), "{why}");
     // Nothing is written or synced any more, not even a seal.
     let ops = disk.ops();
-    assert_eq!(journal.ledger.room(), 0);
-    let (receipts, result) = append(&mut journal.ledger, &[evaluated(3, 0)]);
-    assert!(result.is_err() && receipts[0].result == CommitResult::InDoubt);
-    assert!(journal.ledger.receipts(&mut Vec::new()).is_err());
+    assert_eq!(journal.ledger.capacity_left(), 0);
+    let (completions, result) = append(&mut journal.ledger, &[evaluated(3, 0)]);
+    assert!(result.is_err() && completions[0].result == CommitResult::InDoubt);
+    assert!(journal.ledger.completions(&mut Vec::new()).is_err());
     // What was durable can still be read, and nothing else.
     assert_eq!(read_all(&journal).len(), 1);
     drop(journal);
@@ -44,17 +48,17 @@ fn a_failed_sync_is_the_end() {
 }
 
 #[test]
-fn a_failed_write_is_the_end_too() {
+fn a_failed_write_ends_the_ledger() {
     let disk = Disk::new(1);
     let (mut journal, _) = open(&disk, &options(4096)).unwrap();
     append(&mut journal.ledger, &[evaluated(0, 0)]).1.unwrap();
     disk.plan(1, Fault::Fails);
     assert!(append(&mut journal.ledger, &[evaluated(1, 0)]).1.is_err());
-    assert_eq!(journal.health.state(), State::Failed);
+    assert!(matches!(journal.ledger.state(), WriterState::Failed(_)));
 }
 
-/// No space at each operation of a story that changes segments: nothing is
-/// half written, and it goes on when there is space.
+/// No space at each operation of a run that changes segments: nothing is half
+/// written, and it resumes when there is space.
 #[test]
 fn a_full_disk_is_waited_out() {
     let batches: Vec<Vec<_>> = (0..12)
@@ -63,32 +67,34 @@ fn a_full_disk_is_waited_out() {
     let run = |disk: &Disk, dies_full: bool| {
         let (mut journal, _) = open(disk, &options(1024)).ok()?;
         let mut was_full = false;
-        let mut told = 0;
+        let mut acknowledged = 0;
         for batch in &batches {
-            let (mut receipts, result) = append(&mut journal.ledger, batch);
+            let (mut completions, result) = append(&mut journal.ledger, batch);
             // A sync that finds no space is a failed sync.
             if result.is_err() {
                 disk.plan_nothing();
                 break;
             }
-            while receipts.len() < batch.len() {
+            while completions.len() < batch.len() {
                 was_full = true;
-                assert_eq!(journal.health.state(), State::Full);
-                assert!(journal.health.reason().contains("can't"));
-                assert_eq!(journal.ledger.room(), 0);
-                // Nobody sees a part of it.
-                assert_eq!(read_all(&journal).len(), told + receipts.len());
+                let WriterState::Full(why) = journal.ledger.state() else {
+                    panic!("{:?}", journal.ledger.state());
+                };
+                assert!(why.contains("can't"), "{why}");
+                assert_eq!(journal.ledger.capacity_left(), 0);
+                // No reader sees a part of it.
+                assert_eq!(read_all(&journal).len(), acknowledged + completions.len());
                 if dies_full {
                     drop(journal);
-                    return Some((true, told + receipts.len()));
+                    return Some((true, acknowledged + completions.len()));
                 }
-                journal.ledger.receipts(&mut receipts).unwrap();
+                journal.ledger.completions(&mut completions).unwrap();
             }
-            assert_eq!(journal.health.state(), State::Ok);
-            assert!(journal.ledger.room() > 0);
-            told += committed(&receipts).len();
+            assert!(matches!(journal.ledger.state(), WriterState::Healthy));
+            assert!(journal.ledger.capacity_left() > 0);
+            acknowledged += committed(&completions).len();
         }
-        Some((was_full, told))
+        Some((was_full, acknowledged))
     };
     let disk = Disk::new(0);
     assert_eq!(run(&disk, false), Some((false, 36)));
@@ -99,21 +105,21 @@ fn a_full_disk_is_waited_out() {
             for dies_full in [false, true] {
                 let disk = Disk::new(at * 10 + ops);
                 disk.plan(at, Fault::Full(ops));
-                let Some((was_full, told)) = run(&disk, dies_full) else {
+                let Some((was_full, acknowledged)) = run(&disk, dies_full) else {
                     continue; // the start itself found no space
                 };
                 full += u64::from(was_full);
                 died += u64::from(was_full && dies_full);
                 disk.restart(if at % 2 == 0 {
-                    Loss::Power
+                    Crash::PowerLoss
                 } else {
-                    Loss::Process
+                    Crash::Kill
                 });
                 let (_, visited) = open(&disk, &options(1024))
                     .unwrap_or_else(|error| panic!("{at}, {ops}: {error}"));
                 // A batch whose sync failed may be there; half of one never.
                 assert!(
-                    visited.len() == told || visited.len() == told + 3,
+                    visited.len() == acknowledged || visited.len() == acknowledged + 3,
                     "{at}, {ops}"
                 );
             }
@@ -142,7 +148,7 @@ fn what_does_not_belong_together_is_refused() {
         matches!(&missing, OpenError::Missing { file } if *file == segment_name(2)),
         "{missing}"
     );
-    // The oldest may go.
+    // The oldest may be missing.
     let without_first = disk.copy();
     without_first.forget(&segment_name(1));
     assert!(
@@ -153,13 +159,13 @@ fn what_does_not_belong_together_is_refused() {
             .oldest_seq
             > 1
     );
-    let no_identity = refusal(&|disk| disk.forget(manifest::NAME));
+    let no_manifest = refusal(&|disk| disk.forget(MANIFEST));
     assert!(
-        matches!(no_identity, OpenError::NoIdentity { .. }),
-        "{no_identity}"
+        matches!(no_manifest, OpenError::NoManifest { .. }),
+        "{no_manifest}"
     );
     for at in 0..64 {
-        let error = refusal(&|disk| disk.change(manifest::NAME, |bytes| bytes[at] ^= 4));
+        let error = refusal(&|disk| disk.change(MANIFEST, |bytes| bytes[at] ^= 4));
         assert!(matches!(error, OpenError::Manifest { .. }), "{at}: {error}");
     }
     let header = |disk: &Disk, change: fn(&mut [u8])| {
@@ -183,7 +189,7 @@ fn what_does_not_belong_together_is_refused() {
     );
     let gap = refusal(&|disk| header(disk, |bytes| bytes[32] += 1));
     assert!(matches!(gap, OpenError::Damaged { .. }), "{gap}");
-    // A whole directory of segments lost but for the prepared one.
+    // All segments are lost except for the preallocated one.
     let last = disk
         .names()
         .unwrap()

@@ -1,0 +1,59 @@
+//! What a submitter holds while its order is in flight.
+
+use std::sync::Arc;
+
+use crate::dedupe::claims::Claim;
+use crate::pipeline::Pipeline;
+use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
+
+/// It does not hold the order, which is dropped with its outcome, however long
+/// the submitter keeps the ticket.
+pub struct Ticket {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) claim: Claim,
+    pub(super) waiter: Arc<Waiter>,
+    /// It waits for another submission's order.
+    pub(super) duplicate: bool,
+}
+
+impl Ticket {
+    /// The answer, once there is one. There always is one when the drain is over.
+    pub fn answer(&self) -> Option<Answer> {
+        let answer = self.waiter.get().cloned();
+        // At the drain deadline an order may still be with a worker that is not
+        // waited for; no thread will answer that it was withdrawn.
+        if answer.is_none() && self.pipeline.is_force_draining() {
+            let claims = &self.pipeline.claims;
+            let why = if claims.was_withdrawn(self.claim) {
+                Withdrawal::Drain
+            } else if claims.was_sealed(self.claim) {
+                Withdrawal::Ledger
+            } else {
+                return None;
+            };
+            return Some(Answer::Withdrawn(why));
+        }
+        answer
+    }
+
+    /// Whether this is a duplicate that waits for another submission's order.
+    pub fn is_duplicate(&self) -> bool {
+        self.duplicate
+    }
+
+    /// Stops waiting because the order is acknowledged as queued. `false` if it has
+    /// ended: then there is an answer, now or in a moment.
+    pub fn ack_queued(&self) -> bool {
+        self.pipeline.claims.ack_queued(self.claim)
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket")
+            .field("claim", &self.claim)
+            .field("duplicate", &self.is_duplicate())
+            .field("answer", &self.answer())
+            .finish()
+    }
+}

@@ -1,0 +1,65 @@
+//! The order service: each call handed to the file that serves it.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::grpc::body::DroppedMessages;
+use crate::grpc::front_end::FrontEnd;
+use crate::grpc::limits::CallKind;
+use crate::grpc::proto::order_service_server::OrderService;
+use crate::grpc::proto::{
+    FollowRequest, GetOrderRequest, GetOrderResponse, SubmitRequest, SubmitResponse,
+    SubmitStreamRequest,
+};
+use crate::grpc::{follow, lookup, stream, submit};
+use crate::metrics::Reason;
+
+pub(super) struct OrderCalls(pub(super) Arc<FrontEnd>);
+
+#[tonic::async_trait]
+impl OrderService for OrderCalls {
+    async fn submit(
+        &self,
+        request: Request<SubmitRequest>,
+    ) -> Result<Response<SubmitResponse>, Status> {
+        let response = submit::submit(&self.0, request.into_inner()).await?;
+        Ok(Response::new(response))
+    }
+
+    type SubmitStreamStream = stream::Responses;
+
+    async fn submit_stream(
+        &self,
+        mut request: Request<Streaming<SubmitStreamRequest>>,
+    ) -> Result<Response<stream::Responses>, Status> {
+        let permit = self.0.permits.try_acquire(CallKind::SubmitStream);
+        let permit = permit.inspect_err(|_| self.0.admission.reject(Reason::Full))?;
+        let dropped = request.extensions_mut().remove::<DroppedMessages>();
+        let responses = stream::serve(
+            self.0.clone(),
+            request.into_inner(),
+            dropped.unwrap_or_default(),
+            permit,
+        );
+        Ok(Response::new(responses))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<GetOrderResponse>, Status> {
+        let response = lookup::get_order(&self.0, request.into_inner()).await?;
+        Ok(Response::new(response))
+    }
+
+    type FollowStream = follow::Outcomes;
+
+    async fn follow(
+        &self,
+        request: Request<FollowRequest>,
+    ) -> Result<Response<follow::Outcomes>, Status> {
+        let permit = self.0.permits.try_acquire(CallKind::Follow)?;
+        Ok(follow::serve(self.0.clone(), request.get_ref(), permit)?)
+    }
+}

@@ -1,0 +1,41 @@
+//! Outcomes and records of the ledger as messages.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::grpc::proto::{Order, OrderRecord, OrderStatus};
+use crate::ledger::{Outcome, Record, Status};
+use crate::order;
+
+pub(super) fn order_status(status: Status) -> OrderStatus {
+    match status {
+        Status::Processed => OrderStatus::Processed,
+        Status::Failed => OrderStatus::Failed,
+    }
+}
+
+/// Why a failed order failed, else empty.
+pub(super) fn reason(outcome: &Outcome) -> String {
+    outcome.reason.as_deref().unwrap_or_default().to_owned()
+}
+
+/// A committed outcome with all that the ledger holds of it.
+pub(super) fn order_record(record: &Record) -> OrderRecord {
+    let order::Parts { value, others } = order::Parts::of(&record.order);
+    OrderRecord {
+        seq: record.outcome.seq,
+        status: order_status(record.outcome.status).into(),
+        reason: reason(&record.outcome),
+        accept_time: Some(timestamp(record.accepted_at)),
+        commit_time: Some(timestamp(record.committed_at)),
+        order: Some(Order {
+            id: record.id.as_ref().to_owned(),
+            value,
+            attributes_json: others,
+        }),
+    }
+}
+
+fn timestamp(unix_nanos: u64) -> prost_types::Timestamp {
+    let at: SystemTime = UNIX_EPOCH + Duration::from_nanos(unix_nanos);
+    at.into()
+}

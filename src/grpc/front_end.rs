@@ -1,0 +1,58 @@
+//! What all calls share.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::admission::Admission;
+use crate::grpc::call_permits::CallPermits;
+use crate::grpc::limits::Limits;
+use crate::grpc::ready_queue::{ReadyQueue, TaskWaker};
+
+/// How far a drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DrainPhase {
+    Serving,
+    /// The gate is closed for good.
+    Draining,
+    /// No order is in flight: each has its outcome or was withdrawn.
+    Drained,
+}
+
+pub(super) struct FrontEnd {
+    pub(super) admission: Arc<Admission>,
+    pub(super) limits: Limits,
+    pub(super) permits: CallPermits,
+    ready_queue: Arc<ReadyQueue>,
+    /// Written by the draining thread, read by the listener and by calls that wait.
+    phase: watch::Sender<DrainPhase>,
+}
+
+impl FrontEnd {
+    pub(super) fn new(
+        admission: Arc<Admission>,
+        limits: Limits,
+        ready_queue: Arc<ReadyQueue>,
+    ) -> Self {
+        Self {
+            admission,
+            limits,
+            permits: CallPermits::new(),
+            ready_queue,
+            phase: watch::Sender::new(DrainPhase::Serving),
+        }
+    }
+
+    /// A waker for one call.
+    pub(super) fn task_waker(&self) -> Arc<TaskWaker> {
+        self.ready_queue.task_waker()
+    }
+
+    pub(super) fn phase(&self) -> watch::Receiver<DrainPhase> {
+        self.phase.subscribe()
+    }
+
+    pub(super) fn enter_phase(&self, phase: DrainPhase) {
+        self.phase.send_replace(phase);
+    }
+}

@@ -1,0 +1,199 @@
+//! The state machine of a stream: reads requests while it may, and has the next
+//! response as soon as it is there.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Waker;
+
+use futures_util::{Stream, stream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+use tonic::{Status, Streaming};
+
+use crate::admission::{Admission, Admitted, Rejection};
+use crate::grpc::body::DroppedMessages;
+use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::proto::{SubmitStreamRequest, SubmitStreamResponse};
+use crate::grpc::ready_queue::TaskWaker;
+use crate::grpc::status;
+use crate::grpc::stream::intake::Intake;
+use crate::grpc::stream::response_queue::ResponseQueue;
+use crate::grpc::stream::waiting_order::{Offer, OrderRequest, WaitingOrder};
+use crate::pipeline::gate::GateState;
+
+/// What a call answers with.
+pub(crate) type Responses =
+    Pin<Box<dyn Stream<Item = Result<SubmitStreamResponse, Status>> + Send>>;
+
+struct Submissions {
+    front_end: Arc<FrontEnd>,
+    requests: Streaming<SubmitStreamRequest>,
+    task_waker: Arc<TaskWaker>,
+    phase: watch::Receiver<DrainPhase>,
+    intake: Intake,
+    responses: ResponseQueue,
+    /// The last order read, if the queue has not taken it yet.
+    waiting: Option<WaitingOrder>,
+    /// Set when nothing more is read: how to end after the last response.
+    end: Option<Result<(), Status>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What has happened.
+enum Event {
+    Request(Result<Option<SubmitStreamRequest>, Status>),
+    /// The order that was waiting has been admitted or rejected.
+    Settled(Box<(OrderRequest, Result<Admitted, Rejection>)>),
+    DrainBegan,
+    /// The first response is there, or a deadline has passed.
+    Check,
+}
+
+/// Serves a stream.
+pub(crate) fn serve(
+    front_end: Arc<FrontEnd>,
+    requests: Streaming<SubmitStreamRequest>,
+    dropped: DroppedMessages,
+    permit: OwnedSemaphorePermit,
+) -> Responses {
+    let task_waker = front_end.task_waker();
+    let submissions = Submissions {
+        requests,
+        phase: front_end.phase(),
+        intake: Intake::new(front_end.clone(), task_waker.clone(), dropped),
+        responses: ResponseQueue::default(),
+        waiting: None,
+        end: None,
+        task_waker,
+        front_end,
+        _permit: permit,
+    };
+    Box::pin(stream::unfold(Some(submissions), async |submissions| {
+        let mut submissions = submissions?;
+        match submissions.next().await? {
+            Ok(response) => Some((Ok(response), Some(submissions))),
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+impl Submissions {
+    /// The next response; `None` after the last.
+    async fn next(&mut self) -> Option<Result<SubmitStreamResponse, Status>> {
+        loop {
+            if let Some(response) = self.responses.pop(&self.front_end.admission) {
+                return Some(Ok(response));
+            }
+            if self.responses.is_empty()
+                && self.waiting.is_none()
+                && let Some(end) = self.end.take()
+            {
+                return end.err().map(Err);
+            }
+            match self.event().await {
+                Event::Request(Ok(Some(request))) => self.take(request),
+                Event::Request(Ok(None)) => self.stop(Ok(())),
+                Event::Request(Err(status)) => self.stop(Err(status)),
+                Event::DrainBegan => {
+                    let state = self.front_end.admission.state();
+                    self.stop(Err(status::closed(state).status()));
+                }
+                Event::Settled(settled) => self.settle(settled.0, settled.1),
+                Event::Check => self.expire(),
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    async fn event(&mut self) -> Event {
+        let Self {
+            front_end,
+            requests,
+            task_waker,
+            phase,
+            responses,
+            waiting,
+            end,
+            ..
+        } = self;
+        let (admission, waker) = (&front_end.admission, task_waker.waker());
+        let serving = end.is_none();
+        let drained = !serving && *phase.borrow() == DrainPhase::Drained;
+        let awaited_phase = if serving {
+            DrainPhase::Draining
+        } else {
+            // A drain that ends at its deadline withdraws orders without waking
+            // anyone.
+            DrainPhase::Drained
+        };
+        let reads = serving && waiting.is_none() && responses.has_capacity();
+        let deadlines = [
+            responses.deadline(),
+            waiting.as_ref().map(|order| order.deadline),
+        ];
+        let deadline = deadlines.into_iter().flatten().min();
+        tokio::select! {
+            biased;
+            event = task_waker.wait_for(|| ready(responses, waiting, admission, &waker)) => event,
+            _ = phase.wait_for(|phase| *phase >= awaited_phase), if !drained => {
+                if serving { Event::DrainBegan } else { Event::Check }
+            }
+            request = requests.message(), if reads => Event::Request(request),
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                Event::Check
+            }
+        }
+    }
+
+    fn take(&mut self, request: SubmitStreamRequest) {
+        match self.intake.decode(request) {
+            Ok(order) => match order.offer(&self.front_end.admission, &self.task_waker.waker()) {
+                Offer::Settled(request, result) => self.settle(request, result),
+                Offer::Full(order) => self.waiting = Some(order),
+            },
+            Err(answered) => self.responses.push(*answered),
+        }
+    }
+
+    fn settle(&mut self, request: OrderRequest, result: Result<Admitted, Rejection>) {
+        if let Err(Rejection::Closed(state @ (GateState::Draining | GateState::LedgerDown))) =
+            result
+        {
+            self.stop(Err(status::closed(state).status()));
+        }
+        self.responses.push(self.intake.entry(request, result));
+    }
+
+    /// Rejects an order that has waited for space in the queue until its deadline.
+    fn expire(&mut self) {
+        let expired = |order: &mut WaitingOrder| order.deadline <= Instant::now();
+        if let Some(order) = self.waiting.take_if(expired) {
+            let (request, rejection) = order.give_up(&self.front_end.admission);
+            self.settle(request, Err(rejection));
+        }
+    }
+
+    fn stop(&mut self, end: Result<(), Status>) {
+        self.end.get_or_insert(end);
+    }
+}
+
+/// What can be done without waiting: the first response is there, or the queue has
+/// taken the order that waits for it.
+fn ready(
+    responses: &ResponseQueue,
+    waiting: &mut Option<WaitingOrder>,
+    admission: &Admission,
+    waker: &Waker,
+) -> Option<Event> {
+    if responses.is_ready() {
+        return Some(Event::Check);
+    }
+    match waiting.take()?.offer_and_watch(admission, waker) {
+        Offer::Settled(request, result) => Some(Event::Settled(Box::new((request, result)))),
+        Offer::Full(order) => {
+            *waiting = Some(order);
+            None
+        }
+    }
+}

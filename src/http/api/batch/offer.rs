@@ -1,0 +1,156 @@
+//! The lines of one batch, each offered to the pipeline, and their results.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use crate::admission::{Admission, Admitted, Offered, Rejection, wording};
+use crate::http::api::batch::lines::{Line, is_blank};
+use crate::http::api::batch::result_line::LineResult;
+use crate::http::api::batch::results::Results;
+use crate::http::api::service::Service;
+use crate::metrics::Reason;
+use crate::order::{Invalid, Order, OrderId};
+
+/// The lines so far, and what they came to.
+pub(super) struct LineOffers {
+    pub(super) results: Results,
+    /// Lines so far, blank ones included.
+    line: u64,
+    /// Lines so far that are not blank.
+    orders: usize,
+    blocked: Option<BlockedOrder>,
+    /// The queue was full for one for too long: that one and all after it are
+    /// rejected.
+    gave_up: bool,
+}
+
+/// The order of the last line, for which the queue is full.
+struct BlockedOrder {
+    order: Order,
+    /// When it is rejected.
+    until: Instant,
+}
+
+/// There are more lines than a batch gets results for.
+#[derive(Debug)]
+pub(super) struct TooManyLines;
+
+impl LineOffers {
+    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
+        Self {
+            results: Results::new(admission, waker),
+            line: 0,
+            orders: 0,
+            blocked: None,
+            gave_up: false,
+        }
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
+    }
+
+    /// Offers the order of the next line; [blocks](Self::is_blocked) if the
+    /// queue is full.
+    pub(super) fn take(&mut self, service: &Service, line: &Line<'_>) -> Result<(), TooManyLines> {
+        self.line += 1;
+        if matches!(line, Line::Text(text) if is_blank(text)) {
+            return Ok(());
+        }
+        self.orders += 1;
+        let max = service.limits.max_batch_orders;
+        if self.orders > max {
+            if self.orders > 2 * max {
+                return Err(TooManyLines);
+            }
+            service.admission.reject(Reason::TooLarge);
+            let detail = format!("the batch is over {max} orders (--max-batch-orders)");
+            self.push("rejected", None, &detail);
+            return Ok(());
+        }
+        if self.gave_up {
+            service.admission.reject(Reason::Full);
+            self.push("rejected", None, wording::FULL);
+            return Ok(());
+        }
+        match line {
+            Line::Text(text) => match service.admission.decode(text) {
+                Ok(order) => self.offer(service, order, None),
+                Err(rejection) => self.rejected(None, &rejection),
+            },
+            Line::TooLong => {
+                service.admission.reject(Reason::TooLarge);
+                let max = service.limits.max_body;
+                let detail = format!("the line is over the limit of {max} bytes (--max-body)");
+                self.push("invalid", None, &detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers the blocked order once more. When to try again at the latest, if
+    /// the queue is still full; past that the order is rejected.
+    pub(super) fn retry(&mut self, service: &Service) -> Option<Instant> {
+        let BlockedOrder { order, until } = self.blocked.take()?;
+        self.offer(service, order, Some(until));
+        self.blocked.as_ref().map(|blocked| blocked.until)
+    }
+
+    /// Offers the current line's order. `until` is when it is rejected, unless
+    /// this is the first time that the queue is full for it.
+    fn offer(&mut self, service: &Service, order: Order, until: Option<Instant>) {
+        let id = *order.id();
+        match service.admission.offer(order, None) {
+            Offered::Admitted(Admitted::Waiting(ticket)) => {
+                self.results.wait(self.line, id, ticket);
+            }
+            Offered::Admitted(Admitted::Committed(outcome)) => {
+                self.results.duplicate(self.line, id, outcome);
+            }
+            Offered::Rejected(rejection) => self.rejected(Some(&id), &rejection),
+            Offered::Full(order) => {
+                let now = Instant::now();
+                let until = until.unwrap_or_else(|| now + service.limits.ack_timeout);
+                if now < until {
+                    self.blocked = Some(BlockedOrder { order, until });
+                    return;
+                }
+                let rejection = service.admission.give_up(order);
+                self.gave_up = true;
+                self.rejected(Some(&id), &rejection);
+            }
+        }
+    }
+
+    fn rejected(&mut self, id: Option<&OrderId>, rejection: &Rejection) {
+        match rejection {
+            Rejection::Invalid(invalid) => self.push("invalid", id, &in_a_line(invalid)),
+            Rejection::Conflict { committed } => {
+                self.push("conflict", id, wording::conflict(*committed));
+            }
+            Rejection::Busy => self.push("rejected", id, wording::BUSY),
+            Rejection::Full { .. } => self.push("rejected", id, wording::FULL),
+            Rejection::Closed(state) => self.push("rejected", id, wording::closed(*state)),
+        }
+    }
+
+    fn push(&mut self, status: &'static str, id: Option<&OrderId>, detail: &str) {
+        self.results.push(LineResult {
+            line: self.line,
+            id,
+            status,
+            detail,
+        });
+    }
+}
+
+/// What is wrong with an order, without the line: that is the batch's.
+fn in_a_line(invalid: &Invalid) -> String {
+    let mut text = invalid.to_string();
+    const LINE: &str = "at line 1 ";
+    if let Some(at) = text.rfind(LINE) {
+        text.replace_range(at..at + LINE.len(), "at ");
+    }
+    text
+}

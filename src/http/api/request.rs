@@ -1,0 +1,16 @@
+//! A request as the routes see it.
+
+/// A request with its whole body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    /// The path, as it was sent.
+    pub path: &'a str,
+    /// What follows the `?`.
+    pub query: &'a str,
+    /// The first two `Prefer` lines.
+    pub prefer: [Option<&'a str>; 2],
+    /// The first two `Accept` lines.
+    pub accept: [Option<&'a str>; 2],
+    /// `None` when the head announced none.
+    pub body: Option<&'a [u8]>,
+}

@@ -1,0 +1,122 @@
+//! Calls what answers a request, and polls what it waits for.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use crate::http::api::feed::{LongPoll, feed};
+use crate::http::api::handled::Handled;
+use crate::http::api::observer::View;
+use crate::http::api::orders::{Lookup, order};
+use crate::http::api::problem::{busy, closed};
+use crate::http::api::request::Request;
+use crate::http::api::router::decision::{Endpoint, ORDER_PREFIX, Target};
+use crate::http::api::service::Service;
+use crate::http::api::submit::{SubmitWait, submit};
+use crate::http::wire::reply::{JSON, Reply};
+use crate::metrics::wants_openmetrics;
+use crate::pipeline::gate::GateState;
+use crate::sync::oneshot::Oneshot;
+
+/// What a request waits for.
+pub(crate) enum Wait {
+    Submit(SubmitWait),
+    Order(Lookup),
+    Feed(LongPoll),
+    /// A scrape.
+    View(Arc<Oneshot<Reply>>),
+}
+
+impl Wait {
+    /// The reply, if it is there or the time is up.
+    pub(crate) fn poll(&mut self, service: &Service) -> Option<Reply> {
+        match self {
+            Self::Submit(wait) => wait.poll(service),
+            Self::Order(lookup) => lookup.poll(service),
+            Self::Feed(long_poll) => long_poll.poll(service),
+            Self::View(reply) => reply.get().cloned(),
+        }
+    }
+
+    /// When to poll again at the latest; `None`: the waker will be called.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Submit(wait) => wait.until(),
+            Self::Feed(long_poll) => long_poll.until(),
+            Self::Order(_) | Self::View(_) => None,
+        }
+    }
+
+    /// The reply to a client that has hung up, if there is no use in waiting
+    /// then.
+    pub(crate) fn give_up(&self, service: &Service) -> Option<Reply> {
+        match self {
+            Self::Feed(long_poll) => long_poll.give_up(service),
+            Self::Submit(_) | Self::Order(_) | Self::View(_) => None,
+        }
+    }
+}
+
+/// Answers a request with its body. `target` is what [`route`](crate::http::api::router::route)
+/// said that it is.
+pub(crate) fn call(
+    service: &Service,
+    target: Target,
+    request: &Request<'_>,
+    waker: &Waker,
+) -> Handled<Wait> {
+    let endpoint = match target {
+        Ok(endpoint) => endpoint,
+        Err(refusal) => return Handled::Reply(refusal.report(request.path).reply()),
+    };
+    match endpoint {
+        Endpoint::Submit => submit(service, request, waker).map(Wait::Submit),
+        Endpoint::Order => {
+            let id = request.path.strip_prefix(ORDER_PREFIX).unwrap_or_default();
+            order(service, id, waker).map(Wait::Order)
+        }
+        Endpoint::Feed => feed(service, request.query, waker).map(Wait::Feed),
+        Endpoint::Metrics => scrape(service, metrics_view(request), waker),
+        Endpoint::Stats => scrape(service, View::Stats, waker),
+        Endpoint::Healthz => Handled::Reply(Reply::fixed(200, JSON, br#"{"status":"alive"}"#)),
+        Endpoint::Readyz => Handled::Reply(readiness(service)),
+        Endpoint::Page => Handled::Reply(page()),
+        Endpoint::Openapi => Handled::Reply(Reply::fixed(200, JSON, OPENAPI)),
+    }
+}
+
+const OPENAPI: &[u8] = include_bytes!("../openapi.json");
+
+fn metrics_view(request: &Request<'_>) -> View {
+    let mut accepts = request.accept.iter().flatten();
+    if accepts.any(|accept| wants_openmetrics(accept)) {
+        View::OpenMetrics
+    } else {
+        View::Classic
+    }
+}
+
+fn scrape(service: &Service, view: View, waker: &Waker) -> Handled<Wait> {
+    match service.observer.ask(view, waker) {
+        Some(reply) => Handled::Wait(Wait::View(reply)),
+        None => Handled::Reply(busy("too many scrapes are waiting".to_owned()).reply()),
+    }
+}
+
+fn readiness(service: &Service) -> Reply {
+    match service.admission.state() {
+        GateState::Open => Reply::fixed(200, JSON, br#"{"status":"ready"}"#),
+        state => closed(state).reply(),
+    }
+}
+
+/// The status page's policy: it brings all it needs, and asks this server only.
+pub(crate) const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+
+fn page() -> Reply {
+    const PAGE: &[u8] = include_bytes!("../page.html");
+    Reply::fixed(200, "text/html; charset=utf-8", PAGE)
+        .with_header("Content-Security-Policy", PAGE_POLICY.into())
+        .with_header("X-Content-Type-Options", "nosniff".into())
+}

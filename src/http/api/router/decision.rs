@@ -1,0 +1,284 @@
+//! What a request is, decided once from its head: method, path and content type, on which port.
+
+use crate::http::api::router::refusal::RouteRefusal;
+use crate::http::wire::Method;
+use crate::http::wire::reply::NDJSON;
+use crate::metrics::Route;
+
+/// Where a request came in: the ports have different tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// The order port: everything.
+    Orders,
+    /// The order port on `may_minihttp`: neither batches nor the feed.
+    SingleOrders,
+    /// What an operator needs.
+    Admin,
+}
+
+/// What a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Routed {
+    /// By the path alone: what the request is counted under, whatever comes of it.
+    pub label: Route,
+    pub action: Action,
+}
+
+/// What an engine does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Reads the body as a whole, then [calls](crate::http::api::router::call()) this.
+    Call(Target),
+    /// Feeds the body to a [`Batch`](crate::http::api::batch::Batch) as it arrives.
+    Batch,
+    /// Refuses the request before its body is read, and ends the connection.
+    RefuseUnread(RouteRefusal),
+}
+
+/// What answers a request with its body.
+pub(crate) type Target = Result<Endpoint, RouteRefusal>;
+
+/// What is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Submit,
+    /// One order, its id behind [`ORDER_PREFIX`].
+    Order,
+    Feed,
+    Metrics,
+    Stats,
+    Healthz,
+    Readyz,
+    Page,
+    Openapi,
+}
+
+/// What comes before the id in the path of an order.
+pub(super) const ORDER_PREFIX: &str = "/orders/";
+
+/// Decides what a request is. `method` is `None` for one that is not known.
+pub(crate) fn route(
+    port: Port,
+    method: Option<Method>,
+    path: &str,
+    content_type: Option<&str>,
+) -> Routed {
+    let endpoint = Endpoint::of(path);
+    let action = match (method, endpoint) {
+        (None, _) => Action::RefuseUnread(RouteRefusal::UnknownMethod),
+        (Some(method), Some(endpoint)) if port.serves(endpoint) => {
+            action(port, method, endpoint, content_type)
+        }
+        _ => Action::Call(Err(RouteRefusal::NotFound)),
+    };
+    Routed {
+        label: endpoint.map_or(Route::Other, Endpoint::label),
+        action,
+    }
+}
+
+fn action(port: Port, method: Method, endpoint: Endpoint, content_type: Option<&str>) -> Action {
+    if !endpoint.allows(method) {
+        let allow = endpoint.methods();
+        return Action::Call(Err(RouteRefusal::MethodNotAllowed(allow)));
+    }
+    let whole_service = port != Port::SingleOrders;
+    match endpoint {
+        Endpoint::Submit if is_ndjson(content_type) => {
+            if whole_service {
+                Action::Batch
+            } else {
+                Action::RefuseUnread(RouteRefusal::NoBatches)
+            }
+        }
+        Endpoint::Feed if !whole_service => Action::Call(Err(RouteRefusal::NoFeed)),
+        _ => Action::Call(Ok(endpoint)),
+    }
+}
+
+impl Port {
+    fn serves(self, endpoint: Endpoint) -> bool {
+        match self {
+            Self::Orders | Self::SingleOrders => true,
+            Self::Admin => matches!(
+                endpoint,
+                Endpoint::Metrics | Endpoint::Healthz | Endpoint::Readyz | Endpoint::Stats
+            ),
+        }
+    }
+}
+
+impl Endpoint {
+    fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            "/submit" => Self::Submit,
+            "/orders" => Self::Feed,
+            "/metrics" => Self::Metrics,
+            "/healthz" => Self::Healthz,
+            "/readyz" => Self::Readyz,
+            "/stats" => Self::Stats,
+            "/" => Self::Page,
+            "/openapi.json" => Self::Openapi,
+            _ if path.starts_with(ORDER_PREFIX) => Self::Order,
+            _ => return None,
+        })
+    }
+
+    fn label(self) -> Route {
+        match self {
+            Self::Submit => Route::Submit,
+            Self::Order => Route::Order,
+            Self::Feed => Route::Feed,
+            Self::Metrics => Route::Metrics,
+            Self::Stats => Route::Stats,
+            Self::Healthz => Route::Healthz,
+            Self::Readyz => Route::Readyz,
+            Self::Page => Route::Page,
+            Self::Openapi => Route::Openapi,
+        }
+    }
+
+    fn allows(self, method: Method) -> bool {
+        match self {
+            Self::Submit => method == Method::Post,
+            _ => matches!(method, Method::Get | Method::Head),
+        }
+    }
+
+    /// As in `Allow`.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Submit => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+/// Whether a body is a batch, whatever the parameters of its media type.
+fn is_ndjson(content_type: Option<&str>) -> bool {
+    let media_type = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case(NDJSON)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_known_by_their_media_type() {
+        assert!(is_ndjson(Some("application/x-ndjson")));
+        assert!(is_ndjson(Some(" Application/X-NDJSON ; charset=utf-8")));
+        for other in [
+            None,
+            Some("application/json"),
+            Some("application/x-ndjsonl"),
+            Some(""),
+        ] {
+            assert!(!is_ndjson(other));
+        }
+    }
+
+    #[test]
+    fn each_port_has_its_table() {
+        use {Action as A, Endpoint as E, Method as M, Port as P, RouteRefusal as R};
+        let whole = |endpoint| A::Call(Ok(endpoint));
+        let refused = |refusal| A::Call(Err(refusal));
+        let (post, get) = (
+            R::MethodNotAllowed("POST"),
+            R::MethodNotAllowed("GET, HEAD"),
+        );
+        // On the order port with either engine, and on the admin port.
+        for (method, path, orders, single, admin) in [
+            (
+                M::Post,
+                "/submit",
+                whole(E::Submit),
+                whole(E::Submit),
+                refused(R::NotFound),
+            ),
+            (
+                M::Get,
+                "/submit",
+                refused(post),
+                refused(post),
+                refused(R::NotFound),
+            ),
+            (
+                M::Get,
+                "/orders/a",
+                whole(E::Order),
+                whole(E::Order),
+                refused(R::NotFound),
+            ),
+            (
+                M::Head,
+                "/orders",
+                whole(E::Feed),
+                refused(R::NoFeed),
+                refused(R::NotFound),
+            ),
+            (
+                M::Post,
+                "/orders",
+                refused(get),
+                refused(get),
+                refused(R::NotFound),
+            ),
+            (
+                M::Get,
+                "/stats",
+                whole(E::Stats),
+                whole(E::Stats),
+                whole(E::Stats),
+            ),
+            (M::Put, "/stats", refused(get), refused(get), refused(get)),
+            (
+                M::Get,
+                "/x",
+                refused(R::NotFound),
+                refused(R::NotFound),
+                refused(R::NotFound),
+            ),
+        ] {
+            for (port, want) in [
+                (P::Orders, orders),
+                (P::SingleOrders, single),
+                (P::Admin, admin),
+            ] {
+                let routed = route(port, Some(method), path, None);
+                assert_eq!(routed.action, want, "{port:?} {method:?} {path}");
+                assert_eq!(route(port, None, path, None).label, routed.label);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_refused_before_its_body_is_counted_under_its_path() {
+        let submit = |port, method| route(port, method, "/submit", Some(NDJSON));
+        for (port, method, action) in [
+            (Port::Orders, Some(Method::Post), Action::Batch),
+            (
+                Port::SingleOrders,
+                Some(Method::Post),
+                Action::RefuseUnread(RouteRefusal::NoBatches),
+            ),
+            (
+                Port::Admin,
+                Some(Method::Post),
+                Action::Call(Err(RouteRefusal::NotFound)),
+            ),
+            (
+                Port::Orders,
+                None,
+                Action::RefuseUnread(RouteRefusal::UnknownMethod),
+            ),
+        ] {
+            let routed = submit(port, method);
+            assert_eq!((routed.label, routed.action), (Route::Submit, action));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A coroutine for each accepted connection, within the limits.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use may::coroutine::Builder;
+
+use crate::http::api::service::Service;
+use crate::http::runtime::run_queue::RunQueues;
+use crate::http::runtime::timers::Timers;
+use crate::http::server::connection::Connection;
+use crate::http::server::connection_permit::ConnectionLimit;
+use crate::http::server::socket::Socket;
+use crate::http::server::stack::stack_words;
+
+/// Connections past the limit that are refused with a reply at a time; more are
+/// closed without one.
+pub(crate) const REFUSING_MAX: usize = 64;
+
+pub(crate) struct Spawner {
+    context: Arc<ConnectionContext>,
+    serving: Arc<ConnectionLimit>,
+    refusing: Arc<ConnectionLimit>,
+}
+
+/// What connections share.
+struct ConnectionContext {
+    service: Arc<Service>,
+    run_queues: Arc<RunQueues>,
+    timers: Arc<Timers>,
+}
+
+impl Spawner {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        run_queues: Arc<RunQueues>,
+        timers: Arc<Timers>,
+    ) -> Self {
+        let connections_max = service.limits.max_connections;
+        Self {
+            serving: ConnectionLimit::new(service.clone(), connections_max),
+            refusing: ConnectionLimit::new(service.clone(), REFUSING_MAX),
+            context: Arc::new(ConnectionContext {
+                service,
+                run_queues,
+                timers,
+            }),
+        }
+    }
+
+    /// Serves, refuses or closes a connection.
+    ///
+    /// # Errors
+    /// When there is no memory for its stack.
+    pub(crate) fn spawn(&self, stream: TcpStream) -> io::Result<()> {
+        let (permit, is_refused) = match self.serving.try_acquire() {
+            Some(permit) => (permit, false),
+            None => match self.refusing.try_acquire() {
+                Some(permit) => (permit, true),
+                None => return Ok(()),
+            },
+        };
+        // Starts on the thread that polls the socket, and stays there.
+        let id = stream.as_raw_fd() as usize;
+        let builder = Builder::new().id(id).stack_size(stack_words());
+        let context = self.context.clone();
+        // `may` panics when it gets no memory for a stack.
+        let spawned = catch_unwind(AssertUnwindSafe(|| {
+            may::go!(builder, move || {
+                let _permit = permit;
+                context.run(stream, is_refused);
+            })
+        }));
+        match spawned {
+            Ok(spawned) => spawned.map(drop),
+            Err(_) => Err(io::Error::from(io::ErrorKind::OutOfMemory)),
+        }
+    }
+}
+
+impl ConnectionContext {
+    /// The life of a connection, on its own coroutine.
+    fn run(&self, stream: TcpStream, is_refused: bool) {
+        // Replies are small and complete: nothing is gained by delaying them.
+        // A socket that refuses is broken, and its first read says so.
+        let _ = stream.set_nodelay(true);
+        match Socket::new(stream, &self.timers, &self.run_queues) {
+            Ok(Some(socket)) => {
+                let connection = Connection::new(socket, self.service.clone());
+                if is_refused {
+                    connection.refuse();
+                } else {
+                    connection.serve();
+                }
+            }
+            Ok(None) => tracing::warn!("no timer slot for a connection"),
+            Err(error) => tracing::warn!(%error, "can't poll a connection"),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a reply consists of, as a route makes it.
+
+use bytes::Bytes;
+
+/// `application/json`.
+pub(crate) const JSON: &str = "application/json";
+/// `application/x-ndjson`: a JSON value a line.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+/// `application/problem+json` (RFC 9457).
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A reply's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Bytes that the program holds.
+    Static(&'static [u8]),
+    /// Bytes made for this reply. No [`Bytes`], which would cost an allocation more.
+    Owned(Vec<u8>),
+    /// Bytes shared with other replies, and held until the last of them is dropped.
+    Shared(Bytes),
+}
+
+impl Body {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Static(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// What a route answers, apart from what the connection adds (`Date`, `Content-Length`,
+/// `Connection`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// 200 to 599.
+    pub status: u16,
+    pub content_type: Option<&'static str>,
+    /// `Retry-After`, in whole seconds.
+    pub retry_after: Option<u32>,
+    /// `Allow`: the methods that the target knows (with 405).
+    pub allow: Option<&'static str>,
+    /// `WWW-Authenticate`: the challenge (with 401).
+    pub www_authenticate: Option<&'static str>,
+    pub location: Option<String>,
+    /// Further fields. Names must be tokens, and none that this type or the connection writes.
+    pub extra: Vec<(&'static str, String)>,
+    pub body: Body,
+}
+
+impl Reply {
+    /// A reply without a body.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            content_type: None,
+            retry_after: None,
+            allow: None,
+            www_authenticate: None,
+            location: None,
+            extra: Vec::new(),
+            body: Body::Static(b""),
+        }
+    }
+
+    /// A reply with a body made for it.
+    pub(crate) fn bytes(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            content_type: Some(content_type),
+            body: Body::Owned(body),
+            ..Self::empty(status)
+        }
+    }
+
+    /// A reply with a body that the program holds.
+    pub(crate) fn fixed(status: u16, content_type: &'static str, body: &'static [u8]) -> Self {
+        Self {
+            content_type: Some(content_type),
+            body: Body::Static(body),
+            ..Self::empty(status)
+        }
+    }
+
+    /// A reply with a body that others share.
+    pub(crate) fn shared(status: u16, content_type: &'static str, body: Bytes) -> Self {
+        Self {
+            content_type: Some(content_type),
+            body: Body::Shared(body),
+            ..Self::empty(status)
+        }
+    }
+
+    /// A JSON reply.
+    pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
+        Self::bytes(status, JSON, body)
+    }
+
+    /// The same with a `Location`.
+    #[must_use]
+    pub(crate) fn with_location(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    /// The same with a further field; see [`Reply::extra`].
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.extra.push((name, value));
+        self
+    }
+}

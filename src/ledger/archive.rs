@@ -1,0 +1,61 @@
+//! The read side: outcomes by sequence.
+
+use std::sync::Arc;
+
+use crate::ledger::id::LedgerId;
+use crate::ledger::outcome::Record;
+
+/// Why an outcome can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It has been removed to free space.
+    #[error("sequence {seq} is no longer kept: the oldest is {oldest}")]
+    Gone {
+        /// The sequence asked for.
+        seq: u64,
+        /// The oldest sequence there is.
+        oldest: u64,
+    },
+    /// Too many reads are waiting.
+    #[error("too many reads are waiting")]
+    Busy,
+    /// The storage failed.
+    #[error("the ledger can't be read: {0}")]
+    Failed(String),
+}
+
+pub(crate) type Read = Result<Arc<Record>, ReadError>;
+
+pub(crate) type ReadRange = Result<Vec<Arc<Record>>, ReadError>;
+
+/// The read side, shared by all. Readers see what is committed and nothing
+/// else.
+pub trait Archive: Send + Sync {
+    /// Reads the outcome with this sequence and hands it to `reply`, now or
+    /// later, on any thread. `reply` must not block.
+    fn read(&self, seq: u64, reply: Box<dyn FnOnce(Read) + Send>);
+
+    /// Reads the outcomes after sequence `after`, in order: at most `limit`,
+    /// and once there is one, no more than fit into `bytes_max` bytes of text.
+    /// None if there is none yet. The answer goes to `reply`, as with
+    /// [`read`](Self::read).
+    fn read_range(
+        &self,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+        reply: Box<dyn FnOnce(ReadRange) + Send>,
+    );
+
+    /// The last sequence that can be read; 0: none.
+    fn last_seq(&self) -> u64;
+
+    /// The first sequence that can be read; one more than the last if none can.
+    fn oldest_seq(&self) -> u64;
+
+    /// Which ledger the sequences belong to.
+    fn ledger_id(&self) -> LedgerId;
+
+    /// The kind, for logs and the status page: `memory`, `journal`.
+    fn kind(&self) -> &'static str;
+}

@@ -1,0 +1,46 @@
+//! The names of the files in the data directory.
+
+/// Held locked for the life of the process.
+pub(crate) const LOCK: &str = "lock";
+/// Which ledger the directory holds.
+pub(crate) const MANIFEST: &str = "ledger";
+/// The manifest until it is whole.
+pub(crate) const MANIFEST_NEW: &str = "ledger.new";
+/// Orders that the last drain could not finish.
+pub(crate) const PENDING: &str = "pending";
+/// The pending file until it is whole.
+pub(crate) const PENDING_NEW: &str = "pending.new";
+/// A segment until it is whole.
+pub(crate) const SEGMENT_NEW: &str = "journal.new";
+
+pub(crate) fn segment_name(number: u32) -> String {
+    format!("journal-{number:010}.seg")
+}
+
+/// The number of the segment whose file is called `name`.
+pub(crate) fn segment_number(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix("journal-")?.strip_suffix(".seg")?;
+    let number = digits.parse().ok()?;
+    (segment_name(number) == name && number > 0).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        assert_eq!(segment_name(12), "journal-0000000012.seg");
+        for number in [1, 12, u32::MAX] {
+            assert_eq!(segment_number(&segment_name(number)), Some(number));
+        }
+        for name in [
+            "journal-12.seg",
+            "journal-0000000000.seg",
+            "journal-00000000+1.seg",
+            "lock",
+        ] {
+            assert_eq!(segment_number(name), None, "{name}");
+        }
+    }
+}

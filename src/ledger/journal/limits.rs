@@ -1,0 +1,34 @@
+//! Every limit of the journal, and the relations between them.
+
+use std::ops::RangeInclusive;
+
+use crate::ledger::journal::format::{FRAME_HEAD, RECORD_MIN, SEGMENT_HEAD};
+use crate::order::ID_LEN_MAX;
+
+/// Bytes in a segment of a new directory, unless the options say otherwise.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Allowed sizes of a segment.
+pub(crate) const SEGMENT_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 10..=1 << 30;
+/// Most orders in a batch.
+pub(crate) const BATCH_ORDERS_MAX: usize = 4096;
+/// Most bytes of records in a batch of more than one order.
+pub(crate) const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of one record, in segments of [`SEGMENT_BYTES`]. The JSON and the
+/// reason of an admitted order must be shorter by [`RECORD_OVERHEAD_MAX`].
+pub(crate) const RECORD_BYTES_MAX: usize = (16 << 20) + 512;
+/// Most bytes of a record beside the order's JSON and its reason.
+pub(crate) const RECORD_OVERHEAD_MAX: usize = 128;
+
+const _: () = {
+    // A segment's header, a frame's head, and a seal behind the frame.
+    let heads = SEGMENT_HEAD + 2 * FRAME_HEAD;
+    assert!(BATCH_BYTES_MAX <= RECORD_BYTES_MAX);
+    assert!((heads + RECORD_BYTES_MAX) as u64 <= SEGMENT_BYTES);
+    assert!(BATCH_ORDERS_MAX * RECORD_MIN <= BATCH_BYTES_MAX);
+    assert!(RECORD_MIN + ID_LEN_MAX + 8 <= RECORD_OVERHEAD_MAX);
+    assert!(heads as u64 <= *SEGMENT_BYTES_ALLOWED.start() / 2);
+    assert!(
+        *SEGMENT_BYTES_ALLOWED.end() < u32::MAX as u64,
+        "offsets are 32 bits"
+    );
+};

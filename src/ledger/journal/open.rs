@@ -1,0 +1,191 @@
+//! Opening a journal: lock, manifest, pending orders, recovery, threads.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::ledger::journal::archive::{JournalArchive, JournalFiles, RangeReader};
+use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::format::RecordView;
+use crate::ledger::journal::limits::{SEGMENT_BYTES, SEGMENT_BYTES_ALLOWED};
+use crate::ledger::journal::lock::DirectoryLock;
+use crate::ledger::journal::manifest::Manifest;
+use crate::ledger::journal::pending_file;
+use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
+use crate::ledger::journal::preallocator::{Preallocator, Retention, SegmentSlot, SegmentSupply};
+use crate::ledger::journal::recovery::Recovery;
+use crate::ledger::journal::report::{Recovered, RecoveryProgress};
+use crate::ledger::journal::segment_index::SegmentIndex;
+use crate::ledger::journal::storage::{Directory, Storage};
+use crate::ledger::journal::writer::{Appender, JournalLedger};
+use crate::ledger::{Item, Wake};
+use crate::metrics::JournalMetrics;
+
+/// What a journal is opened with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Outcomes in the dedupe window: so many are visited at the start, and never
+    /// removed.
+    pub window: u64,
+    /// Bytes of segments to retain; the oldest are removed first. `None`: all.
+    pub retain_bytes: Option<u64>,
+    /// Bytes in a segment, if the directory is new: a multiple of 512 between
+    /// 1 KiB and 1 GiB.
+    pub segment_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            window: 4_000_000,
+            retain_bytes: None,
+            segment_bytes: SEGMENT_BYTES,
+        }
+    }
+}
+
+/// An open journal.
+pub struct Journal<T> {
+    /// The write side, for one thread.
+    pub ledger: JournalLedger<T>,
+    /// The read side, for all.
+    pub archive: JournalArchive,
+    pub metrics: Arc<JournalMetrics>,
+    pub recovered: Recovered,
+    /// The orders in the pending file that have no outcome, in the order of their
+    /// admission. They stay on disk until [`PendingFile::remove`].
+    pub pending_orders: Vec<PendingOrder<'static>>,
+    pub pending_file: PendingFile,
+}
+
+/// Opens the journal in `dir`, which is created if it is missing. `wake` is called
+/// when a batch that found no space may be tried again: the writer's thread should
+/// ask for [`completions`](crate::ledger::Ledger::completions) then. `progress` is
+/// called every few megabytes; `visit` gets the newest outcomes in order: the last
+/// [`Options::window`], and some more before them.
+///
+/// # Errors
+/// [`OpenError`]. Nothing in the directory has been changed then, unless an
+/// operation failed while files were being changed.
+///
+/// # Panics
+/// If [`Options::segment_bytes`] is not allowed.
+pub fn open<T: Item>(
+    dir: &Path,
+    options: &Options,
+    wake: Wake,
+    progress: &mut dyn FnMut(RecoveryProgress),
+    visit: &mut dyn FnMut(&RecordView<'_>),
+) -> Result<Journal<T>, OpenError> {
+    let lock = Arc::new(DirectoryLock::acquire(dir)?);
+    let opening = Opening {
+        storage: Arc::new(Directory::new(dir)),
+        lock: Some(lock),
+        new: Manifest::random(options.segment_bytes),
+        options,
+        wake,
+    };
+    opening.run(progress, visit, |preallocator, slot| {
+        SegmentSupply::start(preallocator, slot).map_err(|source| OpenError::Directory {
+            dir: dir.to_owned(),
+            doing: "start a thread for it",
+            source,
+        })
+    })
+}
+
+pub(crate) struct Opening<'a> {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) lock: Option<Arc<DirectoryLock>>,
+    /// For a new directory.
+    pub(crate) new: Manifest,
+    pub(crate) options: &'a Options,
+    pub(crate) wake: Wake,
+}
+
+impl Opening<'_> {
+    pub(crate) fn run<T: Item>(
+        self,
+        progress: &mut dyn FnMut(RecoveryProgress),
+        visit: &mut dyn FnMut(&RecordView<'_>),
+        supply: impl FnOnce(Preallocator, Arc<SegmentSlot>) -> Result<SegmentSupply, OpenError>,
+    ) -> Result<Journal<T>, OpenError> {
+        assert!(
+            SEGMENT_BYTES_ALLOWED.contains(&self.new.segment_bytes)
+                && self.new.segment_bytes.is_multiple_of(512),
+            "segments of {} bytes",
+            self.new.segment_bytes
+        );
+        let manifest = Manifest::load_or_create(&*self.storage, self.new)?;
+        let loaded = pending_file::load(&*self.storage, manifest.ledger)?;
+        let recovery = Recovery {
+            storage: &*self.storage,
+            manifest,
+            window: self.options.window,
+            progress,
+            visit,
+        };
+        let found = recovery.run()?;
+        let index = Arc::new(SegmentIndex::new(
+            manifest.segment_bytes,
+            found.segments,
+            found.report.last_seq,
+        ));
+        let metrics = Arc::new(JournalMetrics::new());
+        metrics.set_bytes(index.bytes());
+        let files = JournalFiles {
+            storage: self.storage.clone(),
+            index: index.clone(),
+            manifest,
+        };
+        let pending_file = PendingFile {
+            storage: self.storage.clone(),
+            ledger: manifest.ledger,
+            index: index.clone(),
+            _lock: self.lock.clone(),
+        };
+        // Before the preallocator removes any segment.
+        let mut reader = RangeReader::new(files.clone());
+        let pending_orders = pending_file.unfinished(loaded, &mut reader)?;
+        let archive = JournalArchive::start(files)
+            .map_err(OpenError::io("the journal", "start threads to read"))?;
+        let preallocator = self.preallocator(manifest, &index, &metrics);
+        let slot = SegmentSlot::new(found.next_number, found.prepared);
+        let supply = supply(preallocator, slot)?;
+        if found.end.active.is_none() {
+            // Better now than while a client waits for the first commit.
+            supply.wait_until_filled();
+        }
+        let appender = Appender::new(manifest, found.end, index, metrics.clone(), supply);
+        Ok(Journal {
+            ledger: JournalLedger::new(appender, self.lock),
+            archive,
+            metrics,
+            recovered: found.report,
+            pending_orders,
+            pending_file,
+        })
+    }
+
+    fn preallocator(
+        &self,
+        manifest: Manifest,
+        index: &Arc<SegmentIndex>,
+        metrics: &Arc<JournalMetrics>,
+    ) -> Preallocator {
+        Preallocator {
+            storage: self.storage.clone(),
+            index: index.clone(),
+            metrics: metrics.clone(),
+            segment_bytes: manifest.segment_bytes,
+            retention: Retention {
+                storage: self.storage.clone(),
+                index: index.clone(),
+                metrics: metrics.clone(),
+                segment_bytes: manifest.segment_bytes,
+                window: self.options.window,
+                retain_bytes: self.options.retain_bytes,
+            },
+            wake: self.wake.clone(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Makes segments ahead of use and removes old ones: a thread beside the writer,
+//! so that a change of segment costs the writer nothing.
+//!
+//! A segment is written with zeroes under a temporary name, synced, renamed, and
+//! its name synced. So a file with a segment's name is whole, its blocks are
+//! allocated, and a commit in it changes no metadata. The next segment waits in a
+//! [slot](slot::SegmentSlot) until the writer takes it; one is made ahead.
+//!
+//! The thread also decides when a full disk is tried again: every
+//! [`RETRY_INTERVAL`](slot::RETRY_INTERVAL).
+
+mod retention;
+mod slot;
+mod supply;
+mod worker;
+
+pub(crate) use self::retention::Retention;
+pub(crate) use self::slot::{PreparedSegment, SegmentSlot};
+pub(crate) use self::supply::SegmentSupply;
+pub(crate) use self::worker::Preallocator;

@@ -1,0 +1,96 @@
+//! The writer's end: takes segments, and ends the preallocator.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::ledger::journal::preallocator::slot::{PreparedSegment, SegmentSlot};
+use crate::ledger::journal::preallocator::worker::Preallocator;
+use crate::ledger::journal::write_error::WriteError;
+use crate::sync::crash;
+
+pub(crate) struct SegmentSupply {
+    slot: Arc<SegmentSlot>,
+    runner: Runner,
+}
+
+enum Runner {
+    /// `None` after it has ended.
+    Thread(Option<JoinHandle<()>>),
+    /// The writer runs it when it needs a segment: for tests that must run the
+    /// same way twice.
+    #[cfg(test)]
+    Inline(Preallocator),
+}
+
+impl SegmentSupply {
+    /// Starts the preallocator's thread.
+    pub(crate) fn start(
+        mut preallocator: Preallocator,
+        slot: Arc<SegmentSlot>,
+    ) -> io::Result<Self> {
+        let filled = slot.clone();
+        let thread = crash::spawn("preallocator", move || preallocator.run(&filled))?;
+        Ok(Self {
+            slot,
+            runner: Runner::Thread(Some(thread)),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn inline(mut preallocator: Preallocator, slot: Arc<SegmentSlot>) -> Self {
+        preallocator.step(&slot);
+        Self {
+            slot,
+            runner: Runner::Inline(preallocator),
+        }
+    }
+
+    /// Takes the next segment. Waits while it is being made.
+    pub(crate) fn take(&mut self) -> Result<PreparedSegment, WriteError> {
+        self.step_inline();
+        let prepared = self.slot.take()?;
+        self.step_inline();
+        Ok(prepared)
+    }
+
+    /// Waits until the next segment has been made, or could not be.
+    pub(crate) fn wait_until_filled(&self) {
+        self.slot.wait_until_filled();
+    }
+
+    /// Whether a writer that found no space should try again; resets it.
+    pub(crate) fn take_retry(&self) -> bool {
+        match self.runner {
+            Runner::Thread(_) => self.slot.take_retry(),
+            #[cfg(test)]
+            Runner::Inline(_) => true,
+        }
+    }
+
+    /// The writer has found no space, or has found some.
+    pub(crate) fn set_writer_full(&self, full: bool) {
+        self.slot.set_writer_full(full);
+    }
+
+    /// Ends the preallocator.
+    pub(crate) fn close(&mut self) {
+        self.slot.close();
+        match &mut self.runner {
+            Runner::Thread(thread) => {
+                // A panic ends the process.
+                let _ = thread.take().map(JoinHandle::join);
+            }
+            #[cfg(test)]
+            Runner::Inline(_) => {}
+        }
+    }
+
+    fn step_inline(&mut self) {
+        match &mut self.runner {
+            Runner::Thread(_) => {}
+            #[cfg(test)]
+            Runner::Inline(preallocator) => preallocator.step(&self.slot),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What the tests share: orders, and a journal on a simulated disk.
+
+use std::sync::Arc;
+
+use crate::ledger::journal::OpenError;
+use crate::ledger::journal::manifest::Manifest;
+use crate::ledger::journal::open::{Journal, Opening, Options};
+use crate::ledger::journal::preallocator::SegmentSupply;
+use crate::ledger::journal::storage::Storage;
+use crate::ledger::journal::tests::disk::Disk;
+use crate::ledger::journal::writer::JournalLedger;
+use crate::ledger::{
+    Archive, CommitResult, Completion, Item, Ledger, LedgerFailed, LedgerId, Record, Status,
+};
+use crate::order::{HashKey, Order, decode};
+
+/// An evaluated order.
+#[derive(Clone)]
+pub(super) struct Evaluated {
+    pub(super) order: Order,
+    reason: Option<Arc<str>>,
+    pub(super) accepted_at: u64,
+}
+
+impl Evaluated {
+    /// Whether a record is that of this order.
+    pub(super) fn is_in(&self, record: &Record) -> bool {
+        record.outcome.status == self.status()
+            && record.outcome.reason == self.reason
+            && record.accepted_at == self.accepted_at
+            && *record.id == *self.order.id().as_str()
+            && *record.order == *self.order.json()
+    }
+}
+
+impl Item for Evaluated {
+    fn order(&self) -> &Order {
+        &self.order
+    }
+    fn accepted_at(&self) -> u64 {
+        self.accepted_at
+    }
+    fn status(&self) -> Status {
+        match self.reason {
+            Some(_) => Status::Failed,
+            None => Status::Processed,
+        }
+    }
+    fn reason(&self) -> Option<&Arc<str>> {
+        self.reason.as_ref()
+    }
+}
+
+/// The `number`th order, padded by so many bytes; every fifth has failed.
+pub(super) fn evaluated(number: u64, padding: usize) -> Evaluated {
+    let note = "ü".repeat(padding / 2);
+    let json = format!(r#"{{"id":"o-{number}","value":{number},"note":"{note}"}}"#);
+    let order = decode(json.as_bytes(), &HashKey::from_bytes([1; 16])).unwrap();
+    Evaluated {
+        order,
+        reason: number.is_multiple_of(5).then(|| "no: ü".into()),
+        accepted_at: 1000 + number,
+    }
+}
+
+pub(super) const ID: LedgerId = LedgerId([7; 16]);
+
+pub(super) fn options(segment_bytes: u64) -> Options {
+    Options {
+        window: 1_000_000,
+        retain_bytes: None,
+        segment_bytes,
+    }
+}
+
+/// Opens the journal on a simulated disk; also returns what was visited.
+pub(super) fn open(
+    disk: &Disk,
+    options: &Options,
+) -> Result<(Journal<Evaluated>, Vec<Record>), OpenError> {
+    let mut visited = Vec::new();
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let opening = Opening {
+        storage,
+        lock: None,
+        new: Manifest {
+            ledger: ID,
+            segment_bytes: options.segment_bytes,
+        },
+        options,
+        wake: Arc::new(|| {}),
+    };
+    let journal = opening.run(
+        &mut |_| {},
+        &mut |record| visited.push(record.to_record()),
+        |preallocator, slot| Ok(SegmentSupply::inline(preallocator, slot)),
+    )?;
+    Ok((journal, visited))
+}
+
+/// Appends orders, and returns what came back.
+pub(super) fn append(
+    ledger: &mut JournalLedger<Evaluated>,
+    orders: &[Evaluated],
+) -> (Vec<Completion<Evaluated>>, Result<(), LedgerFailed>) {
+    let mut done = Vec::new();
+    ledger.append(&mut orders.to_vec());
+    let result = ledger.completions(&mut done);
+    (done, result)
+}
+
+/// The sequences of orders that were all committed.
+pub(super) fn committed(completions: &[Completion<Evaluated>]) -> Vec<u64> {
+    let seq = |completion: &Completion<Evaluated>| match completion.result {
+        CommitResult::Committed { seq, .. } => seq,
+        ref other => panic!("{other:?}"),
+    };
+    completions.iter().map(seq).collect()
+}
+
+/// All that the archive has.
+pub(super) fn read_all(journal: &Journal<Evaluated>) -> Vec<Record> {
+    let archive = &journal.archive;
+    let found = archive.range(archive.oldest_seq() - 1, usize::MAX, usize::MAX);
+    let records = found.unwrap().into_iter();
+    records.map(Arc::unwrap_or_clone).collect()
+}

@@ -1,0 +1,26 @@
+//! The levels that a scrape reads elsewhere.
+
+use std::time::Duration;
+
+use crate::metrics::process::ProcessMetrics;
+
+/// The levels that live elsewhere, read by the caller just before a scrape.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// Orders in the intake queue.
+    pub queue_depth: u64,
+    /// Slots of the intake queue.
+    pub queue_capacity: u64,
+    /// Bytes taken from the queue's memory budget, from admission to reply.
+    pub queue_bytes: u64,
+    /// Outcomes in the commit queue.
+    pub commit_queue_depth: u64,
+    /// The age of the oldest id in the dedupe window; `None` while it is empty.
+    pub dedupe_window_age: Option<Duration>,
+    /// Whether new orders are taken, as `/readyz` says.
+    pub ready: bool,
+    /// The kind of ledger, for `/stats`: a word that needs no escaping.
+    pub ledger: &'static str,
+    /// The process as its system sees it; `None` leaves the `process_*` families out.
+    pub process: Option<ProcessMetrics>,
+}

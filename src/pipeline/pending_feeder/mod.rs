@@ -1,0 +1,192 @@
+//! Pending orders: claimed before the gate opens, then fed into the intake queue.
+//!
+//! They are claimed, and inside the gate, before it opens, so that their ids are
+//! taken, their bytes counted, and a drain waits for them. They fill at most half
+//! of the intake queue; the other half is left to new orders.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use crate::dedupe::claims::Claimed;
+use crate::order::{Order, OrderId};
+use crate::pipeline::answer::Waiter;
+use crate::pipeline::in_flight::{InFlight, cost};
+use crate::pipeline::pending_queue::NextPending;
+use crate::pipeline::shared::Pipeline;
+use crate::sync::crash;
+
+/// How long the feeder sleeps after it has fed something, unless an order ends:
+/// a worker that takes an order frees a slot, and wakes nobody.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// The same after it has fed nothing for a while.
+const PAUSE_MAX: Duration = Duration::from_millis(128);
+
+/// Why pending orders can't be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PendingRefused {
+    /// They are too many; this many slots in the queue are needed.
+    Orders(usize),
+    /// They are too large; this many bytes are needed.
+    Bytes(u64),
+    /// Two of them have this id.
+    Twice(OrderId),
+}
+
+/// The result of a round of feeding.
+enum Fed {
+    /// The queue is full; this many got in.
+    Some(usize),
+    /// All that may be fed now; the next ones after this time.
+    AllFor(Duration),
+    /// All there are.
+    All,
+}
+
+/// The thread that feeds pending orders into the intake queue.
+pub(crate) struct PendingFeeder {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Pipeline {
+    /// Claims pending orders, each with the time of its admission, before the
+    /// gate opens: they are inside then, and known as queued.
+    ///
+    /// # Errors
+    /// [`PendingRefused`]; the process can't go on then.
+    pub(crate) fn claim_pending(&self, orders: Vec<(u64, Order)>) -> Result<(), PendingRefused> {
+        let count = orders.len();
+        let bytes = orders.iter().map(|(_, order)| cost(order)).sum();
+        if !self.gate.enter_pending(count as u64, bytes) {
+            let needed = self.capacity_needed(count);
+            return Err(needed.map_or(PendingRefused::Bytes(bytes), PendingRefused::Orders));
+        }
+        let admitted = Instant::now();
+        for (accepted_at, order) in orders {
+            let claim = match self.claims.claim(order.id_hash(), order.content_hash()) {
+                Claimed::Mine(claim) => claim,
+                Claimed::Full => return Err(PendingRefused::Orders(2 * self.capacity())),
+                Claimed::InFlight { .. } | Claimed::Busy => {
+                    return Err(PendingRefused::Twice(*order.id()));
+                }
+            };
+            let claimed = self.claims.queued(claim) && self.claims.ack_queued(claim);
+            assert!(claimed, "no drain before the start is over");
+            self.pending_queue.put(Arc::new(InFlight {
+                order,
+                claim,
+                waiter: Arc::new(Waiter::new(None)),
+                accepted_at,
+                admitted,
+                pending: true,
+            }));
+        }
+        self.pending_queue.set_open(count);
+        self.metrics.admission.accepted.add(count as u64);
+        Ok(())
+    }
+
+    /// The queue capacity that so many pending orders need, if it is more than
+    /// there is.
+    fn capacity_needed(&self, orders: usize) -> Option<usize> {
+        let more = (orders as u64).checked_sub(self.gate.orders_max())?;
+        (more > 0).then(|| self.capacity() + more as usize)
+    }
+
+    /// Starts the feeder. It calls `done` when all pending orders have their
+    /// outcome, and ends.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn feed_pending(
+        self: &Arc<Self>,
+        done: impl FnOnce() + Send + 'static,
+    ) -> io::Result<PendingFeeder> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (pipeline, stopped) = (self.clone(), stop.clone());
+        let thread = crash::spawn("feeder", move || pipeline.feed_until(&stopped, done))?;
+        Ok(PendingFeeder { thread, stop })
+    }
+
+    fn feed_until(&self, stop: &AtomicBool, done: impl FnOnce()) {
+        let waker = Waker::from(Arc::new(Parked(thread::current())));
+        let mut pause = PAUSE_MIN;
+        loop {
+            // Listed before the check: what changes after the check wakes it.
+            let watch = self.progress.watch(&waker);
+            let fed = self.feed_some();
+            if self.pending_queue.open() == 0 {
+                drop(watch);
+                return done();
+            }
+            // Pairs with the Release store in `PendingFeeder::stop`.
+            if stop.load(Ordering::Acquire) || self.is_force_draining() {
+                return;
+            }
+            match fed {
+                Fed::Some(orders) => {
+                    pause = if orders > 0 {
+                        PAUSE_MIN
+                    } else {
+                        PAUSE_MAX.min(2 * pause)
+                    };
+                    thread::park_timeout(pause);
+                }
+                Fed::AllFor(time) => {
+                    drop(watch); // progress makes no difference until then
+                    thread::park_timeout(time);
+                }
+                // The end of the last order wakes it.
+                Fed::All => thread::park(),
+            }
+        }
+    }
+
+    /// Feeds while half of the queue's slots are free. The bytes are counted
+    /// already.
+    fn feed_some(&self) -> Fed {
+        let mut orders = 0;
+        while self.depth() < self.capacity().div_ceil(2) {
+            match self.pending_queue.next(Instant::now()) {
+                NextPending::Order(job) => {
+                    if let Err(job) = self.push(job) {
+                        // New orders were faster.
+                        self.pending_queue.put_first(job);
+                        break;
+                    }
+                    orders += 1;
+                }
+                NextPending::Later(pause) => return Fed::AllFor(pause),
+                NextPending::Nothing => return Fed::All,
+            }
+        }
+        Fed::Some(orders)
+    }
+}
+
+impl PendingFeeder {
+    /// Ends the thread; if all pending orders have their outcome, it has called
+    /// `done` then.
+    pub(crate) fn stop(self) {
+        // Pairs with the Acquire load in `feed_until`.
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.thread.join().expect("a panic ends the process");
+    }
+}
+
+/// Wakes the feeder.
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests;

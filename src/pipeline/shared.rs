@@ -1,0 +1,255 @@
+//! What front ends, workers and the committer share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::atomic::AtomicCell;
+
+use crate::cpu::plan::Plan;
+use crate::dedupe::claims::Claims;
+use crate::dedupe::window::Window;
+use crate::ledger::{Archive, journal};
+use crate::metrics::{Metrics, WithdrawReason};
+use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
+use crate::pipeline::evaluated::Evaluated;
+use crate::pipeline::gate::Gate;
+use crate::pipeline::in_flight::{InFlight, cost};
+use crate::pipeline::pending_queue::PendingQueue;
+use crate::pipeline::throughput::Throughput;
+use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
+use crate::sync::wake_queue::WakeQueues;
+use crate::sync::watch_list::WatchList;
+
+/// Evaluated orders that may wait for the committer. Workers wait past it.
+const COMMIT_QUEUE_ORDERS: usize = 8192;
+/// Orders that a ledger may have in flight.
+const LEDGER_ORDERS: usize = journal::BATCH_ORDERS_MAX;
+
+/// What the pipeline is built from.
+pub struct Settings {
+    /// Slots of the intake queue.
+    pub queue_orders: usize,
+    /// Bytes of all orders between admission and answer.
+    pub queue_bytes: u64,
+    /// Outcomes the dedupe window holds.
+    pub window: usize,
+    /// Threads and cores.
+    pub plan: Plan,
+    /// How far back the dedupe window should reach; a shorter reach is logged.
+    pub window_reach: Duration,
+}
+
+/// The shared state of the pipeline.
+pub struct Pipeline {
+    /// Filled by admission, emptied by the workers.
+    pub(crate) intake: ArrayQueue<Arc<InFlight>>,
+    pub(crate) workers: Parking,
+    /// Filled by the workers, emptied by the committer.
+    pub(crate) commit_queue: ArrayQueue<Evaluated>,
+    pub(crate) committer: Parking,
+    /// Workers that wait for space in the commit queue.
+    pub(crate) commit_space: Parking,
+    /// Set once, when no more orders will come.
+    closed: AtomicBool,
+    /// Set at the drain deadline: what is inside is withdrawn.
+    pub(crate) force_draining: AtomicBool,
+    /// The order that each worker has given to a processor that may take long.
+    pub(crate) in_process: Box<[ProcessSlot]>,
+    /// Orders from the pending file without a slot in the intake queue yet.
+    pub(crate) pending_queue: PendingQueue,
+    /// Acknowledged orders that were withdrawn: to be written to the pending file.
+    pub(crate) withdrawn_pending: Mutex<Vec<Arc<InFlight>>>,
+    /// The ids in flight.
+    pub claims: Claims<Waiter>,
+    /// The last outcomes. Written by the committer.
+    pub(crate) window: Window,
+    /// Whether orders come in, and how much is inside.
+    pub gate: Gate,
+    /// Every outcome up to this sequence has been published. Written by the
+    /// committer.
+    settled_seq: AtomicU64,
+    /// How fast orders leave. Written by the committer.
+    pub(crate) throughput: Throughput,
+    /// Flushed behind each batch.
+    pub wake_queues: WakeQueues,
+    /// Woken by the committer behind each batch, and by a drain.
+    pub(crate) progress: Arc<WatchList>,
+    /// Counters and histograms.
+    pub metrics: Arc<Metrics>,
+    pub(crate) window_reach: Duration,
+    /// The read side of the ledger, once it is open.
+    archive: OnceLock<Arc<dyn Archive>>,
+}
+
+/// An order that is with a processor. The thread that takes it out ends it: the
+/// worker when the processor is done, or the force drain before that.
+pub(crate) type ProcessSlot = CachePadded<AtomicCell<Option<Arc<InFlight>>>>;
+
+impl Pipeline {
+    /// Builds the pipeline; no thread runs yet.
+    pub fn new(settings: &Settings) -> Arc<Self> {
+        let workers = settings.plan.workers;
+        let idle = if settings.plan.spin {
+            Idle::Spin
+        } else {
+            Idle::Yield
+        };
+        let in_flight = settings.queue_orders + workers + COMMIT_QUEUE_ORDERS + LEDGER_ORDERS;
+        Arc::new(Self {
+            intake: ArrayQueue::new(settings.queue_orders),
+            workers: Parking::new(workers, idle),
+            commit_queue: ArrayQueue::new(COMMIT_QUEUE_ORDERS),
+            committer: Parking::new(1, Idle::Yield),
+            commit_space: Parking::new(workers, Idle::Yield),
+            closed: AtomicBool::new(false),
+            force_draining: AtomicBool::new(false),
+            in_process: (0..workers).map(|_| ProcessSlot::default()).collect(),
+            pending_queue: PendingQueue::default(),
+            withdrawn_pending: Mutex::default(),
+            claims: Claims::new(in_flight),
+            window: Window::new(settings.window),
+            gate: Gate::new(settings.queue_bytes, in_flight as u64),
+            settled_seq: AtomicU64::new(0),
+            throughput: Throughput::default(),
+            wake_queues: WakeQueues::default(),
+            progress: Arc::default(),
+            metrics: Arc::new(Metrics::new(workers)),
+            window_reach: settings.window_reach,
+            archive: OnceLock::new(),
+        })
+    }
+
+    /// Puts an admitted order into the intake queue.
+    ///
+    /// # Errors
+    /// The order back, when the queue is full.
+    pub(crate) fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
+        let (urgency, claim) = (job.waiter.urgency(), job.claim);
+        self.intake.push(job)?;
+        // Only now may a duplicate wait for it, or the order be acknowledged
+        // as queued. If a worker or the drain deadline was faster, the claim is past
+        // that already. Before the wake-up, which takes its time.
+        self.claims.queued(claim);
+        self.workers.notify(urgency);
+        Ok(())
+    }
+
+    /// Makes the read side of the ledger known.
+    ///
+    /// # Panics
+    /// When called twice.
+    pub(crate) fn set_archive(&self, archive: Arc<dyn Archive>) {
+        self.settle(archive.last_seq());
+        assert!(self.archive.set(archive).is_ok(), "started once");
+    }
+
+    /// Where outcomes are read; `None` until the ledger is open.
+    pub(crate) fn archive(&self) -> Option<&Arc<dyn Archive>> {
+        self.archive.get()
+    }
+
+    /// A sequence up to which the ledger has no outcome of any order that is
+    /// inside or [withdrawn and pending](Self::set_pending).
+    pub(crate) fn settled_seq(&self) -> u64 {
+        // Pairs with the Release store in `settle`.
+        self.settled_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn settle(&self, seq: u64) {
+        // Pairs with the Acquire load in `settled_seq`.
+        self.settled_seq.store(seq, Ordering::Release);
+    }
+
+    /// Orders in the intake queue now.
+    pub fn depth(&self) -> usize {
+        self.intake.len()
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.intake.capacity()
+    }
+
+    /// Evaluated orders that wait for the committer now.
+    pub(crate) fn commit_depth(&self) -> usize {
+        self.commit_queue.len()
+    }
+
+    /// Whether orders that come in bulk may enter: half of the queue, in orders
+    /// and in bytes, is left to those that come one by one.
+    pub(crate) fn has_bulk_capacity(&self) -> bool {
+        self.depth() < self.capacity().div_ceil(2) && self.gate.is_half_free()
+    }
+
+    /// Wakes the committer: a ledger has completions ready.
+    pub(crate) fn wake_committer(&self) {
+        self.committer.notify(Urgency::Now);
+    }
+
+    /// Ends the threads, once nothing is inside.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.workers.notify_all();
+        self.committer.notify_all();
+        self.commit_space.notify_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn poll<T>(&self, queue: &ArrayQueue<T>) -> Dequeue<T> {
+        match queue.pop() {
+            Some(item) => Dequeue::Item(item, !queue.is_empty()),
+            None if self.is_closed() => Dequeue::Closed,
+            None => Dequeue::Empty,
+        }
+    }
+
+    /// Withdraws an order that no batch holds: answers everyone who waits for it
+    /// and lets it out. For orders that were counted as accepted.
+    pub(crate) fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
+        // A client can't get a passing trouble as its answer any more when the
+        // process is about to end; the next process tries again. Checked before the id is
+        // free: a new claim behind a pending order must find the gate closed.
+        let retry = matches!(why, Withdrawal::Retry(_)) && !self.gate.is_closed();
+        if let Some(ended) = self.claims.withdraw(job.claim) {
+            // Before it leaves the gate: a drain that finds the gate empty finds
+            // the order here.
+            if ended.acked && !retry {
+                self.set_pending(job);
+            }
+            for waiter in ended.waiters {
+                waiter.complete(Answer::Withdrawn(why.clone()));
+            }
+        }
+        self.metrics.withdrawn.inc(match why {
+            Withdrawal::Retry(_) => WithdrawReason::Retry,
+            Withdrawal::Drain => WithdrawReason::Drain,
+            Withdrawal::Ledger => WithdrawReason::Ledger,
+        });
+        job.waiter.complete(Answer::Withdrawn(why));
+        self.gate.leave(1, cost(&job.order));
+    }
+
+    /// Sets an acknowledged order aside that gets no outcome in this process, to
+    /// be written to the pending file. Bounded by what can be inside: it happens
+    /// only once the gate is closed, at the drain deadline or after the ledger
+    /// has failed.
+    pub(crate) fn set_pending(&self, job: &Arc<InFlight>) {
+        self.withdrawn_pending
+            .lock()
+            .expect(UNPOISONED)
+            .push(job.clone());
+    }
+
+    /// Whether the drain deadline has passed.
+    pub fn is_force_draining(&self) -> bool {
+        self.force_draining.load(Ordering::SeqCst)
+    }
+}
+
+/// A panic under a lock of the pipeline ends the process.
+pub(crate) const UNPOISONED: &str = "a panic ends the process";

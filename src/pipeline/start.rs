@@ -1,0 +1,59 @@
+//! The pipeline's threads.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::cpu::plan::Plan;
+use crate::ledger::{Archive, Ledger, LedgerFailed};
+use crate::pipeline::evaluated::Evaluated;
+use crate::pipeline::processor::Processor;
+use crate::pipeline::shared::Pipeline;
+use crate::pipeline::{committer, worker};
+use crate::sync::crash;
+
+pub struct Threads(Vec<JoinHandle<()>>);
+
+impl Pipeline {
+    /// Starts the workers and the committer, which owns `ledger`; `archive` is
+    /// its read side. `on_fault` is called by the committer once, if its ledger
+    /// fails.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    ///
+    /// # Panics
+    /// If it was started before.
+    pub fn start(
+        self: &Arc<Self>,
+        plan: &Plan,
+        processor: Arc<dyn Processor>,
+        ledger: Box<dyn Ledger<Evaluated>>,
+        archive: Arc<dyn Archive>,
+        on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
+    ) -> io::Result<Threads> {
+        self.set_archive(archive);
+        let mut threads = Vec::with_capacity(plan.workers + 1);
+        for me in 0..plan.workers {
+            let (pipeline, processor) = (self.clone(), processor.clone());
+            let core = plan.worker_cores.get(me).copied().flatten();
+            threads.push(crash::spawn(format!("worker-{me}"), move || {
+                worker::run(&pipeline, me, core, &*processor);
+            })?);
+        }
+        let pipeline = self.clone();
+        threads.push(crash::spawn("committer", move || {
+            committer::run(&pipeline, ledger, &*on_fault);
+        })?);
+        Ok(Threads(threads))
+    }
+}
+
+impl Threads {
+    /// Waits for the threads to end, after [`Pipeline::close`].
+    pub fn join(self) {
+        for thread in self.0 {
+            thread.join().expect("a panic ends the process");
+        }
+    }
+}

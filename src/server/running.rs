@@ -1,0 +1,66 @@
+//! A running service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::cpu::plan::Plan;
+use crate::grpc;
+use crate::http::api::service::Service;
+use crate::http::runtime::timers::Timers;
+use crate::http::server::Listener;
+use crate::ledger::LedgerFailed;
+use crate::order::HashKey;
+use crate::pipeline::processor::Processor;
+use crate::pipeline::{Pipeline, Threads};
+use crate::server::open_ledger::LedgerConfig;
+use crate::server::pending_orders::PendingStore;
+
+/// A running service: started by [`start`](Self::start), opened for orders by
+/// [`open`](Self::open), ended by [`drain`](Self::drain).
+pub struct Server {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) service: Arc<Service>,
+    pub(super) timers: Arc<Timers>,
+    pub(super) opening: Opening,
+    /// `None` until the ledger is open.
+    pub(super) threads: Option<Threads>,
+    pub(super) pending: PendingStore,
+    /// `None` under `--http-engine may_minihttp`.
+    pub(super) native: Option<Listener>,
+    pub(super) http: SocketAddr,
+    pub(super) admin: Option<SocketAddr>,
+    /// `None` under `--grpc-listen off`.
+    pub(super) grpc: Option<grpc::GrpcServer>,
+}
+
+/// What the opening of the ledger needs.
+pub(super) struct Opening {
+    pub(super) ledger: LedgerConfig,
+    pub(super) key: HashKey,
+    pub(super) plan: Plan,
+    pub(super) processor: Arc<dyn Processor>,
+    pub(super) on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
+}
+
+impl Server {
+    /// The address of the order port.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The address of the admin port, unless it is off.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The address of the gRPC port, unless it is off.
+    pub fn grpc(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(grpc::GrpcServer::address)
+    }
+
+    /// For the tests of this package; no part of the public API.
+    #[doc(hidden)]
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+}

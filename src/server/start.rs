@@ -1,0 +1,265 @@
+//! Starting the service: bind, start threads, serve; then open the ledger.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::admission::Admission;
+use crate::config::{Config, MAX_BODY_MAX};
+use crate::cpu::plan::{Plan, PlanRequest};
+use crate::cpu::topology::Topology;
+use crate::http::api::limits::Limits;
+use crate::http::api::observer::Observer;
+use crate::http::api::router::Port;
+use crate::http::api::service::Service;
+use crate::http::runtime::run_queue::RunQueues;
+use crate::http::runtime::timers::Timers;
+use crate::http::server::Listener;
+use crate::http::{minihttp, server};
+use crate::ledger::LedgerFailed;
+use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
+use crate::order::HashKey;
+use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
+use crate::pipeline::{Pipeline, Settings};
+use crate::server::coroutines::start_coroutines;
+use crate::server::error::StartError;
+use crate::server::open_ledger::{LedgerConfig, OpenLedger};
+use crate::server::pending_orders::{self, PendingStore};
+use crate::server::ports::{OrderPort, bind_grpc, bind_order_port, connection_limits};
+use crate::server::running::{Opening, Server};
+use crate::sync::memory_budget::MemoryBudget;
+use crate::{config, grpc};
+
+// The journal can hold the longest order that `--max-body` allows, with the
+// longest reason: an accepted order must not fail for its length.
+const _: () =
+    assert!(MAX_BODY_MAX as usize + RECORD_OVERHEAD_MAX + REASON_BYTES_MAX <= RECORD_BYTES_MAX);
+
+impl Server {
+    /// Starts the service: binds the ports and serves, but takes no orders
+    /// before [`open`](Self::open). `on_fault` is called when the ledger has
+    /// failed for good.
+    ///
+    /// The coroutine scheduler belongs to the process: the first server's
+    /// `--io-threads` holds for later ones.
+    ///
+    /// # Errors
+    /// A [`StartError`]; nothing serves then.
+    pub fn start(
+        config: &Config,
+        on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let processor: Arc<dyn Processor> = match config.processor {
+            config::Processor::Rules => Arc::new(Rules {
+                max_value: config.max_value,
+            }),
+            config::Processor::Simulate => {
+                let config::Simulate {
+                    delay_min,
+                    delay_max,
+                    fail_ratio,
+                } = config.simulate;
+                Arc::new(Simulate::new(delay_min..=delay_max, fail_ratio))
+            }
+        };
+        Self::start_with(config, processor, on_fault)
+    }
+
+    /// The same with a processor of your own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        config: &Config,
+        processor: Arc<dyn Processor>,
+        on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let plan = place_threads(config)?;
+        let mut limits = Limits::of(config);
+        let mut grpc_limits = grpc::Limits::of(config);
+        if config.grpc_listen.is_none() {
+            grpc_limits.connections_max = 0;
+        }
+        (limits.max_connections, grpc_limits.connections_max) =
+            connection_limits(config.max_connections, grpc_limits.connections_max)?;
+        let order_port = bind_order_port(config)?;
+        let grpc_port = bind_grpc(config)?;
+
+        let run_queues = RunQueues::start(start_coroutines(&plan)?)?;
+        let timers = Timers::start(timer_slots(&limits), run_queues.clone())?;
+        let pipeline = Pipeline::new(&Settings {
+            queue_orders: config.queue_capacity,
+            queue_bytes: config.queue_bytes as u64,
+            window: config.dedupe_window,
+            plan: plan.clone(),
+            window_reach: config.ack_timeout * 2,
+        });
+        let ready_queue = Arc::<grpc::ReadyQueue>::default();
+        pipeline
+            .wake_queues
+            .register(vec![run_queues.clone(), ready_queue.clone()]);
+        let key = HashKey::random();
+        let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
+        let (bodies, grpc_bodies) = match grpc_port {
+            None => (MemoryBudget::new(config.body_bytes), None),
+            Some(_) => {
+                let [http, grpc] = MemoryBudget::shared(config.body_bytes, config.max_body);
+                (http, Some(grpc))
+            }
+        };
+        let observer = Observer::start(&pipeline)?;
+        let service = Service::new(admission.clone(), limits, bodies, observer);
+
+        let engine = Engine {
+            service: &service,
+            run_queues: &run_queues,
+            timers: &timers,
+        };
+        let (native, http) = engine.serve_orders(order_port)?;
+        let admin = config
+            .admin_listen
+            .map(|address| engine.minihttp("--admin-listen", address, Port::Admin))
+            .transpose()?;
+        let grpc = grpc_port
+            .zip(grpc_bodies)
+            .map(|(listener, bodies)| {
+                let threads = plan.io_threads;
+                grpc::GrpcServer::start(
+                    listener,
+                    grpc_limits,
+                    admission,
+                    bodies,
+                    ready_queue,
+                    threads,
+                )
+            })
+            .transpose()?;
+        Ok(Self {
+            pipeline,
+            service,
+            timers,
+            opening: Opening {
+                ledger: LedgerConfig::of(config),
+                key,
+                plan,
+                processor,
+                on_fault: Arc::new(on_fault),
+            },
+            threads: None,
+            pending: PendingStore::default(),
+            native,
+            http,
+            admin,
+            grpc,
+        })
+    }
+
+    /// Opens the ledger, which may take a while after a crash, takes up the
+    /// pending orders of the last drain, and takes orders from then on. Until
+    /// then they get a 503.
+    ///
+    /// # Errors
+    /// When the ledger can't be opened, the pending orders can't be taken up, or
+    /// the system gives no threads.
+    ///
+    /// # Panics
+    /// If it is open already.
+    pub fn open(&mut self) -> Result<(), StartError> {
+        let Opening {
+            ledger,
+            key,
+            plan,
+            processor,
+            on_fault,
+        } = &self.opening;
+        let OpenLedger {
+            ledger,
+            archive,
+            pending,
+            pending_file,
+        } = ledger.open(&self.pipeline, key)?;
+        pending_orders::claim(&self.pipeline, pending, key)?;
+        let processor = processor.clone();
+        let threads = self
+            .pipeline
+            .start(plan, processor, ledger, archive, on_fault.clone())?;
+        self.threads = Some(threads);
+        self.pending = PendingStore::start(&self.pipeline, pending_file)?;
+        self.pipeline.gate.open();
+        // Watchers of the gate are woken now, not behind the first order.
+        self.pipeline.wake_queues.flush();
+        Ok(())
+    }
+}
+
+fn place_threads(config: &Config) -> Result<Plan, StartError> {
+    let request = PlanRequest {
+        workers: config.workers,
+        io_threads: config.io_threads,
+        pin: &config.pin,
+    };
+    let plan = Plan::new(request, &Topology::here())?;
+    tracing::info!(
+        workers = plan.workers,
+        io_threads = plan.io_threads,
+        "{}",
+        plan.why
+    );
+    Ok(plan)
+}
+
+/// A timer slot for each connection that waits, and one for the listener.
+fn timer_slots(limits: &Limits) -> usize {
+    limits.max_connections + server::REFUSING_MAX + minihttp::ADMIN_CONNECTIONS_MAX + 1
+}
+
+/// What the HTTP engines are started with.
+struct Engine<'a> {
+    service: &'a Arc<Service>,
+    run_queues: &'a Arc<RunQueues>,
+    timers: &'a Arc<Timers>,
+}
+
+impl Engine<'_> {
+    fn serve_orders(&self, port: OrderPort) -> Result<(Option<Listener>, SocketAddr), StartError> {
+        match port {
+            OrderPort::Native(listener) => {
+                let native = Listener::start(
+                    listener,
+                    self.service.clone(),
+                    self.run_queues.clone(),
+                    self.timers.clone(),
+                )?;
+                let address = native.address();
+                Ok((Some(native), address))
+            }
+            OrderPort::Minihttp(address) => {
+                tracing::warn!(
+                    "the order port is served by may_minihttp: {}",
+                    minihttp::LIMITS
+                );
+                let bound = self.minihttp("--listen", address, Port::SingleOrders)?;
+                Ok((None, bound))
+            }
+        }
+    }
+
+    fn minihttp(
+        &self,
+        flag: &'static str,
+        address: SocketAddr,
+        port: Port,
+    ) -> Result<SocketAddr, StartError> {
+        minihttp::start(
+            address,
+            port,
+            self.service.clone(),
+            self.run_queues.clone(),
+            self.timers.clone(),
+        )
+        .map_err(|source| StartError::Bind {
+            flag,
+            address,
+            source,
+        })
+    }
+}

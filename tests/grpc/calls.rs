@@ -1,0 +1,210 @@
+//! Calls: how many, how large their requests and headers, and how slow.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use order_processor::grpc::proto::OrderStatus;
+use order_processor::internals::{CALLS_MAX, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX};
+use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::client::{
+    channel, client, in_the_end, request, run, simulate, submit, too_many_streams,
+};
+use crate::harness::{Service, until};
+use crate::http2::{
+    DATA, HEADERS, PREFACE, SUBMIT, TRAILERS, connect, data, flood, frame, headers, read_frame,
+};
+
+const SUBMIT_STREAM: &str = "/orders.v1.OrderService/SubmitStream";
+const FOLLOW: &str = "/orders.v1.OrderService/Follow";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+#[test]
+fn one_call_too_many_on_a_connection_waits_in_the_client() {
+    let flags = ["--workers", "4", "--grpc-max-streams", "2"];
+    let service = Service::with_grpc(&[&simulate("200ms..200ms")[..], &flags].concat());
+    run(async {
+        let mut client = client(&service).await;
+        // So that the client knows the limit: calls made before are refused, safe to retry.
+        submit(&mut client, request("first")).await.unwrap();
+        let calls: Vec<_> = (0..6)
+            .map(|number| {
+                let mut client = client.clone();
+                tokio::spawn(
+                    async move { submit(&mut client, request(&format!("c-{number}"))).await },
+                )
+            })
+            .collect();
+        let mut most = 0;
+        until("all done", || {
+            most = most.max(service.figures().inside());
+            calls.iter().all(|call| call.is_finished())
+        });
+        assert_eq!(most, 2);
+        for call in calls {
+            assert_eq!(
+                call.await.unwrap().unwrap().status(),
+                OrderStatus::Processed
+            );
+        }
+    });
+}
+
+#[test]
+fn a_header_list_over_the_limit_is_refused() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        let with = |bytes: usize| {
+            let mut request = Request::new(request("a"));
+            let value = "x".repeat(bytes).parse().expect("ASCII");
+            request.metadata_mut().insert("filler", value);
+            request
+        };
+        let limit = HEADER_LIST_BYTES_MAX as usize;
+        assert!(client.submit(with(limit / 2)).await.is_ok());
+        let status = client.submit(with(limit)).await.unwrap_err();
+        assert_ne!(status.code(), Code::Ok);
+        assert!(
+            submit(&mut client, request("b")).await.is_ok(),
+            "the next one is served"
+        );
+    });
+    assert_eq!(service.settled().orders().0, 2);
+}
+
+#[test]
+fn a_message_that_stalls_is_ended_and_its_memory_is_released() {
+    // One body at a time.
+    let flags = [
+        "--max-body",
+        "64KiB",
+        "--body-bytes",
+        "66000",
+        "--body-timeout",
+        "300ms",
+    ];
+    let service = Service::with_grpc(&flags);
+    let mut stream = connect(&service);
+    // The head of a message of 65,535 bytes and nothing more.
+    let head = frame(0, 0, &[0, 0, 0, 0xff, 0xff]);
+    let sent = [PREFACE, &headers(SUBMIT), &head].concat();
+    stream.write_all(&sent).unwrap();
+    until("it was ended", || {
+        service.figures().rejected("timeout") == 1
+    });
+    run(async {
+        let mut request = request("a");
+        let text = "x".repeat(60_000);
+        request.order.as_mut().unwrap().attributes_json = format!(r#"{{"x":"{text}"}}"#);
+        let mut client = client(&service).await;
+        assert!(
+            submit(&mut client, request).await.is_ok(),
+            "it fits the budget again"
+        );
+    });
+}
+
+/// A call has one message to send, and no longer than that for it; a stream is as long as it is.
+#[test]
+fn a_call_whose_request_never_ends_is_ended() {
+    let service = Service::with_grpc(&["--body-timeout", "300ms"]);
+    let message = data(&request("w"));
+    let mut idle = connect(&service);
+    idle.write_all(&[PREFACE, &headers(SUBMIT_STREAM)].concat())
+        .unwrap();
+    let mut open = Vec::new();
+    for sent in [
+        headers(SUBMIT),
+        [headers(SUBMIT), message.clone()].concat(),
+        headers(FOLLOW),
+        headers(WATCH),
+    ] {
+        let mut stream = connect(&service);
+        stream.write_all(&[PREFACE, &sent].concat()).unwrap();
+        while read_frame(&mut stream) != TRAILERS {}
+        open.push(stream);
+    }
+    let figures = service.settled();
+    assert_eq!((figures.orders().0, figures.rejected("timeout")), (0, 2));
+    // The stream was silent for longer than that.
+    idle.write_all(&message).unwrap();
+    while read_frame(&mut idle) != DATA {}
+    assert_eq!(service.settled().orders().0, 1);
+}
+
+/// A call counts until its response is taken, which no window lets this client do.
+#[test]
+fn one_call_too_many_over_all_connections_is_refused() {
+    hold_all_permits(0);
+}
+
+/// Nor does it for a client that takes a byte of it.
+#[test]
+fn a_response_that_is_begun_counts_to_its_end() {
+    hold_all_permits(1);
+}
+
+/// Calls with windows of so many bytes, as many as there may be.
+fn hold_all_permits(window: u8) {
+    const STREAMS: usize = 4096;
+    // These connections answer no ping.
+    let flags = [
+        "--grpc-max-streams",
+        "5000",
+        "--grpc-keepalive-interval",
+        "10m",
+    ];
+    let service = Service::with_grpc(&flags);
+    // Known before the flood, or some calls would find it being admitted and be refused.
+    run(async {
+        let mut client = client(&service).await;
+        submit(&mut client, request("w")).await.expect("taken");
+    });
+    let open: Vec<TcpStream> = (0..CALLS_MAX / STREAMS)
+        .map(|_| flood(&service, window, STREAMS, SUBMIT, Some(&request("w"))))
+        .collect();
+    let answered = || {
+        let figures = service.figures();
+        figures.orders().0 + figures.count("orders_duplicate") + figures.sum("orders_rejected")
+    };
+    until("all have their answer", || answered() > CALLS_MAX as u64);
+    run(async {
+        let mut client = client(&service).await;
+        let status = submit(&mut client, request("late")).await.unwrap_err();
+        too_many_streams(&status);
+        assert_eq!(service.figures().rejected("full"), 1);
+        // A probe is not an order.
+        let mut health = HealthClient::new(channel(&service).await);
+        let healthy = health.check(HealthCheckRequest::default()).await;
+        assert_eq!(healthy.unwrap().get_ref().status(), ServingStatus::Serving);
+        drop(open);
+        in_the_end(async || submit(&mut client, request("late")).await.ok()).await;
+    });
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (2, 2, 0));
+}
+
+#[test]
+fn one_check_of_health_too_many_is_refused() {
+    let service = Service::with_grpc(&["--grpc-keepalive-interval", "10m"]);
+    let mut stream = flood(&service, 0, HEALTH_CHECKS_MAX, CHECK, None);
+    let mut begun = 0;
+    while begun < HEALTH_CHECKS_MAX {
+        begun += usize::from(read_frame(&mut stream) == HEADERS);
+    }
+    run(async {
+        let mut health = HealthClient::new(channel(&service).await);
+        let status = health.check(HealthCheckRequest::default()).await;
+        too_many_streams(&status.unwrap_err());
+        // Orders have permits of their own.
+        let mut client = client(&service).await;
+        assert!(submit(&mut client, request("a")).await.is_ok());
+        drop(stream);
+        in_the_end(async || health.check(HealthCheckRequest::default()).await.ok()).await;
+    });
+}

@@ -1,0 +1,103 @@
+//! Connections that speak HTTP/2 frame by frame, as no client library would.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use order_processor::grpc::proto::SubmitRequest;
+
+use crate::harness::{PATIENCE, Service};
+
+/// What a client sends first: preface and an empty SETTINGS frame.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(crate) const SUBMIT: &str = "/orders.v1.OrderService/Submit";
+/// Type and flags of DATA, of HEADERS with more to come, and of trailers (HEADERS with END_STREAM).
+pub(crate) const DATA: (u8, u8) = (0, 0);
+pub(crate) const HEADERS: (u8, u8) = (1, 4);
+pub(crate) const TRAILERS: (u8, u8) = (1, 5);
+
+pub(crate) fn connect(service: &Service) -> TcpStream {
+    let stream = TcpStream::connect(service.grpc.unwrap()).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Reads to the end of a connection; a reset is one.
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => bytes,
+        Err(error) => panic!("it was not closed: {error}"),
+    }
+}
+
+/// Reads a frame: its type and flags.
+pub(crate) fn read_frame(stream: &mut TcpStream) -> (u8, u8) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).expect("the connection lives");
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).expect("a whole frame");
+    (head[3], head[4])
+}
+
+/// HEADERS that open a call, more to come, with literal fields (RFC 7541 section 6.2.2).
+pub(crate) fn headers(path: &str) -> Vec<u8> {
+    let mut block = vec![0x83, 0x86]; // POST, http
+    let mut field = |name: &str, value: &str| {
+        block.extend([0, name.len() as u8]);
+        block.extend(name.bytes());
+        block.push(value.len() as u8);
+        block.extend(value.bytes());
+    };
+    field(":path", path);
+    field(":authority", "orders");
+    field("content-type", "application/grpc");
+    field("te", "trailers");
+    frame(1, 4, &block)
+}
+
+/// DATA with a request in it, more to come.
+pub(crate) fn data(request: &SubmitRequest) -> Vec<u8> {
+    frame(0, 0, &message(request))
+}
+
+/// A request as gRPC frames it: a flag and its length, then the message.
+fn message(request: &SubmitRequest) -> Vec<u8> {
+    let message = prost::Message::encode_to_vec(request);
+    [&[0, 0, 0, 0, message.len() as u8][..], &message].concat()
+}
+
+/// A frame of stream 1.
+pub(crate) fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 1];
+    frame.extend(payload);
+    frame
+}
+
+/// A connection on which so many calls of a path are made with windows of so many bytes for
+/// their responses; each sends `request`, an encoded message.
+pub(crate) fn flood(
+    service: &Service,
+    window: u8,
+    calls: usize,
+    path: &str,
+    request: Option<&SubmitRequest>,
+) -> TcpStream {
+    // SETTINGS_INITIAL_WINDOW_SIZE.
+    let windows = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window];
+    let mut headers = headers(path);
+    let message = request.map_or_else(|| vec![0; 5], message);
+    let mut data = frame(0, 1, &message);
+    let mut sent = [PREFACE, &windows].concat();
+    for number in 0..calls as u32 {
+        let id = (2 * number + 1).to_be_bytes();
+        for frame in [&mut headers, &mut data] {
+            frame[5..9].copy_from_slice(&id);
+            sent.extend(&*frame);
+        }
+    }
+    let mut stream = connect(service);
+    stream.write_all(&sent).unwrap();
+    stream
+}
