@@ -72,7 +72,7 @@ fn fill(service: &Service) -> BTreeMap<u64, String> {
         let reply = client.ask(submit("Prefer: wait=2\r\n", &body));
         match reply.status {
             201 => acknowledged.insert(reply.json()["seq"].as_u64().unwrap(), id),
-            // TimerSlot, and waiting for space; or there was none by then.
+            // Taken, and waiting for space; or there was none by then.
             202 | 503 => return acknowledged,
             _ => panic!("{reply:?}"),
         };

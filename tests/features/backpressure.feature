@@ -8,7 +8,7 @@ Feature: Backpressure
     Given a service
     And its only worker never gets done with an order
     And its queue has room for 3 orders
-    And clients that speak <door>
+    And clients that speak <protocol>
     When orders are submitted until the queue is full
     And the client submits order "one-too-many" worth 1
     Then the client is told that the queue is full
@@ -19,7 +19,7 @@ Feature: Backpressure
     And the service is ready for orders
 
     Examples:
-      | door | status             |
+      | protocol | status             |
       | HTTP | 503                |
       | gRPC | RESOURCE_EXHAUSTED |
 
@@ -37,7 +37,7 @@ Feature: Backpressure
     Given a service
     And its only worker takes 100ms for an order
     And its queue has room for 2 orders
-    And clients that speak <door>
+    And clients that speak <protocol>
     When orders are submitted until one is refused
     Then the client is told that the queue is full
     And in the end every order accepted was processed, failed or withdrawn
@@ -46,7 +46,7 @@ Feature: Backpressure
     And in the end every order accepted was processed, failed or withdrawn
 
     Examples:
-      | door |
+      | protocol |
       | HTTP |
       | gRPC |
 
@@ -55,7 +55,7 @@ Feature: Backpressure
     And its only worker never gets done with an order
     And its orders may take 64KiB of memory
     And it answers "queued" without waiting for outcomes
-    And clients that speak <door>
+    And clients that speak <protocol>
     When the client submits order "a" of 20 KiB
     And the client submits order "b" of 20 KiB
     And the client submits order "c" of 20 KiB
@@ -66,7 +66,7 @@ Feature: Backpressure
     Then the client is told that the order is queued
 
     Examples:
-      | door |
+      | protocol |
       | HTTP |
       | gRPC |
 
@@ -75,13 +75,13 @@ Feature: Backpressure
     And its 2 workers take 1ms to 10ms for an order and fail one in 10
     And its queue has room for 10 orders
     And it answers "queued" without waiting for outcomes
-    And clients that speak <door>
+    And clients that speak <protocol>
     When 8 clients submit 50 orders each as fast as they can
     Then some of them are told at once that the queue is full
     And every order taken has an outcome in the end, and each outcome a sequence of its own
     And the service has accepted as many orders as clients were told
 
     Examples:
-      | door |
+      | protocol |
       | HTTP |
       | gRPC |

@@ -14,7 +14,7 @@ Feature: Draining
     Scenario Outline: Who waits is told the outcome
       Given a service
       And its only worker takes 1s for an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       And a client waits for the outcome of order "a" worth 1
       And a client waits for the outcome of order "b" worth 1
       When the service is told to stop
@@ -24,14 +24,14 @@ Feature: Draining
       And its log says "drained=2"
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: Who comes now is told to go elsewhere
       Given a service
       And its only worker takes 2s for an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       And a client that is connected
       And a client waits for the outcome of order "inside" worth 1
       When the service is told to stop
@@ -44,13 +44,13 @@ Feature: Draining
       And it ends with exit code 0
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: Under load, every client is told an outcome or to go elsewhere
       Given a service that keeps its outcomes on disk
-      And clients that speak <door>
+      And clients that speak <protocol>
       And 6 clients that submit one order after the other
       When they have had 100 answers
       And the service is told to stop
@@ -59,7 +59,7 @@ Feature: Draining
       And the sequences they were told are 1, 2, 3 and so on without a gap
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -69,7 +69,7 @@ Feature: Draining
       Given a service
       And its only worker never gets done with an order
       And it gives up draining after 300ms
-      And clients that speak <door>
+      And clients that speak <protocol>
       And a client waits for the outcome of order "a" worth 1
       And a client waits for the outcome of order "b" worth 1
       When the service is told to stop
@@ -80,7 +80,7 @@ Feature: Draining
       And its log says "lost=0"
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -88,7 +88,7 @@ Feature: Draining
       Given a service
       And its only worker never gets done with an order
       And it gives up draining after 300ms
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "a" worth 1, preferring not to wait
       And the client submits order "b" worth 1, preferring not to wait
       And a client waits for the outcome of order "c" worth 1
@@ -97,7 +97,7 @@ Feature: Draining
       And its log says "lost=2"
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -118,7 +118,7 @@ Feature: Draining
       Given a service that keeps its outcomes on disk
       And its only worker never gets done with an order
       And it gives up draining after 300ms
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "a" worth 1, preferring not to wait
       And the client submits order "b" worth 1, preferring not to wait
       And a client waits for the outcome of order "c" worth 1
@@ -135,7 +135,7 @@ Feature: Draining
       Then the client is told again that the order is processed
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -143,7 +143,7 @@ Feature: Draining
       Given a service that keeps its outcomes on disk
       And its only worker never gets done with an order
       And it gives up draining after 300ms
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "a" worth 1, preferring not to wait
       And the service is told to stop
       Then it ends with exit code 3
@@ -156,6 +156,6 @@ Feature: Draining
       Then the client is told again that the order is queued
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |

@@ -6,7 +6,7 @@ Feature: The same order again, and another order under the same id
 
     Scenario Outline: Again after it was processed
       Given a service
-      And clients that speak <door>
+      And clients that speak <protocol>
       And order "ord-001" is processed
       When the client submits order "ord-001" worth 1 again
       Then the client is told again that the order is processed, with sequence 1
@@ -14,13 +14,13 @@ Feature: The same order again, and another order under the same id
       And in the end the service has counted 1 accepted, 1 processed and 1 duplicate
 
       Examples:
-        | door | status |
+        | protocol | status |
         | HTTP | 200    |
         | gRPC | OK     |
 
     Scenario Outline: Again after it failed
       Given a service
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth -1
       Then the client is told that the order failed, with sequence 1
       When the client submits order "ord-001" worth -1 again
@@ -28,14 +28,14 @@ Feature: The same order again, and another order under the same id
       And in the end the service has counted 1 accepted, 1 failed and 1 duplicate
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: Again while it is on its way: both clients are told the one outcome
       Given a service
       And its only worker takes 300ms for an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       And a client waits for the outcome of order "ord-001" worth 1
       When another client submits order "ord-001" worth 1
       Then the client is told again that the order is processed, with sequence 1
@@ -43,19 +43,19 @@ Feature: The same order again, and another order under the same id
       And in the end the service has counted 1 accepted, 1 processed and 1 duplicate
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: The same value in another spelling is the same order
       Given a service
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth <value>
       And the client submits order "ord-001" worth <spelling> again
       Then the client is told again that the order is processed, with sequence 1
 
       Examples:
-        | door | value | spelling |
+        | protocol | value | spelling |
         | HTTP | 100.5 | 100.50   |
         | HTTP | 100.5 | "100.50" |
         | HTTP | 100.5 | 1.005e2  |
@@ -69,13 +69,13 @@ Feature: The same order again, and another order under the same id
 
     Scenario Outline: The other members in another order, and spaces between them, are the same order
       Given a service
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1 with {"side":"buy","legs":[1.10,2]}
       And the client submits order "ord-001" worth 1 again with { "legs": [1.10, 2], "side": "buy" }
       Then the client is told again that the order is processed, with sequence 1
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -83,7 +83,7 @@ Feature: The same order again, and another order under the same id
 
     Scenario Outline: Another order under the id of a processed one is refused for good
       Given a service
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1 with {"side":"buy","price":1.10}
       And another client submits order "ord-001" worth <value> with <members>
       Then the client is told that the id belongs to another order
@@ -91,7 +91,7 @@ Feature: The same order again, and another order under the same id
       And in the end the service has counted 1 accepted, 1 processed and 1 refused as conflict
 
       Examples:
-        | door | value | members                               |
+        | protocol | value | members                               |
         | HTTP | 2     | {"side":"buy","price":1.10}           |
         | HTTP | 1     | {"side":"sell","price":1.10}          |
         | HTTP | 1     | {"side":"buy"}                        |
@@ -106,7 +106,7 @@ Feature: The same order again, and another order under the same id
     Scenario Outline: While the first is on its way, it may still come to nothing, and the other may try again
       Given a service
       And its only worker never gets done with an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       And a client waits for the outcome of order "ord-001" worth 1
       When another client submits order "ord-001" worth 2
       Then the client is told that the id belongs to another order
@@ -114,7 +114,7 @@ Feature: The same order again, and another order under the same id
       And in the meantime the service has counted 1 accepted and 1 refused as conflict
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -123,7 +123,7 @@ Feature: The same order again, and another order under the same id
     Scenario Outline: An id that fell out of the window is free again
       Given a service
       And it knows the last 2 outcomes
-      And clients that speak <door>
+      And clients that speak <protocol>
       And orders "a", "b" and "c" are processed
       Then order "a" is not known
       When the client submits order "c" worth 1 again
@@ -132,6 +132,6 @@ Feature: The same order again, and another order under the same id
       Then the client is told that the order is processed, with sequence 4
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |

@@ -7,7 +7,7 @@ Feature: After a restart
 
     Scenario Outline: After an orderly stop
       Given a service that keeps its outcomes on disk
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "good" worth 100.50 with {"side":"buy"}
       And the client submits order "bad" worth -1
       And the service has been stopped
@@ -23,13 +23,13 @@ Feature: After a restart
       Then the client is told again that the order failed, with sequence 2, because "value must be above zero"
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: After it was killed (kill -9)
       Given a service that keeps its outcomes on disk
-      And clients that speak <door>
+      And clients that speak <protocol>
       And orders "a" and "b" are processed
       When the service is killed without a warning
       And it is started again
@@ -39,13 +39,13 @@ Feature: After a restart
       Then the client is told that the id belongs to another order
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: After it was killed under load
       Given a service that keeps its outcomes on disk
-      And clients that speak <door>
+      And clients that speak <protocol>
       And 6 clients that submit one order after the other
       When they have had 100 answers
       And the service is killed without a warning
@@ -54,7 +54,7 @@ Feature: After a restart
       And a new order gets a sequence above all of these
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -62,7 +62,7 @@ Feature: After a restart
 
     Scenario Outline: Without a gap
       Given a service that keeps its outcomes on disk
-      And clients that speak <door>
+      And clients that speak <protocol>
       And orders "a", "b" and "c" are processed
       When the service is killed without a warning
       And it is started again
@@ -70,7 +70,7 @@ Feature: After a restart
       Then the client is told that the order is processed, with sequence 4
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 

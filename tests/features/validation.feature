@@ -5,7 +5,7 @@ Feature: What an order must look like
 
   Scenario Outline: An id or a value that is not valid is named
     Given a service
-    And clients that speak <door>
+    And clients that speak <protocol>
     When the client submits an order whose id is <id> and whose value is <value>
     Then the client is told that the order is not valid
     And the field named is <field>
@@ -13,7 +13,7 @@ Feature: What an order must look like
     And in the end the service has counted 0 accepted and 1 refused as invalid
 
     Examples: The id
-      | door | id    | value | field | reason                                              |
+      | protocol | id    | value | field | reason                                              |
       | HTTP | ""    | 1     | id    | is empty, 1 to 64 characters are allowed            |
       | HTTP | "a b" | 1     | id    | has ' ' at byte 1, only A-Z a-z 0-9 _ - are allowed |
       | HTTP | "zoë" | 1     | id    | has 'ë' at byte 2                                   |
@@ -22,12 +22,12 @@ Feature: What an order must look like
       | gRPC | "zoë" | 1     | id    | has 'ë' at byte 2                                   |
 
     Examples: An id of 65 characters
-      | door | id                                                                  | value | field | reason                                    |
+      | protocol | id                                                                  | value | field | reason                                    |
       | HTTP | "0123456789-0123456789-0123456789-0123456789-0123456789-0123456789" | 1     | id    | has 65 characters, 64 at most are allowed |
       | gRPC | "0123456789-0123456789-0123456789-0123456789-0123456789-0123456789" | 1     | id    | has 65 characters, 64 at most are allowed |
 
     Examples: The value
-      | door | id  | value                         | field | reason                                    |
+      | protocol | id  | value                         | field | reason                                    |
       | HTTP | "a" | "1,5"                         | value | is not a decimal number as JSON writes it |
       | HTTP | "a" | "NaN"                         | value | is not a decimal number as JSON writes it |
       | HTTP | "a" | ""                            | value | is not a decimal number as JSON writes it |

@@ -8,13 +8,13 @@ Feature: Waiting for the outcome, or not
     Scenario Outline: Not at all
       Given a service
       And its only worker takes 1s for an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring not to wait
       Then the client is told that the order is queued
       And in the end order "ord-001" is on record as processed, with sequence 1
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -29,24 +29,24 @@ Feature: Waiting for the outcome, or not
     Scenario Outline: For a time that is too short
       Given a service
       And its only worker never gets done with an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring to wait 1 s at most
       Then the client is told that the order is queued
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: For a time that is long enough
       Given a service
       And its only worker takes 100ms for an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring to wait 30 s at most
       Then the client is told that the order is processed
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -56,13 +56,13 @@ Feature: Waiting for the outcome, or not
       Given a service
       And its only worker takes 1s for an order
       And it answers "queued" when there is no outcome after 50ms
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1
       Then the client is told that the order is queued
       And in the end order "ord-001" is on record as processed
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -70,12 +70,12 @@ Feature: Waiting for the outcome, or not
       Given a service
       And its only worker never gets done with an order
       And it answers "queued" when there is no outcome after 50ms
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring to wait 30 s at most
       Then the client is told that the order is queued
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -83,7 +83,7 @@ Feature: Waiting for the outcome, or not
       Given a service
       And its only worker takes 1s for an order
       And it answers "queued" without waiting for outcomes
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1
       Then the client is told that the order is queued
       And in the end order "ord-001" is on record as processed
@@ -91,19 +91,19 @@ Feature: Waiting for the outcome, or not
       Then the client is told again that the order is processed, with sequence 1
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
     Scenario Outline: Unless the client asks for it
       Given a service
       And it answers "queued" without waiting for outcomes
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring to wait 30 s at most
       Then the client is told that the order is processed
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |
 
@@ -112,7 +112,7 @@ Feature: Waiting for the outcome, or not
     Scenario Outline: While it is on its way, and afterwards
       Given a service
       And its only worker takes 2s for an order
-      And clients that speak <door>
+      And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring not to wait
       Then the client is told that the order is queued
       When the client submits order "ord-001" worth 1, preferring not to wait
@@ -121,6 +121,6 @@ Feature: Waiting for the outcome, or not
       Then the client is told again that the order is processed, with sequence 1
 
       Examples:
-        | door |
+        | protocol |
         | HTTP |
         | gRPC |

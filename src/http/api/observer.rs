@@ -12,7 +12,6 @@ use std::task::Waker;
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::http::api::problem::Problem;
 use crate::http::wire::reply::{JSON, Reply};
 use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};

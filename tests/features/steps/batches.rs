@@ -7,7 +7,7 @@ use cucumber::{given, then, when};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::doors::{Submission, Told, grpc};
+use crate::front_ends::{AnswerKind, Submission, grpc};
 use crate::harness::{Client, Reply, until};
 use crate::scene::{Scene, World};
 
@@ -204,11 +204,11 @@ async fn not_known(world: &mut World, status: String) {
     world
         .act(move |scene| {
             let results = results(scene);
-            let mut connection = scene.door().connect().expect("it listens");
+            let mut connection = scene.front_end().connect().expect("it listens");
             for result in results.iter().filter(|result| result["status"] == *status) {
                 let id = format!("batch-{}", result["line"]);
                 let found = connection.find(&id).expect("an answer");
-                assert_eq!(found.told, Told::Unknown, "{id}");
+                assert_eq!(found.kind, AnswerKind::Unknown, "{id}");
             }
         })
         .await;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use cucumber::{given, then, when};
 
-use crate::doors::{Answer, Door, Submission, Told};
+use crate::front_ends::{Answer, AnswerKind, FrontEnd, Submission};
 use crate::harness::until;
 use crate::scene::{Scene, World};
 
@@ -21,13 +21,13 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    fn start(door: &Arc<dyn Door>, clients: usize, orders_each: usize) -> Self {
+    fn start(front_end: &Arc<dyn FrontEnd>, clients: usize, orders_each: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let answers = Arc::new(Mutex::new(HashMap::new()));
         let clients = (0..clients).map(|me| {
-            let (door, stop, answers) = (door.clone(), stop.clone(), answers.clone());
+            let (front_end, stop, answers) = (front_end.clone(), stop.clone(), answers.clone());
             thread::spawn(move || {
-                let Ok(mut connection) = door.connect() else {
+                let Ok(mut connection) = front_end.connect() else {
                     return;
                 };
                 for number in 0..orders_each {
@@ -50,7 +50,7 @@ impl Crowd {
         }
     }
 
-    /// Waits for the clients to have enough; what they were told, by id.
+    /// Waits for the clients to have enough; what they were kind, by id.
     fn end(mut self) -> HashMap<String, Answer> {
         for client in self.clients.drain(..) {
             client.join().expect("all answers are well formed");
@@ -73,7 +73,7 @@ impl Drop for Crowd {
 async fn burst(world: &mut World, clients: usize, orders: usize) {
     world
         .act(move |scene| {
-            let crowd = Crowd::start(&scene.door(), clients, orders);
+            let crowd = Crowd::start(&scene.front_end(), clients, orders);
             scene.answers = crowd.end();
             assert_eq!(
                 scene.answers.len(),
@@ -87,7 +87,7 @@ async fn burst(world: &mut World, clients: usize, orders: usize) {
 #[given(expr = "{int} clients that submit one order after the other")]
 async fn busy(world: &mut World, clients: usize) {
     world
-        .act(move |scene| scene.crowd = Some(Crowd::start(&scene.door(), clients, usize::MAX)))
+        .act(move |scene| scene.crowd = Some(Crowd::start(&scene.front_end(), clients, usize::MAX)))
         .await;
 }
 
@@ -109,10 +109,10 @@ fn answers(scene: &mut Scene) -> &HashMap<String, Answer> {
     &scene.answers
 }
 
-fn count(answers: &HashMap<String, Answer>, told: Told) -> usize {
+fn count(answers: &HashMap<String, Answer>, told: AnswerKind) -> usize {
     answers
         .values()
-        .filter(|answer| answer.told == told)
+        .filter(|answer| answer.kind == told)
         .count()
 }
 
@@ -121,8 +121,14 @@ async fn some_refused(world: &mut World) {
     world
         .act(|scene| {
             let answers = answers(scene);
-            assert!(count(answers, Told::Full) > 0, "none of {}", answers.len());
-            let refused = answers.values().filter(|answer| answer.told == Told::Full);
+            assert!(
+                count(answers, AnswerKind::Full) > 0,
+                "none of {}",
+                answers.len()
+            );
+            let refused = answers
+                .values()
+                .filter(|answer| answer.kind == AnswerKind::Full);
             for answer in refused {
                 assert_eq!(answer.retry_safe, Some(true), "{answer:#?}");
                 let seconds = answer.retry_after.expect("when to come back");
@@ -137,15 +143,19 @@ async fn all_have_outcomes(world: &mut World) {
     world
         .act(|scene| {
             scene.service().settled();
-            let mut connection = scene.door().connect().expect("it listens");
+            let mut connection = scene.front_end().connect().expect("it listens");
             let mut sequences = Vec::new();
             for (id, answer) in &scene.answers {
                 let found = connection.find(id).expect("an answer");
-                if answer.told == Told::Full {
-                    assert_eq!(found.told, Told::Unknown, "{id} was refused: {found:#?}");
+                if answer.kind == AnswerKind::Full {
+                    assert_eq!(
+                        found.kind,
+                        AnswerKind::Unknown,
+                        "{id} was refused: {found:#?}"
+                    );
                 } else {
                     assert!(
-                        matches!(found.told, Told::Processed | Told::Failed),
+                        matches!(found.kind, AnswerKind::Processed | AnswerKind::Failed),
                         "{id}: {found:#?}"
                     );
                     sequences.push(found.seq.expect("an outcome has a sequence"));
@@ -163,7 +173,7 @@ async fn counted_once(world: &mut World) {
     world
         .act(|scene| {
             let figures = scene.service().settled();
-            let refused = count(&scene.answers, Told::Full) as u64;
+            let refused = count(&scene.answers, AnswerKind::Full) as u64;
             let all = scene.answers.len() as u64;
             let (accepted, processed, failed) = figures.orders();
             assert_eq!(
@@ -180,9 +190,9 @@ async fn outcome_or_drain(world: &mut World) {
     world
         .act(|scene| {
             for (id, answer) in answers(scene) {
-                match answer.told {
-                    Told::Processed => {}
-                    Told::Draining => assert_eq!(answer.retry_safe, Some(true), "{id}"),
+                match answer.kind {
+                    AnswerKind::Processed => {}
+                    AnswerKind::Draining => assert_eq!(answer.retry_safe, Some(true), "{id}"),
                     _ => panic!("{id}: {answer:#?}"),
                 }
             }
@@ -207,14 +217,18 @@ async fn no_gap(world: &mut World) {
 async fn still_known(world: &mut World) {
     world
         .act(|scene| {
-            let told = answers(scene).clone();
-            let mut connection = scene.door().connect().expect("it listens");
-            let outcomes = told
+            let answers = answers(scene).clone();
+            let mut connection = scene.front_end().connect().expect("it listens");
+            let outcomes = answers
                 .iter()
-                .filter(|(_, answer)| answer.told == Told::Processed);
+                .filter(|(_, answer)| answer.kind == AnswerKind::Processed);
             for (id, answer) in outcomes {
                 let found = connection.find(id).expect("an answer");
-                assert_eq!(found.told, Told::Processed, "{id} is gone: {found:#?}");
+                assert_eq!(
+                    found.kind,
+                    AnswerKind::Processed,
+                    "{id} is gone: {found:#?}"
+                );
                 assert_eq!(found.seq, answer.seq, "{id}: {found:#?}");
             }
         })
@@ -230,7 +244,7 @@ async fn goes_on(world: &mut World) {
                 .filter_map(|answer| answer.seq)
                 .max();
             scene.submit(Submission::new("a-new-one", "1"));
-            assert!(scene.told().seq > highest, "they went up to {highest:?}");
+            assert!(scene.answer().seq > highest, "they went up to {highest:?}");
         })
         .await;
 }

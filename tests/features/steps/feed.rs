@@ -8,7 +8,7 @@ use cucumber::gherkin::{Step, Table};
 use cucumber::{given, then, when};
 use serde_json::Value;
 
-use crate::doors::grpc;
+use crate::front_ends::grpc;
 use crate::harness::{Reply, get, until};
 use crate::scene::{Scene, World};
 
@@ -171,7 +171,7 @@ fn without_gap(lines: &[Value], last: u64) {
 async fn whole_to(world: &mut World, id: String) {
     world
         .act(move |scene| {
-            let mut connection = scene.door().connect().expect("it listens");
+            let mut connection = scene.front_end().connect().expect("it listens");
             let record = connection.find(&id).expect("an answer");
             let last = record.seq.expect("an outcome");
             ask(scene, "after=0&limit=10000");

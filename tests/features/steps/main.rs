@@ -10,7 +10,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `scene.rs` | what a scenario has: its service, its clients, what they were told |
-//! | `doors/` | one trait for the protocols, so that a sentence holds for each of them |
+//! | `front_ends/` | one trait for the protocols, so that a sentence holds for each of them |
 //! | `service.rs` | sentences about the process: its settings, its end, its restart |
 //! | `submitting.rs` | sentences about orders handed in, and what their clients are told |
 //! | `records.rs` | sentences about orders looked up |
@@ -24,9 +24,9 @@ mod harness;
 
 mod batches;
 mod crowd;
-mod doors;
 mod feed;
 mod figures;
+mod front_ends;
 mod records;
 mod scene;
 mod service;

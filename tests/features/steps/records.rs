@@ -3,15 +3,15 @@
 use cucumber::gherkin::Step;
 use cucumber::then;
 
-use crate::doors::{Answer, Told};
+use crate::front_ends::{Answer, AnswerKind};
 use crate::harness::eventually;
 use crate::scene::{Scene, World};
 
 /// What the service says of an order now.
 fn find(scene: &mut Scene, id: &str) -> Answer {
-    let mut connection = scene.door().connect().expect("the service listens");
+    let mut connection = scene.front_end().connect().expect("the service listens");
     let answer = connection.find(id).expect("an answer");
-    scene.told = Some(answer.clone());
+    scene.answer = Some(answer.clone());
     answer
 }
 
@@ -26,15 +26,15 @@ async fn on_record(world: &mut World, end: String, id: String, what: String, seq
             } else {
                 eventually("an outcome", || {
                     let answer = find(scene, &id);
-                    (answer.told != Told::Queued).then_some(answer)
+                    (answer.kind != AnswerKind::Queued).then_some(answer)
                 })
             };
             let expected = match what.as_str() {
-                "processed" => Told::Processed,
-                "failed" => Told::Failed,
-                _ => Told::Queued,
+                "processed" => AnswerKind::Processed,
+                "failed" => AnswerKind::Failed,
+                _ => AnswerKind::Queued,
             };
-            assert_eq!(answer.told, expected);
+            assert_eq!(answer.kind, expected);
             if let Ok(seq) = seq.parse() {
                 assert_eq!(answer.seq, Some(seq));
             }
@@ -45,7 +45,7 @@ async fn on_record(world: &mut World, end: String, id: String, what: String, seq
 #[then(expr = "order {string} is not known")]
 async fn unknown(world: &mut World, id: String) {
     world
-        .act(move |scene| assert_eq!(find(scene, &id).told, Told::Unknown))
+        .act(move |scene| assert_eq!(find(scene, &id).kind, AnswerKind::Unknown))
         .await;
 }
 

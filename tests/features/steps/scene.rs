@@ -13,8 +13,8 @@ use std::{fmt, mem};
 
 use crate::batches::Batches;
 use crate::crowd::Crowd;
-use crate::doors::{Answer, Connection, Door, Gone, Protocol, Submission};
 use crate::feed::Reader;
+use crate::front_ends::{Answer, Connection, FrontEnd, Gone, Protocol, Submission};
 use crate::harness::{Ended, Reply, Service};
 
 /// What cucumber hands from step to step.
@@ -76,12 +76,12 @@ pub(crate) struct Scene {
     /// The last order handed in.
     pub sent: Option<Submission>,
     /// The last answer.
-    pub told: Option<Answer>,
+    pub answer: Option<Answer>,
     /// The last reply to something else than an order.
     pub reply: Option<Reply>,
     /// Many clients, while they are busy.
     pub crowd: Option<Crowd>,
-    /// What many clients were told, by id.
+    /// What many clients were kind, by id.
     pub answers: HashMap<String, Answer>,
     pub batches: Batches,
     pub reader: Reader,
@@ -107,7 +107,7 @@ impl Scene {
             waiting: Vec::new(),
             open: None,
             sent: None,
-            told: None,
+            answer: None,
             reply: None,
             crowd: None,
             answers: HashMap::new(),
@@ -150,30 +150,30 @@ impl Scene {
         self.service.take().expect("just started")
     }
 
-    /// The door that the scenario's clients come through.
-    pub(crate) fn door(&mut self) -> Arc<dyn Door> {
+    /// The front_end that the scenario's clients come through.
+    pub(crate) fn front_end(&mut self) -> Arc<dyn FrontEnd> {
         let protocol = self.protocol;
-        protocol.door(self.service())
+        protocol.front_end(self.service())
     }
 
     /// Hands in an order and remembers the answer.
     pub(crate) fn submit(&mut self, order: Submission) {
-        let mut connection = self.door().connect().expect("the service listens");
+        let mut connection = self.front_end().connect().expect("the service listens");
         let answer = connection.submit(&order).expect("an answer");
         self.sent = Some(order);
-        self.told = Some(answer);
+        self.answer = Some(answer);
     }
 
     /// The last answer.
-    pub(crate) fn told(&self) -> &Answer {
-        self.told.as_ref().expect("a client was told something")
+    pub(crate) fn answer(&self) -> &Answer {
+        self.answer.as_ref().expect("a client was told something")
     }
 
     /// The last answer and reply, and the whole log.
     fn seen(&self) -> String {
         let mut seen = String::new();
-        if let Some(told) = &self.told {
-            let _ = writeln!(seen, "\nlast answer: {:?}\n{}", told.told, told.seen);
+        if let Some(answer) = &self.answer {
+            let _ = writeln!(seen, "\nlast answer: {:?}\n{}", answer.kind, answer.seen);
         }
         if let Some(reply) = &self.reply {
             let text = String::from_utf8_lossy(&reply.body);

@@ -3,7 +3,7 @@
 use cucumber::{given, then, when};
 use rustix::process::Signal;
 
-use crate::doors::Protocol;
+use crate::front_ends::Protocol;
 use crate::harness::{PATIENCE, Reply, get, until};
 use crate::scene::{Scene, World};
 
@@ -100,7 +100,7 @@ async fn window(world: &mut World, outcomes: u32) {
         .await;
 }
 
-#[given(expr = "clients that speak {door}")]
+#[given(expr = "clients that speak {protocol}")]
 async fn speak(world: &mut World, protocol: Protocol) {
     world.act(move |scene| scene.protocol = protocol).await;
 }
@@ -186,8 +186,8 @@ async fn log(world: &mut World, text: String) {
 async fn closed(world: &mut World) {
     world
         .act(|scene| {
-            let door = scene.door();
-            until("refused", || door.connect().is_err());
+            let front_end = scene.front_end();
+            until("refused", || front_end.connect().is_err());
         })
         .await;
 }

@@ -4,7 +4,7 @@ use std::thread;
 
 use cucumber::{given, then, when};
 
-use crate::doors::{Answer, BatchDeadline, Submission, Told, http};
+use crate::front_ends::{Answer, AnswerKind, Submission, WaitFor, http};
 use crate::harness::{post, until};
 use crate::scene::{Scene, World};
 
@@ -22,7 +22,7 @@ async fn processed_before(world: &mut World, ids: String) {
         .act(move |scene| {
             for id in quoted(&ids) {
                 scene.submit(Submission::new(id, "1"));
-                assert_eq!(scene.told().told, Told::Processed, "{id}");
+                assert_eq!(scene.answer().kind, AnswerKind::Processed, "{id}");
             }
         })
         .await;
@@ -49,9 +49,9 @@ async fn submits_with(world: &mut World, id: String, value: String, none: String
     world
         .act(move |scene| {
             let mut order = Submission::new(&id, &value);
-            order.patience = match seconds.parse() {
-                Ok(seconds) if none.is_empty() => BatchDeadline::Seconds(seconds),
-                _ => BatchDeadline::None,
+            order.wait_for = match seconds.parse() {
+                Ok(seconds) if none.is_empty() => WaitFor::Seconds(seconds),
+                _ => WaitFor::None,
             };
             scene.submit(order);
         })
@@ -86,9 +86,9 @@ async fn waits(world: &mut World, id: String, value: String) {
     world
         .act(move |scene| {
             let before = taken(scene);
-            let door = scene.door();
+            let front_end = scene.front_end();
             let order = Submission::new(&id, &value);
-            let client = thread::spawn(move || door.connect()?.submit(&order));
+            let client = thread::spawn(move || front_end.connect()?.submit(&order));
             scene.waiting.push((id, client));
             until("the order is inside", || taken(scene) > before);
         })
@@ -105,10 +105,10 @@ fn taken(scene: &mut Scene) -> u64 {
 async fn connected(world: &mut World) {
     world
         .act(|scene| {
-            let mut connection = scene.door().connect().expect("it listens");
+            let mut connection = scene.front_end().connect().expect("it listens");
             // Accepted by the kernel is not yet accepted by the service.
             let answer = connection.find("no-such-order").expect("an answer");
-            assert_eq!(answer.told, Told::Unknown);
+            assert_eq!(answer.kind, AnswerKind::Unknown);
             scene.open = Some(connection);
         })
         .await;
@@ -120,7 +120,7 @@ async fn submits_on_open_connection(world: &mut World, id: String, value: String
         .act(move |scene| {
             let connection = scene.open.as_mut().expect("a client is connected");
             let order = Submission::new(&id, &value);
-            scene.told = Some(connection.submit(&order).expect("an answer"));
+            scene.answer = Some(connection.submit(&order).expect("an answer"));
         })
         .await;
 }
@@ -135,7 +135,7 @@ async fn fill(world: &mut World) {
             until("the queue is full", || {
                 number += 1;
                 let mut order = Submission::new(&format!("filler-{number}"), "1");
-                order.patience = BatchDeadline::None;
+                order.wait_for = WaitFor::None;
                 scene.submit(order);
                 let figures = scene.service().figures();
                 let full = figures.get("queue_depth") == figures.get("queue_capacity");
@@ -154,9 +154,9 @@ async fn overfill(world: &mut World) {
             until("one is refused", || {
                 number += 1;
                 let mut order = Submission::new(&format!("order-{number}"), "1");
-                order.patience = BatchDeadline::None;
+                order.wait_for = WaitFor::None;
                 scene.submit(order);
-                scene.told().told != Told::Queued
+                scene.answer().kind != AnswerKind::Queued
             });
         })
         .await;
@@ -187,11 +187,11 @@ async fn told_outcome(
         .act(move |scene| {
             let answer = subject(scene, &waiting);
             let expected = match what.as_str() {
-                "is processed" => Told::Processed,
-                "failed" => Told::Failed,
-                _ => Told::Queued,
+                "is processed" => AnswerKind::Processed,
+                "failed" => AnswerKind::Failed,
+                _ => AnswerKind::Queued,
             };
-            assert_eq!(answer.told, expected, "{answer:#?}");
+            assert_eq!(answer.kind, expected, "{answer:#?}");
             assert_eq!(answer.duplicate, !again.is_empty(), "{answer:#?}");
             if let Ok(seq) = seq.parse() {
                 assert_eq!(answer.seq, Some(seq), "{answer:#?}");
@@ -209,9 +209,9 @@ fn subject<'a>(scene: &'a mut Scene, waiting: &str) -> &'a Answer {
         let (_, client) = scene.waiting.remove(at);
         until("the client is answered", || client.is_finished());
         let answer = client.join().expect("a well-formed answer");
-        scene.told = Some(answer.expect("an answer before the connection ends"));
+        scene.answer = Some(answer.expect("an answer before the connection ends"));
     }
-    scene.told()
+    scene.answer()
 }
 
 #[then(
@@ -222,12 +222,12 @@ async fn told_refusal(world: &mut World, waiting: String, what: String) {
         .act(move |scene| {
             let answer = subject(scene, &waiting);
             let (expected, retry_after) = match what.as_str() {
-                "the order is not valid" => (Told::Invalid, false),
-                "the id belongs to another order" => (Told::Conflict, false),
-                "the queue is full" => (Told::Full, true),
-                _ => (Told::Draining, true),
+                "the order is not valid" => (AnswerKind::Invalid, false),
+                "the id belongs to another order" => (AnswerKind::Conflict, false),
+                "the queue is full" => (AnswerKind::Full, true),
+                _ => (AnswerKind::Draining, true),
             };
-            assert_eq!(answer.told, expected, "{answer:#?}");
+            assert_eq!(answer.kind, expected, "{answer:#?}");
             assert_eq!(answer.seq, None, "a refusal takes no sequence: {answer:#?}");
             assert_eq!(answer.retry_after.is_some(), retry_after, "{answer:#?}");
         })
@@ -237,7 +237,7 @@ async fn told_refusal(world: &mut World, waiting: String, what: String) {
 #[then(regex = r"^the reason (?:given )?is: (.*)$")]
 async fn reason(world: &mut World, text: String) {
     world
-        .act(move |scene| assert!(scene.told().detail.contains(&text), "no {text:?}"))
+        .act(move |scene| assert!(scene.answer().detail.contains(&text), "no {text:?}"))
         .await;
 }
 
@@ -246,7 +246,7 @@ async fn field(world: &mut World, name: String) {
     world
         .act(move |scene| {
             let expected = (name != "none").then_some(name.as_str());
-            assert_eq!(scene.told().field.as_deref(), expected);
+            assert_eq!(scene.answer().field.as_deref(), expected);
         })
         .await;
 }
@@ -254,14 +254,14 @@ async fn field(world: &mut World, name: String) {
 #[then(expr = "the status is {word}")]
 async fn status(world: &mut World, code: String) {
     world
-        .act(move |scene| assert_eq!(scene.told().code, code))
+        .act(move |scene| assert_eq!(scene.answer().code, code))
         .await;
 }
 
 #[then(regex = r"^sending the same order again is (safe|of no use)$")]
 async fn retry_safe(world: &mut World, what: String) {
     world
-        .act(move |scene| assert_eq!(scene.told().retry_safe, Some(what == "safe")))
+        .act(move |scene| assert_eq!(scene.answer().retry_safe, Some(what == "safe")))
         .await;
 }
 
@@ -269,7 +269,7 @@ async fn retry_safe(world: &mut World, what: String) {
 async fn retry_after(world: &mut World, from: u32, to: u32) {
     world
         .act(move |scene| {
-            let seconds = scene.told().retry_after.expect("a time to come back");
+            let seconds = scene.answer().retry_after.expect("a time to come back");
             assert!((from..=to).contains(&seconds), "{seconds} s");
         })
         .await;
@@ -278,7 +278,7 @@ async fn retry_after(world: &mut World, from: u32, to: u32) {
 #[then(expr = "the client is told to look at {word} for the outcome")]
 async fn location(world: &mut World, path: String) {
     world
-        .act(move |scene| assert_eq!(scene.told().location.as_deref(), Some(path.as_str())))
+        .act(move |scene| assert_eq!(scene.answer().location.as_deref(), Some(path.as_str())))
         .await;
 }
 
@@ -295,7 +295,7 @@ async fn sends(world: &mut World, nothing: String, depth: String, text: String) 
                 Err(_) => String::new(),
             };
             let reply = post(scene.service().http, "", &text);
-            scene.told = Some(http::answer(&reply));
+            scene.answer = Some(http::answer(&reply));
         })
         .await;
 }

@@ -1,16 +1,18 @@
-//! The HTTP door.
+//! The HTTP front end.
 
 use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::doors::{Answer, BatchDeadline, Connection, Door, Gone, Record, Submission, Told};
+use crate::front_ends::{
+    Answer, AnswerKind, Connection, FrontEnd, Gone, Record, Submission, WaitFor,
+};
 use crate::harness::{Client, Reply, submit};
 
 /// The order port.
 pub(crate) struct Http(pub SocketAddr);
 
-impl Door for Http {
+impl FrontEnd for Http {
     fn connect(&self) -> Result<Box<dyn Connection>, Gone> {
         let client = Client::try_to(self.0).map_err(|_| Gone)?;
         Ok(Box::new(client))
@@ -23,17 +25,17 @@ impl Connection for Client {
             id,
             value,
             members,
-            patience,
+            wait_for,
         } = order;
         let mut body = format!(r#"{{"id":{id},"value":{value}"#);
         match members.strip_prefix('{').map(str::trim_start) {
             None | Some("}") => body.push('}'),
             Some(others) => body.extend([",", others]),
         }
-        let prefer = match patience {
-            BatchDeadline::Usual => String::new(),
-            BatchDeadline::None => "Prefer: respond-async\r\n".to_owned(),
-            BatchDeadline::Seconds(seconds) => format!("Prefer: wait={seconds}\r\n"),
+        let prefer = match wait_for {
+            WaitFor::Usual => String::new(),
+            WaitFor::None => "Prefer: respond-async\r\n".to_owned(),
+            WaitFor::Seconds(seconds) => format!("Prefer: wait={seconds}\r\n"),
         };
         let asked = submit(&prefer, &body);
         self.try_send(asked).map_err(|_| Gone)?;
@@ -52,33 +54,35 @@ pub(crate) fn answer(reply: &Reply) -> Answer {
     let seen = format!("{reply:?}\n{}", reply.text());
     let json = reply.json();
     let media_type = reply.header("content-type");
-    let told = if media_type == Some("application/problem+json") {
+    let kind = if media_type == Some("application/problem+json") {
         let problem = reply.problem(reply.status);
         let kind = problem["type"].as_str().unwrap_or_default();
         match (kind.trim_start_matches("/problems/"), reply.status) {
-            ("order-failed", 422) if problem["outcome"] == "failed" => Told::Failed,
-            ("invalid-order", 400) => Told::Invalid,
-            ("id-conflict", 409) => Told::Conflict,
-            ("queue-full", 503 | 429) => Told::Full,
-            ("draining", 503) => Told::Draining,
-            ("unknown-order", 404) => Told::Unknown,
-            (_, 503) => Told::Unavailable,
+            ("order-failed", 422) if problem["outcome"] == "failed" => AnswerKind::Failed,
+            ("invalid-order", 400) => AnswerKind::Invalid,
+            ("id-conflict", 409) => AnswerKind::Conflict,
+            ("queue-full", 503 | 429) => AnswerKind::Full,
+            ("draining", 503) => AnswerKind::Draining,
+            ("unknown-order", 404) => AnswerKind::Unknown,
+            (_, 503) => AnswerKind::Unavailable,
             _ => panic!("not an answer to an order: {seen}"),
         }
     } else {
         assert_eq!(media_type, Some("application/json"), "{seen}");
         let duplicate = json["duplicate"] == true;
         match (json["status"].as_str(), reply.status) {
-            (Some("processed"), 201) if !duplicate => Told::Processed,
-            (Some("processed"), 200) if duplicate || json.get("order").is_some() => Told::Processed,
-            (Some("failed"), 200) if json.get("order").is_some() => Told::Failed,
-            (Some("queued"), 202 | 200) => Told::Queued,
+            (Some("processed"), 201) if !duplicate => AnswerKind::Processed,
+            (Some("processed"), 200) if duplicate || json.get("order").is_some() => {
+                AnswerKind::Processed
+            }
+            (Some("failed"), 200) if json.get("order").is_some() => AnswerKind::Failed,
+            (Some("queued"), 202 | 200) => AnswerKind::Queued,
             _ => panic!("not an answer to an order: {seen}"),
         }
     };
     let text = |member: &str| json[member].as_str().map(str::to_owned);
     Answer {
-        told,
+        kind,
         code: reply.status.to_string(),
         seq: json["seq"].as_u64(),
         duplicate: json["duplicate"] == true,

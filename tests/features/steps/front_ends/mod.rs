@@ -1,4 +1,4 @@
-//! The wake_queues: one way to say what clients do and are told, whatever protocol they speak.
+//! The front ends: one way to say what clients do and receive, whatever protocol they speak.
 
 pub(crate) mod grpc;
 pub(crate) mod http;
@@ -11,7 +11,7 @@ use crate::harness::Service;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, cucumber::Parameter)]
-#[param(name = "door", regex = "HTTP|gRPC")]
+#[param(name = "protocol", regex = "HTTP|gRPC")]
 pub(crate) enum Protocol {
     Http,
     Grpc,
@@ -24,14 +24,14 @@ impl FromStr for Protocol {
         match name {
             "HTTP" => Ok(Self::Http),
             "gRPC" => Ok(Self::Grpc),
-            _ => Err(format!("no door speaks {name}")),
+            _ => Err(format!("no front end speaks {name}")),
         }
     }
 }
 
 impl Protocol {
-    /// This door of a running service.
-    pub(crate) fn door(self, service: &Service) -> Arc<dyn Door> {
+    /// This front_end of a running service.
+    pub(crate) fn front_end(self, service: &Service) -> Arc<dyn FrontEnd> {
         match self {
             Self::Http => Arc::new(http::Http(service.http)),
             Self::Grpc => Arc::new(grpc::Grpc(service.grpc.expect("it was asked for"))),
@@ -40,7 +40,7 @@ impl Protocol {
 }
 
 /// Where clients come in.
-pub(crate) trait Door: Send + Sync {
+pub(crate) trait FrontEnd: Send + Sync {
     /// Connects.
     fn connect(&self) -> Result<Box<dyn Connection>, Gone>;
 }
@@ -67,7 +67,7 @@ pub(crate) struct Submission {
     pub value: String,
     /// The other members with their braces, `{"side":"buy"}`; empty: none.
     pub members: String,
-    pub patience: BatchDeadline,
+    pub wait_for: WaitFor,
 }
 
 impl Submission {
@@ -77,14 +77,14 @@ impl Submission {
             id: format!("\"{id}\""),
             value: value.to_owned(),
             members: String::new(),
-            patience: BatchDeadline::Usual,
+            wait_for: WaitFor::Usual,
         }
     }
 }
 
 /// How long a client wants to wait for the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BatchDeadline {
+pub(crate) enum WaitFor {
     /// It says nothing about it.
     Usual,
     /// Not at all.
@@ -95,7 +95,7 @@ pub(crate) enum BatchDeadline {
 
 /// What a client can be told of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum AnswerKind {
     Processed,
     Failed,
     Queued,
@@ -112,7 +112,7 @@ pub(crate) enum Told {
 /// What a client was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    pub told: Told,
+    pub kind: AnswerKind,
     /// The protocol's own word for it: `201`, `RESOURCE_EXHAUSTED`.
     pub code: String,
     pub seq: Option<u64>,

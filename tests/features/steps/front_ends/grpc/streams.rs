@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use crate::doors::grpc::{Link, message};
-use crate::doors::{Gone, Submission};
+use crate::front_ends::grpc::{Link, message};
+use crate::front_ends::{Gone, Submission};
 use crate::harness::PATIENCE;
 
 /// What a follower receives: a line of the feed as JSON, or how the stream ended.

@@ -1,4 +1,4 @@
-//! The gRPC door.
+//! The gRPC front end.
 
 mod streams;
 
@@ -16,10 +16,12 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::doors::{Answer, BatchDeadline, Connection, Door, Gone, Record, Submission, Told};
+use crate::front_ends::{
+    Answer, AnswerKind, Connection, FrontEnd, Gone, Record, Submission, WaitFor,
+};
 use crate::harness::PATIENCE;
 
-pub(crate) use crate::doors::grpc::streams::{Follower, stream};
+pub(crate) use crate::front_ends::grpc::streams::{Follower, stream};
 
 /// The gRPC port.
 pub(crate) struct Grpc(pub SocketAddr);
@@ -63,7 +65,7 @@ impl Link {
     }
 }
 
-impl Door for Grpc {
+impl FrontEnd for Grpc {
     fn connect(&self) -> Result<Box<dyn Connection>, Gone> {
         Ok(Box::new(Link::to(self.0)?))
     }
@@ -71,10 +73,10 @@ impl Door for Grpc {
 
 impl Connection for Link {
     fn submit(&mut self, order: &Submission) -> Result<Answer, Gone> {
-        let (ack_mode, wait) = match order.patience {
-            BatchDeadline::Usual => (AckMode::Unspecified, None),
-            BatchDeadline::None => (AckMode::Queued, None),
-            BatchDeadline::Seconds(seconds) => (AckMode::Unspecified, Some(i64::from(seconds))),
+        let (ack_mode, wait) = match order.wait_for {
+            WaitFor::Usual => (AckMode::Unspecified, None),
+            WaitFor::None => (AckMode::Queued, None),
+            WaitFor::Seconds(seconds) => (AckMode::Unspecified, Some(i64::from(seconds))),
         };
         let request = SubmitRequest {
             order: Some(message(order)),
@@ -91,7 +93,7 @@ impl Connection for Link {
             Ok(response) => {
                 let response = response.into_inner();
                 Ok(Answer {
-                    told: told(response.status()),
+                    kind: kind_of(response.status()),
                     seq: (response.seq > 0).then_some(response.seq),
                     duplicate: response.duplicate,
                     detail: response.reason.clone(),
@@ -113,11 +115,11 @@ impl Connection for Link {
             Ok(response) => {
                 let response = response.into_inner();
                 let seen = format!("{response:?}");
-                let told = told(response.status());
+                let kind = kind_of(response.status());
                 Ok(match response.record {
-                    None => Answer { told, ..ok(seen) },
+                    None => Answer { kind, ..ok(seen) },
                     Some(record) => Answer {
-                        told,
+                        kind,
                         seq: Some(record.seq),
                         detail: record.reason.clone(),
                         record: Some(kept(&record)),
@@ -139,11 +141,11 @@ fn message(order: &Submission) -> Order {
     }
 }
 
-fn told(status: OrderStatus) -> Told {
+fn kind_of(status: OrderStatus) -> AnswerKind {
     match status {
-        OrderStatus::Processed => Told::Processed,
-        OrderStatus::Failed => Told::Failed,
-        OrderStatus::Queued => Told::Queued,
+        OrderStatus::Processed => AnswerKind::Processed,
+        OrderStatus::Failed => AnswerKind::Failed,
+        OrderStatus::Queued => AnswerKind::Queued,
         OrderStatus::Unspecified => panic!("never sent"),
     }
 }
@@ -151,7 +153,7 @@ fn told(status: OrderStatus) -> Told {
 /// An answer that is no refusal and says nothing yet.
 fn ok(seen: String) -> Answer {
     Answer {
-        told: Told::Queued,
+        kind: AnswerKind::Queued,
         code: "OK".to_owned(),
         seq: None,
         duplicate: false,
@@ -172,13 +174,13 @@ fn refusal(status: &Status) -> Result<Answer, Gone> {
     let seen = format!("{status:?}\n{details:?}");
     let info = details.error_info().ok_or(Gone)?;
     assert_eq!(info.domain, "orders.v1", "{seen}");
-    let told = match (info.reason.as_str(), status.code()) {
-        ("INVALID_ORDER", Code::InvalidArgument) => Told::Invalid,
-        ("ID_CONFLICT", Code::AlreadyExists) => Told::Conflict,
-        ("QUEUE_FULL", Code::ResourceExhausted) => Told::Full,
-        ("DRAINING", Code::Unavailable) => Told::Draining,
-        ("UNKNOWN_ORDER", Code::NotFound) => Told::Unknown,
-        (_, Code::Unavailable) => Told::Unavailable,
+    let kind = match (info.reason.as_str(), status.code()) {
+        ("INVALID_ORDER", Code::InvalidArgument) => AnswerKind::Invalid,
+        ("ID_CONFLICT", Code::AlreadyExists) => AnswerKind::Conflict,
+        ("QUEUE_FULL", Code::ResourceExhausted) => AnswerKind::Full,
+        ("DRAINING", Code::Unavailable) => AnswerKind::Draining,
+        ("UNKNOWN_ORDER", Code::NotFound) => AnswerKind::Unknown,
+        (_, Code::Unavailable) => AnswerKind::Unavailable,
         _ => panic!("not an answer to an order: {seen}"),
     };
     let violations = details.bad_request().map(|bad| &bad.field_violations);
@@ -188,7 +190,7 @@ fn refusal(status: &Status) -> Result<Answer, Gone> {
     });
     let delay = details.retry_info().and_then(|info| info.retry_delay);
     Ok(Answer {
-        told,
+        kind,
         code: name(status.code()),
         detail: status.message().to_owned(),
         field,
@@ -210,7 +212,7 @@ fn name(code: Code) -> String {
     name
 }
 
-/// A record as the other door shows it.
+/// A record as the other front end shows it.
 fn kept(record: &OrderRecord) -> Record {
     let Order {
         id,
