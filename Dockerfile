@@ -3,17 +3,17 @@
 #   docker build -t order-processor .
 #   docker run --rm -p 8080:8080 -v orders:/data order-processor
 #
-# Only instructions that every builder knows (the classic one, BuildKit,
-# podman, kaniko): no cache mounts, no here-documents, no `# syntax` line that
-# would be downloaded before anything else.
+# Only instructions that every builder supports (the classic one, BuildKit,
+# podman, kaniko): no cache mounts, no here-documents, and no `# syntax` line,
+# which would be downloaded before anything else.
 
-# Builder and runtime are both Debian 12, so that the C library the program is
-# linked against is the one it meets.
+# Builder and runtime are both Debian 12, so that the program runs with the C
+# library it was linked against.
 ARG RUST_VERSION=1
 # The runtime holds the C library, libgcc (Rust unwinds through it), certificate
-# roots and time zones: no shell, no package manager, nothing to break into.
-# Nothing below runs a command in it, so another glibc base will do where this
-# registry is out of reach: --build-arg RUNTIME=debian:bookworm-slim
+# roots and time zones; it has no shell and no package manager. Nothing below runs
+# a command in it, so where this registry is out of reach another glibc base works:
+# --build-arg RUNTIME=debian:bookworm-slim
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
 FROM rust:${RUST_VERSION}-slim-bookworm AS builder
@@ -21,10 +21,10 @@ WORKDIR /build
 
 # Layer 1: the dependencies, built with an empty program. It is rebuilt only
 # when the manifest or the lock file changes. Tests, benches and examples are
-# cut from the manifest: their files are not in the image's context, and Cargo
-# refuses a manifest that names files which don't exist. Cargo tells stale from
-# fresh by modification time, and the real sources may be older than the empty
-# ones: so the empty program's traces are cleaned away at once.
+# cut from the manifest: their files are not in the build context, and Cargo
+# rejects a manifest that names files which don't exist. Cargo detects changes by
+# modification time, and the real sources may be older than the empty ones, so
+# the empty program's artifacts are removed at once.
 COPY Cargo.toml Cargo.lock /manifest/
 RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
         /manifest/Cargo.toml > Cargo.toml \
@@ -36,7 +36,7 @@ RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
     && cargo clean --release --locked -p order-processor \
     && rm -r src
 
-# Layer 2: the program. /data is made here because the runtime has no mkdir.
+# Layer 2: the program. /data is created here because the runtime has no mkdir.
 COPY build.rs ./
 COPY proto ./proto
 COPY src ./src
@@ -45,34 +45,34 @@ RUN cargo build --release --locked --bin order-processor \
 
 FROM ${RUNTIME}
 LABEL org.opencontainers.image.title="order-processor" \
-      org.opencontainers.image.description="Order intake with backpressure, exact counters and a drain that loses nothing it answered for" \
+      org.opencontainers.image.description="Order intake with durable outcomes, backpressure and a drain that loses no acknowledged order" \
       org.opencontainers.image.licenses="MIT"
 
 COPY LICENSE /usr/share/doc/order-processor/LICENSE
 COPY --from=builder /build/target/release/order-processor /usr/local/bin/order-processor
-# The journal's place. A new volume takes its owner from here, so that the
+# The journal's directory. A new volume inherits its owner from here, so that the
 # unprivileged user can write to it.
 COPY --from=builder --chown=65532:65532 /data /data
 
-# By number: Kubernetes can check runAsNonRoot against a number only. 65532 is
-# the base image's own `nonroot`.
+# Numeric, because Kubernetes can check runAsNonRoot only against a number. 65532
+# is the base image's `nonroot`.
 USER 65532:65532
 WORKDIR /
 
-# On a host the defaults are loopback; in a container loopback is reachable by
-# nobody, and what gets published is decided by -p. The admin port answers
-# anyone who can reach it: publish it only where that is meant.
+# The defaults are loopback, which nothing outside a container can reach; -p
+# decides what is published. The admin port answers anyone who can reach it:
+# publish it only where that is intended.
 ENV ORDERS_LISTEN=0.0.0.0:8080 \
     ORDERS_ADMIN_LISTEN=0.0.0.0:9090 \
     ORDERS_GRPC_LISTEN=0.0.0.0:50051 \
     ORDERS_DATA_DIR=/data
 EXPOSE 8080 9090 50051
-# The journal. A volume, and not the container's own layer: an fdatasync there
-# goes through the overlay, and the data would go with the container. Name it
-# (-v orders:/data), or each `docker run` begins with an empty one.
+# The journal. A volume, because in the container's own layer an fdatasync goes
+# through the overlay, and the data is removed with the container. Name it
+# (-v orders:/data), or each `docker run` starts with an empty one.
 VOLUME ["/data"]
 
-# SIGTERM begins the drain, which takes up to ORDERS_DRAIN_TIMEOUT (25s).
-# `docker stop` kills after 10 s unless told otherwise: docker stop -t 30.
+# SIGTERM starts the drain, which takes up to ORDERS_DRAIN_TIMEOUT (25s).
+# `docker stop` kills after 10 s by default: use docker stop -t 30.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["order-processor"]
