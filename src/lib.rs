@@ -18,19 +18,24 @@
 //!
 //! | layer | what it is for |
 //! |---|---|
-//! | `server` | the service put together: start, drain, pending orders |
-//! | `http` | front end: the order port and the admin port |
-//! | `grpc` | front end: the gRPC port |
-//! | `admission` | the one way in: decode, claim the id, push, or say why not |
-//! | `pipeline` | intake queue, workers, commit queue, committer |
+//! | `server` | the service put together: start, ports, recovery, drain, the pending file's orders |
+//! | `http` | front end: `wire` (heads, bodies, replies as bytes), `api` (the route table, statuses and problems, batches, feed, page, OpenAPI), `server` (connections and their timeouts), `minihttp` (admin port, second engine), `runtime` (waking coroutines, timers) |
+//! | `grpc` | front end: calls and streams, their limits, statuses, health |
+//! | `admission` | the one way in: decode, claim the id, push, or say why not; the sentences that both front ends send |
+//! | `pipeline` | gate, intake queue, workers and the `Processor` trait, commit queue, committer, force drain |
 //! | `dedupe` | where an id is met again: claims in flight, window of outcomes |
-//! | `ledger` | where outcomes become final and are read again |
-//! | `metrics` | counters, histograms, and their exposition |
+//! | `ledger` | where outcomes become final and are read again: the traits, `memory`, `journal` (every byte on disk, recovery, retention, tools) |
+//! | `metrics` | counters, gauges, histograms, and their exposition as text and JSON |
 //! | `order` | bytes to a validated, hashed order; pure |
-//! | `sync` | parking, oneshots, lists of wakers, memory budgets |
-//! | `cpu` | cores, quota, thread placement |
-//! | `config` | the command line and the environment, checked before anything starts |
+//! | `sync` | parking and waking, oneshots, watch lists, memory budgets, crash on panic |
+//! | `cpu` | cores, CPU quota, thread placement and pinning |
+//! | `config` | flags and environment variables: types, defaults, ranges, and what must hold between them |
 //! | `clock` | wall time |
+//!
+//! Outside of the library: `main.rs` (the life of the process, signals, exit
+//! codes), `log.rs`, `tool.rs` (`journal verify` and `journal cat`); `proto/`
+//! (the gRPC messages), `tests/` (through real sockets), `tests/features/`
+//! (behaviour in Gherkin), `benches/`, `perf/`, `k8s/`.
 
 mod admission;
 mod clock;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::{io, thread};
+use std::{io, panic, thread};
 
 use order_processor::config::Command;
 use order_processor::{Config, Drained, LedgerFailed, Server, StartError};
@@ -32,6 +32,11 @@ enum Event {
 }
 
 fn main() -> ExitCode {
+    // The panic hook has reported it.
+    panic::catch_unwind(run).unwrap_or(exit::FAILED.into())
+}
+
+fn run() -> ExitCode {
     match Command::try_parse(std::env::args_os()) {
         Ok(Command::Serve(config)) => serve(&config),
         Ok(Command::Verify(dir)) => tool::verify(&dir),

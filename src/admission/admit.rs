@@ -220,8 +220,8 @@ impl Admission {
         }))
     }
 
-    /// Lets a duplicate wait for the order that has the claim; `None` if that has
-    /// ended.
+    /// Lets a duplicate wait for the order that has the claim; `None` if that
+    /// has ended.
     fn attach(&self, claim: Claim, waker: Option<&Waker>) -> Option<Ticket> {
         let waiter = Arc::new(Waiter::new(waker.cloned()));
         if !self.pipeline.claims.attach(claim, &waiter) {

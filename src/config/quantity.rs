@@ -138,7 +138,7 @@ pub(super) fn bytes(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, 
     }
 }
 
-/// [`bytes`] for what is held in memory.
+/// [`bytes()`] for what is held in memory.
 pub(super) fn memory(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<usize, BadValue> + Clone {

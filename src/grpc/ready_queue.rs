@@ -24,6 +24,7 @@ use atomic_waker::AtomicWaker;
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 
+use crate::sync::crash;
 use crate::sync::wake_queue::WakeQueue;
 
 /// Calls that are ready to go on, and the task that wakes them.
@@ -47,6 +48,7 @@ pub(super) struct TaskWaker {
 impl ReadyQueue {
     /// Wakes the queued calls whenever the pipeline has flushed. Never ends.
     pub(super) async fn dispatch(self: Arc<Self>) {
+        let _guard = crash::guard();
         poll_fn(|cx| self.wake_queued(cx)).await
     }
 

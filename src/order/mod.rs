@@ -8,7 +8,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `decode` | [`Order`]; [`decode`], from a body or a line; [`Order::from_parts`], from a message's fields |
+//! | `decode` | [`Order`]; [`decode()`], from a body or a line; [`Order::from_parts`], from a message's fields |
 //! | `parts` | [`Parts`]: an order's text as such fields again |
 //! | `id`, `decimal` | [`OrderId`], and the exact value |
 //! | `hash` | [`HashKey`]: the keyed hashes of ids and contents |

@@ -1,4 +1,4 @@
-//! Threads whose panic ends the process.
+//! Threads, coroutines and tasks whose panic ends the process.
 //!
 //! The service is crash-only: a panic in one of its own threads is a bug, what
 //! the thread left half done can't be trusted, and recovery at the next start
@@ -24,12 +24,19 @@ pub(crate) fn spawn<T: Send + 'static>(
     run: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.into()).spawn(move || {
-        let _guard = ExitOnPanic;
+        let _guard = guard();
         run()
     })
 }
 
-struct ExitOnPanic;
+/// Ends the process if it is dropped by a panic: for coroutines and tasks that
+/// others wait for, and whose schedulers would swallow the panic.
+pub(crate) fn guard() -> ExitOnPanic {
+    ExitOnPanic
+}
+
+#[must_use = "it guards as long as it is held"]
+pub(crate) struct ExitOnPanic;
 
 impl Drop for ExitOnPanic {
     fn drop(&mut self) {

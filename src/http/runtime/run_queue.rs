@@ -39,6 +39,7 @@ use may::io::{CoIo, WaitIo, WaitIoWaker};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::sync::crash;
 use crate::sync::wake_queue::WakeQueue;
 
 /// How a coroutine is woken, which depends on how it waits.
@@ -144,6 +145,7 @@ impl RunQueue {
         let io = CoIo::new(File::from(event)).map_err(io::Error::other)?;
         let dispatcher = run_queue.clone();
         may::go!(may::coroutine::Builder::new().id(thread), move || {
+            let _guard = crash::guard();
             // Edge-triggered: each write is an event of its own, so that the
             // counter need not be read.
             loop {

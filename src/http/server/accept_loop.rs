@@ -18,6 +18,7 @@ use crate::http::runtime::timers::{TimerSlot, Timers};
 use crate::http::server::polled::{PolledFd, poll};
 use crate::http::server::spawner::Spawner;
 use crate::http::server::stack::stack_words;
+use crate::sync::crash;
 use crate::sync::wake_queue::WakeQueue;
 
 /// Connections accepted before the thread's other coroutines run.
@@ -81,7 +82,10 @@ pub(crate) fn start(
         listener,
     };
     let builder = Builder::new().id(id as usize).stack_size(stack_words());
-    may::go!(builder, move || accept_loop.run())?;
+    may::go!(builder, move || {
+        let _guard = crash::guard();
+        accept_loop.run();
+    })?;
     Ok(handle)
 }
 
