@@ -18,24 +18,26 @@
 //!
 //! | layer | what it is for |
 //! |---|---|
-//! | `server` | the service put together: start, ports, recovery, drain, the pending file's orders |
-//! | `http` | front end: `wire` (heads, bodies, replies as bytes), `api` (the route table, statuses and problems, batches, feed, page, OpenAPI), `server` (connections and their timeouts), `minihttp` (admin port, second engine), `runtime` (waking coroutines, timers) |
+//! | `server` | the service put together: start, ports, choice of processor and ledger, recovery, drain, the pending file's orders |
+//! | `http` | front end: `wire` (heads, bodies, replies as bytes, reason phrases), `api` (the route table, limits, statuses and problems, batches, feed and its lines, page, OpenAPI), `server` (connections and their timeouts), `minihttp` (admin port, second engine), `runtime` (waking coroutines, timers) |
 //! | `grpc` | front end: calls and streams, their limits, statuses, health |
-//! | `admission` | the one way in: decode, claim the id, push, or say why not; the sentences that both front ends send |
-//! | `pipeline` | gate, intake queue, workers and the `Processor` trait, commit queue, committer, force drain |
-//! | `dedupe` | where an id is met again: claims in flight, window of outcomes |
+//! | `admission` | the one way in: have it decoded, claim the id, push, or say why not; the sentences that both front ends send |
+//! | `pipeline` | gate, intake queue, workers, `processor` (the trait and the built-in ones), commit queue, committer, force drain |
+//! | `dedupe` | where an id is met again: claims in flight, window of the last N outcomes |
 //! | `ledger` | where outcomes become final and are read again: the traits, `memory`, `journal` (every byte on disk, recovery, retention, tools) |
-//! | `metrics` | counters, gauges, histograms, and their exposition as text and JSON |
-//! | `order` | bytes to a validated, hashed order; pure |
+//! | `metrics` | counters, gauges, histograms, their label values (HTTP statuses among them), and their exposition as text and JSON |
+//! | `order` | bytes to a validated, hashed order; pure. Stored and pending orders are read with the same rules, so a stricter rule reaches old ones |
 //! | `sync` | parking and waking, oneshots, watch lists, memory budgets, crash on panic |
-//! | `cpu` | cores, CPU quota, thread placement and pinning |
+//! | `cpu` | cores and CPU quota; which cores workers and I/O threads get, and whether workers spin |
 //! | `config` | flags and environment variables: types, defaults, ranges, and what must hold between them |
 //! | `clock` | wall time |
 //!
 //! Outside of the library: `main.rs` (the life of the process, signals, exit
 //! codes), `log.rs`, `tool.rs` (`journal verify` and `journal cat`); `proto/`
 //! (the gRPC messages), `tests/` (through real sockets), `tests/features/`
-//! (behaviour in Gherkin), `benches/`, `perf/`, `k8s/`.
+//! (behaviour in Gherkin), `benches/`, `perf/`, `k8s/`. A change that clients
+//! or operators see also touches `http/api/openapi.json`, `docs/` and
+//! `CHANGELOG.md`.
 
 mod admission;
 mod clock;

@@ -43,6 +43,8 @@ pub use self::gauges::Gauges;
 pub use self::histogram::Histogram;
 pub(crate) use self::journal::JournalMetrics;
 pub use self::label::Route;
+#[cfg(test)]
+pub(crate) use self::label::StatusLabel;
 pub(crate) use self::label::{Reason, WithdrawReason};
 pub use self::process::ProcessMetrics;
 pub use self::recorded::Metrics;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::http::api::problem::{Problem, Report};
 use crate::http::wire::reply::{Reply, reason_phrase};
 use crate::http::wire::{BodyError, FramingError};
+use crate::metrics::StatusLabel;
 
 fn body(reply: &Reply) -> Value {
     serde_json::from_slice(reply.body.as_slice()).expect("JSON")
@@ -66,6 +67,14 @@ fn defaults_can_be_replaced() {
         Problem::Unauthorized.report("").reply().www_authenticate,
         Some("Bearer realm=\"orders\"")
     );
+}
+
+#[test]
+fn every_status_has_its_own_label_in_the_metrics() {
+    for problem in Problem::ALL {
+        let status = problem.status();
+        assert_eq!(StatusLabel::of(status).as_str(), status.to_string());
+    }
 }
 
 #[test]
