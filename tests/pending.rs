@@ -328,7 +328,7 @@ fn what_can_not_be_taken_up_refuses_the_start() {
     fs::write(file(&directory), &whole).unwrap();
     refuses(
         &["--queue-bytes", "1KiB", "--max-body", "512"],
-        "3 orders kept by the last drain don't fit: raise --queue-bytes to 16",
+        "3 pending orders don't fit: raise --queue-bytes to 16",
     );
     // Of another ledger.
     let other = Directory::new();
