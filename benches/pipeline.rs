@@ -40,6 +40,7 @@ fn started() -> Admission {
         window,
         plan: plan.clone(),
         window_reach: WAIT,
+        commit_delay: Duration::ZERO,
     };
     let pipeline = Pipeline::new(&settings);
     pipeline.wake_queues.register(Vec::new());

@@ -227,6 +227,9 @@ impl Admission {
         if !self.pipeline.claims.attach(claim, &waiter) {
             return None;
         }
+        if waker.is_some() {
+            self.pipeline.end_pause();
+        }
         self.pipeline.metrics.admission.duplicate.inc();
         Some(Ticket {
             pipeline: self.pipeline.clone(),

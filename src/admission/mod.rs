@@ -8,6 +8,8 @@ mod admit;
 mod observe;
 mod outcome;
 #[cfg(test)]
+mod pause_tests;
+#[cfg(test)]
 mod tests;
 mod ticket;
 #[cfg(test)]

@@ -109,7 +109,9 @@ impl Admission {
     /// Has `waker` called when next an order ends, or when the service drains.
     /// Look at what you wait for after this call: it may have come already.
     pub(crate) fn watch(&self, waker: &Waker) -> Watch {
-        self.pipeline.progress.watch(waker)
+        let watch = self.pipeline.progress.watch(waker);
+        self.pipeline.end_pause();
+        watch
     }
 
     /// Has `waker` called when next [`state`](Self::state) changes; the rest as

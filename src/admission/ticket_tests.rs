@@ -47,6 +47,7 @@ fn a_ticket_holds_no_order_once_it_has_an_answer() {
         window: 1000,
         plan: plan.clone(),
         window_reach: Duration::ZERO,
+        commit_delay: Duration::ZERO,
     });
     pipeline.wake_queues.register(Vec::new());
     let (inner, archive) = memory::open(1000);

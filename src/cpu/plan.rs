@@ -18,6 +18,9 @@ use crate::cpu::topology::{CoreId, Topology};
 /// Cores left to the committer.
 const COMMITTER: usize = 1;
 
+/// Up to this many cores a quick processor runs on the thread that commits.
+const FUSED_CORES_MAX: usize = 2;
+
 /// Most I/O threads that are chosen without being asked for.
 pub(crate) const IO_THREADS_AUTO_MAX: usize = 8;
 
@@ -30,6 +33,8 @@ pub struct PlanRequest<'a> {
     pub io_threads: Option<usize>,
     /// `--pin`.
     pub pin: &'a Pin,
+    /// The processor says that it is quick.
+    pub quick_processor: bool,
 }
 
 /// The plan is impossible on this machine: bad usage.
@@ -57,6 +62,9 @@ pub struct Plan {
     pub worker_cores: Vec<Option<CoreId>>,
     /// The core of each I/O thread, likewise. As many as `io_threads`.
     pub io_cores: Vec<Option<CoreId>>,
+    /// Whether the only worker commits, too: the processor is quick, and a
+    /// hand-over between threads costs more than its work where cores are few.
+    pub fused: bool,
     /// Whether a worker spins before it parks.
     pub spin: bool,
     /// The decision and its reason, a line for the log at start.
@@ -71,6 +79,7 @@ impl Plan {
             io_threads: 1,
             worker_cores: vec![None; workers],
             io_cores: vec![None],
+            fused: false,
             spin: false,
             why: String::new(),
         }
@@ -86,12 +95,16 @@ impl Plan {
             Pin::Auto | Pin::Off => Vec::new(),
         };
         let threads = ThreadCounts::choose(&request, listed.len(), topology.usable());
+        let fused =
+            request.quick_processor && threads.workers == 1 && topology.usable() <= FUSED_CORES_MAX;
         let mut plan = Self {
+            fused,
             io_threads: threads.io,
             io_cores: vec![None; threads.io],
             why: format!(
-                "workers {}, I/O threads {}, {}: ",
+                "workers {}{}, I/O threads {}, {}: ",
                 threads.workers,
+                if fused { " (which commits, too)" } else { "" },
                 threads.io,
                 summary(topology)
             ),

@@ -14,20 +14,24 @@ use crate::pipeline::answer::{Answer, Withdrawal};
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::gate::GateState;
 use crate::pipeline::in_flight::cost;
+use crate::pipeline::pace::Pace;
 use crate::pipeline::processor::Verdict;
 use crate::pipeline::shared::{Pipeline, UNPOISONED};
+use crate::pipeline::source::Source;
 use crate::pipeline::window_monitor::WindowMonitor;
 use crate::sync::parking::{Dequeue, Urgency};
 
 /// Runs the committer until the pipeline is closed.
 pub(crate) fn run(
     pipeline: &Pipeline,
+    source: impl Source,
     ledger: Box<dyn Ledger<Evaluated>>,
     on_fault: &dyn Fn(LedgerFailed),
 ) {
     let mut monitor = WindowMonitor::new(pipeline.window_reach);
     let mut committer = Committer {
         pipeline,
+        source,
         ledger,
         on_fault,
         failed: false,
@@ -35,24 +39,33 @@ pub(crate) fn run(
         completions: Vec::new(),
     };
     let mut last = Urgency::Now;
+    let mut pace = Pace::new(Instant::now());
     loop {
-        let next = pipeline.committer.next(0, last, || committer.poll());
-        let Some(taken) = next.item else { return };
-        if taken {
-            pipeline.commit_space.notify(Urgency::Now);
+        if last == Urgency::Deferred && pace.pays(pipeline.commit_delay) {
+            pipeline.pace_commit();
+        }
+        let next = pipeline
+            .committer_parking()
+            .next(0, last, || committer.poll());
+        committer.source.parked(next.parks);
+        if next.item.is_none() {
+            return;
         }
         if let Some(urgency) = committer.append() {
             last = urgency;
         }
-        committer.publish();
-        monitor.check(&pipeline.window, Instant::now());
+        let published = committer.publish();
+        let now = Instant::now();
+        pace.published(published, now);
+        monitor.check(&pipeline.window, now);
         pipeline.progress.notify();
         pipeline.wake_queues.flush();
     }
 }
 
-struct Committer<'a> {
+struct Committer<'a, S> {
     pipeline: &'a Pipeline,
+    source: S,
     ledger: Box<dyn Ledger<Evaluated>>,
     on_fault: &'a dyn Fn(LedgerFailed),
     /// The ledger has failed: it is not called any more.
@@ -62,10 +75,9 @@ struct Committer<'a> {
     completions: Vec<Completion<Evaluated>>,
 }
 
-impl Committer<'_> {
-    /// Collects completions and the next batch; the item says whether the
-    /// commit queue was popped.
-    fn poll(&mut self) -> Dequeue<bool> {
+impl<S: Source> Committer<'_, S> {
+    /// Collects completions and the next batch.
+    fn poll(&mut self) -> Dequeue<()> {
         let pipeline = self.pipeline;
         if !self.failed {
             self.collect_completions();
@@ -81,9 +93,11 @@ impl Committer<'_> {
         if pipeline.gate.shed(!self.failed && self.ledger.is_full()) {
             pipeline.wake_queues.flush();
         }
+        pipeline.committer_parking().begin_round();
         let mut taken = false;
+        let batched = self.batch.len();
         while self.batch.len() < free
-            && let Some(evaluated) = pipeline.commit_queue.pop()
+            && let Some(evaluated) = self.source.pop()
         {
             taken = true;
             if self.failed {
@@ -92,8 +106,11 @@ impl Committer<'_> {
                 self.batch.extend(admit(pipeline, evaluated));
             }
         }
+        if taken {
+            self.source.end_round(&mut self.batch[batched..]);
+        }
         if taken || !self.completions.is_empty() {
-            Dequeue::Item(taken, false)
+            Dequeue::Item((), false)
         } else if pipeline.is_closed() {
             Dequeue::Closed
         } else {
@@ -141,10 +158,10 @@ impl Committer<'_> {
     }
 
     /// Makes committed outcomes known: first to the window and the metrics,
-    /// then to the submitters.
-    fn publish(&mut self) {
+    /// then to the submitters. Returns how many.
+    fn publish(&mut self) -> u64 {
         if self.completions.is_empty() {
-            return;
+            return 0;
         }
         let pipeline = self.pipeline;
         let now = Instant::now();
@@ -186,6 +203,7 @@ impl Committer<'_> {
         }
         pipeline.gate.leave(orders, bytes);
         pipeline.throughput.count(orders, now);
+        orders
     }
 }
 

@@ -12,14 +12,17 @@
 
 pub(crate) mod answer;
 mod committer;
+mod evaluate;
 mod evaluated;
 pub(crate) mod force_drain;
 pub(crate) mod gate;
 mod in_flight;
+mod pace;
 pub(crate) mod pending_feeder;
 pub(crate) mod pending_queue;
 pub(crate) mod processor;
 mod shared;
+mod source;
 mod start;
 #[cfg(test)]
 mod test_pipeline;

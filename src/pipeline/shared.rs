@@ -40,6 +40,8 @@ pub struct Settings {
     pub plan: Plan,
     /// How far back the dedupe window should reach; a shorter reach is logged.
     pub window_reach: Duration,
+    /// How late a commit may be that nobody waits for.
+    pub commit_delay: Duration,
 }
 
 /// The shared state of the pipeline.
@@ -49,7 +51,11 @@ pub struct Pipeline {
     pub(crate) workers: Parking,
     /// Filled by the workers, emptied by the committer.
     pub(crate) commit_queue: ArrayQueue<Evaluated>,
-    pub(crate) committer: Parking,
+    committer: Parking,
+    /// The only worker is the committer, too: the processor is quick, and cores
+    /// are few.
+    fused: bool,
+    pub(crate) commit_delay: Duration,
     /// Workers that wait for space in the commit queue.
     pub(crate) commit_space: Parking,
     /// Set once, when no more orders will come.
@@ -104,6 +110,8 @@ impl Pipeline {
             workers: Parking::new(workers, idle),
             commit_queue: ArrayQueue::new(COMMIT_QUEUE_ORDERS),
             committer: Parking::new(1, Idle::Yield),
+            fused: settings.plan.fused,
+            commit_delay: settings.commit_delay,
             commit_space: Parking::new(workers, Idle::Yield),
             closed: AtomicBool::new(false),
             force_draining: AtomicBool::new(false),
@@ -134,7 +142,11 @@ impl Pipeline {
         // queued. If a worker or the drain deadline was faster, the claim is
         // past that already. Before the wake-up, which takes its time.
         self.claims.queued(claim);
-        self.workers.notify(urgency);
+        if self.fused {
+            self.notify_committer(urgency);
+        } else {
+            self.workers.notify(urgency);
+        }
         Ok(())
     }
 
@@ -186,7 +198,46 @@ impl Pipeline {
 
     /// Wakes the committer: a ledger has completions ready.
     pub(crate) fn wake_committer(&self) {
-        self.committer.notify(Urgency::Now);
+        self.notify_committer(Urgency::Now);
+    }
+
+    pub(crate) fn is_fused(&self) -> bool {
+        self.fused
+    }
+
+    /// Where the committer parks.
+    pub(crate) fn committer_parking(&self) -> &Parking {
+        if self.fused {
+            &self.workers
+        } else {
+            &self.committer
+        }
+    }
+
+    /// Tells the committer that its queue has more. To be called after the
+    /// push.
+    pub(crate) fn notify_committer(&self, urgency: Urgency) {
+        let parking = self.committer_parking();
+        match urgency {
+            Urgency::Now => parking.notify_urgent(),
+            Urgency::Deferred => drop(parking.notify(urgency)),
+        }
+    }
+
+    /// For the committer, before a batch that nobody waits for: lets more
+    /// orders come together, for as long as nobody waits for anything.
+    pub(crate) fn pace_commit(&self) {
+        let waited_for = || self.progress.has_watchers() || self.gate.is_closed();
+        if !waited_for() {
+            self.committer_parking()
+                .pause(0, self.commit_delay, waited_for);
+        }
+    }
+
+    /// Ends a pause of the committer: somebody has begun to wait for an order
+    /// that was pushed before.
+    pub(crate) fn end_pause(&self) {
+        self.committer_parking().end_naps();
     }
 
     /// Ends the threads, once nothing is inside.

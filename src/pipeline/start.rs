@@ -9,6 +9,7 @@ use crate::ledger::{Archive, Ledger, LedgerFailed};
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::processor::Processor;
 use crate::pipeline::shared::Pipeline;
+use crate::pipeline::source::{Evaluator, FromWorkers};
 use crate::pipeline::{committer, worker};
 use crate::sync::crash;
 
@@ -33,6 +34,9 @@ impl Pipeline {
         on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
     ) -> io::Result<Threads> {
         self.set_archive(archive);
+        if self.is_fused() {
+            return self.start_fused(plan, processor, ledger, on_fault);
+        }
         let mut threads = Vec::with_capacity(plan.workers + 1);
         for me in 0..plan.workers {
             let (pipeline, processor) = (self.clone(), processor.clone());
@@ -43,9 +47,29 @@ impl Pipeline {
         }
         let pipeline = self.clone();
         threads.push(crash::spawn("committer", move || {
-            committer::run(&pipeline, ledger, &*on_fault);
+            let source = FromWorkers(&pipeline);
+            committer::run(&pipeline, source, ledger, &*on_fault);
         })?);
         Ok(Threads(threads))
+    }
+
+    /// One thread takes orders off the intake queue, evaluates and commits
+    /// them.
+    fn start_fused(
+        self: &Arc<Self>,
+        plan: &Plan,
+        processor: Arc<dyn Processor>,
+        ledger: Box<dyn Ledger<Evaluated>>,
+        on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
+    ) -> io::Result<Threads> {
+        let pipeline = self.clone();
+        let core = plan.worker_cores.first().copied().flatten();
+        let thread = crash::spawn("worker-0", move || {
+            worker::pin(0, core);
+            let source = Evaluator::new(&pipeline, &*processor);
+            committer::run(&pipeline, source, ledger, &*on_fault);
+        })?;
+        Ok(Threads(vec![thread]))
     }
 }
 

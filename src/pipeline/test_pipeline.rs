@@ -15,6 +15,7 @@ impl Settings {
             window: 100_000,
             plan: Plan::unpinned(2),
             window_reach: Duration::ZERO,
+            commit_delay: Duration::from_millis(1),
         }
     }
 }

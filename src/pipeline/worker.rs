@@ -1,14 +1,13 @@
 //! A worker: takes an order, has the processor evaluate it, passes it on.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use core_affinity::CoreId;
 
 use crate::cpu::topology;
-use crate::order::Order;
+use crate::pipeline::evaluate::evaluate;
 use crate::pipeline::evaluated::Evaluated;
-use crate::pipeline::processor::{Processor, Verdict};
+use crate::pipeline::processor::Processor;
 use crate::pipeline::shared::Pipeline;
 use crate::sync::parking::{Dequeue, Urgency};
 
@@ -19,11 +18,7 @@ const HOLD: Duration = Duration::from_micros(20);
 
 /// Runs worker number `me` until the pipeline is closed.
 pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processor: &dyn Processor) {
-    if let Some(core) = core
-        && let Err(why) = topology::pin_current(core)
-    {
-        tracing::warn!(worker = me, core = core.id, %why, "not pinned");
-    }
+    pin(me, core);
     let metrics = &pipeline.metrics.workers[me];
     let quick = processor.is_quick();
     let mut held = HeldWakeup::default();
@@ -70,6 +65,15 @@ pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
     }
 }
 
+/// Pins the calling thread, worker number `me`.
+pub(crate) fn pin(me: usize, core: Option<CoreId>) {
+    if let Some(core) = core
+        && let Err(why) = topology::pin_current(core)
+    {
+        tracing::warn!(worker = me, core = core.id, %why, "not pinned");
+    }
+}
+
 /// A wake-up of the committer that is held back: since when, and how urgent the
 /// orders are that it is for.
 #[derive(Default)]
@@ -90,24 +94,7 @@ impl HeldWakeup {
 
     fn release(&mut self, pipeline: &Pipeline) {
         if let Some((_, urgency)) = self.0.take() {
-            pipeline.committer.notify(urgency);
-        }
-    }
-}
-
-/// Runs the processor; a panic in it is a failed order.
-fn evaluate(processor: &dyn Processor, order: &Order) -> Verdict {
-    // The processor's own state is its own business: it may be poisoned, and
-    // panic again, and that fails the next order only.
-    match catch_unwind(AssertUnwindSafe(|| processor.process(order))) {
-        Ok(verdict) => verdict.bounded(),
-        Err(panic) => {
-            // Dropping the panic's payload may panic again; that is forgotten.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-                std::mem::forget(again);
-            }
-            tracing::error!(id = %order.id(), "the processor panicked; the order has failed");
-            Verdict::failed("the processor panicked")
+            pipeline.notify_committer(urgency);
         }
     }
 }
@@ -117,7 +104,7 @@ fn pass_on(pipeline: &Pipeline, me: usize, evaluated: Evaluated) {
     let Err(evaluated) = pipeline.commit_queue.push(evaluated) else {
         return;
     };
-    pipeline.committer.notify(Urgency::Now);
+    pipeline.notify_committer(Urgency::Now);
     let mut refused = Some(evaluated);
     pipeline.commit_space.next(me, Urgency::Now, || {
         let evaluated = refused

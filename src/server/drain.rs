@@ -47,6 +47,7 @@ impl Server {
         let deadline = start + timeout;
         let before = self.pipeline.metrics.ledger.outcomes();
         self.pipeline.gate.close(GateState::Draining);
+        self.pipeline.end_pause();
         if let Some(native) = &self.native {
             native.stop();
         }

@@ -73,7 +73,7 @@ impl Server {
         processor: Arc<dyn Processor>,
         on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
-        let plan = place_threads(config)?;
+        let plan = place_threads(config, processor.is_quick())?;
         let (limits, grpc_limits) = front_end_limits(config)?;
         let order_port = bind_order_port(config)?;
         let grpc_port = bind_grpc(config)?;
@@ -86,6 +86,7 @@ impl Server {
             window: config.dedupe_window,
             plan: plan.clone(),
             window_reach: config.ack_timeout * 2,
+            commit_delay: config.commit_delay,
         });
         let ready_queue = Arc::<grpc::ReadyQueue>::default();
         pipeline
@@ -179,11 +180,12 @@ impl Server {
     }
 }
 
-fn place_threads(config: &Config) -> Result<Plan, StartError> {
+fn place_threads(config: &Config, quick_processor: bool) -> Result<Plan, StartError> {
     let request = PlanRequest {
         workers: config.workers,
         io_threads: config.io_threads,
         pin: &config.pin,
+        quick_processor,
     };
     let plan = Plan::new(request, &Topology::here())?;
     tracing::info!(

@@ -50,6 +50,11 @@ impl WatchList {
         }
     }
 
+    /// Whether anybody is listed, as far as this thread has seen.
+    pub(crate) fn has_watchers(&self) -> bool {
+        self.listed.load(Ordering::Relaxed) > 0
+    }
+
     fn add(&self, waker: Waker) -> u64 {
         let mut list = self.list();
         let number = list.next;

@@ -52,6 +52,7 @@ fn defaults() {
         grpc_max_streams: 256,
         grpc_keepalive_interval: seconds(30),
         grpc_keepalive_timeout: seconds(10),
+        commit_delay: Duration::from_millis(1),
         overload_status: OverloadStatus::ServiceUnavailable,
         retain_bytes: None,
         log_format: LogFormat::Text,

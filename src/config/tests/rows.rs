@@ -366,6 +366,15 @@ pub(super) const ROWS: &[Row] = &[
         TIMES_BAD,
     ),
     (
+        "commit-delay",
+        &[
+            ("0ms", "commit_delay: 0ns"),
+            ("500us", "commit_delay: 500µs"),
+            ("100ms", "commit_delay: 100ms"),
+        ],
+        &["", "101ms", "-1ms", "1"],
+    ),
+    (
         "overload-status",
         &[("503", "ServiceUnavailable"), ("429", "TooManyRequests")],
         &["", "500", "-429"],

@@ -27,6 +27,7 @@ fn check(cases: &[Case<'_>]) {
             workers: *workers,
             io_threads: *io_threads,
             pin,
+            quick_processor: false,
         };
         let plan = Plan::new(request, topology).expect("every case here is possible");
         let (worker_cores, io_cores, spin, why) = *want;
@@ -220,6 +221,7 @@ fn a_listed_core_outside_the_mask_is_refused() {
         workers: None,
         io_threads: None,
         pin: &pin,
+        quick_processor: false,
     };
     let error =
         Plan::new(request, &topology(&[0, 2, 3], false, None)).expect_err("core 9 is not there");
@@ -240,6 +242,7 @@ fn without_a_mask_nothing_is_pinned_unless_listed() {
             workers: None,
             io_threads: None,
             pin: &Pin::Auto,
+            quick_processor: false,
         },
         &unknown,
     );
@@ -254,6 +257,7 @@ fn without_a_mask_nothing_is_pinned_unless_listed() {
             workers: None,
             io_threads: None,
             pin: &pin,
+            quick_processor: false,
         },
         &unknown,
     );
@@ -261,4 +265,30 @@ fn without_a_mask_nothing_is_pinned_unless_listed() {
         numbers(&listed.expect("there is no mask to refuse by").worker_cores),
         [1500]
     );
+}
+
+/// The worker commits, too, only if that saves a hand-over on few cores.
+#[test]
+fn a_quick_processor_on_few_cores_is_fused() {
+    let fused = |cores: &[usize], workers, quick_processor| {
+        let request = PlanRequest {
+            workers,
+            io_threads: None,
+            pin: &Pin::Off,
+            quick_processor,
+        };
+        let plan = Plan::new(request, &topology(cores, true, None)).unwrap();
+        assert_eq!(
+            plan.fused,
+            plan.why.contains("commits, too"),
+            "{}",
+            plan.why
+        );
+        plan.fused
+    };
+    assert!(fused(&[0], None, true) && fused(&[0, 1], None, true));
+    assert!(fused(&[0, 1], Some(1), true));
+    assert!(!fused(&[0, 1], None, false), "it takes its time");
+    assert!(!fused(&[0, 1], Some(2), true), "two workers were asked for");
+    assert!(!fused(&[0, 1, 2], None, true), "cores abound");
 }

@@ -42,6 +42,7 @@ fn rules(message_bytes_max: usize, bodies: &Arc<MemoryBudget>) -> Arc<BodyRules>
         window: 1,
         window_reach: Duration::ZERO,
         plan: Plan::unpinned(1),
+        commit_delay: Duration::ZERO,
     });
     Arc::new(BodyRules {
         admission: Arc::new(Admission::new(pipeline, HashKey::from_bytes([1; 16]))),

@@ -6,6 +6,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use crate::admission::{Admission, Admitted};
+use crate::cpu::plan::Plan;
 use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, memory};
 use crate::order::{HashKey, Order};
 use crate::pipeline::gate::GateState;
@@ -15,7 +16,24 @@ use crate::pipeline::{Evaluated, Settings};
 use super::*;
 
 fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Evaluated>>>) -> Admission {
-    let settings = Settings::for_tests();
+    start(Settings::for_tests(), processor, ledger)
+}
+
+/// The same with the worker that commits, too.
+fn started_fused(processor: impl Processor) -> Admission {
+    let mut settings = Settings::for_tests();
+    settings.plan = Plan {
+        fused: true,
+        ..Plan::unpinned(1)
+    };
+    start(settings, processor, None)
+}
+
+fn start(
+    settings: Settings,
+    processor: impl Processor,
+    ledger: Option<Box<dyn Ledger<Evaluated>>>,
+) -> Admission {
     let pipeline = Pipeline::for_tests(&settings);
     let (memory, archive) = memory::open(100_000);
     let ledger = ledger.unwrap_or(Box::new(memory));
@@ -77,13 +95,14 @@ fn every_acknowledged_order_is_pending_or_committed() {
     const ROUNDS: usize = 60;
     let mut pending = 0;
     for round in 0..ROUNDS {
-        let admission = started(
-            Uneven {
-                quick: round % 2 == 0,
-                number: AtomicU64::new(0),
-            },
-            None,
-        );
+        let uneven = Uneven {
+            quick: round % 3 > 0,
+            number: AtomicU64::new(0),
+        };
+        let admission = match round % 3 {
+            2 => started_fused(uneven),
+            _ => started(uneven, None),
+        };
         let pipeline = admission.pipeline().clone();
         let (acked, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
         let start = Barrier::new(SUBMITTERS + 1);

@@ -43,6 +43,28 @@ impl Queue {
         });
         assert!(next.item.is_some());
     }
+
+    fn push_urgent(&self) {
+        self.waiting.fetch_add(1, Ordering::Release);
+        self.parking.notify_urgent();
+    }
+
+    /// A round of the only consumer: it pauses, then takes what it sees.
+    fn pause_and_take(&self) -> usize {
+        self.parking.pause(0, Duration::ZERO, || false);
+        let next = self.parking.next(0, Urgency::Now, || {
+            self.parking.begin_round();
+            // What is read may be out of date, as with any queue.
+            match self.waiting.load(Ordering::Acquire) {
+                0 => Dequeue::Empty,
+                seen => {
+                    self.waiting.fetch_sub(seen, Ordering::AcqRel);
+                    Dequeue::Item(seen, false)
+                }
+            }
+        });
+        next.item.expect("never closed")
+    }
 }
 
 /// Every push is taken, or a consumer sleeps for ever and loom reports the
@@ -97,4 +119,32 @@ fn naps() {
 #[test]
 fn two_producers_two_consumers() {
     check(2, 2, 1, Urgency::Now);
+}
+
+/// Urgent pushes end a pause, or are seen before it begins.
+#[test]
+fn pauses() {
+    for producers in [1, 2] {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || {
+            let queue = Queue::new(1);
+            let consumer = queue.clone();
+            let consumer = loom::thread::spawn(move || {
+                let mut taken = 0;
+                while taken < 2 {
+                    taken += consumer.pause_and_take();
+                }
+            });
+            let other = (producers == 2).then(|| {
+                let queue = queue.clone();
+                loom::thread::spawn(move || queue.push_urgent())
+            });
+            (0..3 - producers).for_each(|_| queue.push_urgent());
+            consumer.join().unwrap();
+            if let Some(other) = other {
+                other.join().unwrap();
+            }
+        });
+    }
 }

@@ -37,6 +37,15 @@
 //!    producer that saw a napper and skipped has pushed before that poll, as
 //!    in point 2.
 //!
+//! 6. *Pauses.* A consumer that pauses doesn't poll between announcing itself
+//!    and parking; it reads the flag `urgent` instead. A producer whose item is
+//!    urgent pushes, passes a fence, sets the flag unless it is set, passes the
+//!    fence of point 1 and reads the mask. The consumer clears the flag, passes
+//!    a fence and polls. So either that poll finds the item, or the producer
+//!    sees the flag cleared and sets it; and then, by the fences of point 1,
+//!    either the consumer reads the flag before it parks or the producer finds
+//!    the bit.
+//!
 //! The models in `loom_models` check this with `loom`.
 
 use std::sync::OnceLock;
@@ -45,7 +54,8 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::primitive::{
-    AtomicBool, AtomicU64, Ordering, Thread, current, fence, park, park_timeout, yield_now,
+    AtomicBool, AtomicU64, Ordering, Thread, current, fence, park, park_pause, park_timeout,
+    yield_now,
 };
 
 /// Empty polls with a pause in between, before the time slice is given up.
@@ -88,6 +98,10 @@ pub struct Parking {
     asleep: Box<[CachePadded<AtomicU64>]>,
     /// Set while a consumer is unparked and has not polled yet.
     waking: CachePadded<AtomicBool>,
+    /// An urgent item was pushed since the consumer's last round began.
+    urgent: CachePadded<AtomicBool>,
+    #[cfg(test)]
+    pausing: std::sync::atomic::AtomicBool,
     /// How many of those asleep only nap.
     napping: CachePadded<AtomicU64>,
     /// Written once by each consumer, before its first announcement.
@@ -121,6 +135,9 @@ impl Parking {
                 .map(|_| CachePadded::new(AtomicU64::new(0)))
                 .collect(),
             waking: CachePadded::new(AtomicBool::new(false)),
+            urgent: CachePadded::new(AtomicBool::new(false)),
+            #[cfg(test)]
+            pausing: std::sync::atomic::AtomicBool::new(false),
             napping: CachePadded::new(AtomicU64::new(0)),
             threads: (0..consumers).map(|_| OnceLock::new()).collect(),
             idle,
@@ -184,6 +201,59 @@ impl Parking {
                 Dequeue::Closed => return Wakeup { item: None, parks },
                 Dequeue::Empty => {}
             }
+        }
+    }
+
+    /// Before the only consumer polls: what was [urgent](Self::notify_urgent)
+    /// is found by that poll.
+    pub(crate) fn begin_round(&self) {
+        if self.urgent.load(Ordering::Relaxed) {
+            self.urgent.store(false, Ordering::Relaxed);
+            // Pairs with the first fence in `notify_urgent` (point 6).
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// [`notify`](Self::notify) with [`Urgency::Now`], for a consumer that may
+    /// [pause](Self::pause).
+    pub(crate) fn notify_urgent(&self) {
+        // Pairs with the fence in `begin_round` (point 6).
+        fence(Ordering::SeqCst);
+        if !self.urgent.load(Ordering::Relaxed) {
+            self.urgent.store(true, Ordering::Relaxed);
+        }
+        self.notify(Urgency::Now);
+    }
+
+    /// Lets items come together: the only consumer sleeps for `time`, as in a
+    /// nap, whatever is in the queue, unless it is urgent or `must_wake` says
+    /// so. [`notify_urgent`](Self::notify_urgent) and
+    /// [`end_naps`](Self::end_naps) end it.
+    pub(crate) fn pause(&self, me: usize, time: Duration, must_wake: impl Fn() -> bool) {
+        self.announce(me, true);
+        if !self.urgent.load(Ordering::Relaxed) && !must_wake() {
+            #[cfg(test)]
+            self.pausing.store(true, Ordering::SeqCst);
+            park_pause(time);
+            #[cfg(test)]
+            self.pausing.store(false, Ordering::SeqCst);
+        }
+        // The caller polls next, and so passes on a wake-up that was swallowed.
+        self.retract(me, true);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_pausing(&self) -> bool {
+        self.pausing.load(Ordering::SeqCst)
+    }
+
+    /// Wakes a consumer that naps; leaves one alone that sleeps, since it has
+    /// found the queue empty.
+    pub(crate) fn end_naps(&self) {
+        // Pairs with the fence in `announce`.
+        fence(Ordering::SeqCst);
+        if self.napping.load(Ordering::Relaxed) > 0 {
+            self.notify(Urgency::Now);
         }
     }
 

@@ -50,5 +50,6 @@ fn pipeline() -> Arc<Pipeline> {
         window: 1,
         plan: Plan::unpinned(1),
         window_reach: Duration::ZERO,
+        commit_delay: Duration::ZERO,
     })
 }
