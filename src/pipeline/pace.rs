@@ -12,11 +12,18 @@ use std::time::{Duration, Instant};
 /// that sends order after order brings fewer, 64 connections bring more.
 const ORDERS_MIN: u64 = 48;
 
-/// The rate of orders between the last two batches.
+/// The shortest time to tell a rate from: two orders that happen to come close
+/// together are no load.
+const WINDOW_MIN: Duration = Duration::from_millis(1);
+
+/// The rate of orders, in the last window.
 pub(crate) struct Pace {
+    /// When the current window began, and the orders in it.
     since: Instant,
     orders: u64,
-    took: Duration,
+    /// The last window that ended.
+    last_orders: u64,
+    last_took: Duration,
 }
 
 impl Pace {
@@ -24,23 +31,26 @@ impl Pace {
         Self {
             since: now,
             orders: 0,
-            took: Duration::MAX,
+            last_orders: 0,
+            last_took: Duration::MAX,
         }
     }
 
     /// So many outcomes were published at `now`.
     pub(crate) fn published(&mut self, orders: u64, now: Instant) {
-        if orders > 0 {
-            self.orders = orders;
-            self.took = now.saturating_duration_since(self.since);
-            self.since = now;
+        self.orders += orders;
+        let took = now.saturating_duration_since(self.since);
+        if took >= WINDOW_MIN {
+            (self.last_orders, self.last_took) = (self.orders, took);
+            (self.orders, self.since) = (0, now);
         }
     }
 
     /// Whether a pause this long would bring enough orders.
     pub(crate) fn pays(&self, pause: Duration) -> bool {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.orders.saturating_mul(micros(pause)) > ORDERS_MIN.saturating_mul(micros(self.took))
+        self.last_orders.saturating_mul(micros(pause))
+            > ORDERS_MIN.saturating_mul(micros(self.last_took))
     }
 }
 
@@ -52,15 +62,17 @@ mod tests {
     fn a_pause_pays_at_a_rate() {
         const PAUSE: Duration = Duration::from_millis(1);
         let start = Instant::now();
+        let after = |micros| start + Duration::from_micros(micros);
         let mut pace = Pace::new(start);
         assert!(!pace.pays(PAUSE), "nothing is known");
-        pace.published(10, start + Duration::from_millis(1));
+        pace.published(10, after(1_000));
         assert!(!pace.pays(PAUSE) && pace.pays(5 * PAUSE));
-        pace.published(0, start + Duration::from_secs(1)); // no batch
-        pace.published(10, start + Duration::from_micros(1100));
-        assert!(pace.pays(PAUSE), "100 a millisecond");
+        pace.published(30, after(1_010));
+        assert!(!pace.pays(PAUSE), "10 microseconds say little");
+        pace.published(70, after(2_000));
+        assert!(pace.pays(PAUSE), "100 in a millisecond");
         assert!(!pace.pays(Duration::ZERO), "off");
-        pace.published(100, start + Duration::from_secs(5));
+        pace.published(100, after(5_000_000));
         assert!(!pace.pays(PAUSE), "it was idle");
     }
 }

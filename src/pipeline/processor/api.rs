@@ -11,8 +11,9 @@ pub(crate) const REASON_BYTES_MAX: usize = 256;
 ///
 /// It runs *at least* once for an order: after a crash, a drain deadline or a
 /// race of two instances it may run again, so side effects must be idempotent
-/// by [`Order::id`]. It may block: each worker has its own thread. A panic in
-/// it makes the order [`Verdict::Failed`] and does not end the process.
+/// by [`Order::id`]. It may block, unless it [is quick](Self::is_quick): each
+/// worker has its own thread. A panic in it makes the order
+/// [`Verdict::Failed`] and does not end the process.
 ///
 /// ```
 /// use order_processor::{Order, Processor, Verdict};
@@ -33,9 +34,11 @@ pub trait Processor: Send + Sync + 'static {
     /// Does the work for `order` and returns its outcome.
     fn process(&self, order: &Order) -> Verdict;
 
-    /// Whether `process` always returns within microseconds. Verdicts may then
-    /// be held back for as long, so that the committer is woken once for
-    /// several. `false` unless overridden.
+    /// Whether `process` always returns within microseconds and never blocks.
+    /// Verdicts may then be held back for as long, so that the committer is
+    /// woken once for several; and on one or two cores the only worker is the
+    /// committer as well, so that a call that hangs stops all commits. `false`
+    /// unless overridden.
     fn is_quick(&self) -> bool {
         false
     }
