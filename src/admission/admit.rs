@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::admission::outcome::{Admitted, Offered, Rejection};
 use crate::admission::ticket::Ticket;
-use crate::clock;
+use crate::clock::Moment;
 use crate::dedupe::claims::{Claim, Claimed};
 use crate::dedupe::window::Known;
 use crate::ledger::Outcome;
@@ -113,7 +113,7 @@ impl Admission {
     /// # Errors
     /// A [`Rejection`] other than `Invalid`; nothing remains of the order then.
     pub fn admit(&self, order: Order, waker: Option<&Waker>) -> Result<Admitted, Rejection> {
-        match self.try_admit(order, waker) {
+        match self.try_admit(order, waker, None) {
             Offered::Admitted(admitted) => Ok(admitted),
             Offered::Rejected(rejection) => Err(rejection),
             Offered::Full(_) => Err(self.full()),
@@ -122,13 +122,18 @@ impl Admission {
 
     /// Offers an order that is one of many and can wait: it is taken only while
     /// half of the queue is free, so that single orders get in beside any
-    /// number of batches.
-    pub fn offer(&self, order: Order, waker: Option<&Waker>) -> Offered {
+    /// number of batches. `arrived` is when it came; left out, that is now.
+    pub(crate) fn offer(
+        &self,
+        order: Order,
+        waker: Option<&Waker>,
+        arrived: Option<Moment>,
+    ) -> Offered {
         let pipeline = &self.pipeline;
         if pipeline.gate.state() == GateState::Open && !pipeline.has_bulk_capacity() {
             return Offered::Full(order);
         }
-        self.try_admit(order, waker)
+        self.try_admit(order, waker, arrived)
     }
 
     /// Counts an offered order that did not get in in time.
@@ -137,7 +142,7 @@ impl Admission {
         self.full()
     }
 
-    fn try_admit(&self, order: Order, waker: Option<&Waker>) -> Offered {
+    fn try_admit(&self, order: Order, waker: Option<&Waker>, arrived: Option<Moment>) -> Offered {
         let bytes = cost(&order);
         match self.pipeline.gate.enter(bytes) {
             Ok(()) => {}
@@ -148,7 +153,7 @@ impl Admission {
             pipeline: &self.pipeline,
             bytes,
         };
-        self.admit_entered(order, waker, entered)
+        self.admit_entered(order, waker, arrived, entered)
     }
 
     /// Admits an order that the gate has let in.
@@ -156,6 +161,7 @@ impl Admission {
         &self,
         order: Order,
         waker: Option<&Waker>,
+        arrived: Option<Moment>,
         entered: Entered<'_>,
     ) -> Offered {
         let (id, content) = (order.id_hash(), order.content_hash());
@@ -197,12 +203,13 @@ impl Admission {
             return Offered::Rejected(self.closed(self.pipeline.gate.state()));
         }
         let waiter = Arc::new(Waiter::new(waker.cloned()));
+        let arrived = arrived.unwrap_or_else(Moment::now);
         let job = Arc::new(InFlight {
             order,
             claim,
             waiter: waiter.clone(),
-            accepted_at: clock::unix_nanos(),
-            admitted: Instant::now(),
+            accepted_at: arrived.unix_nanos,
+            admitted: arrived.instant,
             pending: false,
         });
         if let Err(job) = self.pipeline.push(job) {

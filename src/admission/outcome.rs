@@ -34,7 +34,7 @@ pub enum Rejection {
 
 /// The result of offering an order that is one of many.
 #[derive(Debug)]
-pub enum Offered {
+pub(crate) enum Offered {
     /// It was taken, or is a duplicate.
     Admitted(Admitted),
     /// It was not taken, and won't be.

@@ -35,7 +35,7 @@ fn a_pending_id_is_not_claimed_again() {
     };
     pipeline.gate.close(GateState::Draining);
     assert_eq!(pipeline.force_drain(Duration::ZERO), 0);
-    match admission.admit_entered(late, None, entered) {
+    match admission.admit_entered(late, None, None, entered) {
         Offered::Rejected(Rejection::Closed(GateState::Draining)) => {}
         other => panic!("{other:?}"),
     }

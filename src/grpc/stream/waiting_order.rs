@@ -47,7 +47,7 @@ impl WaitingOrder {
     /// awaited.
     pub(super) fn offer(self, admission: &Admission, waker: &Waker) -> Offer {
         let answer_waker = (!self.request.wait.is_zero()).then_some(waker);
-        match admission.offer(self.order, answer_waker) {
+        match admission.offer(self.order, answer_waker, None) {
             Offered::Admitted(admitted) => Offer::Settled(self.request, Ok(admitted)),
             Offered::Rejected(rejection) => Offer::Settled(self.request, Err(rejection)),
             Offered::Full(order) => Offer::Full(Self { order, ..self }),

@@ -83,6 +83,7 @@ impl Batch {
     /// blocked.
     pub(crate) fn feed(&mut self, service: &Service, bytes: &[u8]) -> Consumed {
         debug_assert!(!self.offers.is_blocked(), "one order at a time");
+        self.offers.have_arrived();
         let mut rest = bytes;
         let mut consumed = Consumed::All;
         while let Some(line) = self.lines.next(&mut rest) {
@@ -102,6 +103,7 @@ impl Batch {
     /// Takes the last line, which may lack its end, once the last byte has been
     /// fed. Its order may be blocked then.
     pub(crate) fn end(&mut self, service: &Service) -> Consumed {
+        self.offers.have_arrived();
         match self.lines.last() {
             Some(line) if self.offers.take(service, &line).is_err() => Consumed::TooManyLines,
             _ => Consumed::All,

@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::admission::{Admission, Admitted, Offered, Rejection, wording};
+use crate::clock::Moment;
 use crate::http::api::batch::lines::{Line, is_blank};
 use crate::http::api::batch::result_line::LineResult;
 use crate::http::api::batch::results::Results;
@@ -19,6 +20,8 @@ pub(super) struct LineOffers {
     line: u64,
     /// Lines so far that are not blank.
     orders: usize,
+    /// When the lines came that are being taken.
+    arrived: Moment,
     blocked: Option<BlockedOrder>,
     /// The queue was full for one for too long: that one and all after it are
     /// rejected.
@@ -42,9 +45,16 @@ impl LineOffers {
             results: Results::new(admission, waker),
             line: 0,
             orders: 0,
+            arrived: Moment::now(),
             blocked: None,
             gave_up: false,
         }
+    }
+
+    /// The lines to follow have come now. The clocks are read once for all of
+    /// them: two readings an order are a good part of what an order costs.
+    pub(super) fn have_arrived(&mut self) {
+        self.arrived = Moment::now();
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -93,6 +103,7 @@ impl LineOffers {
     /// the queue is still full; past that the order is rejected.
     pub(super) fn retry(&mut self, service: &Service) -> Option<Instant> {
         let BlockedOrder { order, until } = self.blocked.take()?;
+        self.have_arrived();
         self.offer(service, order, Some(until));
         self.blocked.as_ref().map(|blocked| blocked.until)
     }
@@ -101,7 +112,10 @@ impl LineOffers {
     /// this is the first time that the queue is full for it.
     fn offer(&mut self, service: &Service, order: Order, until: Option<Instant>) {
         let id = *order.id();
-        match service.admission.offer(order, None) {
+        // So that no two orders of a batch have the same time: pending orders
+        // are sorted by it.
+        self.arrived.unix_nanos += 1;
+        match service.admission.offer(order, None, Some(self.arrived)) {
             Offered::Admitted(Admitted::Waiting(ticket)) => {
                 self.results.wait(self.line, id, ticket);
             }
