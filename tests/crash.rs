@@ -7,7 +7,6 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use harness::{BASE_FLAGS, Client, Directory, get, order, until};
@@ -17,12 +16,9 @@ use order_processor::{Config, Order, Processor, Server, Verdict};
 const DATA_DIR: &str = "ORDERS_TEST_CRASH_DATA_DIR";
 const CLIENTS: usize = 4;
 
-/// One worker processes orders. The other panics outside of the work for an
-/// order when a line comes in on standard input.
-#[derive(Default)]
-struct Unsound {
-    taken: AtomicBool,
-}
+/// The first worker processes orders. The second panics outside of the work for
+/// an order when a line comes in on standard input.
+struct Unsound;
 
 impl Processor for Unsound {
     fn process(&self, _: &Order) -> Verdict {
@@ -30,7 +26,7 @@ impl Processor for Unsound {
     }
 
     fn is_quick(&self) -> bool {
-        if self.taken.swap(true, Ordering::SeqCst) {
+        if std::thread::current().name() == Some("worker-1") {
             std::io::stdin().read_line(&mut String::new()).unwrap();
             panic!("as the test asked for");
         }
@@ -47,8 +43,8 @@ fn process_that_crashes() {
     let flags = ["order-processor"].into_iter().chain(base);
     let flags = flags.chain(["--workers", "2", "--data-dir", &data]);
     let config = Config::parse_from(flags, [("", ""); 0]).unwrap();
-    let processor = Arc::new(Unsound::default());
-    let mut server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
+    let on_fault = |fault| panic!("{fault}");
+    let mut server = Server::start_with(&config, Arc::new(Unsound), on_fault).unwrap();
     server.open().unwrap();
     println!("\nlistening {}", server.http());
     loop {
