@@ -92,7 +92,12 @@ impl Injected {
         let task = eventually("the committer", || {
             let tasks = fs::read_dir(format!("/proc/{}/task", service.pid())).unwrap();
             let mut tasks = tasks.map(|task| task.unwrap().path());
-            tasks.find(|task| fs::read_to_string(task.join("comm")).unwrap() == "committer\n")
+            let name = if service.log().contains("(which commits, too)") {
+                "worker-0\n"
+            } else {
+                "committer\n"
+            };
+            tasks.find(|task| fs::read_to_string(task.join("comm")).unwrap() == name)
         });
         let syscall = what.split(':').next().unwrap();
         let child = Command::new("strace")
@@ -439,7 +444,8 @@ fn what_the_ledger_does_not_give_back_is_said() {
     let mut waits = Client::to(service.http);
     until("with the ledger", || {
         let figures = service.figures();
-        figures.inside() == 1 && figures.get("commit_queue_depth") == 0.0
+        let queued = figures.get("queue_depth") + figures.get("commit_queue_depth");
+        figures.inside() == 1 && queued == 0.0
     });
     waits.send(order("told"));
     until("waits", || service.figures().count("orders_duplicate") == 1);
