@@ -1,7 +1,10 @@
-//! Wall time. Durations are measured with [`Instant`] instead, which is
-//! monotonic.
+//! Wall time, and cheap readings for what needs no precision. Durations are
+//! measured with [`Instant`] instead, which is monotonic.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A point in time on both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -25,4 +28,59 @@ pub(crate) fn unix_nanos() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
+}
+
+// The kernel updates its coarse clocks at each tick, a few milliseconds apart
+// (CONFIG_HZ). To read one costs a fraction of what the fine ones cost, which
+// read the hardware's counter; see clock_gettime(2).
+#[cfg(target_os = "linux")]
+const MONOTONIC: ClockId = ClockId::MonotonicCoarse;
+#[cfg(target_os = "linux")]
+const REALTIME: ClockId = ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const MONOTONIC: ClockId = ClockId::Monotonic;
+#[cfg(not(target_os = "linux"))]
+const REALTIME: ClockId = ClockId::Realtime;
+
+/// The longest tick there is (`CONFIG_HZ=100`).
+const TICK: Duration = Duration::from_millis(10);
+
+/// Seconds since the Unix epoch, up to a tick late; 0 if the clock is set
+/// before it.
+pub(crate) fn unix_seconds() -> u64 {
+    u64::try_from(clock_gettime(REALTIME).tv_sec).unwrap_or(0)
+}
+
+/// A deadline in `timeout` from now, or up to a tick later: never early. For
+/// timeouts that are set for every request and seldom pass.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    /// The same moment on both clocks.
+    static ORIGIN: LazyLock<(Instant, Duration)> =
+        LazyLock::new(|| (Instant::now(), since_boot(ClockId::Monotonic)));
+    let (instant, origin) = *ORIGIN;
+    // The coarse clock may be a tick behind the origin at first.
+    instant + (since_boot(MONOTONIC) + TICK).saturating_sub(origin) + timeout
+}
+
+fn since_boot(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_at_most_a_tick_late_and_never_early() {
+        const TIMEOUT: Duration = Duration::from_secs(5);
+        for _ in 0..10_000 {
+            let before = Instant::now();
+            let deadline = deadline(TIMEOUT);
+            let after = Instant::now();
+            assert!(deadline >= before + TIMEOUT);
+            assert!(deadline <= after + TIMEOUT + TICK);
+        }
+    }
 }

@@ -143,17 +143,27 @@ impl Admission {
     }
 
     fn try_admit(&self, order: Order, waker: Option<&Waker>, arrived: Option<Moment>) -> Offered {
-        let bytes = cost(&order);
-        match self.pipeline.gate.enter(bytes) {
-            Ok(()) => {}
-            Err(Refused::Bytes | Refused::Orders) => return Offered::Full(order),
-            Err(Refused::Closed(state)) => return Offered::Rejected(self.closed(state)),
+        match self.enter(&order) {
+            Ok(entered) => self.admit_entered(order, waker, arrived, entered),
+            Err(Some(rejection)) => Offered::Rejected(rejection),
+            Err(None) => Offered::Full(order),
         }
-        let entered = Entered {
-            pipeline: &self.pipeline,
-            bytes,
-        };
-        self.admit_entered(order, waker, arrived, entered)
+    }
+
+    /// Asks the gate.
+    ///
+    /// # Errors
+    /// `None`: the queue is full, not counted yet.
+    pub(super) fn enter(&self, order: &Order) -> Result<Entered<'_>, Option<Rejection>> {
+        let bytes = cost(order);
+        match self.pipeline.gate.enter(bytes) {
+            Ok(()) => Ok(Entered {
+                pipeline: &self.pipeline,
+                bytes,
+            }),
+            Err(Refused::Bytes | Refused::Orders) => Err(None),
+            Err(Refused::Closed(state)) => Err(Some(self.closed(state))),
+        }
     }
 
     /// Admits an order that the gate has let in.
@@ -164,16 +174,36 @@ impl Admission {
         arrived: Option<Moment>,
         entered: Entered<'_>,
     ) -> Offered {
+        let claim = match self.claim(&order, waker) {
+            Ok(claim) => claim,
+            Err(NotClaimed::Admitted(admitted)) => return Offered::Admitted(admitted),
+            Err(NotClaimed::Rejected(rejection)) => return Offered::Rejected(rejection),
+            Err(NotClaimed::Full) => return Offered::Full(order),
+        };
+        let waiter = Arc::new(Waiter::new(waker.cloned()));
+        match self.enqueue(order, claim, Some(waiter.clone()), arrived, entered) {
+            Err(job) => Offered::Full(taken_back(job)),
+            Ok(_) => Offered::Admitted(Admitted::Waiting(Ticket {
+                pipeline: self.pipeline.clone(),
+                claim,
+                waiter,
+                duplicate: false,
+            })),
+        }
+    }
+
+    /// Claims an order's id, if the order is new and the gate is open.
+    pub(super) fn claim(&self, order: &Order, waker: Option<&Waker>) -> Result<Claim, NotClaimed> {
         let (id, content) = (order.id_hash(), order.content_hash());
         let claim = loop {
             match self.pipeline.claims.claim(id, content) {
                 Claimed::Mine(claim) => break claim,
                 Claimed::InFlight { same: false, .. } => {
-                    return Offered::Rejected(self.conflict(false));
+                    return Err(NotClaimed::Rejected(self.conflict(false)));
                 }
                 Claimed::InFlight { claim, same: true } => {
                     if let Some(ticket) = self.attach(claim, waker) {
-                        return Offered::Admitted(Admitted::Waiting(ticket));
+                        return Err(NotClaimed::Admitted(Admitted::Waiting(ticket)));
                     }
                     // It ended meanwhile: the next try finds its outcome.
                 }
@@ -181,18 +211,18 @@ impl Admission {
                     // Two claims at one moment; but if the order is committed
                     // there is no need to claim it.
                     if let Some(known) = self.pipeline.window.get(id) {
-                        return self.committed(known, content);
+                        return Err(self.committed(known, content));
                     }
                     self.reject(Reason::Full); // over in nanoseconds
-                    return Offered::Rejected(Rejection::Busy);
+                    return Err(NotClaimed::Rejected(Rejection::Busy));
                 }
-                Claimed::Full => return Offered::Full(order),
+                Claimed::Full => return Err(NotClaimed::Full),
             }
         };
         // After the claim, or an outcome could slip in between.
         if let Some(known) = self.pipeline.window.get(id) {
             self.release(claim);
-            return self.committed(known, content);
+            return Err(self.committed(known, content));
         }
         // An order with this id may have become pending since the gate let us
         // in. That happens behind a closed gate only; it freed its slot with
@@ -200,31 +230,46 @@ impl Admission {
         // is seen to be closed, too.
         if self.pipeline.gate.is_closed() {
             self.release(claim);
-            return Offered::Rejected(self.closed(self.pipeline.gate.state()));
+            let state = self.pipeline.gate.state();
+            return Err(NotClaimed::Rejected(self.closed(state)));
         }
-        let waiter = Arc::new(Waiter::new(waker.cloned()));
+        Ok(claim)
+    }
+
+    /// Puts a claimed order into the queue; without a waiter it is acknowledged
+    /// as queued, and the result is whether that came in time.
+    ///
+    /// # Errors
+    /// The order back when the queue is full, for [`taken_back`]; the claim is
+    /// released.
+    pub(super) fn enqueue(
+        &self,
+        order: Order,
+        claim: Claim,
+        waiter: Option<Arc<Waiter>>,
+        arrived: Option<Moment>,
+        entered: Entered<'_>,
+    ) -> Result<bool, Arc<InFlight>> {
         let arrived = arrived.unwrap_or_else(Moment::now);
         let job = Arc::new(InFlight {
             order,
             claim,
-            waiter: waiter.clone(),
+            waiter,
             accepted_at: arrived.unix_nanos,
             admitted: arrived.instant,
             pending: false,
         });
-        if let Err(job) = self.pipeline.push(job) {
-            self.release(claim);
-            let job = Arc::into_inner(job).expect("the queue gave the only reference back");
-            return Offered::Full(job.order);
+        match self.pipeline.push(job) {
+            Err(job) => {
+                self.release(claim);
+                Err(job)
+            }
+            Ok(acknowledged) => {
+                self.pipeline.metrics.admission.accepted.inc();
+                std::mem::forget(entered); // the thread that ends the order lets it out
+                Ok(acknowledged)
+            }
         }
-        self.pipeline.metrics.admission.accepted.inc();
-        std::mem::forget(entered); // the thread that ends the order lets it out
-        Offered::Admitted(Admitted::Waiting(Ticket {
-            pipeline: self.pipeline.clone(),
-            claim,
-            waiter,
-            duplicate: false,
-        }))
     }
 
     /// Lets a duplicate wait for the order that has the claim; `None` if that
@@ -252,12 +297,12 @@ impl Admission {
     }
 
     /// The answer to a submission whose id has an outcome.
-    fn committed(&self, known: Known, content: u128) -> Offered {
+    fn committed(&self, known: Known, content: u128) -> NotClaimed {
         if known.content != content {
-            return Offered::Rejected(self.conflict(true));
+            return NotClaimed::Rejected(self.conflict(true));
         }
         self.pipeline.metrics.admission.duplicate.inc();
-        Offered::Admitted(Admitted::Committed(Outcome {
+        NotClaimed::Admitted(Admitted::Committed(Outcome {
             seq: known.seq,
             status: known.status,
             reason: None,
@@ -271,7 +316,7 @@ impl Admission {
         let _ = self.pipeline.claims.withdraw(claim);
     }
 
-    fn full(&self) -> Rejection {
+    pub(super) fn full(&self) -> Rejection {
         self.reject(Reason::Full);
         let retry_after = self.retry_after();
         Rejection::Full { retry_after }
@@ -289,6 +334,21 @@ impl Admission {
         self.reject(Reason::Conflict);
         Rejection::Conflict { committed }
     }
+}
+
+/// The order of a job that the queue had no space for.
+fn taken_back(job: Arc<InFlight>) -> Order {
+    let job = Arc::into_inner(job).expect("the queue gave the only reference back");
+    job.order
+}
+
+/// Why an order is not claimed.
+pub(super) enum NotClaimed {
+    /// It is a duplicate.
+    Admitted(Admitted),
+    Rejected(Rejection),
+    /// No claim is free: the queue is as good as full.
+    Full,
 }
 
 /// Wakes a plain thread.

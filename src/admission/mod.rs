@@ -4,6 +4,7 @@
 //! counted exactly once: accepted, duplicate, or rejected with a reason. Front
 //! ends reach the pipeline through [`Admission`] only.
 
+mod acknowledge;
 mod admit;
 mod observe;
 mod outcome;
@@ -16,6 +17,7 @@ mod ticket;
 mod ticket_tests;
 pub(crate) mod wording;
 
+pub(crate) use self::acknowledge::Acknowledged;
 pub use self::admit::Admission;
 pub(crate) use self::observe::{OrderState, WindowReach};
 pub use self::outcome::Admitted;

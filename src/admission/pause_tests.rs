@@ -102,6 +102,24 @@ fn a_duplicate_that_waits_ends_it() {
 }
 
 #[test]
+fn half_a_queue_ends_it() {
+    for fused in [true, false] {
+        let (admission, last) = paused(fused);
+        let pipeline = admission.pipeline().clone();
+        let committed = || pipeline.metrics.ledger.processed.get();
+        let (before, mut number) = (committed(), last);
+        while committed() == before {
+            number += 1;
+            // Full at most for the moment until the committer has woken.
+            let _ = admission.submit(&json(number), None);
+        }
+        pipeline.gate.close(GateState::Draining);
+        pipeline.end_pause(); // it may pause again by now
+        ends(&admission);
+    }
+}
+
+#[test]
 fn a_watcher_ends_it() {
     for fused in [true, false] {
         let (admission, _) = paused(fused);

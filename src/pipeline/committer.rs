@@ -127,7 +127,7 @@ impl<S: Source> Committer<'_, S> {
         let urgent = self
             .batch
             .iter()
-            .any(|evaluated| evaluated.job.waiter.urgency() == Urgency::Now);
+            .any(|evaluated| evaluated.job.urgency() == Urgency::Now);
         self.ledger.append(&mut self.batch);
         self.collect_completions();
         Some(if urgent {
@@ -196,7 +196,7 @@ impl<S: Source> Committer<'_, S> {
             for waiter in waiters {
                 waiter.complete(answer.clone());
             }
-            job.waiter.complete(answer);
+            job.complete(answer);
         }
         if let Some(seq) = settled_seq {
             pipeline.settle(seq);

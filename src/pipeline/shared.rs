@@ -131,23 +131,29 @@ impl Pipeline {
         })
     }
 
-    /// Puts an admitted order into the intake queue.
+    /// Puts an admitted order into the intake queue. One without a waiter is
+    /// acknowledged as queued; the result is whether that came in time.
     ///
     /// # Errors
     /// The order back, when the queue is full.
-    pub(crate) fn push(&self, job: Arc<InFlight>) -> Result<(), Arc<InFlight>> {
-        let (urgency, claim) = (job.waiter.urgency(), job.claim);
+    pub(crate) fn push(&self, job: Arc<InFlight>) -> Result<bool, Arc<InFlight>> {
+        let (urgency, claim) = (job.urgency(), job.claim);
+        let acknowledge = job.waiter.is_none();
         self.intake.push(job)?;
         // Only now may a duplicate wait for it, or the order be acknowledged as
         // queued. If a worker or the drain deadline was faster, the claim is
         // past that already. Before the wake-up, which takes its time.
-        self.claims.queued(claim);
+        let acknowledged = if acknowledge {
+            self.claims.queued_acked(claim)
+        } else {
+            self.claims.queued(claim)
+        };
         if self.fused {
             self.notify_committer(urgency);
         } else {
             self.workers.notify(urgency);
         }
-        Ok(())
+        Ok(acknowledged)
     }
 
     /// Makes the read side of the ledger known.
@@ -220,14 +226,32 @@ impl Pipeline {
         let parking = self.committer_parking();
         match urgency {
             Urgency::Now => parking.notify_urgent(),
-            Urgency::Deferred => drop(parking.notify(urgency)),
+            Urgency::Deferred => {
+                parking.notify(urgency);
+                if parking.is_anyone_napping() && self.is_commit_due() {
+                    parking.end_naps();
+                }
+            }
         }
     }
 
+    /// Whether what waits for the committer takes half of its queue or of the
+    /// bytes: to wait for more might turn orders away.
+    fn is_commit_due(&self) -> bool {
+        let queue_is_half_full = if self.fused {
+            self.intake.len() >= self.intake.capacity() / 2
+        } else {
+            self.commit_queue.len() >= COMMIT_QUEUE_ORDERS / 2
+        };
+        queue_is_half_full || !self.gate.is_half_free()
+    }
+
     /// For the committer, before a batch that nobody waits for: lets more
-    /// orders come together, for as long as nobody waits for anything.
+    /// orders come together, for as long as nobody waits for anything and there
+    /// is space for them.
     pub(crate) fn pace_commit(&self) {
-        let waited_for = || self.progress.has_watchers() || self.gate.is_closed();
+        let waited_for =
+            || self.progress.has_watchers() || self.gate.is_closed() || self.is_commit_due();
         if !waited_for() {
             self.committer_parking()
                 .pause(0, self.commit_delay, waited_for);
@@ -283,7 +307,7 @@ impl Pipeline {
             Withdrawal::Drain => WithdrawReason::Drain,
             Withdrawal::Ledger => WithdrawReason::Ledger,
         });
-        job.waiter.complete(Answer::Withdrawn(why));
+        job.complete(Answer::Withdrawn(why));
         self.gate.leave(1, cost(&job.order));
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
         metrics.parks.add(next.parks);
         metrics.wakes.add(next.parks);
         let Some(job) = next.item else { return };
-        last = job.waiter.urgency();
+        last = job.urgency();
 
         let taken = Instant::now();
         let (job, verdict) = if quick {

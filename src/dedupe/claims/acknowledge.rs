@@ -25,6 +25,20 @@ impl<W> Claims<W> {
         acked && !self.sealed.load(Ordering::SeqCst)
     }
 
+    /// [`queued`](Self::queued) and [`ack_queued`](Self::ack_queued) in one
+    /// step, for an order that nobody waits for. `false` if it has ended, or may
+    /// not be acknowledged any more; it is in the queue all the same.
+    pub(crate) fn queued_acked(&self, claim: Claim) -> bool {
+        let acked = self.table.update(claim, |state| match state & phase::MASK {
+            phase::CLAIMING => Some((state & !phase::MASK) | phase::QUEUED | ACKED),
+            // A worker was faster.
+            phase::QUEUED | phase::COMMITTING if state & SEALED == 0 => Some(state | ACKED),
+            _ => None,
+        });
+        // As in `ack_queued`.
+        acked && !self.sealed.load(Ordering::SeqCst)
+    }
+
     /// Whether the claim ended without an outcome. Known until the slot is
     /// taken again, so ask only once admission has closed.
     pub fn was_withdrawn(&self, claim: Claim) -> bool {

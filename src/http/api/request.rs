@@ -3,8 +3,8 @@
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
-    /// The path, as it was sent.
-    pub path: &'a str,
+    /// The path, as it was sent: ASCII.
+    pub path: &'a [u8],
     /// What follows the `?`.
     pub query: &'a str,
     /// The first two `Prefer` lines.
@@ -13,4 +13,11 @@ pub(crate) struct Request<'a> {
     pub accept: [Option<&'a str>; 2],
     /// `None` when the head announced none.
     pub body: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    /// The path as text.
+    pub(crate) fn path(&self) -> &'a str {
+        std::str::from_utf8(self.path).unwrap_or_default()
+    }
 }

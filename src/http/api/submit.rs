@@ -1,9 +1,11 @@
 //! `POST /submit`: one order.
 
+use std::mem;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::admission::{Admitted, Rejection, Ticket};
+use crate::admission::{Acknowledged, Admitted, Rejection, Ticket};
+use crate::clock;
 use crate::http::api::handled::Handled;
 use crate::http::api::orders::Lookup;
 use crate::http::api::outcome;
@@ -12,9 +14,9 @@ use crate::http::api::problem::{Problem, rejected, withdrawn};
 use crate::http::api::request::Request;
 use crate::http::api::service::Service;
 use crate::http::wire::reply::Reply;
-use crate::ledger::Status;
+use crate::ledger::{Outcome, Status};
 use crate::metrics::Reason;
-use crate::order::OrderId;
+use crate::order::{Order, OrderId};
 use crate::pipeline::answer::Answer;
 
 /// What the reply to a submission waits for.
@@ -30,6 +32,9 @@ pub(crate) struct OutcomeWait {
     id: OrderId,
     /// When the order is acknowledged as queued instead.
     until: Instant,
+    /// The first poll follows the submission, when no time has passed: it needs
+    /// no clock.
+    polled: bool,
     respond_async: bool,
 }
 
@@ -50,28 +55,63 @@ pub(crate) fn submit(
     };
     let id = *order.id();
     let ack_wait = AckWait::of(&service.limits, request.prefer);
-    let waits = !ack_wait.time.is_zero();
-    match service.admission.admit(order, waits.then_some(waker)) {
+    if ack_wait.time.is_zero() {
+        return submit_queued(service, order, &id, ack_wait.respond_async, waker);
+    }
+    match service.admission.admit(order, Some(waker)) {
         Err(rejection) => Handled::Reply(refusal(service, Some(&id), &rejection)),
-        Ok(Admitted::Committed(outcome)) => match outcome.status {
-            Status::Processed => Handled::Reply(outcome::committed(&id, &outcome, true)),
-            // The reason is in the archive.
-            Status::Failed => {
-                Lookup::failed_again(service, id, outcome.seq, waker).map(SubmitWait::Reason)
-            }
-        },
-        Ok(Admitted::Waiting(ticket)) => {
+        Ok(Admitted::Committed(outcome)) => known(service, id, &outcome, waker),
+        Ok(Admitted::Waiting(ticket)) => Handled::Wait(SubmitWait::Outcome(OutcomeWait {
+            ticket,
+            id,
+            until: clock::deadline(ack_wait.time),
+            polled: false,
+            respond_async: ack_wait.respond_async,
+        })),
+    }
+}
+
+/// Takes an order for which the client doesn't wait.
+fn submit_queued(
+    service: &Service,
+    order: Order,
+    id: &OrderId,
+    respond_async: bool,
+    waker: &Waker,
+) -> Handled<SubmitWait> {
+    match service.admission.admit_queued(order) {
+        Err(rejection) => Handled::Reply(refusal(service, Some(id), &rejection)),
+        Ok(Acknowledged::Queued) => Handled::Reply(outcome::queued(id, respond_async, false)),
+        Ok(Acknowledged::Withdrawn(why)) => {
+            let report = withdrawn(&why, service.admission.retry_after());
+            Handled::Reply(report.id(id.as_str()).reply())
+        }
+        Ok(Acknowledged::Duplicate(Admitted::Committed(outcome))) => {
+            known(service, *id, &outcome, waker)
+        }
+        Ok(Acknowledged::Duplicate(Admitted::Waiting(ticket))) => {
             let mut wait = OutcomeWait {
                 ticket,
-                id,
-                until: Instant::now() + ack_wait.time,
-                respond_async: ack_wait.respond_async,
+                id: *id,
+                until: Instant::now(),
+                polled: true,
+                respond_async,
             };
-            let reply = if waits { None } else { wait.poll(service) };
-            match reply {
+            match wait.poll(service) {
                 Some(reply) => Handled::Reply(reply),
                 None => Handled::Wait(SubmitWait::Outcome(wait)),
             }
+        }
+    }
+}
+
+/// The reply to a duplicate of a committed order.
+fn known(service: &Service, id: OrderId, outcome: &Outcome, waker: &Waker) -> Handled<SubmitWait> {
+    match outcome.status {
+        Status::Processed => Handled::Reply(outcome::committed(&id, outcome, true)),
+        // The reason is in the archive.
+        Status::Failed => {
+            Lookup::failed_again(service, id, outcome.seq, waker).map(SubmitWait::Reason)
         }
     }
 }
@@ -108,6 +148,9 @@ impl OutcomeWait {
     fn poll(&mut self, service: &Service) -> Option<Reply> {
         if let Some(answer) = self.ticket.answer() {
             return Some(self.answered(service, &answer));
+        }
+        if !mem::replace(&mut self.polled, true) {
+            return None;
         }
         let now = Instant::now();
         if now < self.until {

@@ -127,7 +127,12 @@ impl Connection {
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let method = Method::from_token(request.method());
         let content_type = header(&request, "content-type").next();
-        let Routed { label, action } = router::route(port, method, path, content_type);
+        let Routed { label, action } = router::route(
+            port,
+            method,
+            path.as_bytes(),
+            content_type.map(str::as_bytes),
+        );
         match self.serve(action, path, query, request) {
             Ok(reply) if method == Some(Method::Head) => (label, without_body(reply)),
             Ok(reply) => (label, reply),
@@ -162,7 +167,7 @@ impl Connection {
         let (body, permit) =
             read_body(request, length.unwrap_or(0), &service.bodies, &self.socket)?;
         let request = Request {
-            path,
+            path: path.as_bytes(),
             query,
             prefer: prefer.each_ref().map(Option::as_deref),
             accept: accept.each_ref().map(Option::as_deref),

@@ -187,15 +187,15 @@ impl Timers {
     }
 
     fn now_ms(&self) -> u64 {
-        self.epoch.elapsed().as_millis() as u64
+        whole_millis(self.epoch.elapsed())
     }
 
     /// Rounded up, where `now_ms` is rounded down: no connection is woken
     /// before its deadline.
     fn millis(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.epoch)
-            .as_nanos()
-            .div_ceil(1_000_000) as u64
+        let since = at.saturating_duration_since(self.epoch);
+        let part = u64::from(!since.subsec_nanos().is_multiple_of(1_000_000));
+        whole_millis(since).saturating_add(part)
     }
 
     fn unpark(&self) {
@@ -203,6 +203,13 @@ impl Timers {
             thread.unpark();
         }
     }
+}
+
+/// `Duration::as_millis` is 128 bits wide.
+fn whole_millis(time: Duration) -> u64 {
+    time.as_secs()
+        .saturating_mul(1000)
+        .saturating_add(u64::from(time.subsec_millis()))
 }
 
 /// The slot of one connection; released when dropped.

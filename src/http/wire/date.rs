@@ -11,7 +11,9 @@
 
 use std::cell::Cell;
 use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::clock::unix_seconds;
 
 /// The length of an IMF-fixdate in bytes: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) const DATE_LEN: usize = 29;
@@ -37,14 +39,12 @@ thread_local! {
 
 /// Writes the current second as an IMF-fixdate.
 ///
-/// Costs one reading of the clock and a copy of 40 bytes, but for the first
+/// Costs one reading of the coarse clock and a copy of 40 bytes, but for the first
 /// call of a second on a thread. A clock before 1970 or after 9999 is clamped
 /// to those ends. Never allocates.
 #[inline(never)]
 pub(crate) fn write_date(out: &mut [u8; DATE_LEN]) {
-    let second = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let second = unix_seconds();
     let mut latest = LATEST.get();
     if latest.second != second {
         latest = format(second);
@@ -80,20 +80,14 @@ mod tests {
 
     #[test]
     fn follows_the_clock_and_replaces_a_stale_text() {
-        let now = || {
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("after 1970")
-                .as_secs()
-        };
         LATEST.set(Formatted {
             second: 1,
             text: [b'x'; DATE_LEN],
         });
-        let before = now();
+        let before = unix_seconds();
         let mut written = [0; DATE_LEN];
         write_date(&mut written);
-        let after = now();
+        let after = unix_seconds();
         let text = std::str::from_utf8(&written).expect("ASCII");
         let parsed = httpdate::parse_http_date(text).expect("a date");
         let second = parsed
@@ -113,10 +107,7 @@ mod tests {
         // tries again.
         let marked = [b'm'; DATE_LEN];
         let kept = (0..100).any(|_| {
-            let second = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("after 1970")
-                .as_secs();
+            let second = unix_seconds();
             LATEST.set(Formatted {
                 second,
                 text: marked,

@@ -38,9 +38,9 @@ impl Head {
     /// The target's path, which starts with `/` (or is `*`, for `OPTIONS`
     /// only), taken out of an absolute-form target where there is one.
     /// Percent-encoding is left as it is: no route and no order id needs it, so
-    /// an encoded path is just a path that matches nothing.
-    pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> &'b str {
-        self.path.text(buf).unwrap_or_default()
+    /// an encoded path is just a path that matches nothing. All of it is ASCII.
+    pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
+        self.path.bytes(buf).unwrap_or_default()
     }
 
     /// What follows the first `?` of the target, as it was sent; empty when
@@ -50,8 +50,8 @@ impl Head {
     }
 
     /// The `Content-Type`, with its parameters, as it was sent.
-    pub(crate) fn content_type<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
-        self.content_type.text(buf)
+    pub(crate) fn content_type<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        self.content_type.bytes(buf)
     }
 
     /// The `Authorization` credentials, scheme included.

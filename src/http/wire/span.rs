@@ -33,12 +33,15 @@ impl Span {
         self.start as usize
     }
 
-    /// The text in this range; `None` for [`ABSENT`](Self::ABSENT).
+    /// The bytes in this range; `None` for [`ABSENT`](Self::ABSENT).
+    pub(super) fn bytes(self, buf: &[u8]) -> Option<&[u8]> {
+        (self != Self::ABSENT).then(|| &buf[self.start as usize..self.end as usize])
+    }
+
+    /// The same as text. Checking that it is costs more than what most texts
+    /// are read for.
     pub(super) fn text(self, buf: &[u8]) -> Option<&str> {
-        if self == Self::ABSENT {
-            return None;
-        }
-        let bytes = &buf[self.start as usize..self.end as usize];
-        Some(std::str::from_utf8(bytes).expect("parse_head found only ASCII in this range"))
+        let text = std::str::from_utf8(self.bytes(buf)?);
+        Some(text.expect("parse_head found only ASCII in this range"))
     }
 }

@@ -17,15 +17,13 @@ pub(super) fn split(
     target: &[u8],
     method: Method,
 ) -> Result<(Range<usize>, Option<Range<usize>>), FramingError> {
-    let mut question = None;
-    for (at, &byte) in target.iter().enumerate() {
-        match byte {
-            b'?' if question.is_none() => question = Some(at),
-            b'#' => return Err(FramingError::Target),
-            0x21..=0x7e => {}
-            _ => return Err(FramingError::Target),
-        }
+    let is_allowed = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b'#';
+    // All of them, without a way out, so that it is vectorized.
+    let allowed = |all, &byte: &u8| all & is_allowed(byte);
+    if !target.iter().fold(true, allowed) {
+        return Err(FramingError::Target);
     }
+    let question = memchr::memchr(b'?', target);
     let path_end = question.unwrap_or(target.len());
     let query = question.map(|at| at + 1..target.len());
     match target.first() {
@@ -67,7 +65,22 @@ fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
 /// 3986 section 3.2.2). Empty is right for `Host`: it is what a client sends
 /// for a target without an authority.
 pub(super) fn is_host(value: &[u8]) -> bool {
-    value
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_~%!$&'()*+,;=".contains(byte))
+    value.iter().all(|&byte| HOST_BYTES[usize::from(byte)])
 }
+
+/// Which bytes a host and a port are made of.
+const HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b".-:[]_~%!$&'()*+,;=";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};

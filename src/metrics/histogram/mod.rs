@@ -62,11 +62,23 @@ impl Histogram {
     /// duration past 584 years counts as 584 years.
     #[inline]
     pub fn record(&self, duration: Duration) {
+        self.record_times(duration, 1);
+    }
+
+    /// Records the same duration `times` over at the cost of one. Only the
+    /// owner may call it.
+    #[inline]
+    pub fn record_times(&self, duration: Duration, times: u64) {
         debug_assert!(
             std::ptr::eq(self.scale, &DURATIONS),
             "a duration among counts"
         );
-        self.record_many(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), 1);
+        // `Duration::as_nanos` is 128 bits wide.
+        let nanos = duration
+            .as_secs()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(u64::from(duration.subsec_nanos()));
+        self.record_many(nanos, times);
     }
 
     /// Records one value: nanoseconds or orders, as the histogram was made.

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use crate::dedupe::claims::Claimed;
 use crate::order::{Order, OrderId};
-use crate::pipeline::answer::Waiter;
 use crate::pipeline::in_flight::{InFlight, cost};
 use crate::pipeline::pending_queue::NextPending;
 use crate::pipeline::shared::Pipeline;
@@ -80,7 +79,7 @@ impl Pipeline {
             self.pending_queue.put(Arc::new(InFlight {
                 order,
                 claim,
-                waiter: Arc::new(Waiter::new(None)),
+                waiter: None,
                 accepted_at,
                 admitted,
                 pending: true,

@@ -247,6 +247,12 @@ impl Parking {
         self.pausing.load(Ordering::SeqCst)
     }
 
+    /// Whether a consumer naps or pauses: a hint, for a producer that may want
+    /// to [end](Self::end_naps) it.
+    pub(crate) fn is_anyone_napping(&self) -> bool {
+        self.napping.load(Ordering::Relaxed) > 0
+    }
+
     /// Wakes a consumer that naps; leaves one alone that sleeps, since it has
     /// found the queue empty.
     pub(crate) fn end_naps(&self) {

@@ -8,9 +8,10 @@ use crate::http::api::feed::{LongPoll, feed};
 use crate::http::api::handled::Handled;
 use crate::http::api::observer::View;
 use crate::http::api::orders::{Lookup, order};
+use crate::http::api::outcome::ORDER_PREFIX;
 use crate::http::api::problem::{busy, closed};
 use crate::http::api::request::Request;
-use crate::http::api::router::decision::{Endpoint, ORDER_PREFIX, Target};
+use crate::http::api::router::decision::{Endpoint, Target};
 use crate::http::api::service::Service;
 use crate::http::api::submit::{SubmitWait, submit};
 use crate::http::wire::reply::{JSON, Reply};
@@ -67,12 +68,15 @@ pub(crate) fn call(
 ) -> Handled<Wait> {
     let endpoint = match target {
         Ok(endpoint) => endpoint,
-        Err(refusal) => return Handled::Reply(refusal.report(request.path).reply()),
+        Err(refusal) => return Handled::Reply(refusal.report(request.path()).reply()),
     };
     match endpoint {
         Endpoint::Submit => submit(service, request, waker).map(Wait::Submit),
         Endpoint::Order => {
-            let id = request.path.strip_prefix(ORDER_PREFIX).unwrap_or_default();
+            let id = request
+                .path()
+                .strip_prefix(ORDER_PREFIX)
+                .unwrap_or_default();
             order(service, id, waker).map(Wait::Order)
         }
         Endpoint::Feed => feed(service, request.query, waker).map(Wait::Feed),

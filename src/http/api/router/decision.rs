@@ -1,6 +1,7 @@
 //! What a request is, decided once from its head: method, path and content
 //! type, on which port.
 
+use crate::http::api::outcome::ORDER_PREFIX;
 use crate::http::api::router::refusal::RouteRefusal;
 use crate::http::wire::Method;
 use crate::http::wire::reply::NDJSON;
@@ -57,15 +58,12 @@ pub(crate) enum Endpoint {
     Openapi,
 }
 
-/// What comes before the id in the path of an order.
-pub(super) const ORDER_PREFIX: &str = "/orders/";
-
 /// Decides what a request is. `method` is `None` for one that is not known.
 pub(crate) fn route(
     port: Port,
     method: Option<Method>,
-    path: &str,
-    content_type: Option<&str>,
+    path: &[u8],
+    content_type: Option<&[u8]>,
 ) -> Routed {
     let endpoint = Endpoint::of(path);
     let action = match (method, endpoint) {
@@ -81,7 +79,7 @@ pub(crate) fn route(
     }
 }
 
-fn action(port: Port, method: Method, endpoint: Endpoint, content_type: Option<&str>) -> Action {
+fn action(port: Port, method: Method, endpoint: Endpoint, content_type: Option<&[u8]>) -> Action {
     if !endpoint.allows(method) {
         let allow = endpoint.methods();
         return Action::Call(Err(RouteRefusal::MethodNotAllowed(allow)));
@@ -113,17 +111,17 @@ impl Port {
 }
 
 impl Endpoint {
-    fn of(path: &str) -> Option<Self> {
+    fn of(path: &[u8]) -> Option<Self> {
         Some(match path {
-            "/submit" => Self::Submit,
-            "/orders" => Self::Feed,
-            "/metrics" => Self::Metrics,
-            "/healthz" => Self::Healthz,
-            "/readyz" => Self::Readyz,
-            "/stats" => Self::Stats,
-            "/" => Self::Page,
-            "/openapi.json" => Self::Openapi,
-            _ if path.starts_with(ORDER_PREFIX) => Self::Order,
+            b"/submit" => Self::Submit,
+            b"/orders" => Self::Feed,
+            b"/metrics" => Self::Metrics,
+            b"/healthz" => Self::Healthz,
+            b"/readyz" => Self::Readyz,
+            b"/stats" => Self::Stats,
+            b"/" => Self::Page,
+            b"/openapi.json" => Self::Openapi,
+            _ if path.starts_with(ORDER_PREFIX.as_bytes()) => Self::Order,
             _ => return None,
         })
     }
@@ -159,13 +157,12 @@ impl Endpoint {
 }
 
 /// Whether a body is a batch, whatever the parameters of its media type.
-fn is_ndjson(content_type: Option<&str>) -> bool {
-    let media_type = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    media_type.trim().eq_ignore_ascii_case(NDJSON)
+fn is_ndjson(content_type: Option<&[u8]>) -> bool {
+    let mut parts = content_type.unwrap_or_default().split(|&byte| byte == b';');
+    let media_type = parts.next().unwrap_or_default();
+    media_type
+        .trim_ascii()
+        .eq_ignore_ascii_case(NDJSON.as_bytes())
 }
 
 #[cfg(test)]
@@ -174,16 +171,13 @@ mod tests {
 
     #[test]
     fn batches_are_known_by_their_media_type() {
-        assert!(is_ndjson(Some("application/x-ndjson")));
-        assert!(is_ndjson(Some(" Application/X-NDJSON ; charset=utf-8")));
-        for other in [
-            None,
-            Some("application/json"),
-            Some("application/x-ndjsonl"),
-            Some(""),
-        ] {
+        let is_ndjson = |text: &str| is_ndjson(Some(text.as_bytes()));
+        assert!(is_ndjson("application/x-ndjson"));
+        assert!(is_ndjson(" Application/X-NDJSON ; charset=utf-8"));
+        for other in ["application/json", "application/x-ndjsonl", ""] {
             assert!(!is_ndjson(other));
         }
+        assert!(!super::is_ndjson(None));
     }
 
     #[test]
@@ -253,16 +247,16 @@ mod tests {
                 (P::SingleOrders, single),
                 (P::Admin, admin),
             ] {
-                let routed = route(port, Some(method), path, None);
+                let routed = route(port, Some(method), path.as_bytes(), None);
                 assert_eq!(routed.action, want, "{port:?} {method:?} {path}");
-                assert_eq!(route(port, None, path, None).label, routed.label);
+                assert_eq!(route(port, None, path.as_bytes(), None).label, routed.label);
             }
         }
     }
 
     #[test]
     fn what_is_refused_before_its_body_is_counted_under_its_path() {
-        let submit = |port, method| route(port, method, "/submit", Some(NDJSON));
+        let submit = |port, method| route(port, method, b"/submit", Some(NDJSON.as_bytes()));
         for (port, method, action) in [
             (Port::Orders, Some(Method::Post), Action::Batch),
             (

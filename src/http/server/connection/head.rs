@@ -1,7 +1,8 @@
 //! Receiving the head of the next request.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock;
 use crate::http::api::problem::Problem;
 use crate::http::api::service::Service;
 use crate::http::server::connection::capacity::BUFFER_BYTES;
@@ -37,7 +38,7 @@ pub(crate) fn receive_head(
         } else {
             (&mut idle_until, idle)
         };
-        let until = *until.get_or_insert_with(|| Instant::now() + timeout);
+        let until = *until.get_or_insert_with(|| clock::deadline(timeout));
         match input.fill(socket, BUFFER_BYTES, until, || !service.is_closing()) {
             Ok(()) => {}
             Err(SocketError::TimedOut) if begun => {

@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(buffer.received(), &GET[..9]);
         receive(&mut buffer, &GET[9..]);
         let head = buffer.parse_head().unwrap().expect("the rest of it came");
-        assert_eq!(head.path(buffer.received()), "/stats");
+        assert_eq!(head.path(buffer.received()), b"/stats");
         buffer.consume(head.len);
         assert!(buffer.is_empty());
     }

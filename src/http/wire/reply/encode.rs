@@ -119,9 +119,12 @@ fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend(
-        value
-            .bytes()
-            .map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
-    );
+    let start = out.len();
+    out.extend_from_slice(value.as_bytes());
+    // In place, since this is vectorized where an iterator of bytes is not.
+    for byte in &mut out[start..] {
+        if byte.is_ascii_control() {
+            *byte = b' ';
+        }
+    }
 }

@@ -1,0 +1,68 @@
+//! Submissions that wait for nothing: an order that is acknowledged as queued
+//! in the moment it enters the queue.
+//!
+//! Nobody waits for its answer, so it needs no oneshot, and the acknowledgement
+//! costs no step of its own: it is made with the one that lets the claim be
+//! found.
+
+use crate::admission::admit::{Admission, NotClaimed};
+use crate::admission::outcome::{Admitted, Rejection};
+use crate::dedupe::claims::Claim;
+use crate::order::Order;
+use crate::pipeline::answer::Withdrawal;
+use crate::pipeline::gate::GateState;
+
+/// What became of a submission that doesn't wait.
+#[derive(Debug)]
+pub(crate) enum Acknowledged {
+    /// The order is acknowledged as queued.
+    Queued,
+    /// It is a duplicate; one that waits may be acknowledged, too.
+    Duplicate(Admitted),
+    /// It was withdrawn in the moment between queue and acknowledgement.
+    Withdrawn(Withdrawal),
+}
+
+impl Admission {
+    /// Submits a decoded order for which nobody will wait.
+    ///
+    /// # Errors
+    /// A [`Rejection`] other than `Invalid`; nothing remains of the order then.
+    pub(crate) fn admit_queued(&self, order: Order) -> Result<Acknowledged, Rejection> {
+        let entered = match self.enter(&order) {
+            Ok(entered) => entered,
+            Err(rejection) => return Err(rejection.unwrap_or_else(|| self.full())),
+        };
+        let claim = match self.claim(&order, None) {
+            Ok(claim) => claim,
+            Err(NotClaimed::Admitted(admitted)) => return Ok(Acknowledged::Duplicate(admitted)),
+            Err(NotClaimed::Rejected(rejection)) => return Err(rejection),
+            Err(NotClaimed::Full) => return Err(self.full()),
+        };
+        let id = order.id_hash();
+        match self.enqueue(order, claim, None, None, entered) {
+            Err(_) => Err(self.full()),
+            Ok(true) => Ok(Acknowledged::Queued),
+            Ok(false) => Ok(self.ended_first(claim, id)),
+        }
+    }
+
+    /// What to answer when an order ended before it could be acknowledged.
+    fn ended_first(&self, claim: Claim, id: u128) -> Acknowledged {
+        let pipeline = &self.pipeline;
+        if pipeline.claims.was_sealed(claim) {
+            return Acknowledged::Withdrawn(Withdrawal::Ledger);
+        }
+        if !pipeline.claims.was_withdrawn(claim) && pipeline.window.get(id).is_some() {
+            // Committed: more than the acknowledgement says.
+            return Acknowledged::Queued;
+        }
+        Acknowledged::Withdrawn(if pipeline.gate.state() == GateState::LedgerDown {
+            Withdrawal::Ledger
+        } else if pipeline.gate.is_closed() {
+            Withdrawal::Drain
+        } else {
+            Withdrawal::Retry("the processor could not take the order now".into())
+        })
+    }
+}
