@@ -121,8 +121,8 @@ impl Admission {
     }
 
     /// Offers an order that is one of many and can wait: it is taken only while
-    /// half of the queue is free, so that single orders get in beside any
-    /// number of batches. `arrived` is when it came; left out, that is now.
+    /// half of the queue is free at least, so that single orders get in beside
+    /// any number of batches. `arrived` is when it came; left out, that is now.
     pub(crate) fn offer(
         &self,
         order: Order,

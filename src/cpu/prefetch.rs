@@ -19,3 +19,21 @@ pub(crate) fn prefetch<T>(target: &T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = target;
 }
+
+/// The same for a line that is about to be written, by this core: no other one
+/// has a copy of it then.
+#[inline]
+pub(crate) fn prefetch_write<T>(target: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction changes nothing a program can see, and faults at
+    // no address; a processor without it does nothing (Intel SDM, PREFETCHW).
+    unsafe {
+        std::arch::asm!(
+            "prefetchw [{}]",
+            in(reg) std::ptr::from_ref(target),
+            options(nostack, preserves_flags, readonly)
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = target;
+}

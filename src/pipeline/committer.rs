@@ -5,6 +5,7 @@
 //! watchers of progress, and one flush of the wake queues a batch. What arrives
 //! during one commit is the next batch (group commit).
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::dedupe::window::Known;
@@ -21,6 +22,10 @@ use crate::pipeline::source::Source;
 use crate::pipeline::window_monitor::WindowMonitor;
 use crate::sync::parking::{Dequeue, Urgency};
 
+/// How many orders ahead memory is prefetched: the tables that an order's
+/// claim and its outcome are in are larger than the caches.
+const AHEAD: usize = 16;
+
 /// Runs the committer until the pipeline is closed.
 pub(crate) fn run(
     pipeline: &Pipeline,
@@ -35,6 +40,7 @@ pub(crate) fn run(
         ledger,
         on_fault,
         failed: false,
+        ahead: VecDeque::with_capacity(AHEAD + 1),
         batch: Vec::new(),
         completions: Vec::new(),
     };
@@ -70,6 +76,9 @@ struct Committer<'a, S> {
     on_fault: &'a dyn Fn(LedgerFailed),
     /// The ledger has failed: it is not called any more.
     failed: bool,
+    /// Evaluated orders whose claims are on their way into the cache. Empty
+    /// between two rounds.
+    ahead: VecDeque<Evaluated>,
     /// The next batch.
     batch: Vec<Evaluated>,
     completions: Vec<Completion<Evaluated>>,
@@ -96,15 +105,22 @@ impl<S: Source> Committer<'_, S> {
         pipeline.committer_parking().begin_round();
         let mut taken = false;
         let batched = self.batch.len();
-        while self.batch.len() < free
+        while self.batch.len() + self.ahead.len() < free
             && let Some(evaluated) = self.source.pop()
         {
             taken = true;
             if self.failed {
                 pipeline.withdraw(&evaluated.job, Withdrawal::Ledger);
-            } else {
-                self.batch.extend(admit(pipeline, evaluated));
+                continue;
             }
+            pipeline.claims.prefetch_change(evaluated.job.claim);
+            self.ahead.push_back(evaluated);
+            if self.ahead.len() > AHEAD {
+                self.admit_next();
+            }
+        }
+        while !self.ahead.is_empty() {
+            self.admit_next();
         }
         if taken {
             self.source.end_round(&mut self.batch[batched..]);
@@ -116,6 +132,12 @@ impl<S: Source> Committer<'_, S> {
         } else {
             Dequeue::Empty
         }
+    }
+
+    fn admit_next(&mut self) {
+        let next = self.ahead.pop_front();
+        self.batch
+            .extend(next.and_then(|evaluated| admit(self.pipeline, evaluated)));
     }
 
     /// Hands the batch to the ledger; how urgent its orders were, if there were
@@ -167,7 +189,13 @@ impl<S: Source> Committer<'_, S> {
         let now = Instant::now();
         let (mut orders, mut bytes) = (0, 0);
         let mut settled_seq = None;
-        for Completion { item, result } in self.completions.drain(..) {
+        let mut completions = self.completions.drain(..);
+        while let Some(Completion { item, result }) = completions.next() {
+            if let Some(next) = completions.as_slice().get(AHEAD) {
+                let job = &next.item.job;
+                pipeline.claims.prefetch_change(job.claim);
+                pipeline.window.prefetch_insert(job.order.id_hash());
+            }
             if let CommitResult::Committed { seq, .. } = result {
                 settled_seq = Some(seq);
             }

@@ -28,6 +28,11 @@ const COMMIT_QUEUE_ORDERS: usize = 8192;
 /// Orders that a ledger may have in flight.
 const LEDGER_ORDERS: usize = journal::BATCH_ORDERS_MAX;
 
+/// Orders in the intake queue at which none that come in bulk may enter: some
+/// batches of the ledger, so that it goes on while a commit takes long. With
+/// more, the caches no longer hold an order when its turn comes.
+const BULK_ORDERS_MAX: usize = 4 * LEDGER_ORDERS;
+
 /// What the pipeline is built from.
 pub struct Settings {
     /// Slots of the intake queue.
@@ -49,6 +54,8 @@ pub struct Pipeline {
     /// Filled by admission, emptied by the workers.
     pub(crate) intake: ArrayQueue<Arc<InFlight>>,
     pub(crate) workers: Parking,
+    /// Orders in the intake queue at which none that come in bulk may enter.
+    bulk_orders_max: usize,
     /// Filled by the workers, emptied by the committer.
     pub(crate) commit_queue: ArrayQueue<Evaluated>,
     committer: Parking,
@@ -108,6 +115,7 @@ impl Pipeline {
         Arc::new(Self {
             intake: ArrayQueue::new(settings.queue_orders),
             workers: Parking::new(workers, idle),
+            bulk_orders_max: settings.queue_orders.div_ceil(2).min(BULK_ORDERS_MAX),
             commit_queue: ArrayQueue::new(COMMIT_QUEUE_ORDERS),
             committer: Parking::new(1, Idle::Yield),
             fused: settings.plan.fused,
@@ -196,10 +204,10 @@ impl Pipeline {
         self.commit_queue.len()
     }
 
-    /// Whether orders that come in bulk may enter: half of the queue, in orders
-    /// and in bytes, is left to those that come one by one.
+    /// Whether orders that come in bulk may enter: half of the queue at least,
+    /// in orders and in bytes, is left to those that come one by one.
     pub(crate) fn has_bulk_capacity(&self) -> bool {
-        self.depth() < self.capacity().div_ceil(2) && self.gate.is_half_free()
+        self.depth() < self.bulk_orders_max && self.gate.is_half_free()
     }
 
     /// Wakes the committer: a ledger has completions ready.

@@ -34,6 +34,11 @@ impl<W> Claims<W> {
         self.table.prefetch(id);
     }
 
+    /// Has what a change of this claim writes brought into the cache.
+    pub(crate) fn prefetch_change(&self, claim: Claim) {
+        self.table.prefetch_state(claim);
+    }
+
     /// Tries to claim `id` (keyed hashes of id and content).
     ///
     /// On [`Claimed::Mine`] the claim is in the phase *claiming*: the caller

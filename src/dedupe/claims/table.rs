@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use bytemuck::Zeroable;
 use bytemuck::allocation::zeroed_slice_box;
 
-use crate::cpu::prefetch::prefetch;
+use crate::cpu::prefetch::{prefetch, prefetch_write};
 use crate::dedupe::claims::claim::Claim;
 
 /// Slots in a bucket.
@@ -84,6 +84,11 @@ impl Table {
         prefetch(&bucket.states[0]);
         prefetch(&bucket.states[WAYS / 2]); // the other line
         prefetch(&bucket.slots[0]); // nearly always the one to be taken
+    }
+
+    /// Has the state of this claim brought into the cache, to be changed.
+    pub(crate) fn prefetch_state(&self, claim: Claim) {
+        prefetch_write(self.state(claim));
     }
 
     fn bucket(&self, id: u128) -> usize {

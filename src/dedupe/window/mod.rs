@@ -46,7 +46,7 @@ use std::time::Duration;
 use bytemuck::Zeroable;
 use bytemuck::allocation::zeroed_slice_box;
 
-use crate::cpu::prefetch::prefetch;
+use crate::cpu::prefetch::{prefetch, prefetch_write};
 use crate::dedupe::window::ages::Ages;
 use crate::ledger::Status;
 
@@ -143,6 +143,11 @@ impl Window {
     /// Has what a look-up of this id reads first brought into the cache.
     pub fn prefetch(&self, id: u128) {
         prefetch(&self.newest[self.bucket(id)]);
+    }
+
+    /// Has what the insertion of this id writes brought into the cache.
+    pub(crate) fn prefetch_insert(&self, id: u128) {
+        prefetch_write(&self.newest[self.bucket(id)]);
     }
 
     /// The outcome with this id, if it is in the window.
