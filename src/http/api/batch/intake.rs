@@ -67,9 +67,13 @@ impl Batch {
             .bodies
             .try_acquire(bytes)
             .ok_or_else(BatchRefusal::out_of_memory)?;
+        let body_bytes = match body {
+            BodyFraming::Length(bytes) => bytes,
+            BodyFraming::None | BodyFraming::Chunked => 0, // not known
+        };
         Ok(Self {
             lines: Lines::new(limits.max_body),
-            offers: LineOffers::new(&service.admission, waker),
+            offers: LineOffers::new(&service.admission, waker, body_bytes),
             ack_wait: AckWait::of(limits, prefer),
             waker: waker.clone(),
             watch: None,

@@ -40,9 +40,9 @@ struct BlockedOrder {
 pub(super) struct TooManyLines;
 
 impl LineOffers {
-    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
+    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker, body_bytes: u64) -> Self {
         Self {
-            results: Results::new(admission, waker),
+            results: Results::new(admission, waker, body_bytes),
             line: 0,
             orders: 0,
             arrived: Moment::now(),

@@ -15,6 +15,14 @@ use crate::http::api::batch::result_line::{LineResult, answered, committed, queu
 use crate::ledger::{Outcome, Status};
 use crate::order::OrderId;
 
+/// What is reserved for a body at most: address space, which takes no memory
+/// before it is written to. Growing instead copies each result about once more,
+/// through memory that is fresh each time.
+const TEXT_BYTES: u64 = 2 << 20;
+const UNSETTLED_LINES: usize = 4096;
+/// About the least that an order's line takes, and its result.
+const LINE_BYTES: usize = 64;
+
 /// The results so far.
 pub(super) struct Results {
     /// What is final, from the first line on.
@@ -41,10 +49,12 @@ enum LineState {
 }
 
 impl Results {
-    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker) -> Self {
+    /// Results of a body of about so many bytes.
+    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker, body_bytes: u64) -> Self {
+        let bytes = body_bytes.min(TEXT_BYTES) as usize;
         Self {
-            text: Vec::new(),
-            unsettled: VecDeque::new(),
+            text: Vec::with_capacity(bytes),
+            unsettled: VecDeque::with_capacity(bytes.div_ceil(LINE_BYTES).min(UNSETTLED_LINES)),
             reasons: FailureReasons::new(admission, waker),
         }
     }
