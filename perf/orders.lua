@@ -8,6 +8,7 @@
 --   value   the order's value, a JSON number (100.50)
 --   extra   bytes of one more member, "note" (0: none)
 --   path    where to send it (/submit)
+--   close   on: a new connection for each order (off)
 --   pause   milliseconds that a connection waits between a reply and its next
 --           order, on average (0)
 --   count   on: count replies by status class. Costs the generator a callback
@@ -19,7 +20,7 @@
 -- thread apart, the number threads, random bits and start runs. All bodies
 -- of a run have the same length, so that runs compare.
 
-local options = { prefer = "", value = "100.50", extra = "0", path = "/submit", count = "on", pause = "0" }
+local options = { prefer = "", value = "100.50", extra = "0", path = "/submit", close = "off", count = "on", pause = "0" }
 local CLASSES = { "1xx", "2xx", "3xx", "4xx", "5xx" }
 
 local threads = {}
@@ -53,6 +54,9 @@ local function read_options(args)
    local pause = tonumber(options.pause)
    if not pause or pause < 0 then
       fail("pause must be milliseconds, not '" .. options.pause .. "'")
+   end
+   if options.close ~= "on" and options.close ~= "off" then
+      fail("close must be on or off, not '" .. options.close .. "'")
    end
    if options.count ~= "on" and options.count ~= "off" then
       fail("count must be on or off, not '" .. options.count .. "'")
@@ -88,6 +92,9 @@ function init(args)
       "Content-Type: application/json",
       "Content-Length: " .. #before + 10 + #after,
    }
+   if options.close == "on" then
+      head[#head + 1] = "Connection: close"
+   end
    if options.prefer ~= "" then
       head[#head + 1] = "Prefer: " .. options.prefer
    end

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::http::server::Listener;
 use crate::pipeline::gate::GateState;
 use crate::server::pending_orders::Saved;
 use crate::server::running::Server;
@@ -73,6 +74,7 @@ impl Server {
         // Their outcomes are there, or won't come any more.
         wait_for_none(&self.service.batches, deadline);
         let linger_until = Instant::now() + LINGER;
+        self.accepted_all(linger_until);
         self.replies_out(linger_until);
         if let Some(grpc) = &self.grpc {
             grpc.wait_closed(linger_until);
@@ -138,6 +140,13 @@ impl Server {
         } // else one may be stuck in its processor or the ledger: not waited for
     }
 
+    /// Waits until all that has connected is accepted. From then on each
+    /// connection whose client has no reply yet counts as executing.
+    fn accepted_all(&self, deadline: Instant) {
+        let closed = || self.native.as_ref().is_none_or(Listener::is_closed);
+        wait_until(closed, deadline);
+    }
+
     /// Waits until no request is in execution.
     fn replies_out(&self, deadline: Instant) {
         wait_for_none(&self.service.executing, deadline);
@@ -149,10 +158,14 @@ impl Server {
     }
 }
 
-/// Waits until a count is zero. The threads that count don't know the draining
-/// thread, so it polls every millisecond, once in its life.
 fn wait_for_none(count: &AtomicUsize, deadline: Instant) {
-    while count.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+    wait_until(|| count.load(Ordering::SeqCst) == 0, deadline);
+}
+
+/// The threads that bring it about don't know the draining thread, so it polls
+/// every millisecond, once in its life.
+fn wait_until(holds: impl Fn() -> bool, deadline: Instant) {
+    while !holds() && Instant::now() < deadline {
         thread::park_timeout(Duration::from_millis(1));
     }
 }

@@ -59,6 +59,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(domain, Type::STREAM, None)?;
     // Past connections in TIME_WAIT don't keep a restart from binding.
     socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it. Replies are small and complete: nothing is
+    // gained by delaying them.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     /// A burst of this many connections waits for the accept loop.
     const BACKLOG: i32 = 4096;

@@ -97,9 +97,14 @@ impl RunQueues {
         self.task_waker(socket, WakeBy::Unpark(coroutine))
     }
 
+    /// The I/O thread of a socket with this descriptor: `may` polls it on the
+    /// thread of its number modulo threads.
+    pub(crate) fn thread_of(&self, socket: RawFd) -> usize {
+        socket as usize % self.run_queues.len()
+    }
+
     fn task_waker(&self, socket: RawFd, wake_by: WakeBy) -> Arc<TaskWaker> {
-        // `may` polls a descriptor on the thread of its number modulo threads.
-        let run_queue = self.run_queues[socket as usize % self.run_queues.len()].clone();
+        let run_queue = self.run_queues[self.thread_of(socket)].clone();
         Arc::new(TaskWaker {
             wake_by,
             queued: AtomicBool::new(false),

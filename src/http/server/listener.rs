@@ -28,7 +28,7 @@ impl Listener {
         timers: Arc<Timers>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let spawner = Spawner::new(service, run_queues.clone(), timers.clone());
+        let spawner = Spawner::new(&listener, service, run_queues.clone(), timers.clone());
         let accepting = accept_loop::start(listener, spawner, run_queues, &timers)?;
         Ok(Self { accepting, address })
     }
@@ -38,9 +38,15 @@ impl Listener {
         self.address
     }
 
-    /// Stops accepting and closes the listening socket; open connections go on.
+    /// Stops accepting and closes the listening socket, once all that has
+    /// connected is accepted; open connections go on.
     pub(crate) fn stop(&self) {
         self.accepting.stop();
+    }
+
+    /// Whether the listening socket is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.accepting.is_closed()
     }
 }
 

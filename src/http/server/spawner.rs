@@ -1,14 +1,14 @@
 //! A coroutine for each accepted connection, within the limits.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use may::coroutine::Builder;
 
-use crate::http::api::service::Service;
+use crate::http::api::service::{Executing, Service};
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::connection::Connection;
@@ -21,6 +21,8 @@ use crate::http::server::stack::stack_words;
 pub(crate) const REFUSING_MAX: usize = 64;
 
 pub(crate) struct Spawner {
+    /// The I/O thread that accepts.
+    thread: usize,
     context: Arc<ConnectionContext>,
     serving: Arc<ConnectionLimit>,
     refusing: Arc<ConnectionLimit>,
@@ -34,13 +36,16 @@ struct ConnectionContext {
 }
 
 impl Spawner {
+    /// Spawns what the coroutine that polls `listener` accepts.
     pub(crate) fn new(
+        listener: &TcpListener,
         service: Arc<Service>,
         run_queues: Arc<RunQueues>,
         timers: Arc<Timers>,
     ) -> Self {
         let connections_max = service.limits.max_connections;
         Self {
+            thread: run_queues.thread_of(listener.as_raw_fd()),
             serving: ConnectionLimit::new(service.clone(), connections_max),
             refusing: ConnectionLimit::new(service.clone(), REFUSING_MAX),
             context: Arc::new(ConnectionContext {
@@ -63,16 +68,26 @@ impl Spawner {
                 None => return Ok(()),
             },
         };
-        // Starts on the thread that polls the socket, and stays there.
-        let id = stream.as_raw_fd() as usize;
-        let builder = Builder::new().id(id).stack_size(stack_words());
+        // Runs on the thread that polls the socket, from the start to the end.
+        let id = stream.as_raw_fd();
+        let builder = Builder::new().id(id as usize).stack_size(stack_words());
+        let is_local = self.context.run_queues.thread_of(id) == self.thread;
         let context = self.context.clone();
+        let first = self.context.service.execute();
+        let connection = move || {
+            let _permit = permit;
+            context.run(stream, is_refused, first);
+        };
         // `may` panics when it gets no memory for a stack.
         let spawned = catch_unwind(AssertUnwindSafe(|| {
-            may::go!(builder, move || {
-                let _permit = permit;
-                context.run(stream, is_refused);
-            })
+            if !is_local {
+                return may::go!(builder, connection);
+            }
+            // At once, up to where it first waits, which spares this thread a
+            // wake-up.
+            // SAFETY: as with `go!`, the coroutine must not overflow its stack,
+            // whose size is measured, nor be cancelled, which none here is.
+            unsafe { builder.spawn_local(connection) }
         }));
         match spawned {
             Ok(spawned) => spawned.map(drop),
@@ -83,13 +98,10 @@ impl Spawner {
 
 impl ConnectionContext {
     /// The life of a connection, on its own coroutine.
-    fn run(&self, stream: TcpStream, is_refused: bool) {
-        // Replies are small and complete: nothing is gained by delaying them.
-        // A socket that refuses is broken, and its first read says so.
-        let _ = stream.set_nodelay(true);
+    fn run(&self, stream: TcpStream, is_refused: bool, first: Executing) {
         match Socket::new(stream, &self.timers, &self.run_queues) {
             Ok(Some(socket)) => {
-                let connection = Connection::new(socket, self.service.clone());
+                let connection = Connection::new(socket, self.service.clone(), first);
                 if is_refused {
                     connection.refuse();
                 } else {

@@ -11,6 +11,9 @@ use crate::metrics::{Reason, Route};
 pub(crate) enum Ending {
     /// The last reply has been gathered, or there is none.
     Close,
+    /// The same, and the client has said that it sends no other request
+    /// (RFC 9112 section 9.6).
+    Asked,
     /// A request is refused with this reply, and it isn't known where the next
     /// one would begin.
     Refuse(Route, Box<Reply>),

@@ -45,15 +45,19 @@ pub(crate) struct Connection {
     output: WriteBuffer,
     /// Set while a request runs and until its reply is out: the drain waits.
     executing: Option<Executing>,
+    /// Set until the first reply is out. Its client has connected before the
+    /// drain, and its request may be on the way.
+    first: Option<Executing>,
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, service: Arc<Service>) -> Self {
+    pub(crate) fn new(socket: Socket, service: Arc<Service>, first: Executing) -> Self {
         Self {
             socket,
             input: ReadBuffer::default(),
             output: WriteBuffer::new(service.limits.write_timeout),
             executing: None,
+            first: Some(first),
             service,
         }
     }
@@ -71,7 +75,10 @@ impl Connection {
     }
 
     /// Refuses the connection itself: too many.
-    pub(crate) fn refuse(self) {
+    pub(crate) fn refuse(mut self) {
+        // To the end of the lingering close: the request stays unread, and a
+        // reset could take the reply from the client.
+        let _first = self.first.take();
         let report = Problem::TooManyConnections
             .report("as many connections are open as --max-connections allows")
             .retry_after(1);
@@ -114,7 +121,7 @@ impl Connection {
         if !more || self.output.is_full() {
             self.flush_all()?;
         }
-        self.replied(keep_alive)
+        self.replied(keep_alive, &head)
     }
 
     /// Waits for the next request's head, with all replies sent unless it is
@@ -207,7 +214,7 @@ impl Connection {
         // The batch holds its permit until its reply is out.
         drop(finishing);
         self.flush_all()?;
-        self.replied(keep_alive)
+        self.replied(keep_alive, head)
     }
 
     /// Whether this connection should not go on to another request.
@@ -234,16 +241,19 @@ impl Connection {
 
     /// After a reply the thread's other connections run, if this one's quantum
     /// is spent.
-    fn replied(&mut self, keep_alive: bool) -> Result<(), Ending> {
+    fn replied(&mut self, keep_alive: bool, head: &Head) -> Result<(), Ending> {
+        if self.executing.is_none() {
+            self.first = None;
+        }
         self.socket.quantum().count_request();
         if self.socket.quantum().is_spent() {
             self.flush_all()?;
             self.socket.give_way();
         }
-        if keep_alive {
-            Ok(())
-        } else {
-            Err(Ending::Close)
+        match (keep_alive, head.keep_alive) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Ending::Close),
+            (false, false) => Err(Ending::Asked),
         }
     }
 
@@ -256,10 +266,15 @@ impl Connection {
                     return;
                 }
             }
-            Ending::Close => {}
+            // It sends nothing more: no byte is left unread.
+            Ending::Asked if self.input.is_empty() => {
+                let _ = self.flush_all();
+                return;
+            }
+            Ending::Asked | Ending::Close => {}
         }
         if self.flush_all().is_ok() {
-            drop((self.input, self.output));
+            drop((self.input, self.output, self.first));
             linger(self.socket);
         }
     }
