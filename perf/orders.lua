@@ -8,7 +8,8 @@
 --   value   the order's value, a JSON number (100.50)
 --   extra   bytes of one more member, "note" (0: none)
 --   path    where to send it (/submit)
---   close   on: a new connection for each order (off)
+--   method  POST; with GET no order is sent, and each request is the same (POST)
+--   close   on: a new connection for each request (off)
 --   pause   milliseconds that a connection waits between a reply and its next
 --           order, on average (0)
 --   count   on: count replies by status class. Costs the generator a callback
@@ -20,7 +21,10 @@
 -- thread apart, the number threads, random bits and start runs. All bodies
 -- of a run have the same length, so that runs compare.
 
-local options = { prefer = "", value = "100.50", extra = "0", path = "/submit", close = "off", count = "on", pause = "0" }
+local options = {
+   prefer = "", value = "100.50", extra = "0", path = "/submit", method = "POST", close = "off", count = "on",
+   pause = "0",
+}
 local CLASSES = { "1xx", "2xx", "3xx", "4xx", "5xx" }
 
 local threads = {}
@@ -43,7 +47,8 @@ local function read_options(args)
    for _, arg in ipairs(args) do
       local key, value = arg:match("^(%w+)=(.*)$")
       if not key or not options[key] then
-         fail("can't read the option '" .. arg .. "': want prefer=, value=, extra=, path=, pause= or count=on|off")
+         fail("can't read the option '" .. arg .. "': want prefer=, value=, extra=, path=, method=POST|GET, pause= "
+            .. "or close=, count=on|off")
       end
       options[key] = value
    end
@@ -55,11 +60,13 @@ local function read_options(args)
    if not pause or pause < 0 then
       fail("pause must be milliseconds, not '" .. options.pause .. "'")
    end
-   if options.close ~= "on" and options.close ~= "off" then
-      fail("close must be on or off, not '" .. options.close .. "'")
+   if options.method ~= "POST" and options.method ~= "GET" then
+      fail("method must be POST or GET, not '" .. options.method .. "'")
    end
-   if options.count ~= "on" and options.count ~= "off" then
-      fail("count must be on or off, not '" .. options.count .. "'")
+   for _, key in ipairs({ "count", "close" }) do
+      if options[key] ~= "on" and options[key] ~= "off" then
+         fail(key .. " must be on or off, not '" .. options[key] .. "'")
+      end
    end
 end
 
@@ -87,24 +94,32 @@ function init(args)
    after = after .. "}"
 
    local head = {
-      "POST " .. options.path .. " HTTP/1.1",
+      options.method .. " " .. options.path .. " HTTP/1.1",
       "Host: " .. wrk.headers["Host"],
-      "Content-Type: application/json",
-      "Content-Length: " .. #before + 10 + #after,
    }
+   if options.method == "POST" then
+      head[#head + 1] = "Content-Type: application/json"
+      head[#head + 1] = "Content-Length: " .. #before + 10 + #after
+   end
    if options.close == "on" then
       head[#head + 1] = "Connection: close"
    end
    if options.prefer ~= "" then
       head[#head + 1] = "Prefer: " .. options.prefer
    end
-   before = table.concat(head, "\r\n") .. "\r\n\r\n" .. before
+   head = table.concat(head, "\r\n") .. "\r\n\r\n"
+   before = head .. before
 
    local counter = 0
    local format = string.format
    request = function()
       counter = counter + 1
       return before .. format("%010x", counter) .. after
+   end
+   if options.method == "GET" then
+      request = function()
+         return head
+      end
    end
 
    local pause = tonumber(options.pause)

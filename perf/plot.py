@@ -3,7 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = ("#2563a8", "#7fb3de", "#d98032")
+COLOURS = ("#2563a8", "#7fb3de", "#d98032", "#5a9e5a", "#9467a8", "#8c6d4f", "#c44e52", "#777777")
+LEGENDS_A_ROW = 5
 METRICS = (
     # key, title, factor to the title's unit
     ("requests_per_second", "requests/s (more is better)", 1),
@@ -23,9 +24,7 @@ def svg(cells, servers, modes, connections, caption):
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for index, server in enumerate(servers):
-        x = MARGIN + 200 * index
-        parts.append(f'<rect x="{x}" y="16" width="12" height="12" fill="{COLOURS[index]}"/>')
-        parts.append(f'<text x="{x + 18}" y="27">{escape(server)}</text>')
+        parts += legend(index, server)
     parts.append(f'<text x="{MARGIN}" y="{height - 8}" font-size="9" fill="#555">{escape(caption)}</text>')
     for row, (key, title, factor) in enumerate(METRICS):
         for column, mode in enumerate(modes):
@@ -34,6 +33,14 @@ def svg(cells, servers, modes, connections, caption):
             parts += _panel(cells, servers, mode, connections, key, factor, left, top)
             parts.append(f'<text x="{left}" y="{top - 10}" font-weight="bold">{mode}: {escape(title)}</text>')
     return "\n".join([*parts, "</svg>", ""])
+
+
+def legend(index, name):
+    x, y = MARGIN + 170 * (index % LEGENDS_A_ROW), 12 + 18 * (index // LEGENDS_A_ROW)
+    return [
+        f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[index]}"/>',
+        f'<text x="{x + 18}" y="{y + 11}">{escape(name)}</text>',
+    ]
 
 
 def _panel(cells, servers, mode, connections, key, factor, left, top):

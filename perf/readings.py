@@ -22,6 +22,18 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
+def tree_cpu_seconds(pid):
+    """The same of a process and all that descend from it, those included that
+    have ended and were waited for: servers of several processes.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # ended meanwhile; its parent has counted it
+    return sum(map(int, fields[11:15])) / TICKS_A_SECOND + sum(map(tree_cpu_seconds, children))
+
+
 def threads(pid):
     """For each thread: its name, CPU seconds and context switches so far.
 

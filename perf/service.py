@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -57,6 +58,7 @@ def run(main):
 
 INSTALL = {
     "cargo": "see https://rustup.rs",
+    "nginx": "sudo apt-get install nginx-light",
     "perf": "sudo apt-get install linux-perf (Ubuntu: linux-tools-generic)",
     "strace": "sudo apt-get install strace",
     "valgrind": "sudo apt-get install valgrind",
@@ -97,20 +99,33 @@ def build_service(*, profiled=False):
     return target / "release" / "order-processor"
 
 
-def build_peer(name="axum"):
+def build_peer(name):
     """Builds a peer in release mode; the path of the program. What else it has
     lies beside that.
     """
-    folder = PERF / "peers" / name
+    # A package of its own, or a member of the workspace.
+    alone = name == "tonic"
+    folder = PERF / "peers" / name if alone else PERF / "peers"
+    _same_profile(folder)
+    target = target_dir() / "perf" / (name if alone else "peers")
+    _cargo(f"the {name} peer", folder, target, {}, () if alone else ("--package", f"{name}-peer"))
+    return target / "release" / f"{name}-peer"
+
+
+def build_open_loop():
+    """Builds the generator with a given rate; the path of the program."""
+    target = target_dir() / "perf" / "peers"
+    _cargo("the generator", PERF / "peers", target, {}, ("--package", "open-loop"))
+    return target / "release" / "open-loop"
+
+
+def _same_profile(folder):
     profiles = [_release_profile(REPO), _release_profile(folder)]
     if profiles[0] != profiles[1]:
         raise Trouble(
             "the release profiles differ, so a comparison would not be fair: "
-            f"Cargo.toml has {profiles[0]}, perf/peers/{name}/Cargo.toml {profiles[1]}"
+            f"Cargo.toml has {profiles[0]}, {folder.relative_to(REPO)}/Cargo.toml {profiles[1]}"
         )
-    target = target_dir() / "perf" / name
-    _cargo(f"the {name} peer", folder, target, {})
-    return target / "release" / f"{name}-peer"
 
 
 def _release_profile(folder):
@@ -118,9 +133,9 @@ def _release_profile(folder):
         return tomllib.load(file).get("profile", {}).get("release", {})
 
 
-def _cargo(what, folder, target, environment):
+def _cargo(what, folder, target, environment, which=()):
     need("cargo")
-    command = ["cargo", "build", "--release", "--locked"]
+    command = ["cargo", "build", "--release", "--locked", *which]
     print(f"building {what} into {target}", file=sys.stderr)
     environment = os.environ | environment | {"CARGO_TARGET_DIR": str(target)}
     if subprocess.run(command, cwd=folder, env=environment, check=False).returncode != 0:
@@ -132,19 +147,25 @@ class Server:
 
     Its standard error goes through to ours, or into the file `log`. `wrapper` stands before the
     command, for valgrind and the like; `ports` are those whose `listening` line
-    is awaited.
+    is awaited. A server that prints none was given its `addresses`.
     """
 
-    def __init__(self, command, *, wrapper=(), ports=("http",), start_seconds_max=START_SECONDS_MAX, log=None):
+    def __init__(
+        self, command, *, wrapper=(), ports=("http",), addresses=None, start_seconds_max=START_SECONDS_MAX, log=None
+    ):
         self.command = [*wrapper, *map(str, command)]
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log)
+        # In a group of its own, so that its children are ended with it.
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, process_group=0)
         self.stopped = False
-        self.addresses = {}
+        self.addresses = addresses or {}
         # When each `listening` line was read, in seconds since the start.
         self.listening_seconds = {}
         try:
-            self._await_listening(set(ports), start_seconds_max)
+            if addresses:
+                self._await_accepting(start_seconds_max)
+            else:
+                self._await_listening(set(ports), start_seconds_max)
             self._await_ready(start_seconds_max)
         except BaseException:
             self.kill()
@@ -168,6 +189,19 @@ class Server:
                 if len(words) == 3 and words[0] == "listening":
                     self.addresses[words[1]] = words[2]
                     self.listening_seconds[words[1]] = time.perf_counter() - self.started
+
+    def _await_accepting(self, seconds_max):
+        while time.perf_counter() < self.started + seconds_max:
+            if self.process.poll() is not None:
+                raise Trouble(f"`{self}` ended with exit code {self.process.returncode} before it listened")
+            try:
+                for address in self.addresses.values():
+                    host, _, port = address.rpartition(":")
+                    socket.create_connection((host, int(port)), timeout=seconds_max).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        raise Trouble(f"`{self}` did not listen within {seconds_max} s")
 
     def _await_ready(self, seconds_max):
         """Our server says 503 until it is ready; the peers have no /readyz and are ready at once."""
@@ -218,7 +252,7 @@ class Server:
 
     def kill(self):
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.process.stdout.close()
 
@@ -249,7 +283,7 @@ def service(
 
 
 def peer(program, mode, *, threads=None):
-    """Starts the axum peer on a free port."""
+    """Starts an HTTP peer on a free port."""
     command = [program, "--mode", mode, "--listen", "127.0.0.1:0"]
     if threads:
         command += ["--threads", threads]
@@ -262,6 +296,17 @@ def tonic_peer(program, *, threads=None):
         [program, "--listen", "127.0.0.1:0", *(("--threads", threads) if threads else ())],
         ports=("grpc",),
     )
+
+
+def submit(address, order_id):
+    """Sends an order; the status of the reply."""
+    body = f'{{"id":"{order_id}","value":100.50}}'.encode()
+    request = urllib.request.Request(f"http://{address}/submit", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=START_SECONDS_MAX) as reply:
+            return reply.status
+    except urllib.error.HTTPError as reply:
+        return reply.code
 
 
 def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wrapper=()):
