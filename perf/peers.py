@@ -1,11 +1,27 @@
-"""Servers of others that the scripts here measure: started in a directory of
-their own, on a free port, ended.
-"""
+"""The service and its peers by name: built, started, asked for one order."""
 
+import contextlib
 import os
 import socket
+import tempfile
 
 import service
+
+TITLES = {
+    "native": "order-processor, native",
+    "may_minihttp": "order-processor, may_minihttp",
+    "axum": "axum",
+    "actix": "actix-web",
+    "hyper": "hyper",
+    "nginx": "nginx, return 201",
+}
+# Built here, with the same options.
+HTTP_PEERS = ("axum", "actix", "hyper")
+# What an order is answered with; by nginx always with 201.
+STATUS = {"queued": 202, "committed": 201}
+# Far more than a server takes in a cell: the window never turns over.
+ORDERS_PER_SECOND_MAX = 400_000
+DEDUPE_WINDOW_MIN = 4_000_000
 
 NGINX = """
 daemon off;
@@ -40,6 +56,43 @@ http {{
     }}
 }}
 """
+
+
+def build(names):
+    """The programs of these servers; the service's is always among them."""
+    peers = {name: service.build_peer(name) for name in HTTP_PEERS if name in names}
+    return {"service": service.build_service()} | peers
+
+
+@contextlib.contextmanager
+def start(name, program, mode, *, folder, seconds, ledger="memory", server_args=(), threads=None):
+    """A fresh server that has answered an order as it should. A name that isn't
+    a peer's is the service's. What it writes is in `folder`; it takes orders for
+    so many seconds.
+    """
+    with contextlib.ExitStack() as stack:
+        if name in HTTP_PEERS:
+            server = service.peer(program, mode, threads=threads)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            fresh = stack.enter_context(tempfile.TemporaryDirectory(dir=folder))
+            if name == "nginx":
+                server = nginx(fresh, threads=threads)
+            else:
+                extra = ["--dedupe-window", max(DEDUPE_WINDOW_MIN, ORDERS_PER_SECOND_MAX * seconds)]
+                extra += [f"--{argument.removeprefix('--')}" for argument in server_args]
+                engine = name if name in service.ENGINES else "native"
+                server = service.service(program, engine, mode, ledger=ledger, data_dir=fresh, extra=extra)
+        stack.enter_context(server)
+        expect(server, "before-the-load", 201 if name == "nginx" else STATUS[mode])
+        yield server
+
+
+def expect(server, order_id, expected):
+    """What is measured must be what was meant."""
+    status = service.submit(server.address, order_id)
+    if status != expected:
+        raise service.Trouble(f"`{server}` answered an order with {status}, not {expected}")
 
 
 def nginx(folder, *, threads=None):

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -147,7 +148,8 @@ class Server:
 
     Its standard error goes through to ours, or into the file `log`. `wrapper` stands before the
     command, for valgrind and the like; `ports` are those whose `listening` line
-    is awaited. A server that prints none was given its `addresses`.
+    is awaited. A server that prints none was given its `addresses`: HOST:PORT,
+    or the path of a socket.
     """
 
     def __init__(
@@ -196,10 +198,9 @@ class Server:
                 raise Trouble(f"`{self}` ended with exit code {self.process.returncode} before it listened")
             try:
                 for address in self.addresses.values():
-                    host, _, port = address.rpartition(":")
-                    socket.create_connection((host, int(port)), timeout=seconds_max).close()
+                    _connect(address, seconds_max)
                 return
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 time.sleep(0.01)
         raise Trouble(f"`{self}` did not listen within {seconds_max} s")
 
@@ -255,6 +256,16 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.process.stdout.close()
+
+
+def _connect(address, seconds_max):
+    """Connects to HOST:PORT or to a path, and hangs up."""
+    if address.startswith("/"):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(address)
+        return
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=seconds_max).close()
 
 
 def service(
@@ -337,3 +348,30 @@ def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wra
             report["generator_cpu_seconds"] = usage.ru_utime + usage.ru_stime
             return report
     raise Trouble(f"`{' '.join(command)}` failed with code {process.returncode}:\n{output}")
+
+
+def generator(command, reading, seconds_max):
+    """Runs one of our own generators; what it reports, and by how much
+    `reading()` grew while it measured.
+    """
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
+    deadline = threading.Timer(seconds_max, process.kill)
+    deadline.start()
+    readings, report = {}, None
+    try:
+        for line in process.stdout:
+            if line.startswith("{"):
+                report = json.loads(line)
+            else:
+                # It says when what it counts begins and ends.
+                readings[line.strip()] = reading()
+        code = process.wait()
+    finally:
+        deadline.cancel()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+    if code != 0 or report is None:
+        raise Trouble(f"`{' '.join(map(str, command))}` failed with code {code}")
+    return report, readings["measured"] - readings["measuring"]

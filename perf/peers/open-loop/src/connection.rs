@@ -11,7 +11,8 @@ const REPLY_BYTES_MAX: usize = 8192;
 
 pub struct Connection {
     stream: TcpStream,
-    reply: Vec<u8>,
+    reply: Box<[u8; REPLY_BYTES_MAX]>,
+    reply_bytes: usize,
     /// When the order in flight should have left, in nanoseconds.
     pub intended_ns: Option<u64>,
 }
@@ -23,7 +24,8 @@ impl Connection {
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
-            reply: Vec::with_capacity(REPLY_BYTES_MAX),
+            reply: Box::new([0; REPLY_BYTES_MAX]),
+            reply_bytes: 0,
             intended_ns: None,
         })
     }
@@ -39,18 +41,16 @@ impl Connection {
 
     /// Reads once; the status when the reply is whole.
     pub fn receive(&mut self) -> io::Result<Option<u16>> {
-        let mut chunk = [0; REPLY_BYTES_MAX];
-        match self.stream.read(&mut chunk) {
+        match self.stream.read(&mut self.reply[self.reply_bytes..]) {
+            // Its end, or no space left.
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => self.reply.extend_from_slice(&chunk[..count]),
+            Ok(count) => self.reply_bytes += count,
             Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(why) => return Err(why),
         }
-        let whole = reply_status(&self.reply)?;
+        let whole = reply_status(&self.reply[..self.reply_bytes])?;
         if whole.is_some() {
-            self.reply.clear();
-        } else if self.reply.len() > REPLY_BYTES_MAX {
-            return Err(invalid("the reply is too long"));
+            self.reply_bytes = 0;
         }
         Ok(whole)
     }

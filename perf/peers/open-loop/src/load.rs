@@ -27,7 +27,8 @@ const LATENCY_NS_MAX: u64 = 600_000_000_000;
 pub struct Report {
     /// Of 2xx replies, in nanoseconds from when the order should have left.
     pub latencies: Histogram<u64>,
-    /// How late this program saw that an order was due, in nanoseconds.
+    /// How late this program saw that an order was due for which a connection
+    /// was free, in nanoseconds.
     pub lateness: Histogram<u64>,
     /// 2xx replies that arrived within the window.
     pub replies_in_window: u64,
@@ -82,10 +83,13 @@ pub fn run(options: &Options) -> Result<Report, Box<dyn Error>> {
         if now_ns >= end_ns && load.is_idle() || now_ns >= give_up_ns {
             break;
         }
-        let wake_ns = if now_ns < end_ns {
-            due_ns.min(end_ns)
-        } else {
+        let wake_ns = if now_ns >= end_ns {
             give_up_ns
+        } else if load.free.is_empty() {
+            // What is due meanwhile waits for a reply anyway.
+            end_ns
+        } else {
+            due_ns.min(end_ns)
         };
         load.wait(wake_ns, &mut events)?;
     }
@@ -129,7 +133,8 @@ impl Load {
     }
 
     fn due(&mut self, due_ns: u64, now_ns: u64) {
-        if self.window.contains(&due_ns) {
+        // With all connections busy this program has slept until a reply.
+        if self.window.contains(&due_ns) && self.waiting_ns.len() < self.free.len() {
             self.report.lateness.saturating_record(now_ns - due_ns);
         }
         self.waiting_ns.push_back(due_ns);
