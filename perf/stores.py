@@ -94,8 +94,9 @@ def postgres(folder):
         command = [*as_user, programs / "postgres", "-D", data]
         command += [f"--{name}={value}" for name, value in settings.items()]
         with service.Server(command, addresses={"postgres": f"{sockets}/.s.PGSQL.5432"}) as server:
-            _await_postgres([programs / "pg_isready", "--quiet", "--host", sockets, "--username", "orders"])
-            yield server, f"host={sockets} user=orders dbname=postgres"
+            address = f"host={sockets} user=orders dbname=postgres"
+            _await_postgres([programs / "pg_isready", "--quiet", "--dbname", address])
+            yield server, address
 
 
 def _await_postgres(command):

@@ -21,6 +21,9 @@ use crate::{connection::Connection, options::Options, schedule::Schedule};
 
 /// How long the last replies may take after the end.
 const LAST_REPLIES_MAX: Duration = Duration::from_secs(10);
+/// Orders that are due within so long leave together, as a network card would
+/// deliver them: at high rates a sleep for each costs more than sending.
+const SLEEP_NS_MIN: u64 = 50_000;
 const EVENTS_MAX: usize = 256;
 const LATENCY_NS_MAX: u64 = 600_000_000_000;
 
@@ -89,7 +92,7 @@ pub fn run(options: &Options) -> Result<Report, Box<dyn Error>> {
             // What is due meanwhile waits for a reply anyway.
             end_ns
         } else {
-            due_ns.min(end_ns)
+            due_ns.max(now_ns + SLEEP_NS_MIN).min(end_ns)
         };
         load.wait(wake_ns, &mut events)?;
     }
