@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 from plot import COLOURS, MARGIN, TOP, legend
 
 WIDTH, HEIGHT, GAP = 460, 260, 50
+LEGENDS_A_ROW = 3
 # Where the axis has its marks, and where a distribution is cut off.
 MARKS = (0.5, 0.9, 0.99, 0.999, 0.9999)
 LAST = 0.9999
@@ -22,7 +23,7 @@ def svg(panels, servers, caption):
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for index, server in enumerate(servers):
-        parts += legend(index, server)
+        parts += legend(index, server, LEGENDS_A_ROW)
     for row, (title, lines) in enumerate(panels.items()):
         top = TOP + row * (HEIGHT + GAP)
         parts.append(f'<text x="{MARGIN}" y="{top - 10}" font-weight="bold">{escape(title)}</text>')

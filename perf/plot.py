@@ -35,8 +35,8 @@ def svg(cells, servers, modes, connections, caption):
     return "\n".join([*parts, "</svg>", ""])
 
 
-def legend(index, name):
-    x, y = MARGIN + 170 * (index % LEGENDS_A_ROW), 12 + 18 * (index // LEGENDS_A_ROW)
+def legend(index, name, a_row=LEGENDS_A_ROW):
+    x, y = MARGIN + 170 * (index % a_row), 12 + 18 * (index // a_row)
     return [
         f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[index]}"/>',
         f'<text x="{x + 18}" y="{y + 11}">{escape(name)}</text>',
