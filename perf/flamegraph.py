@@ -32,8 +32,10 @@ KINDS = (
 )
 
 
-def samples(lines):
-    """Of each sample in `perf script` output: its stack, the outermost first."""
+def samples(lines, *, addresses=False):
+    """Of each sample in `perf script` output: its stack, the outermost first;
+    with `addresses`, each frame has its address as a third element.
+    """
     stack, head = [], None
     for line in itertools.chain(lines, [""]):
         line = line.rstrip("\n")
@@ -47,11 +49,12 @@ def samples(lines):
         elif not line[0].isspace():
             # "name tid" and, depending on the fields asked for, more
             found = re.match(r"(.*?)\s+\d+(?:/\d+)?(?:\s|$)", line)
-            head = ("", found[1] if found else line)
+            head = ("", found[1] if found else line, 0)[: 3 if addresses else 2]
         else:
-            frame = re.match(r"\s+[0-9a-f]+ (.*?)(?: \((\S*)\))?$", line)
+            frame = re.match(r"\s+([0-9a-f]+) (.*?)(?: \((\S*)\))?$", line)
             if frame:
-                stack.append((frame[2] or "", clean(frame[1])))
+                named = (frame[3] or "", clean(frame[2]))
+                stack.append((*named, int(frame[1], 16)) if addresses else named)
 
 
 def clean(symbol):
