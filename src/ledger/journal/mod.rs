@@ -56,6 +56,7 @@
 //! | `live_reader`, `verify`, `replay` | reading from outside, beside a running service |
 
 mod archive;
+mod directory_tree;
 mod error;
 mod file_names;
 mod format;

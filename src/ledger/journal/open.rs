@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::ledger::journal::archive::{JournalArchive, JournalFiles, RangeReader};
+use crate::ledger::journal::directory_tree::FileSystem;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::format::RecordView;
 use crate::ledger::journal::limits::{SEGMENT_BYTES, SEGMENT_BYTES_ALLOWED};
@@ -76,7 +77,7 @@ pub fn open<T: Item>(
     progress: &mut dyn FnMut(RecoveryProgress),
     visit: &mut dyn FnMut(&RecordView<'_>),
 ) -> Result<Journal<T>, OpenError> {
-    let lock = Arc::new(DirectoryLock::acquire(dir)?);
+    let lock = Arc::new(DirectoryLock::acquire(&FileSystem, dir)?);
     let opening = Opening {
         storage: Arc::new(Directory::new(dir)),
         lock: Some(lock),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::journal::tests::disk::{Crash, Disk, Fault};
 use crate::ledger::journal::tests::fixture::{
-    Evaluated, append, evaluated, open, options, read_all,
+    Evaluated, append, evaluated, open, open_locked, options, read_all,
 };
 use crate::ledger::journal::tests::random::{Random, for_seeds};
 use crate::ledger::journal::{OpenError, Options};
@@ -84,7 +84,7 @@ impl Oracle {
         random: &mut Random,
         batches: u64,
     ) -> Result<(), OpenError> {
-        let (mut journal, visited) = open(disk, options)?;
+        let (mut journal, visited) = open_locked(disk, options)?;
         let all = read_all(&journal);
         assert!(all.ends_with(&visited), "the newest are visited");
         assert!(visited.len() as u64 >= options.window.min(all.len() as u64));
@@ -151,7 +151,7 @@ fn acknowledged_orders_survive_any_fault() {
             let batches = random.below(20);
             if let Err(error) = oracle.run_process(&disk, &options, &mut random, batches) {
                 assert!(
-                    matches!(error, OpenError::Io { .. }),
+                    matches!(error, OpenError::Io { .. } | OpenError::Directory { .. }),
                     "no damage, but refused: {error}"
                 );
             }
@@ -209,6 +209,66 @@ fn every_operation_may_be_the_last() {
         }
     }
     assert!(deaths > 3 * total, "{deaths} of {total} operations");
+}
+
+/// A start after a kill makes the names durable that it finds. The next segment
+/// can't be made here: its name would be synced together with them.
+#[test]
+fn names_that_a_start_finds_are_durable() {
+    let mut relied = 0;
+    for (seed, dies_at) in (0..200).map(|seed| (seed, 1 + seed % 20)) {
+        let disk = Disk::new(seed);
+        disk.plan(dies_at, Fault::Dies);
+        drop(open(&disk, &options(1024)));
+        disk.restart(Crash::Kill);
+        let (mut journal, _) = open(&disk, &options(1024)).unwrap();
+        disk.plan(1, Fault::Fails);
+        let (completions, result) = append(&mut journal.ledger, &[evaluated(1, 0)]);
+        if result.is_err() || completions.is_empty() {
+            continue;
+        }
+        relied += 1;
+        drop(journal);
+        disk.restart(Crash::PowerLoss);
+        let opened = open(&disk, &options(1024));
+        let (_, found) = opened.unwrap_or_else(|error| panic!("{seed}: {error}"));
+        assert_eq!(found.len(), 1, "{seed}");
+    }
+    assert!(relied > 50, "{relied}");
+}
+
+/// A start that retains less removes several segments, dying in each of its
+/// operations.
+#[test]
+fn removals_leave_no_gap() {
+    let less = Options {
+        window: 1,
+        retain_bytes: Some(1),
+        ..options(1024)
+    };
+    let mut deaths = 0;
+    for seed in 0..20 {
+        let full = Disk::new(seed);
+        let mut oracle = Oracle::default();
+        oracle
+            .run_process(&full, &options(1024), &mut Random(seed), 30)
+            .unwrap();
+        for dies_at in 1.. {
+            let disk = full.copy();
+            disk.plan(dies_at, Fault::Dies);
+            drop(open(&disk, &less));
+            let died = disk.is_dead();
+            disk.restart(Crash::PowerLoss);
+            if let Err(error) = open(&disk, &less) {
+                panic!("{seed}, {dies_at}: {error}");
+            }
+            if !died {
+                break;
+            }
+            deaths += 1;
+        }
+    }
+    assert!(deaths > 200, "{deaths}");
 }
 
 /// A failed sync, a kill, a start, and then a power loss: what the start

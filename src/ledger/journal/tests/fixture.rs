@@ -1,8 +1,10 @@
 //! What the tests share: orders, and a journal on a simulated disk.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::ledger::journal::OpenError;
+use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::open::{Journal, Opening, Options};
 use crate::ledger::journal::preallocator::SegmentSupply;
@@ -73,16 +75,27 @@ pub(super) fn options(segment_bytes: u64) -> Options {
     }
 }
 
-/// Opens the journal on a simulated disk; also returns what was visited.
-pub(super) fn open(
-    disk: &Disk,
-    options: &Options,
-) -> Result<(Journal<Evaluated>, Vec<Record>), OpenError> {
+/// A journal, and what was visited when it was opened.
+pub(super) type Opened = Result<(Journal<Evaluated>, Vec<Record>), OpenError>;
+
+/// Opens the journal on a simulated disk as a process does: its directory is
+/// made, and locked.
+pub(super) fn open_locked(disk: &Disk, options: &Options) -> Opened {
+    let lock = DirectoryLock::acquire(disk, Path::new("/data/orders"))?;
+    open_with(disk, options, Some(Arc::new(lock)))
+}
+
+/// Opens the journal on a simulated disk that holds nothing else.
+pub(super) fn open(disk: &Disk, options: &Options) -> Opened {
+    open_with(disk, options, None)
+}
+
+fn open_with(disk: &Disk, options: &Options, lock: Option<Arc<DirectoryLock>>) -> Opened {
     let mut visited = Vec::new();
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let opening = Opening {
         storage,
-        lock: None,
+        lock,
         new: Manifest {
             ledger: ID,
             segment_bytes: options.segment_bytes,

@@ -4,13 +4,13 @@
 use crate::ledger::Archive;
 use crate::ledger::journal::file_names::PENDING;
 use crate::ledger::journal::storage::Source;
-use crate::ledger::journal::tests::disk::Disk;
+use crate::ledger::journal::tests::disk::{Disk, Fault};
 use crate::ledger::journal::tests::fixture::{append, evaluated, open, options};
 use crate::ledger::journal::{OpenError, Options, PendingOrder};
 
 /// A journal with one pending order, three outcomes before it and two after.
-fn with_one_pending() -> (Disk, Options) {
-    let disk = Disk::new(5);
+fn with_one_pending(seed: u64) -> (Disk, Options) {
+    let disk = Disk::new(seed);
     let options = Options {
         window: 1,
         retain_bytes: Some(1),
@@ -30,7 +30,7 @@ fn with_one_pending() -> (Disk, Options) {
 
 #[test]
 fn outcomes_are_not_removed_while_they_may_be_searched() {
-    let (disk, options) = with_one_pending();
+    let (disk, options) = with_one_pending(5);
     let (mut journal, _) = open(&disk, &options).unwrap();
     assert_eq!(journal.pending_orders.len(), 1);
     append(&mut journal.ledger, &[evaluated(10, 0)]).1.unwrap();
@@ -56,10 +56,29 @@ fn outcomes_are_not_removed_while_they_may_be_searched() {
     assert!(journal.archive.oldest_seq() > 40, "removed again");
 }
 
+/// A file whose removal may not be durable may come back.
+#[test]
+fn outcomes_are_not_removed_before_the_file_is() {
+    for seed in 0..10 {
+        let (disk, options) = with_one_pending(seed);
+        let (mut journal, _) = open(&disk, &options).unwrap();
+        append(&mut journal.ledger, &[evaluated(10, 0)]).1.unwrap();
+        disk.plan(2, Fault::SyncFails);
+        assert!(journal.pending_file.remove().is_err());
+        assert!(!disk.names().unwrap().iter().any(|name| name == PENDING));
+        for number in 20..60 {
+            let orders = [evaluated(number, 200)];
+            append(&mut journal.ledger, &orders).1.unwrap();
+        }
+        let oldest = journal.archive.oldest_seq();
+        assert!(oldest <= 4, "{oldest}: retained for the next start");
+    }
+}
+
 #[test]
 fn what_does_not_belong_together_is_refused() {
     let refusal = |change: &dyn Fn(&Disk, &Options)| {
-        let (disk, options) = with_one_pending();
+        let (disk, options) = with_one_pending(5);
         change(&disk, &options);
         let error = open(&disk, &options).map(|_| ()).unwrap_err();
         assert!(disk.names().unwrap().iter().any(|name| name == PENDING));

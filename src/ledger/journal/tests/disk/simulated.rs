@@ -62,7 +62,7 @@ impl Disk {
         self.with(|state| state.restart(crash));
     }
 
-    fn with<R>(&self, with: impl FnOnce(&mut DiskState) -> R) -> R {
+    pub(super) fn with<R>(&self, with: impl FnOnce(&mut DiskState) -> R) -> R {
         with(&mut self.0.lock().expect("no panic while it is held"))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use crate::ledger::journal::tests::disk::inode::Inode;
 use crate::ledger::journal::tests::random::Random;
@@ -67,6 +68,9 @@ pub(super) struct DiskState {
     pub(super) durable_names: BTreeMap<String, usize>,
     /// Since the last sync; those of one operation together.
     name_changes: Vec<Vec<NameChange>>,
+    /// Directories, and whether their names are durable.
+    pub(super) dirs: BTreeMap<PathBuf, bool>,
+    pub(super) locked: bool,
     pub(super) ops: u64,
     pub(super) fault: Option<(u64, Fault)>,
     pub(super) dead: bool,
@@ -80,6 +84,8 @@ impl DiskState {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
             name_changes: Vec::new(),
+            dirs: BTreeMap::new(),
+            locked: false,
             ops: 0,
             fault: None,
             dead: false,
@@ -140,6 +146,7 @@ impl DiskState {
     pub(super) fn restart(&mut self, crash: Crash) {
         self.dead = false;
         self.fault = None;
+        self.locked = false;
         if crash == Crash::Kill {
             return;
         }
@@ -153,10 +160,24 @@ impl DiskState {
                 }
             }
         }
+        self.lose_dirs(&mut random, survives);
         self.names = self.durable_names.clone();
         for inode in &mut self.inodes {
             inode.lose_power(&mut random, survives);
         }
         self.random = random;
+    }
+
+    /// A directory that is lost takes all with it that is in it.
+    fn lose_dirs(&mut self, random: &mut Random, survives: u64) {
+        let made = self.dirs.clone();
+        let lost = made
+            .iter()
+            .filter(|&(_, durable)| !durable && !random.percent(survives));
+        for (lost, _) in lost {
+            self.dirs.retain(|dir, _| !dir.starts_with(lost));
+            self.durable_names.clear();
+        }
+        self.dirs.values_mut().for_each(|durable| *durable = true);
     }
 }
