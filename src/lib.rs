@@ -87,6 +87,7 @@ pub mod internals {
     pub use crate::pipeline::processor::Rules;
     pub use crate::pipeline::{Pipeline, Settings};
     pub use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
+    pub use crate::sync::watch_list::{Watch, WatchList};
 
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {

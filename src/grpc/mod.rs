@@ -43,6 +43,8 @@ mod health;
 pub(crate) mod limits;
 mod listener;
 mod lookup;
+#[cfg(all(test, orders_loom))]
+mod loom_models;
 mod permit_body;
 pub mod proto;
 mod ready_queue;

@@ -7,34 +7,22 @@
 //! the runtime, where that is a push into a local queue. A call has one task
 //! waker, however many orders it waits for, so a stream is queued once a batch.
 //!
-//! # Why no call stays queued and asleep
-//!
-//! The thread that queues a task waker flushes afterwards. The flush skips the
-//! wake-up only if `signalled` is set, that is, if the dispatcher has not yet
-//! begun to empty the queue: it clears the flag (SeqCst) before it does, and
-//! has registered its own waker before that. So it is either woken or has yet
-//! to read the queue.
+//! The dispatcher registers its own waker before it begins to empty the queue,
+//! so that it is either woken or has yet to read what was queued.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use atomic_waker::AtomicWaker;
-use crossbeam_queue::SegQueue;
-use crossbeam_utils::CachePadded;
-
 use crate::sync::crash;
+use crate::sync::dispatch_queue::{DispatchQueue, Task};
+use crate::sync::primitive::{AtomicBool, AtomicWaker};
 use crate::sync::wake_queue::WakeQueue;
 
 /// Calls that are ready to go on, and the task that wakes them.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
-    /// Each task waker is queued once at most, so that there are never more
-    /// than there are calls.
-    queue: SegQueue<Arc<TaskWaker>>,
-    /// Whether the dispatcher has been signalled and has not begun yet.
-    signalled: CachePadded<AtomicBool>,
+    calls: DispatchQueue<TaskWaker>,
     dispatcher: AtomicWaker,
 }
 
@@ -52,20 +40,9 @@ impl ReadyQueue {
         poll_fn(|cx| self.wake_queued(cx)).await
     }
 
-    fn wake_queued(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn wake_queued(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.dispatcher.register(cx.waker());
-        self.signalled.store(false, Ordering::SeqCst);
-        // No more than were queued at the start: later ones have signalled
-        // again, and other tasks want their turn.
-        for _ in 0..self.queue.len() {
-            let Some(task_waker) = self.queue.pop() else {
-                break;
-            };
-            // AcqRel: pairs with the swap in `wake_by_ref`, either way.
-            task_waker.queued.swap(false, Ordering::AcqRel);
-            task_waker.task.wake();
-        }
-        self.flush();
+        self.calls.dispatch(|call| call.task.wake());
         Poll::Pending
     }
 
@@ -81,16 +58,14 @@ impl ReadyQueue {
 
 impl WakeQueue for ReadyQueue {
     fn flush(&self) {
-        if !self.queue.is_empty() && !self.signalled.swap(true, Ordering::SeqCst) {
-            self.dispatcher.wake();
-        }
+        self.calls.flush(|| self.dispatcher.wake());
     }
 }
 
 impl TaskWaker {
     /// Has the task of this context woken. Check what is awaited after this
     /// call, not before.
-    fn register(&self, cx: &Context<'_>) {
+    pub(super) fn register(&self, cx: &Context<'_>) {
         self.task.register(cx.waker());
     }
 
@@ -117,18 +92,19 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // AcqRel pairs with the dispatcher's swap: a thread that finds the
-        // waker queued knows that the dispatcher will wake the task after
-        // seeing what came before.
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.ready_queue.queue.push(self.clone());
-        }
+        self.ready_queue.calls.push(self);
+    }
+}
+
+impl Task for TaskWaker {
+    fn queued(&self) -> &AtomicBool {
+        &self.queued
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 

@@ -17,7 +17,7 @@ use crate::pipeline::gate::GateState;
 use crate::pipeline::in_flight::cost;
 use crate::pipeline::pace::Pace;
 use crate::pipeline::processor::Verdict;
-use crate::pipeline::shared::{Pipeline, UNPOISONED};
+use crate::pipeline::shared::Pipeline;
 use crate::pipeline::source::Source;
 use crate::pipeline::window_monitor::WindowMonitor;
 use crate::sync::parking::{Dequeue, Urgency};
@@ -211,13 +211,8 @@ impl<S: Source> Committer<'_, S> {
                     pipeline.claims.finish(job.claim).waiters
                 }
                 Answer::Withdrawn(_) => {
-                    // Under the lock, for `take_pending`.
-                    let mut pending = pipeline.withdrawn_pending.lock().expect(UNPOISONED);
-                    let ended = pipeline.claims.finish(job.claim);
-                    if ended.acked {
-                        // The next start finds out whether it was committed.
-                        pending.push(job.clone());
-                    }
+                    let withdrawn = &pipeline.withdrawn_orders;
+                    let ended = withdrawn.end_in_doubt(&pipeline.claims, job.claim, &job);
                     ended.waiters
                 }
             };

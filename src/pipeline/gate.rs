@@ -5,14 +5,14 @@
 //! load of the state; so closing the gate and then finding the word at zero
 //! means that nothing is inside and nothing will be.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
-use std::sync::{Arc, OnceLock};
-use std::thread;
-use std::thread::Thread;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
+use crate::sync::primitive::{
+    AtomicBool, AtomicU8, AtomicU64, OnceLock, Ordering, Thread, current, fence, park_pause,
+};
 use crate::sync::watch_list::WatchList;
 
 /// Bytes are counted in the lower bits: up to 256 GiB.
@@ -119,7 +119,7 @@ impl Gate {
     /// Lets so many orders and bytes out.
     pub fn leave(&self, orders: u64, bytes: u64) {
         // Release: what was done for the orders is visible to the thread that
-        // finds none inside (pairs with the SeqCst load in `wait_empty`).
+        // finds none inside (pairs with the Acquire load in `wait_empty`).
         let before = self
             .inside
             .fetch_sub(orders * ONE_ORDER + bytes, Ordering::SeqCst);
@@ -197,18 +197,20 @@ impl Gate {
     /// Parks the calling thread until nothing is inside or `deadline` has
     /// passed; returns which. For the one thread that drains.
     pub fn wait_empty(&self, deadline: Instant) -> bool {
-        self.drainer.get_or_init(thread::current);
+        self.drainer.get_or_init(current);
         // Pairs with the fence in `leave`: either the zero is seen below, or
         // the handle written above is seen there.
         fence(Ordering::SeqCst);
         loop {
-            if self.inside.load(Ordering::SeqCst) >> BYTES_BITS == 0 {
+            // Acquire pairs with the subtraction in `leave`; the fence above
+            // orders the first look behind `close`.
+            if self.inside.load(Ordering::Acquire) >> BYTES_BITS == 0 {
                 return true;
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return false;
             };
-            thread::park_timeout(left);
+            park_pause(left);
         }
     }
 }

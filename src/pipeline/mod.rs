@@ -17,6 +17,8 @@ mod evaluated;
 pub(crate) mod force_drain;
 pub(crate) mod gate;
 mod in_flight;
+#[cfg(all(test, orders_loom))]
+mod loom_models;
 mod pace;
 pub(crate) mod pending_feeder;
 pub(crate) mod pending_queue;
@@ -28,6 +30,7 @@ mod start;
 mod test_pipeline;
 pub(crate) mod throughput;
 mod window_monitor;
+mod withdrawn_orders;
 mod worker;
 
 pub(crate) use self::evaluated::Evaluated;

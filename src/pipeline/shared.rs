@@ -1,7 +1,7 @@
 //! What front ends, workers and the committer share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
@@ -19,6 +19,7 @@ use crate::pipeline::gate::Gate;
 use crate::pipeline::in_flight::{InFlight, cost};
 use crate::pipeline::pending_queue::PendingQueue;
 use crate::pipeline::throughput::Throughput;
+use crate::pipeline::withdrawn_orders::WithdrawnOrders;
 use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
 use crate::sync::wake_queue::WakeQueues;
 use crate::sync::watch_list::WatchList;
@@ -75,7 +76,7 @@ pub struct Pipeline {
     pub(crate) pending_queue: PendingQueue,
     /// Acknowledged orders that were withdrawn: to be written to the pending
     /// file.
-    pub(crate) withdrawn_pending: Mutex<Vec<Arc<InFlight>>>,
+    pub(crate) withdrawn_orders: WithdrawnOrders<InFlight>,
     /// The ids in flight.
     pub claims: Claims<Waiter>,
     /// The last outcomes. Written by the committer.
@@ -125,7 +126,7 @@ impl Pipeline {
             force_draining: AtomicBool::new(false),
             in_process: (0..workers).map(|_| ProcessSlot::default()).collect(),
             pending_queue: PendingQueue::default(),
-            withdrawn_pending: Mutex::default(),
+            withdrawn_orders: WithdrawnOrders::default(),
             claims: Claims::new(in_flight),
             window: Window::new(settings.window),
             gate: Gate::new(settings.queue_bytes, in_flight as u64),
@@ -179,15 +180,15 @@ impl Pipeline {
     }
 
     /// A sequence up to which the ledger has no outcome of any order that is
-    /// inside or [withdrawn and pending](Self::set_pending).
+    /// inside or [withdrawn and pending](WithdrawnOrders).
     pub(crate) fn settled_seq(&self) -> u64 {
-        // Pairs with the Release store in `settle`.
-        self.settled_seq.load(Ordering::Acquire)
+        // Relaxed: an earlier value is right, too, and makes the next start
+        // search a little more.
+        self.settled_seq.load(Ordering::Relaxed)
     }
 
     pub(crate) fn settle(&self, seq: u64) {
-        // Pairs with the Acquire load in `settled_seq`.
-        self.settled_seq.store(seq, Ordering::Release);
+        self.settled_seq.store(seq, Ordering::Relaxed);
     }
 
     /// Orders in the intake queue now.
@@ -304,7 +305,7 @@ impl Pipeline {
             // Before it leaves the gate: a drain that finds the gate empty
             // finds the order here.
             if ended.acked && !retry {
-                self.set_pending(job);
+                self.withdrawn_orders.push(job);
             }
             for waiter in ended.waiters {
                 waiter.complete(Answer::Withdrawn(why.clone()));
@@ -319,22 +320,8 @@ impl Pipeline {
         self.gate.leave(1, cost(&job.order));
     }
 
-    /// Sets an acknowledged order aside that gets no outcome in this process,
-    /// to be written to the pending file. Bounded by what can be inside: it
-    /// happens only once the gate is closed, at the drain deadline or after the
-    /// ledger has failed.
-    pub(crate) fn set_pending(&self, job: &Arc<InFlight>) {
-        self.withdrawn_pending
-            .lock()
-            .expect(UNPOISONED)
-            .push(job.clone());
-    }
-
     /// Whether the drain deadline has passed.
     pub fn is_force_draining(&self) -> bool {
         self.force_draining.load(Ordering::SeqCst)
     }
 }
-
-/// A panic under a lock of the pipeline ends the process.
-pub(crate) const UNPOISONED: &str = "a panic ends the process";

@@ -11,6 +11,7 @@ use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::router::Port;
 use crate::http::api::service::Service;
+use crate::http::runtime::relay;
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
@@ -92,6 +93,8 @@ impl Server {
         pipeline
             .wake_queues
             .register(vec![run_queues.clone(), ready_queue.clone()]);
+        let (flushed, watchers) = (pipeline.wake_queues.clone(), pipeline.progress.clone());
+        relay::start(run_queues.clone(), flushed, watchers)?;
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = body_budgets(config);

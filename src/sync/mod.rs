@@ -3,7 +3,12 @@
 //! order is.
 
 pub(crate) mod crash;
+pub(crate) mod dispatch_queue;
+#[cfg(all(test, orders_loom))]
+mod loom_models;
 pub(crate) mod memory_budget;
+#[cfg(all(test, orders_loom))]
+pub(crate) mod modelled;
 pub(crate) mod oneshot;
 pub(crate) mod parking;
 pub(crate) mod primitive;

@@ -3,10 +3,10 @@
 //! The waker is the standard library's, so that a coroutine, an async task and
 //! a plain thread wait alike.
 
-use std::sync::OnceLock;
 use std::task::Waker;
 
 use crate::sync::parking::Urgency;
+use crate::sync::primitive::OnceLock;
 
 pub struct Oneshot<T> {
     value: OnceLock<T>,

@@ -1,16 +1,29 @@
-//! Switches the concurrency primitives of the wake protocols between the
-//! standard library and `loom`, which model-checks them
+//! Switches the concurrency primitives of what is model-checked between the
+//! standard library (and crossbeam) and `loom`
 //! (`ORDERS_MODELS=1 cargo test --lib loom`).
 
 #[cfg(all(test, orders_loom))]
-pub(crate) use loom::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
-    thread::{Thread, current, park, yield_now},
+pub(crate) use {
+    crate::sync::modelled::{
+        AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, AtomicWaker, OnceLock, SegQueue,
+        zeroed_slice_box,
+    },
+    loom::{
+        sync::atomic::{Ordering, fence},
+        sync::{Mutex, MutexGuard},
+        thread::{Thread, current, park, yield_now},
+    },
 };
 #[cfg(not(all(test, orders_loom)))]
-pub(crate) use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering, fence},
-    thread::{Thread, current, park, park_timeout, yield_now},
+pub(crate) use {
+    atomic_waker::AtomicWaker,
+    bytemuck::allocation::zeroed_slice_box,
+    crossbeam_queue::SegQueue,
+    std::{
+        sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+        sync::{Mutex, MutexGuard, OnceLock},
+        thread::{Thread, current, park, park_timeout, yield_now},
+    },
 };
 
 /// A timed park that is there to be ended.

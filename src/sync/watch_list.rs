@@ -3,7 +3,10 @@
 //!
 //! A list of wakers, emptied by the committer behind every batch that ended
 //! orders. While nobody is on it, which is nearly always, that costs the
-//! committer one load.
+//! committer one load. All who are listed wait for the next change, whatever it
+//! is, so all are woken. Many are not woken by the committer, but by a
+//! *relay*, a task of the front end that it wakes instead: what the committer
+//! spends does not grow with the watchers.
 //!
 //! # Why no wake-up is lost
 //!
@@ -11,41 +14,59 @@
 //! checks whether it has to wait. A notifier makes its change, passes a SeqCst
 //! fence, and then checks whether anyone is listed. One of the two fences comes
 //! first: either the watcher sees the change, or the notifier sees the watcher.
+//! The relay takes the list after it was woken, and with it all whom the
+//! notifier saw.
 
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
 
 use crossbeam_utils::CachePadded;
 
+use crate::sync::primitive::{AtomicUsize, Mutex, MutexGuard, OnceLock, Ordering, fence};
+
+/// Watchers that a notifier wakes itself: a task more to run costs as much as
+/// some of them.
+const DIRECT_MAX: usize = if cfg!(orders_loom) { 1 } else { 64 };
+
 /// Bounded by the connections, streams and batches that wait.
 #[derive(Default)]
-pub(crate) struct WatchList {
+pub struct WatchList {
     /// How many are listed; written under the lock.
     listed: CachePadded<AtomicUsize>,
     list: Mutex<List>,
+    relay: OnceLock<Waker>,
 }
 
 #[derive(Default)]
 struct List {
-    next: u64,
-    wakers: Vec<(u64, Waker)>,
+    /// How often the list was emptied: an entry of an earlier round is gone.
+    round: u64,
+    wakers: Vec<Option<Waker>>,
+    /// Indices without a waker, to be used again.
+    free: Vec<usize>,
+}
+
+/// Where an entry is on the list.
+#[derive(Clone, Copy)]
+struct Entry {
+    round: u64,
+    index: usize,
 }
 
 /// An entry on the list, removed when dropped. It is good for one wake-up:
 /// watch again, and check again, after each.
 #[must_use = "dropping it ends the watch"]
-pub(crate) struct Watch {
+pub struct Watch {
     list: Arc<WatchList>,
-    number: u64,
+    entry: Entry,
 }
 
 impl WatchList {
     /// Has `waker` called at the next change. Look at what you wait for after
     /// this call: it may have changed already.
-    pub(crate) fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
+    pub fn watch(self: &Arc<Self>, waker: &Waker) -> Watch {
         Watch {
-            number: self.add(waker.clone()),
+            entry: self.add(waker.clone()),
             list: self.clone(),
         }
     }
@@ -55,56 +76,98 @@ impl WatchList {
         self.listed.load(Ordering::Relaxed) > 0
     }
 
-    fn add(&self, waker: Waker) -> u64 {
+    /// Has `waker` called when there are many to wake. Its task then calls
+    /// [`wake_listed`](Self::wake_listed) and flushes the wake queues.
+    ///
+    /// # Panics
+    /// When called twice.
+    pub fn set_relay(&self, waker: Waker) {
+        assert!(self.relay.set(waker).is_ok(), "one relay");
+    }
+
+    fn add(&self, waker: Waker) -> Entry {
         let mut list = self.list();
-        let number = list.next;
-        list.next += 1;
-        list.wakers.push((number, waker));
-        self.listed.store(list.wakers.len(), Ordering::Relaxed);
+        let entry = list.add(waker);
+        self.listed.store(list.len(), Ordering::Relaxed);
         drop(list);
         // Pairs with the fence in `notify`.
         fence(Ordering::SeqCst);
-        number
+        entry
     }
 
-    /// Wakes all watchers and empties the list. Call it after the change, and
-    /// before the wake queues are flushed.
-    pub(crate) fn notify(&self) {
+    /// Has all watchers woken and the list emptied. Call it after the change,
+    /// and before the wake queues are flushed.
+    pub fn notify(&self) {
         // Pairs with the fence in `add`.
         fence(Ordering::SeqCst);
-        if self.listed.load(Ordering::Relaxed) == 0 {
-            return;
+        match (self.listed.load(Ordering::Relaxed), self.relay.get()) {
+            (0, _) => {}
+            (listed, Some(relay)) if listed > DIRECT_MAX => relay.wake_by_ref(),
+            _ => self.wake_listed(),
         }
+    }
+
+    /// Wakes all watchers and empties the list.
+    pub fn wake_listed(&self) {
         let mut list = self.list();
-        let wakers = std::mem::take(&mut list.wakers);
+        let wakers = list.take();
         self.listed.store(0, Ordering::Relaxed);
         drop(list);
-        for (_, waker) in wakers {
+        for waker in wakers.into_iter().flatten() {
             waker.wake();
         }
     }
 
-    fn remove(&self, number: u64) {
+    fn remove(&self, entry: Entry) {
         let mut list = self.list();
-        // Numbers ascend: the oldest watch is at the front.
-        if let Ok(index) = list
-            .wakers
-            .binary_search_by_key(&number, |(number, _)| *number)
-        {
-            list.wakers.remove(index);
-        }
-        self.listed.store(list.wakers.len(), Ordering::Relaxed);
+        let waker = list.remove(entry);
+        self.listed.store(list.len(), Ordering::Relaxed);
+        drop(list);
+        drop(waker);
     }
 
     fn list(&self) -> MutexGuard<'_, List> {
-        // Pushed to, taken and removed from in single steps: never half done.
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+        // Changed in single steps: never half done.
+        self.list.lock().unwrap_or_else(|held| held.into_inner())
+    }
+}
+
+impl List {
+    fn len(&self) -> usize {
+        self.wakers.len() - self.free.len()
+    }
+
+    fn add(&mut self, waker: Waker) -> Entry {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.wakers.push(None);
+            self.wakers.len() - 1
+        });
+        self.wakers[index] = Some(waker);
+        Entry {
+            round: self.round,
+            index,
+        }
+    }
+
+    fn remove(&mut self, entry: Entry) -> Option<Waker> {
+        if entry.round != self.round {
+            return None;
+        }
+        let waker = self.wakers[entry.index].take();
+        self.free.push(entry.index);
+        waker
+    }
+
+    fn take(&mut self) -> Vec<Option<Waker>> {
+        self.round += 1;
+        self.free.clear();
+        std::mem::take(&mut self.wakers)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.list.remove(self.number);
+        self.list.remove(self.entry);
     }
 }
 
@@ -118,32 +181,78 @@ mod tests {
     #[derive(Default)]
     struct Woken(AtomicBool);
 
+    impl Woken {
+        fn take(&self) -> bool {
+            self.0.swap(false, Ordering::SeqCst)
+        }
+    }
+
     impl Wake for Woken {
         fn wake(self: Arc<Self>) {
             self.0.store(true, Ordering::SeqCst);
         }
     }
 
-    fn watcher(progress: &WatchList) -> (u64, Arc<Woken>) {
+    fn watcher(progress: &Arc<WatchList>) -> (Watch, Arc<Woken>) {
         let woken = Arc::<Woken>::default();
-        (progress.add(woken.clone().into()), woken)
+        (progress.watch(&woken.clone().into()), woken)
     }
 
     #[test]
     fn all_who_are_listed_are_woken_once() {
-        let progress = WatchList::default();
-        let (_, one) = watcher(&progress);
+        let progress = Arc::<WatchList>::default();
+        let (_first, one) = watcher(&progress);
         let (gone, two) = watcher(&progress);
-        let (_, three) = watcher(&progress);
-        progress.remove(gone);
+        let (_third, three) = watcher(&progress);
+        drop(gone);
         progress.notify();
-        let woken = [one, two, three].map(|watcher| watcher.0.swap(false, Ordering::SeqCst));
+        let woken = [one, two, three].map(|watcher| watcher.take());
         assert_eq!(woken, [true, false, true]);
-        assert_eq!(progress.listed.load(Ordering::SeqCst), 0);
+        assert!(!progress.has_watchers());
         let (late, four) = watcher(&progress);
-        progress.remove(late);
-        progress.remove(late);
+        drop(late);
         progress.notify();
-        assert!(!four.0.load(Ordering::SeqCst));
+        assert!(!four.take());
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_round_removes_no_other() {
+        let progress = Arc::<WatchList>::default();
+        let (old, one) = watcher(&progress);
+        progress.notify();
+        let (_new, two) = watcher(&progress);
+        drop(old);
+        progress.notify();
+        assert!(one.take() && two.take());
+    }
+
+    /// However many come and go while nothing changes.
+    #[test]
+    fn a_removed_entry_is_used_again() {
+        let progress = Arc::<WatchList>::default();
+        let (_stays, woken) = watcher(&progress);
+        for _ in 0..1000 {
+            let (_one, _two) = (watcher(&progress), watcher(&progress));
+        }
+        assert_eq!(progress.list().wakers.len(), 3);
+        progress.notify();
+        assert!(woken.take());
+    }
+
+    #[test]
+    fn many_are_left_to_the_relay() {
+        let progress = Arc::<WatchList>::default();
+        let relay = Arc::<Woken>::default();
+        progress.set_relay(relay.clone().into());
+        let (_first, one) = watcher(&progress);
+        progress.notify();
+        assert!(one.take() && !relay.take(), "one alone is woken at once");
+        let watchers: Vec<_> = (0..=DIRECT_MAX).map(|_| watcher(&progress)).collect();
+        progress.notify();
+        assert!(relay.take() && progress.has_watchers());
+        assert!(!watchers.iter().any(|(_, woken)| woken.take()));
+        progress.wake_listed();
+        assert!(watchers.iter().all(|(_, woken)| woken.take()));
+        assert!(!progress.has_watchers());
     }
 }

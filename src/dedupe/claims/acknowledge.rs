@@ -2,11 +2,11 @@
 //! drain.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::dedupe::claims::claim::Claim;
 use crate::dedupe::claims::registry::Claims;
 use crate::dedupe::claims::table::{ACKED, GENERATION_SHIFT, SEALED, WITHDRAWN, phase};
+use crate::sync::primitive::Ordering;
 
 impl<W> Claims<W> {
     /// Records that the order is acknowledged as queued. `false` if it has

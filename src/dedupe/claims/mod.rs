@@ -30,6 +30,8 @@
 mod acknowledge;
 mod claim;
 mod duplicates;
+#[cfg(all(test, orders_loom))]
+mod loom_models;
 mod registry;
 mod table;
 #[cfg(test)]

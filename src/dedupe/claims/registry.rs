@@ -1,14 +1,14 @@
 //! Claiming an id, and the life of a claim until it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use crate::dedupe::claims::claim::{Claim, Claimed, Ended};
 use crate::dedupe::claims::duplicates::Duplicates;
 use crate::dedupe::claims::table::{ACKED, ATTACHED, GENERATION_SHIFT, Table, WITHDRAWN, phase};
+use crate::sync::primitive::{AtomicBool, Ordering, fence};
 
 /// How often a claimer that met another claimer of the same id tries again.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = if cfg!(orders_loom) { 2 } else { 8 };
 
 /// Any thread may claim; the holder of a claim ends it.
 pub struct Claims<W> {
@@ -117,7 +117,7 @@ impl<W> Claims<W> {
 
     /// Lets a duplicate wait for the order that has the claim. `false` if that
     /// order has ended: claim again.
-    pub(crate) fn attach(&self, claim: Claim, waiter: &Arc<W>) -> bool {
+    pub fn attach(&self, claim: Claim, waiter: &Arc<W>) -> bool {
         let mut shard = self.duplicates.shard(claim);
         // Under the lock: a thread that ends the claim and sees the flag takes
         // the lock after us and finds the waiter.

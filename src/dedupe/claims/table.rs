@@ -1,22 +1,20 @@
 //! The table: how a slot is laid out, found, taken, and changed.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
-
-use bytemuck::Zeroable;
-use bytemuck::allocation::zeroed_slice_box;
-
 use crate::cpu::prefetch::{prefetch, prefetch_write};
 use crate::dedupe::claims::claim::Claim;
+use crate::sync::primitive::{AtomicU64, Ordering, fence, zeroed_slice_box};
 
 /// Slots in a bucket.
-pub(crate) const WAYS: usize = 16;
+pub(crate) const WAYS: usize = if cfg!(orders_loom) { 2 } else { 16 };
+/// Slots for each order that can be in flight.
+const SLOTS_PER_ORDER: usize = if cfg!(orders_loom) { 1 } else { 4 };
 /// Spins of a claimer on a slot that is being written.
-const SPINS: usize = 128;
+const SPINS: usize = if cfg!(orders_loom) { 1 } else { 128 };
 
 /// A slot's phase, the lowest bits of its state.
 pub(crate) mod phase {
     pub(crate) const FREE: u64 = 0;
-    /// TimerSlot, its words are being written.
+    /// Taken, its words are being written.
     pub(crate) const RESERVED: u64 = 1;
     /// The id is written; the search for another claim of it is under way.
     pub(crate) const CLAIMING: u64 = 2;
@@ -39,7 +37,8 @@ const TAG_SHIFT: u32 = 8;
 const TAG_MASK: u64 = 0xff_ffff << TAG_SHIFT;
 pub(crate) const GENERATION_SHIFT: u32 = 32;
 
-#[derive(Zeroable)]
+#[cfg_attr(not(all(test, orders_loom)), derive(bytemuck::Zeroable))]
+#[cfg_attr(all(test, orders_loom), derive(Default))]
 struct Slot {
     /// Id and content hashes, in two words each; written by the claimer
     /// between RESERVED and the phase after it.
@@ -49,7 +48,8 @@ struct Slot {
 
 /// Two cache lines of states, then the hashes: a scan for an id that is not
 /// there (nearly every one) touches the states only.
-#[derive(Zeroable)]
+#[cfg_attr(not(all(test, orders_loom)), derive(bytemuck::Zeroable))]
+#[cfg_attr(all(test, orders_loom), derive(Default))]
 #[repr(align(128))]
 pub(crate) struct Bucket {
     /// generation (32 bits) | tag of the id (24) | flags | phase.
@@ -65,7 +65,7 @@ pub(crate) struct Table {
 impl Table {
     /// A table for `in_flight` claims at a time.
     pub(crate) fn new(in_flight: usize) -> Self {
-        let buckets = (in_flight.max(WAYS) * 4 / WAYS).next_power_of_two();
+        let buckets = (in_flight.max(WAYS) * SLOTS_PER_ORDER / WAYS).next_power_of_two();
         Self {
             // Fresh zero pages: FREE is zero.
             buckets: zeroed_slice_box(buckets),

@@ -1,14 +1,12 @@
 //! The age of the oldest entry of a ring, known to a 1024th of its length.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use bytemuck::allocation::zeroed_slice_box;
-
 use crate::clock;
+use crate::sync::primitive::{AtomicU64, Ordering, fence, zeroed_slice_box};
 
 /// Timestamps over the length of the ring.
-pub(super) const TIMESTAMPS: u64 = 1024;
+pub(super) const TIMESTAMPS: u64 = if cfg!(orders_loom) { 2 } else { 1024 };
 
 /// Written by the thread that inserts into the ring, read by any thread.
 pub(super) struct Ages {
@@ -41,6 +39,12 @@ impl Ages {
     /// The age of the oldest of `inserted` entries; `None` while the ring is
     /// not full.
     pub(super) fn oldest(&self, inserted: &AtomicU64) -> Option<Duration> {
+        let then = self.oldest_timestamp(inserted)?;
+        let ago = clock::unix_nanos().saturating_sub(then);
+        Some(Duration::from_nanos(ago))
+    }
+
+    pub(super) fn oldest_timestamp(&self, inserted: &AtomicU64) -> Option<u64> {
         // Pairs with the Release store of the count: the timestamps are there.
         let mut count = inserted.load(Ordering::Acquire);
         loop {
@@ -54,8 +58,7 @@ impl Ages {
             fence(Ordering::Acquire);
             count = inserted.load(Ordering::Acquire);
             if count < (number + self.timestamps.len() as u64) * self.step {
-                let ago = clock::unix_nanos().saturating_sub(then);
-                return Some(Duration::from_nanos(ago));
+                return Some(then);
             }
             // Overtaken: by a step at least, so this is rare.
         }

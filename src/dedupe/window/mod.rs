@@ -37,20 +37,20 @@
 //! 48 bytes an id.
 
 mod ages;
+#[cfg(all(test, orders_loom))]
+mod loom_models;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
-
-use bytemuck::Zeroable;
-use bytemuck::allocation::zeroed_slice_box;
 
 use crate::cpu::prefetch::{prefetch, prefetch_write};
 use crate::dedupe::window::ages::Ages;
 use crate::ledger::Status;
+use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering, fence, zeroed_slice_box};
 
-#[derive(Zeroable)]
+#[cfg_attr(not(all(test, orders_loom)), derive(bytemuck::Zeroable))]
+#[cfg_attr(all(test, orders_loom), derive(Default))]
 struct Entry {
     id: [AtomicU64; 2],
     content: [AtomicU64; 2],

@@ -14,32 +14,21 @@
 //! one thread can be taken off the poll list of another, where its number may
 //! belong to another socket already. So the timer thread and the drain go
 //! through here as well.
-//!
-//! # Why no queued coroutine is left asleep
-//!
-//! The thread that queues a coroutine flushes afterwards. The flush skips the
-//! eventfd only if `signalled` is set, that is, if the dispatcher was signalled
-//! and has not begun to empty the queue: it clears the flag before it does.
-//! Both sides swap the flag, and one swap comes first. Either the flush's is
-//! second: it finds the flag clear and signals the dispatcher. Or the
-//! dispatcher's is: it sees all that happened before the flush's, and so the
-//! coroutine in the queue.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
-use crossbeam_queue::SegQueue;
-use crossbeam_utils::CachePadded;
 use may::coroutine::Coroutine;
 use may::io::{CoIo, WaitIo, WaitIoWaker};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::sync::crash;
+use crate::sync::dispatch_queue::{DispatchQueue, Task};
+use crate::sync::primitive::AtomicBool;
 use crate::sync::wake_queue::WakeQueue;
 
 /// How a coroutine is woken, which depends on how it waits.
@@ -53,18 +42,13 @@ enum WakeBy {
 /// Wakes one coroutine, by way of its thread's run queue.
 pub(crate) struct TaskWaker {
     wake_by: WakeBy,
-    /// Whether it is in the run queue, so that it is there once at most.
     queued: AtomicBool,
     run_queue: Arc<RunQueue>,
 }
 
 /// The coroutines to wake on one I/O thread.
 struct RunQueue {
-    /// Each is in it once at most, so it never holds more than there are
-    /// connections.
-    tasks: SegQueue<Arc<TaskWaker>>,
-    /// Whether the dispatcher has been signalled and has not begun yet.
-    signalled: CachePadded<AtomicBool>,
+    tasks: DispatchQueue<TaskWaker>,
     eventfd: File,
 }
 
@@ -116,9 +100,7 @@ impl RunQueues {
 impl WakeQueue for RunQueues {
     fn flush(&self) {
         for run_queue in &self.run_queues {
-            if !run_queue.tasks.is_empty() {
-                run_queue.signal();
-            }
+            run_queue.tasks.flush(|| run_queue.signal());
         }
     }
 }
@@ -130,12 +112,13 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // AcqRel, pairs with the swap in `wake_queued`: a caller that finds it
-        // queued knows that the dispatcher will wake it after seeing all that
-        // the caller did before.
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.run_queue.tasks.push(self.clone());
-        }
+        self.run_queue.tasks.push(self);
+    }
+}
+
+impl Task for TaskWaker {
+    fn queued(&self) -> &AtomicBool {
+        &self.queued
     }
 }
 
@@ -143,8 +126,7 @@ impl RunQueue {
     fn start(thread: usize, threads: usize) -> io::Result<Arc<Self>> {
         let event = eventfd_on_thread(thread, threads)?;
         let run_queue = Arc::new(Self {
-            tasks: SegQueue::new(),
-            signalled: CachePadded::new(AtomicBool::new(false)),
+            tasks: DispatchQueue::default(),
             eventfd: event.try_clone()?.into(),
         });
         let io = CoIo::new(File::from(event)).map_err(io::Error::other)?;
@@ -162,34 +144,17 @@ impl RunQueue {
     }
 
     fn wake_queued(&self) {
-        // Pairs with the swap in `signal`.
-        self.signalled.swap(false, Ordering::SeqCst);
-        // No more than were queued at the start: those that come meanwhile have
-        // their own signal, and the thread's other coroutines have a turn
-        // first.
-        for _ in 0..self.tasks.len() {
-            let Some(task_waker) = self.tasks.pop() else {
-                break;
-            };
-            // AcqRel, pairs with the swap in `wake_by_ref`, either way.
-            task_waker.queued.swap(false, Ordering::AcqRel);
-            match &task_waker.wake_by {
-                WakeBy::Io(waker) => waker.wakeup(),
-                WakeBy::Unpark(coroutine) => coroutine.unpark(),
-            }
-        }
-        if !self.tasks.is_empty() {
-            self.signal();
-        }
+        let wake = |task_waker: &TaskWaker| match &task_waker.wake_by {
+            WakeBy::Io(waker) => waker.wakeup(),
+            WakeBy::Unpark(coroutine) => coroutine.unpark(),
+        };
+        self.tasks.dispatch(wake);
     }
 
     fn signal(&self) {
-        // Pairs with the swap in `wake_queued`.
-        if !self.signalled.swap(true, Ordering::SeqCst) {
-            let one = 1_u64.to_ne_bytes();
-            // Fails only if the counter is full, and then an event is pending.
-            let _ = io::Write::write(&mut &self.eventfd, &one);
-        }
+        let one = 1_u64.to_ne_bytes();
+        // Fails only if the counter is full, and then an event is pending.
+        let _ = io::Write::write(&mut &self.eventfd, &one);
     }
 }
 

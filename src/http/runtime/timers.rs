@@ -6,50 +6,32 @@
 //! for the earlier one, and the connection that is woken too early arms it
 //! again. So a busy connection pays next to nothing, and an idle server wakes
 //! about once per timeout.
-//!
-//! # Why no deadline is missed
-//!
-//! The timer thread publishes until when it will sleep, passes a SeqCst fence
-//! and reads the slots. A connection that arms its slot writes the deadline,
-//! passes a SeqCst fence and reads until when the timer thread sleeps. One of
-//! the two fences comes first: either the timer thread sees the deadline, or
-//! the connection sees that the timer thread would sleep past it and unparks
-//! it.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::thread;
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
+use crate::http::runtime::deadlines::{Deadlines, NEVER};
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::sync::crash;
 use crate::sync::wake_queue::WakeQueue;
 
-/// The deadline of a slot that isn't armed.
-const NEVER: u64 = u64::MAX;
-
 /// The slots, and the thread that wakes the connections in them.
 pub(crate) struct Timers {
     slots: Box<[Slot]>,
+    /// In milliseconds since `epoch`.
+    deadlines: Deadlines,
     /// Indices of slots that no connection has.
     free: ArrayQueue<u32>,
     epoch: Instant,
-    /// Until when the timer thread sleeps, in milliseconds since `epoch`.
-    sleeps_until_ms: AtomicU64,
-    thread: OnceLock<Thread>,
-    stopping: AtomicBool,
     run_queues: Arc<RunQueues>,
 }
 
 struct Slot {
-    /// In milliseconds since `epoch`. Written by the slot's connection, set to
-    /// `NEVER` by the timer thread when it wakes the connection.
-    deadline_ms: AtomicU64,
     /// Locked when a connection comes or goes, and by the timer thread when a
     /// deadline has passed.
     task_waker: Mutex<Option<Arc<TaskWaker>>>,
@@ -83,20 +65,16 @@ impl Timers {
         let timers = Arc::new(Self {
             slots: (0..slots)
                 .map(|_| Slot {
-                    deadline_ms: AtomicU64::new(NEVER),
                     task_waker: Mutex::new(None),
                 })
                 .collect(),
+            deadlines: Deadlines::new(slots),
             free,
             epoch: Instant::now(),
-            sleeps_until_ms: AtomicU64::new(0),
-            thread: OnceLock::new(),
-            stopping: AtomicBool::new(false),
             run_queues,
         });
         let running = timers.clone();
-        let thread = crash::spawn("timers", move || running.run())?;
-        timers.thread.get_or_init(|| thread.thread().clone());
+        crash::spawn("timers", move || running.run())?;
         Ok(timers)
     }
 
@@ -121,17 +99,17 @@ impl Timers {
 
     /// Ends the timer thread.
     pub(crate) fn stop(&self) {
-        // Pairs with the load in `run`.
-        self.stopping.store(true, Ordering::Release);
-        self.unpark();
+        self.deadlines.stop();
     }
 
     /// The timer thread.
     fn run(&self) {
-        while !self.stopping.load(Ordering::Acquire) {
-            self.wake_expired();
+        self.deadlines.begin();
+        while !self.deadlines.is_stopping() {
+            self.deadlines
+                .expire(self.now_ms(), |slot| self.slots[slot].wake());
             self.run_queues.flush();
-            let until = self.publish_sleep();
+            let until = self.deadlines.publish_sleep();
             if until == NEVER {
                 thread::park();
             } else {
@@ -139,51 +117,6 @@ impl Timers {
                 thread::park_timeout(Duration::from_millis(sleep_ms));
             }
         }
-    }
-
-    fn wake_expired(&self) {
-        let now = self.now_ms();
-        for slot in &self.slots {
-            let deadline = slot.deadline_ms.load(Ordering::Relaxed);
-            if deadline > now {
-                continue;
-            }
-            // The exchange fails if the connection has armed another deadline
-            // meanwhile, which `publish_sleep` finds.
-            let disarmed = slot.deadline_ms.compare_exchange(
-                deadline,
-                NEVER,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-            if disarmed.is_ok() {
-                slot.wake();
-            }
-        }
-    }
-
-    /// Publishes until when the timer thread will sleep: the earliest deadline,
-    /// also of those armed meanwhile.
-    fn publish_sleep(&self) -> u64 {
-        let mut until = self.earliest();
-        loop {
-            self.sleeps_until_ms.store(until, Ordering::Relaxed);
-            // Pairs with the fence in `TimerSlot::arm`.
-            fence(Ordering::SeqCst);
-            let earliest = self.earliest();
-            if earliest >= until {
-                return until;
-            }
-            until = earliest;
-        }
-    }
-
-    fn earliest(&self) -> u64 {
-        let deadlines = self
-            .slots
-            .iter()
-            .map(|slot| slot.deadline_ms.load(Ordering::Relaxed));
-        deadlines.min().unwrap_or(NEVER)
     }
 
     fn now_ms(&self) -> u64 {
@@ -196,12 +129,6 @@ impl Timers {
         let since = at.saturating_duration_since(self.epoch);
         let part = u64::from(!since.subsec_nanos().is_multiple_of(1_000_000));
         whole_millis(since).saturating_add(part)
-    }
-
-    fn unpark(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
     }
 }
 
@@ -221,29 +148,16 @@ pub(crate) struct TimerSlot {
 impl TimerSlot {
     /// Makes sure that the connection is woken at `at`, or before.
     pub(crate) fn arm(&self, at: Instant) {
-        let slot = self.slot();
-        let at = self.timers.millis(at);
-        if slot.deadline_ms.load(Ordering::Relaxed) <= at {
-            return;
-        }
-        slot.deadline_ms.store(at, Ordering::Relaxed);
-        // Pairs with the fence in `Timers::publish_sleep`.
-        fence(Ordering::SeqCst);
-        if at < self.timers.sleeps_until_ms.load(Ordering::Relaxed) {
-            self.timers.unpark();
-        }
-    }
-
-    fn slot(&self) -> &Slot {
-        &self.timers.slots[self.index as usize]
+        let at_ms = self.timers.millis(at);
+        self.timers.deadlines.arm(self.index as usize, at_ms);
     }
 }
 
 impl Drop for TimerSlot {
     fn drop(&mut self) {
-        let slot = self.slot();
-        slot.deadline_ms.store(NEVER, Ordering::Relaxed);
-        *slot.task_waker() = None;
+        let index = self.index as usize;
+        self.timers.deadlines.disarm(index);
+        *self.timers.slots[index].task_waker() = None;
         let freed = self.timers.free.push(self.index);
         freed.expect("there is space for every slot");
     }

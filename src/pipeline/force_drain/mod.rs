@@ -47,7 +47,7 @@ use std::time::{Duration, Instant};
 
 use crate::pipeline::answer::{Answer, Withdrawal};
 use crate::pipeline::in_flight::InFlight;
-use crate::pipeline::shared::{Pipeline, UNPOISONED};
+use crate::pipeline::shared::Pipeline;
 use crate::sync::parking::Urgency;
 
 /// The pause between two rounds.
@@ -110,11 +110,7 @@ impl Pipeline {
     /// Takes the acknowledged orders that were withdrawn, in the order of their
     /// admission; and counts the acknowledged ones that the ledger still has.
     pub(crate) fn take_pending(&self) -> (Vec<Arc<InFlight>>, usize) {
-        let mut withdrawn = self.withdrawn_pending.lock().expect(UNPOISONED);
-        // Under the lock: what comes back in doubt is in one of the two.
-        let with_ledger = self.claims.sealed_acked();
-        let mut pending = std::mem::take(&mut *withdrawn);
-        drop(withdrawn);
+        let (mut pending, with_ledger) = self.withdrawn_orders.take(&self.claims);
         pending.sort_by_key(|job| job.accepted_at);
         (pending, with_ledger)
     }

@@ -48,14 +48,13 @@
 //!
 //! The models in `loom_models` check this with `loom`.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
 use crate::sync::primitive::{
-    AtomicBool, AtomicU64, Ordering, Thread, current, fence, park, park_pause, park_timeout,
-    yield_now,
+    AtomicBool, AtomicU64, OnceLock, Ordering, Thread, current, fence, park, park_pause,
+    park_timeout, yield_now,
 };
 
 /// Empty polls with a pause in between, before the time slice is given up.
