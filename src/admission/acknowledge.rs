@@ -5,8 +5,9 @@
 //! costs no step of its own: it is made with the one that lets the claim be
 //! found.
 
-use crate::admission::admit::{Admission, NotClaimed};
+use crate::admission::claiming::NotClaimed;
 use crate::admission::outcome::{Admitted, Rejection};
+use crate::admission::shared::Admission;
 use crate::dedupe::claims::Claim;
 use crate::order::Order;
 use crate::pipeline::answer::Withdrawal;

@@ -6,10 +6,13 @@
 
 mod acknowledge;
 mod admit;
+mod blocking;
+mod claiming;
 mod observe;
 mod outcome;
 #[cfg(test)]
 mod pause_tests;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -18,8 +21,8 @@ mod ticket_tests;
 pub(crate) mod wording;
 
 pub(crate) use self::acknowledge::Acknowledged;
-pub use self::admit::Admission;
 pub(crate) use self::observe::{OrderState, WindowReach};
 pub use self::outcome::Admitted;
 pub(crate) use self::outcome::{Offered, Rejection};
+pub use self::shared::Admission;
 pub(crate) use self::ticket::Ticket;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::admission::admit::Admission;
+use crate::admission::shared::Admission;
 use crate::ledger::{Archive, Read, ReadError, ReadRange};
 use crate::metrics::Metrics;
 use crate::order::OrderId;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::admission::admit::Entered;
+use crate::admission::shared::Entered;
 use crate::metrics::Reason;
 use crate::order::{HashKey, Order};
 use crate::pipeline::gate::GateState;

@@ -1,0 +1,76 @@
+//! What all of admission shares: the pipeline, the key, the gate, and the count
+//! of what is refused.
+
+use std::sync::Arc;
+
+use crate::admission::outcome::Rejection;
+use crate::metrics::Reason;
+use crate::order::{HashKey, Order};
+use crate::pipeline::gate::{GateState, Refused};
+use crate::pipeline::{Pipeline, cost};
+
+/// The way into the pipeline, shared by all front ends.
+pub struct Admission {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) key: HashKey,
+}
+
+impl Admission {
+    /// Admission to `pipeline`. The key must be the one that its window is
+    /// hashed with.
+    pub fn new(pipeline: Arc<Pipeline>, key: HashKey) -> Self {
+        Self { pipeline, key }
+    }
+
+    /// Asks the gate.
+    ///
+    /// # Errors
+    /// `None`: the queue is full, not counted yet.
+    pub(super) fn enter(&self, order: &Order) -> Result<Entered<'_>, Option<Rejection>> {
+        let bytes = cost(order);
+        match self.pipeline.gate.enter(bytes) {
+            Ok(()) => Ok(Entered {
+                pipeline: &self.pipeline,
+                bytes,
+            }),
+            Err(Refused::Bytes | Refused::Orders) => Err(None),
+            Err(Refused::Closed(state)) => Err(Some(self.closed(state))),
+        }
+    }
+
+    /// Counts a submission that a front end refused.
+    pub fn reject(&self, reason: Reason) {
+        self.pipeline.metrics.admission.rejected.inc(reason);
+    }
+
+    pub(super) fn full(&self) -> Rejection {
+        self.reject(Reason::Full);
+        let retry_after = self.retry_after();
+        Rejection::Full { retry_after }
+    }
+
+    pub(super) fn closed(&self, state: GateState) -> Rejection {
+        self.reject(match state {
+            GateState::LedgerDown | GateState::LedgerFull => Reason::Ledger,
+            _ => Reason::Draining,
+        });
+        Rejection::Closed(state)
+    }
+
+    pub(super) fn conflict(&self, committed: bool) -> Rejection {
+        self.reject(Reason::Conflict);
+        Rejection::Conflict { committed }
+    }
+}
+
+/// Lets an order out of the gate again unless it got into the queue.
+pub(super) struct Entered<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) bytes: u64,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.pipeline.gate.leave(1, self.bytes);
+    }
+}
