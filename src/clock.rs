@@ -51,6 +51,13 @@ pub(crate) fn unix_seconds() -> u64 {
     u64::try_from(clock_gettime(REALTIME).tv_sec).unwrap_or(0)
 }
 
+/// Milliseconds on a monotonic clock, up to a tick late.
+pub(crate) fn millis() -> u64 {
+    let time = clock_gettime(MONOTONIC);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
 /// A deadline in `timeout` from now, or up to a tick later: never early. For
 /// timeouts that are set for every request and seldom pass.
 pub(crate) fn deadline(timeout: Duration) -> Instant {

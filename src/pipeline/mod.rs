@@ -25,6 +25,7 @@ pub(crate) mod pending_queue;
 pub(crate) mod processor;
 mod shared;
 mod source;
+mod stall;
 mod start;
 #[cfg(test)]
 mod test_pipeline;

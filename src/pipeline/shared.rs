@@ -8,6 +8,7 @@ use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
 
+use crate::clock;
 use crate::cpu::plan::Plan;
 use crate::dedupe::claims::Claims;
 use crate::dedupe::window::Window;
@@ -18,6 +19,7 @@ use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::gate::Gate;
 use crate::pipeline::in_flight::{InFlight, cost};
 use crate::pipeline::pending_queue::PendingQueue;
+use crate::pipeline::stall::Round;
 use crate::pipeline::throughput::Throughput;
 use crate::pipeline::withdrawn_orders::WithdrawnOrders;
 use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
@@ -64,6 +66,8 @@ pub struct Pipeline {
     /// are few.
     fused: bool,
     pub(crate) commit_delay: Duration,
+    /// What the fused worker evaluates now.
+    pub(crate) round: Round,
     /// Workers that wait for space in the commit queue.
     pub(crate) commit_space: Parking,
     /// Set once, when no more orders will come.
@@ -121,6 +125,7 @@ impl Pipeline {
             committer: Parking::new(1, Idle::Yield),
             fused: settings.plan.fused,
             commit_delay: settings.commit_delay,
+            round: Round::default(),
             commit_space: Parking::new(workers, Idle::Yield),
             closed: AtomicBool::new(false),
             force_draining: AtomicBool::new(false),
@@ -159,10 +164,21 @@ impl Pipeline {
         };
         if self.fused {
             self.notify_committer(urgency);
+            self.warn_of_stall();
         } else {
             self.workers.notify(urgency);
         }
         Ok(acknowledged)
+    }
+
+    /// Logs once when the processor that commits wait for does not return.
+    pub(crate) fn warn_of_stall(&self) {
+        if let Some(took) = self.round.stall(clock::millis) {
+            tracing::warn!(
+                "a processor that says that it is quick has not returned for {took:.1?}: no order \
+                 is committed until it does"
+            );
+        }
     }
 
     /// Makes the read side of the ledger known.

@@ -1,19 +1,15 @@
 //! Where the committer's orders come from: the commit queue, or, fused with the
 //! only worker, the intake queue.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::clock;
 use crate::pipeline::evaluate::evaluate;
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::processor::Processor;
 use crate::pipeline::shared::Pipeline;
+use crate::pipeline::stall::SLOW_ROUND;
 use crate::sync::parking::Urgency;
-use crate::sync::watchdog::Watchdog;
-
-/// A round is slow when it takes this long with a processor that says that it
-/// is quick.
-pub(crate) const SLOW_ROUND: Duration = Duration::from_secs(1);
 
 /// Gives evaluated orders, some at a time.
 pub(crate) trait Source {
@@ -48,31 +44,18 @@ impl Source for FromWorkers<'_> {
 pub(crate) struct Evaluator<'a> {
     pipeline: &'a Pipeline,
     processor: &'a dyn Processor,
-    watchdog: Arc<Watchdog>,
     /// When the round began, and the orders in it. The clock is read twice a
     /// round, not twice an order: it costs as much as a quick processor.
     round: Option<(Instant, u32)>,
 }
 
 impl<'a> Evaluator<'a> {
-    /// `watchdog` is stopped with it.
-    pub(crate) fn new(
-        pipeline: &'a Pipeline,
-        processor: &'a dyn Processor,
-        watchdog: Arc<Watchdog>,
-    ) -> Self {
+    pub(crate) fn new(pipeline: &'a Pipeline, processor: &'a dyn Processor) -> Self {
         Self {
             pipeline,
             processor,
-            watchdog,
             round: None,
         }
-    }
-}
-
-impl Drop for Evaluator<'_> {
-    fn drop(&mut self) {
-        self.watchdog.stop();
     }
 }
 
@@ -81,7 +64,7 @@ impl Source for Evaluator<'_> {
         let job = self.pipeline.intake.pop()?;
         let (began, orders) = self.round.get_or_insert_with(|| {
             let now = Instant::now();
-            self.watchdog.begin(now);
+            self.pipeline.round.begin(clock::millis());
             (now, 0)
         });
         *orders += 1;
@@ -95,7 +78,7 @@ impl Source for Evaluator<'_> {
         let Some((began, orders)) = self.round.take() else {
             return;
         };
-        self.watchdog.end();
+        self.pipeline.round.end();
         let now = Instant::now();
         let took = now - began;
         if took >= SLOW_ROUND {

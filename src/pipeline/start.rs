@@ -9,10 +9,9 @@ use crate::ledger::{Archive, Ledger, LedgerFailed};
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::processor::Processor;
 use crate::pipeline::shared::Pipeline;
-use crate::pipeline::source::{Evaluator, FromWorkers, SLOW_ROUND};
+use crate::pipeline::source::{Evaluator, FromWorkers};
 use crate::pipeline::{committer, worker};
 use crate::sync::crash;
-use crate::sync::watchdog::Watchdog;
 
 pub struct Threads(Vec<JoinHandle<()>>);
 
@@ -63,25 +62,14 @@ impl Pipeline {
         ledger: Box<dyn Ledger<Evaluated>>,
         on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
     ) -> io::Result<Threads> {
-        let watchdog = Arc::new(Watchdog::new(SLOW_ROUND));
-        let watching = watchdog.clone();
-        let watcher = crash::spawn("watchdog", move || {
-            watching.run(|took| {
-                tracing::warn!(
-                    "a processor that says that it is quick has not returned for {took:.1?}: no \
-                     order is committed until it does"
-                );
-            });
-        })?;
-        watchdog.set_thread(watcher.thread());
         let pipeline = self.clone();
         let core = plan.worker_cores.first().copied().flatten();
         let thread = crash::spawn("worker-0", move || {
             worker::pin(0, core);
-            let source = Evaluator::new(&pipeline, &*processor, watchdog);
+            let source = Evaluator::new(&pipeline, &*processor);
             committer::run(&pipeline, source, ledger, &*on_fault);
         })?;
-        Ok(Threads(vec![thread, watcher]))
+        Ok(Threads(vec![thread]))
     }
 }
 

@@ -14,4 +14,3 @@ pub(crate) mod parking;
 pub(crate) mod primitive;
 pub(crate) mod wake_queue;
 pub(crate) mod watch_list;
-pub(crate) mod watchdog;

@@ -107,6 +107,7 @@ impl ScrapeQueue {
 fn view(pipeline: &Pipeline, view: View) -> Reply {
     let gauges = gauges(pipeline);
     let mut body = Vec::with_capacity(16 << 10);
+    pipeline.warn_of_stall();
     let content_type = match view {
         View::Classic => {
             metrics::classic(&pipeline.metrics, &gauges, &mut body);
