@@ -67,3 +67,69 @@ impl Admission {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedupe::claims::Claimed;
+    use crate::dedupe::window::Known;
+    use crate::ledger::Status;
+    use crate::order::HashKey;
+    use crate::pipeline::{Pipeline, Settings};
+
+    const CONTENT: u128 = 1;
+
+    fn open() -> Admission {
+        let pipeline = Pipeline::for_tests(&Settings::for_tests());
+        pipeline.gate.open();
+        Admission::new(pipeline, HashKey::from_bytes([1; 16]))
+    }
+
+    fn claimed(admission: &Admission, id: u128) -> Claim {
+        match admission.pipeline.claims.claim(id, CONTENT) {
+            Claimed::Mine(claim) => claim,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An order that ended between the push and its acknowledgement.
+    #[test]
+    fn one_that_ended_first_is_answered_by_how_it_ended() {
+        let admission = open();
+        let pipeline = &admission.pipeline;
+
+        let committed = claimed(&admission, 1);
+        let known = Known {
+            seq: 1,
+            status: Status::Processed,
+            content: CONTENT,
+        };
+        assert!(pipeline.claims.begin_commit(committed));
+        pipeline.window.insert(1, known, 1);
+        drop(pipeline.claims.finish(committed));
+        assert!(!pipeline.claims.queued_acked(committed));
+        let answer = admission.ended_first(committed, 1);
+        assert!(matches!(answer, Acknowledged::Queued), "{answer:?}");
+
+        let withdrawn = claimed(&admission, 2);
+        assert!(pipeline.claims.withdraw(withdrawn).is_some());
+        assert!(!pipeline.claims.queued_acked(withdrawn));
+        let why = |claim, id| match admission.ended_first(claim, id) {
+            Acknowledged::Withdrawn(why) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(why(withdrawn, 2), Withdrawal::Retry(_)));
+        pipeline.gate.close(GateState::Draining);
+        assert_eq!(why(withdrawn, 2), Withdrawal::Drain);
+
+        // In a batch when the drain ends: whether it is committed is not known.
+        let in_batch = claimed(&admission, 3);
+        assert!(pipeline.claims.begin_commit(in_batch));
+        pipeline.claims.seal();
+        assert!(!pipeline.claims.queued_acked(in_batch));
+        assert_eq!(why(in_batch, 3), Withdrawal::Ledger);
+
+        pipeline.gate.close(GateState::LedgerDown);
+        assert_eq!(why(withdrawn, 2), Withdrawal::Ledger);
+    }
+}

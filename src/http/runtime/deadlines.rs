@@ -2,8 +2,8 @@
 //!
 //! # Why no deadline is missed
 //!
-//! The sleeper publishes until when it will sleep, passes a SeqCst fence and
-//! reads the deadlines. A connection that arms its slot writes the deadline,
+//! The timer thread publishes until when it will sleep, passes a SeqCst fence
+//! and reads the deadlines. A connection that arms its slot writes the deadline,
 //! passes a SeqCst fence and reads until when the thread sleeps. One of the two
 //! fences comes first: either the thread sees the deadline, or the connection
 //! sees that the thread would sleep past it, and the thread's handle, and
@@ -16,12 +16,12 @@ pub(super) const NEVER: u64 = u64::MAX;
 
 /// Times are in milliseconds since an epoch of the caller's.
 pub(super) struct Deadlines {
-    /// Each written by its slot's connection, set to `NEVER` by the sleeper
-    /// when it has passed.
+    /// Each written by its slot's connection, set to `NEVER` by the timer
+    /// thread when it has passed.
     slots_ms: Box<[AtomicU64]>,
     /// Until when the thread sleeps.
     sleeps_until_ms: AtomicU64,
-    sleeper: OnceLock<Thread>,
+    thread: OnceLock<Thread>,
     stopping: AtomicBool,
 }
 
@@ -30,7 +30,7 @@ impl Deadlines {
         Self {
             slots_ms: (0..slots).map(|_| AtomicU64::new(NEVER)).collect(),
             sleeps_until_ms: AtomicU64::new(0),
-            sleeper: OnceLock::new(),
+            thread: OnceLock::new(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -53,7 +53,7 @@ impl Deadlines {
         self.slots_ms[slot].store(NEVER, Ordering::Relaxed);
     }
 
-    /// Ends the sleeper's loop.
+    /// Ends the timer thread's loop.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         // Pairs with the fence in `begin`.
@@ -61,9 +61,9 @@ impl Deadlines {
         self.unpark();
     }
 
-    /// For the sleeper, before all else.
+    /// For the timer thread, before all else.
     pub(super) fn begin(&self) {
-        self.sleeper.get_or_init(current);
+        self.thread.get_or_init(current);
         // Pairs with the fence in `stop`: either the handle is seen there, or
         // `stopping` is seen here.
         fence(Ordering::SeqCst);
@@ -91,8 +91,8 @@ impl Deadlines {
         }
     }
 
-    /// Publishes until when the sleeper will sleep: the earliest deadline, also
-    /// of those armed meanwhile.
+    /// Publishes until when the timer thread will sleep: the earliest deadline,
+    /// also of those armed meanwhile.
     pub(super) fn publish_sleep(&self) -> u64 {
         let mut until = self.earliest();
         loop {
@@ -114,7 +114,7 @@ impl Deadlines {
     }
 
     fn unpark(&self) {
-        if let Some(thread) = self.sleeper.get() {
+        if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
     }

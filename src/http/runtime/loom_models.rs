@@ -1,4 +1,4 @@
-//! Deadlines, model-checked. The sleeper of a model sleeps until it is
+//! Deadlines, model-checked. The timer thread of a model sleeps until it is
 //! unparked: a deadline that it does not know of is missed for good.
 
 use std::sync::Arc;
@@ -15,11 +15,11 @@ fn no_deadline_is_missed() {
     for deadlines_ms in [&[5][..], &[9, 5]] {
         check(3, move || {
             let deadlines = Arc::new(Deadlines::new(1));
-            let sleeper = deadlines.clone();
-            let sleeper = thread::spawn(move || {
-                sleeper.begin();
+            let timer = deadlines.clone();
+            let timer = thread::spawn(move || {
+                timer.begin();
                 loop {
-                    match sleeper.publish_sleep() {
+                    match timer.publish_sleep() {
                         // Woken by time.
                         5 => return,
                         9 | NEVER => thread::park(),
@@ -30,24 +30,24 @@ fn no_deadline_is_missed() {
             for at_ms in deadlines_ms {
                 deadlines.arm(0, *at_ms);
             }
-            sleeper.join().unwrap();
+            timer.join().unwrap();
         });
     }
 }
 
 #[test]
-fn a_sleeper_ends() {
+fn a_timer_thread_ends() {
     check(3, || {
         let deadlines = Arc::new(Deadlines::new(1));
-        let sleeper = deadlines.clone();
-        let sleeper = thread::spawn(move || {
-            sleeper.begin();
-            while !sleeper.is_stopping() {
-                assert_eq!(sleeper.publish_sleep(), NEVER);
+        let timer = deadlines.clone();
+        let timer = thread::spawn(move || {
+            timer.begin();
+            while !timer.is_stopping() {
+                assert_eq!(timer.publish_sleep(), NEVER);
                 thread::park();
             }
         });
         deadlines.stop();
-        sleeper.join().unwrap();
+        timer.join().unwrap();
     });
 }
