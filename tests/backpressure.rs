@@ -12,6 +12,7 @@ on_both_engines!(
     a_full_queue_refuses_and_keeps_its_word,
     the_status_of_a_full_queue_can_be_chosen,
     the_queue_is_bounded_in_bytes_too,
+    nothing_drains_so_a_retry_comes_late,
 );
 
 const DEMO: [&str; 8] = [
@@ -173,4 +174,15 @@ fn the_queue_is_bounded_in_bytes_too(engine: &str) {
     assert_eq!((figures.inside(), figures.rejected("full")), (4, 1));
     let bytes = figures.get("queue_bytes");
     assert!((60.0 * 1024.0..=64.0 * 1024.0).contains(&bytes), "{bytes}");
+}
+
+fn nothing_drains_so_a_retry_comes_late(engine: &str) {
+    let service = stuck(engine, &["--queue-capacity", "2"]);
+    let mut client = Client::to(service.http);
+    let mut number = 0;
+    until("the longest wait", || {
+        number += 1;
+        let reply = client.ask(order(&format!("o{number}")));
+        reply.status == 503 && reply.retry_after() == 60
+    });
 }

@@ -84,6 +84,9 @@ impl Admission {
         entered: Entered<'_>,
     ) -> Result<bool, Arc<InFlight>> {
         let arrived = arrived.unwrap_or_else(Moment::now);
+        if entered.first {
+            self.pipeline.throughput.begin_busy(arrived.instant);
+        }
         let job = Arc::new(InFlight {
             order,
             claim,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::admission::shared::Admission;
 use crate::ledger::{Archive, Read, ReadError, ReadRange};
@@ -122,7 +122,8 @@ impl Admission {
 
     /// Whole seconds after which a refused order should be sent again.
     pub(crate) fn retry_after(&self) -> u32 {
-        self.pipeline.throughput.retry_after(self.pipeline.depth())
+        let (pipeline, now) = (&self.pipeline, Instant::now());
+        pipeline.throughput.retry_after(pipeline.depth(), now)
     }
 
     /// Counters and histograms.

@@ -29,9 +29,10 @@ impl Admission {
     pub(super) fn enter(&self, order: &Order) -> Result<Entered<'_>, Option<Rejection>> {
         let bytes = cost(order);
         match self.pipeline.gate.enter(bytes) {
-            Ok(()) => Ok(Entered {
+            Ok(first) => Ok(Entered {
                 pipeline: &self.pipeline,
                 bytes,
+                first,
             }),
             Err(Refused::Bytes | Refused::Orders) => Err(None),
             Err(Refused::Closed(state)) => Err(Some(self.closed(state))),
@@ -67,6 +68,8 @@ impl Admission {
 pub(super) struct Entered<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) bytes: u64,
+    /// It found no other order inside.
+    pub(super) first: bool,
 }
 
 impl Drop for Entered<'_> {

@@ -32,6 +32,7 @@ fn a_pending_id_is_not_claimed_again() {
     let entered = Entered {
         pipeline: &pipeline,
         bytes,
+        first: false,
     };
     pipeline.gate.close(GateState::Draining);
     assert_eq!(pipeline.force_drain(Duration::ZERO), 0);

@@ -81,11 +81,12 @@ impl Gate {
         }
     }
 
-    /// Lets an order of so many bytes in. One that is alone always fits.
+    /// Lets an order of so many bytes in; whether it found none inside. One
+    /// that is alone always fits.
     ///
     /// # Errors
     /// When the gate is closed, or when it would be too many bytes or orders.
-    pub fn enter(&self, bytes: u64) -> Result<(), Refused> {
+    pub fn enter(&self, bytes: u64) -> Result<bool, Refused> {
         // SeqCst, with `close`: an order either sees the gate closed or is seen
         // inside by the thread that closed it.
         let before = self.inside.fetch_add(ONE_ORDER + bytes, Ordering::SeqCst);
@@ -97,7 +98,7 @@ impl Gate {
         } else if before >> BYTES_BITS >= self.orders_max {
             Refused::Orders
         } else {
-            return Ok(());
+            return Ok(before == 0);
         };
         self.leave(1, bytes);
         Err(refused)
@@ -226,17 +227,17 @@ mod tests {
         let gate = Gate::new(100, 3);
         assert_eq!(gate.enter(1), Err(Refused::Closed(GateState::Recovering)));
         gate.open();
-        assert_eq!(gate.enter(60), Ok(()));
+        assert_eq!(gate.enter(60), Ok(true));
         assert_eq!(gate.enter(41), Err(Refused::Bytes));
-        assert_eq!(gate.enter(40), Ok(()));
+        assert_eq!(gate.enter(40), Ok(false));
         assert_eq!((gate.orders(), gate.bytes()), (2, 100));
         gate.leave(2, 100);
-        assert_eq!(gate.enter(101), Ok(()), "alone");
+        assert_eq!(gate.enter(101), Ok(true), "alone");
         assert_eq!(gate.enter(1), Err(Refused::Bytes));
         gate.leave(1, 101);
         assert_eq!((gate.orders(), gate.bytes()), (0, 0));
-        for _ in 0..3 {
-            assert_eq!(gate.enter(1), Ok(()));
+        for found_none in [true, false, false] {
+            assert_eq!(gate.enter(1), Ok(found_none));
         }
         assert_eq!(gate.enter(1), Err(Refused::Orders));
         assert_eq!((gate.orders(), gate.bytes()), (3, 3));
@@ -251,7 +252,7 @@ mod tests {
         gate.open();
         assert_eq!(gate.enter(1), Err(Refused::Bytes));
         gate.leave(1, 50);
-        assert_eq!(gate.enter(1), Ok(()));
+        assert_eq!(gate.enter(1), Ok(false));
         assert_eq!((gate.orders(), gate.bytes()), (3, 51));
     }
 

@@ -90,7 +90,7 @@ pub struct Pipeline {
     /// Every outcome up to this sequence has been published. Written by the
     /// committer.
     settled_seq: AtomicU64,
-    /// How fast orders leave. Written by the committer.
+    /// How fast orders leave.
     pub(crate) throughput: Throughput,
     /// Flushed behind each batch.
     pub wake_queues: WakeQueues,
@@ -136,7 +136,7 @@ impl Pipeline {
             window: Window::new(settings.window),
             gate: Gate::new(settings.queue_bytes, in_flight as u64),
             settled_seq: AtomicU64::new(0),
-            throughput: Throughput::default(),
+            throughput: Throughput::new(),
             wake_queues: WakeQueues::default(),
             progress: Arc::default(),
             metrics: Arc::new(Metrics::new(workers)),
