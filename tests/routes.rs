@@ -159,6 +159,19 @@ fn metrics_come_in_the_format_asked_for(engine: &str) {
         ("*/*", CLASSIC),
         ("text/plain", CLASSIC),
         ("application/openmetrics-text;q=0", CLASSIC),
+        // The list as a whole counts, over however many lines.
+        (
+            "text/plain\r\nAccept: x/y\r\nAccept: application/openmetrics-text;q=0.5",
+            CLASSIC,
+        ),
+        (
+            "text/plain;q=0.5\r\nAccept: x/y\r\nAccept: application/openmetrics-text",
+            OPENMETRICS,
+        ),
+        (
+            "text/plain; x=\"a, application/openmetrics-text, b\"",
+            CLASSIC,
+        ),
     ] {
         for port in [service.http, service.admin] {
             let reply = Client::to(port).ask(format!(

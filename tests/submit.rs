@@ -149,6 +149,11 @@ fn a_client_may_decline_to_wait(engine: &str) {
         ("a", "Prefer: respond-async\r\n", true),
         ("b", "Prefer: wait=0\r\n", false),
         ("c", "Prefer: respond-async, wait=0\r\n", true),
+        (
+            "e",
+            "Prefer: a\r\nPrefer: b\r\nPrefer: respond-async\r\n",
+            true,
+        ),
     ];
     for (id, prefer, deferred) in tries {
         let order = format!(r#"{{"id":"{id}","value":1}}"#);
@@ -168,18 +173,20 @@ fn a_client_may_decline_to_wait(engine: &str) {
             "queued"
         );
     }
-    // Long enough: the outcome itself.
-    let reply = post(
-        service.http,
-        "Prefer: wait=30\r\n",
-        r#"{"id":"d","value":1}"#,
-    );
-    assert_eq!(reply.status, 201, "{reply:?}");
+    // Long enough, or no such preference: the outcome itself.
+    for (id, prefer) in [
+        ("d", "Prefer: wait=30\r\n"),
+        ("f", "Prefer: note=\"a, respond-async, b\"\r\n"),
+    ] {
+        let order = format!(r#"{{"id":"{id}","value":1}}"#);
+        let reply = post(service.http, prefer, &order);
+        assert_eq!(reply.status, 201, "{reply:?}");
+    }
     for (id, ..) in tries {
         let line = get(service.http, &format!("/orders/{id}")).json();
         assert_eq!(line["status"], "processed", "the queue is in order");
     }
-    assert_eq!(service.settled().orders(), (4, 4, 0));
+    assert_eq!(service.settled().orders(), (6, 6, 0));
 }
 
 fn queued_when_the_operator_says_so(engine: &str) {

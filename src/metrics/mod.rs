@@ -23,7 +23,6 @@
 //! `stats`. A family that exists only at times is an `Option` in [`Gauges`], as
 //! `process` is, or set once, as `journal`.
 
-mod accept;
 mod counter;
 mod exposition;
 mod gauges;
@@ -35,7 +34,6 @@ mod recorded;
 mod stats;
 mod text;
 
-pub(crate) use self::accept::wants_openmetrics;
 pub use self::counter::{OwnedCounter, ShardedCounter};
 pub(crate) use self::exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 pub use self::exposition::{classic, openmetrics};

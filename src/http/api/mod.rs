@@ -5,10 +5,11 @@
 //! |---|---|
 //! | `router/` | what a request is, and what answers it |
 //! | `submit.rs`, `batch/`, `orders.rs`, `feed/`, `observer.rs` | the routes, and what each waits for |
-//! | `request.rs`, `handled.rs`, `prefer.rs` | what routes get, what they come to, what clients prefer |
+//! | `request.rs`, `handled.rs`, `prefer.rs`, `accept.rs` | what routes get, what they come to, what clients prefer |
 //! | `problem/`, `outcome.rs`, `feed_line.rs` | what replies say: errors, outcomes, committed orders |
 //! | `service.rs`, `limits.rs` | what all of them share |
 
+mod accept;
 pub(crate) mod batch;
 pub(crate) mod feed;
 pub(crate) mod feed_line;

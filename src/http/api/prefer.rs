@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Ack;
 use crate::http::api::limits::Limits;
+use crate::http::wire::{FieldLines, list};
 
 /// How long an outcome is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,11 @@ struct Prefer {
 
 impl AckWait {
     /// What these `Prefer` lines ask for, within the limits.
-    pub(crate) fn of(limits: &Limits, prefer: [Option<&str>; 2]) -> Self {
+    pub(crate) fn of(limits: &Limits, prefer: FieldLines<'_>) -> Self {
         let Prefer {
             respond_async,
             wait,
-        } = Prefer::read(prefer.into_iter().flatten());
+        } = Prefer::read(prefer.members());
         let time = match wait {
             Some(wait) => wait.min(limits.ack_timeout),
             None if respond_async || limits.ack == Ack::Queued => Duration::ZERO,
@@ -44,15 +45,15 @@ impl AckWait {
 impl Prefer {
     /// Reads the preferences known here; others, and malformed ones, are
     /// ignored, as the RFC says. The first of two counts.
-    fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+    fn read<'a>(preferences: impl Iterator<Item = &'a str>) -> Self {
         let mut prefer = Self::default();
-        for preference in lines.flat_map(|line| line.split(',')) {
-            let token = preference.split(';').next().unwrap_or_default();
+        for preference in preferences {
+            let token = list::parts(preference).next().unwrap_or_default();
             let (name, value) = token.split_once('=').unwrap_or((token, ""));
-            let value = value.trim().trim_matches('"');
             match name.trim() {
                 name if name.eq_ignore_ascii_case("respond-async") => prefer.respond_async = true,
                 name if name.eq_ignore_ascii_case("wait") && prefer.wait.is_none() => {
+                    let value = list::unquoted(value.trim()).unwrap_or_default();
                     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
                     let seconds = digits.then(|| value.parse().unwrap_or(u64::from(u32::MAX)));
                     prefer.wait = seconds.map(Duration::from_secs);
@@ -70,7 +71,10 @@ mod tests {
 
     #[test]
     fn preferences() {
-        let read = |lines: &[&str]| Prefer::read(lines.iter().copied());
+        let read = |lines: &[&str]| {
+            let text = lines.join("\r\nPrefer: ");
+            Prefer::read(FieldLines::new("prefer", text.as_bytes()).members())
+        };
         let is = |respond_async, wait: Option<u64>| Prefer {
             respond_async,
             wait: wait.map(Duration::from_secs),
@@ -83,12 +87,19 @@ mod tests {
             is(true, Some(5))
         );
         assert_eq!(read(&["wait = \"7\""]), is(false, Some(7)));
+        let third = ["a", "b=1", "c, wait=8", "respond-async"];
+        assert_eq!(read(&third), is(true, Some(8)));
+        let quoted = r#"note="a, respond-async, b"; x="wait=1,2", wait="\9""#;
+        assert_eq!(read(&[quoted]), is(false, Some(9)));
         for ignored in [
             "wait",
             "wait=",
             "wait=-1",
             "wait=1.5",
             "wait=x",
+            "wait=\"7",
+            "x=\"a;b, wait=3\"",
+            "x;respond-async",
             "return=minimal, ,;=",
         ] {
             assert_eq!(read(&[ignored]), is(false, None), "{ignored}");

@@ -1,5 +1,7 @@
 //! A request as the routes see it.
 
+use crate::http::wire::FieldLines;
+
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
@@ -7,10 +9,8 @@ pub(crate) struct Request<'a> {
     pub path: &'a [u8],
     /// What follows the `?`.
     pub query: &'a str,
-    /// The first two `Prefer` lines.
-    pub prefer: [Option<&'a str>; 2],
-    /// The first two `Accept` lines.
-    pub accept: [Option<&'a str>; 2],
+    pub prefer: FieldLines<'a>,
+    pub accept: FieldLines<'a>,
     /// `None` when the head announced none.
     pub body: Option<&'a [u8]>,
 }

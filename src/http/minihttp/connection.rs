@@ -14,14 +14,14 @@ use crate::http::api::router;
 use crate::http::api::router::{Action, Handled, Port, Request, RouteRefusal, Routed, Wait};
 use crate::http::api::service::Service;
 use crate::http::minihttp::request::{
-    Untrusted, body_length, discard_body, first_two, header, read_body,
+    Untrusted, body_length, discard_body, header, joined_lines, read_body,
 };
 use crate::http::minihttp::response::write;
 use crate::http::minihttp::socket::Socket;
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::http::runtime::timers::Timers;
-use crate::http::wire::Method;
 use crate::http::wire::reply::{Body, Reply};
+use crate::http::wire::{FieldLines, Method};
 use crate::metrics::{Reason, Route};
 
 /// Requests between two checks of whether the client receives its replies,
@@ -162,15 +162,15 @@ impl Connection {
             let report = Problem::BodyTooLarge.report("the body is over the limit (--max-body)");
             return Err(Untrusted::new(Reason::TooLarge, report));
         }
-        let prefer = first_two(&request, "prefer");
-        let accept = first_two(&request, "accept");
+        let prefer = joined_lines(&request, "prefer");
+        let accept = joined_lines(&request, "accept");
         let (body, permit) =
             read_body(request, length.unwrap_or(0), &service.bodies, &self.socket)?;
         let request = Request {
             path: path.as_bytes(),
             query,
-            prefer: prefer.each_ref().map(Option::as_deref),
-            accept: accept.each_ref().map(Option::as_deref),
+            prefer: FieldLines::new("prefer", prefer.as_bytes()),
+            accept: FieldLines::new("accept", accept.as_bytes()),
             body: length.map(|_| &*body),
         };
         let task_waker = self.task_waker();

@@ -64,10 +64,15 @@ pub(super) fn header<'a>(
         .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
 }
 
-/// The first two values of a header.
-pub(super) fn first_two(request: &MiniRequest<'_, '_, '_>, name: &str) -> [Option<String>; 2] {
-    let mut values = header(request, name).map(str::to_owned);
-    [values.next(), values.next()]
+/// All lines of a header, as [`FieldLines`](crate::http::wire::FieldLines)
+/// reads them.
+pub(super) fn joined_lines(request: &MiniRequest<'_, '_, '_>, name: &str) -> String {
+    let mut lines = header(request, name);
+    let mut text = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        text.extend(["\r\n", name, ":", line]);
+    }
+    text
 }
 
 /// Reads a body of this length, whose memory is acquired as it arrives.

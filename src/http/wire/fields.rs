@@ -7,6 +7,7 @@
 
 use crate::http::wire::body::BodyFraming;
 use crate::http::wire::error::FramingError;
+use crate::http::wire::list;
 use crate::http::wire::request_line::Version;
 use crate::http::wire::span::Span;
 use crate::http::wire::target;
@@ -25,8 +26,10 @@ pub(super) struct Fields {
     pub(super) expect_continue: bool,
     pub(super) content_type: Span,
     pub(super) authorization: Span,
-    pub(super) prefer: [Span; 2],
-    pub(super) accept: [Span; 2],
+    /// From the first line's value to the end of the last one's.
+    pub(super) prefer: Span,
+    /// Likewise.
+    pub(super) accept: Span,
 }
 
 impl Fields {
@@ -41,8 +44,8 @@ impl Fields {
             expect_continue: false,
             content_type: Span::ABSENT,
             authorization: Span::ABSENT,
-            prefer: [Span::ABSENT; 2],
-            accept: [Span::ABSENT; 2],
+            prefer: Span::ABSENT,
+            accept: Span::ABSENT,
         }
     }
 
@@ -68,14 +71,16 @@ impl Fields {
             6 if is("accept") => keep(&mut self.accept, buf, value)?,
             6 if is("prefer") => keep(&mut self.prefer, buf, value)?,
             6 if is("expect") => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
+                let mut known = list::members(value).map(|member| {
+                    self.expect_continue = true;
+                    member.eq_ignore_ascii_case(b"100-continue")
+                });
+                if !known.all(|known| known) {
                     return Err(FramingError::Expectation);
                 }
-                self.expect_continue = true;
             }
             10 if is("connection") => {
-                for token in value.split(|&byte| byte == b',') {
-                    let token = token.trim_ascii();
+                for token in list::members(value) {
                     self.close |= token.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
                 }
@@ -113,12 +118,12 @@ impl Fields {
     }
 }
 
-/// Keeps a list field's line, unless two are kept already.
-fn keep(lines: &mut [Span; 2], buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
-    match lines.iter_mut().find(|line| **line == Span::ABSENT) {
-        Some(free) => keep_only(free, buf, value),
-        None => Ok(()),
-    }
+/// Keeps another line of a list field.
+fn keep(lines: &mut Span, buf: &[u8], value: &[u8]) -> Result<(), FramingError> {
+    let mut line = Span::ABSENT;
+    keep_only(&mut line, buf, value)?;
+    *lines = lines.to_end_of(line);
+    Ok(())
 }
 
 /// Keeps a field that may come once only: if two readers picked different ones,

@@ -1,6 +1,7 @@
 //! A parsed head: the request line, and the fields that the server reads.
 
 use crate::http::wire::body::BodyFraming;
+use crate::http::wire::list::FieldLines;
 use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
 
@@ -26,8 +27,8 @@ pub(crate) struct Head {
     pub(super) query: Span,
     pub(super) content_type: Span,
     pub(super) authorization: Span,
-    pub(super) prefer: [Span; 2],
-    pub(super) accept: [Span; 2],
+    pub(super) prefer: Span,
+    pub(super) accept: Span,
 }
 
 // A head is copied out of the parser by value; two cache lines are what that
@@ -60,21 +61,13 @@ impl Head {
         self.authorization.text(buf)
     }
 
-    /// The values of the first two `Prefer` lines, in order. A list split over
-    /// lines means the same as one line with commas (RFC 7240 section 2), so
-    /// look for a preference in each; further lines are ignored, as any
-    /// preference may be.
-    pub(crate) fn prefer<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
-        texts(self.prefer, buf)
+    /// The `Prefer` lines.
+    pub(crate) fn prefer<'b>(&self, buf: &'b [u8]) -> FieldLines<'b> {
+        FieldLines::new("prefer", self.prefer.bytes(buf).unwrap_or_default())
     }
 
-    /// The values of the first two `Accept` lines, in order; like
-    /// [`Head::prefer`].
-    pub(crate) fn accept<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b str> + use<'b> {
-        texts(self.accept, buf)
+    /// The `Accept` lines.
+    pub(crate) fn accept<'b>(&self, buf: &'b [u8]) -> FieldLines<'b> {
+        FieldLines::new("accept", self.accept.bytes(buf).unwrap_or_default())
     }
-}
-
-fn texts(lines: [Span; 2], buf: &[u8]) -> impl Iterator<Item = &str> {
-    lines.into_iter().filter_map(move |line| line.text(buf))
 }

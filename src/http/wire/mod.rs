@@ -16,6 +16,7 @@
 //! | `head.rs`, `span.rs` | [`Head`]: what a parsed head says, as byte ranges of the caller's buffer |
 //! | `request_line.rs`, `target.rs` | methods and versions, the forms of a target |
 //! | `fields.rs` | the fields that the server reads, and which exclude each other |
+//! | `list.rs` | [`FieldLines`]: fields that are lists |
 //! | `body/` | [`BodyDecoder`]: a body of known length, or chunked |
 //! | `error.rs` | [`FramingError`], [`BodyError`]: each refusal, its status and its reason |
 //! | `reply/`, `date.rs` | a reply, and its bytes |
@@ -26,6 +27,7 @@ mod error;
 mod fields;
 mod head;
 mod limits;
+pub(crate) mod list;
 mod parse;
 pub(crate) mod reply;
 mod request_line;
@@ -39,5 +41,6 @@ pub(crate) use self::body::{BodyDecoder, BodyFraming};
 pub(crate) use self::error::{BodyError, FramingError};
 pub(crate) use self::head::Head;
 pub(crate) use self::limits::HeadLimits;
+pub(crate) use self::list::FieldLines;
 pub(crate) use self::parse::parse_head;
 pub(crate) use self::request_line::Method;

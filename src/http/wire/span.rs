@@ -29,6 +29,15 @@ impl Span {
         Self::new(start, start + part.len())
     }
 
+    /// From its start to the end of `last`, which lies behind it; `last` itself
+    /// if it is [`ABSENT`](Self::ABSENT).
+    pub(super) fn to_end_of(self, last: Self) -> Self {
+        Self {
+            start: self.start.min(last.start),
+            end: last.end,
+        }
+    }
+
     pub(super) fn start(self) -> usize {
         self.start as usize
     }

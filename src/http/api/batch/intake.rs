@@ -10,7 +10,7 @@ use crate::http::api::batch::offer::LineOffers;
 use crate::http::api::batch::refusal::BatchRefusal;
 use crate::http::api::prefer::AckWait;
 use crate::http::api::service::{BatchPermit, Service};
-use crate::http::wire::BodyFraming;
+use crate::http::wire::{BodyFraming, FieldLines};
 use crate::sync::memory_budget::MemoryPermit;
 use crate::sync::watch_list::Watch;
 
@@ -52,7 +52,7 @@ impl Batch {
     pub(crate) fn begin(
         service: &Arc<Service>,
         body: BodyFraming,
-        prefer: [Option<&str>; 2],
+        prefer: FieldLines<'_>,
         waker: &Waker,
     ) -> Result<Self, Box<BatchRefusal>> {
         let limits = &service.limits;

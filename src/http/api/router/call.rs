@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::http::api::accept::wants_openmetrics;
 use crate::http::api::feed::{LongPoll, feed};
 use crate::http::api::handled::Handled;
 use crate::http::api::observer::View;
@@ -15,7 +16,6 @@ use crate::http::api::router::decision::{Endpoint, Target};
 use crate::http::api::service::Service;
 use crate::http::api::submit::{SubmitWait, submit};
 use crate::http::wire::reply::{JSON, Reply};
-use crate::metrics::wants_openmetrics;
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
@@ -92,8 +92,7 @@ pub(crate) fn call(
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
 
 fn metrics_view(request: &Request<'_>) -> View {
-    let mut accepts = request.accept.iter().flatten();
-    if accepts.any(|accept| wants_openmetrics(accept)) {
+    if wants_openmetrics(request.accept) {
         View::OpenMetrics
     } else {
         View::Classic

@@ -24,9 +24,7 @@ pub(crate) fn begin(
     head: &Head,
     received: &[u8],
 ) -> Result<Batch, Ending> {
-    let mut prefer = head.prefer(received);
-    let prefer = [prefer.next(), prefer.next()];
-    Batch::begin(service, head.body, prefer, socket.waker())
+    Batch::begin(service, head.body, head.prefer(received), socket.waker())
         .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
 }
 

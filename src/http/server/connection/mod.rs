@@ -171,13 +171,11 @@ impl Connection {
     ) -> thread::Result<Handled<Wait>> {
         let received = self.input.received();
         let body = body.bytes(&received[head.len..]);
-        let mut prefer = head.prefer(received);
-        let mut accept = head.accept(received);
         let request = Request {
             path: head.path(received),
             query: head.query(received),
-            prefer: [prefer.next(), prefer.next()],
-            accept: [accept.next(), accept.next()],
+            prefer: head.prefer(received),
+            accept: head.accept(received),
             body: (head.body != BodyFraming::None).then_some(body),
         };
         let waker = self.socket.waker();

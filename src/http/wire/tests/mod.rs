@@ -7,7 +7,7 @@ mod refusals;
 
 use crate::http::wire::FramingError as E;
 use crate::http::wire::request_line::Version;
-use crate::http::wire::{BodyFraming, Head, HeadLimits, Method, parse_head};
+use crate::http::wire::{BodyFraming, FieldLines, Head, HeadLimits, Method, parse_head};
 
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes: 2048,
@@ -72,10 +72,10 @@ fn reads_what_routes_need() {
         Some(&b"application/json; charset=utf-8"[..])
     );
     assert_eq!(
-        head.prefer(buf).collect::<Vec<_>>(),
-        ["respond-async", "wait=5"]
+        head.prefer(buf).members().collect::<Vec<_>>(),
+        ["respond-async", "wait=5", "third"]
     );
-    assert_eq!(head.accept(buf).collect::<Vec<_>>(), ["*/*"]);
+    assert_eq!(head.accept(buf).members().collect::<Vec<_>>(), ["*/*"]);
     assert_eq!(head.authorization(buf), Some("Bearer t0k"));
     assert_eq!(head.body, BodyFraming::Length(12));
     assert!(head.keep_alive && head.expect_continue);
@@ -86,18 +86,47 @@ fn absent_and_empty_fields_differ() {
     let text = "GET /orders? HTTP/1.1\r\nHost:\r\nAccept:\r\n\r\n";
     let head = read(text);
     let buf = text.as_bytes();
-    assert_eq!(head.accept(buf).collect::<Vec<_>>(), [""]);
     assert_eq!(
         (
             head.content_type(buf),
             head.authorization(buf),
-            head.prefer(buf).count()
+            head.prefer(buf)
+                .members()
+                .chain(head.accept(buf).members())
+                .count()
         ),
         (None, None, 0)
     );
     assert_eq!(
         (path(&head, buf), head.query(buf), head.body),
         ("/orders", "", BodyFraming::None)
+    );
+}
+
+#[test]
+fn a_list_may_have_any_number_of_lines() {
+    let mut text = String::from("GET / HTTP/1.1\r\nPrefer: 0\r\nHost: a\r\n");
+    for line in 1..90 {
+        let name = ["prefer", "PREFER", "X-Prefer", "Accept"][line % 4];
+        text += &format!("{name}:\t{line}, \r\n");
+    }
+    let mut bytes = text.into_bytes();
+    // Between the lines there may be bytes that no line of a list has.
+    bytes.extend(b"User-Agent: caf\xe9\r\nPrefer: 90\r\n\r\n");
+    let head = parse_head(&bytes, &mut 0, &LIMITS).unwrap().unwrap();
+    let numbers = |list: FieldLines<'_>| -> Vec<usize> {
+        list.members()
+            .map(|member| member.parse().unwrap())
+            .collect()
+    };
+    let want: Vec<usize> = (0..=90).filter(|n| n % 4 < 2 || *n == 90).collect();
+    assert_eq!(numbers(head.prefer(&bytes)), want);
+    let want: Vec<usize> = (0..90).filter(|n| n % 4 == 3).collect();
+    assert_eq!(numbers(head.accept(&bytes)), want);
+    let not_ascii = with_lines("Prefer: a\r\nPrefer: \u{e9}\r\n");
+    assert_eq!(
+        ask_every_prefix(not_ascii.as_bytes(), &LIMITS),
+        Err(E::FieldNotAscii)
     );
 }
 
@@ -135,6 +164,7 @@ fn persistence_and_expectation() {
         ("1.1", "Connection: Keep-Alive, ,\tCLOSE\r\n", false),
         ("1.1", "Connection: upgrade\r\nConnection: close\r\n", false),
         ("1.1", "Connection: closed\r\n", true),
+        ("1.1", "Connection: x=\"a, close\"\r\n", true),
         ("1.0", "", false),
         ("1.0", "Connection: foo , keep-ALIVE\r\n", true),
         ("1.0", "Connection: keep-alive, close\r\n", false),
@@ -147,6 +177,14 @@ fn persistence_and_expectation() {
             "PUT / HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
         );
         assert_eq!(read(&text).expect_continue, waits, "{text}");
+    }
+    for (lines, waits) in [
+        ("Expect:\r\n", false),
+        ("Expect: , 100-CONTINUE,,100-continue\r\n", true),
+        ("Expect: 100-continue\r\nExpect:\r\n", true),
+    ] {
+        let text = with_lines(&format!("{lines}Content-Length: 5\r\n"));
+        assert_eq!(read(&text).expect_continue, waits, "{lines}");
     }
     assert!(!read("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n").expect_continue);
 }

@@ -142,7 +142,11 @@ fn refusals() {
         (raw("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), E::Method),
         (head("Expect: 200-ok\r\n"), E::Expectation),
         (head("Expect: 100-continue, x\r\n"), E::Expectation),
-        (head("Expect:\r\n"), E::Expectation),
+        (head("Expect: \"100-continue\"\r\n"), E::Expectation),
+        (
+            head("Expect: 100-continue\r\nExpect: x\r\n"),
+            E::Expectation,
+        ),
         // Request line and target.
         (raw("GET /\r\n\r\n"), E::RequestLine),
         (raw("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), E::RequestLine),

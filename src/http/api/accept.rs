@@ -1,16 +1,19 @@
 //! Which text format a scraper asked for (RFC 9110, section 12.5.1).
 
+use std::borrow::Cow;
+
+use crate::http::wire::{FieldLines, list};
+
 /// Whether `Accept` prefers OpenMetrics 1.0 over the classic text format.
 ///
-/// `accept` is the header's value, several joined with a comma, or empty when
-/// there is none. Each format gets the quality of the most specific range that
+/// Each format gets the quality of the most specific range that
 /// names it. On a tie OpenMetrics wins where it is named itself, and loses
 /// where only a wildcard covers it, so that `*/*` (curl, a browser) gets the
 /// plain text that everything reads. A range whose quality or version can't be
 /// served is passed over.
-pub(crate) fn wants_openmetrics(accept: &str) -> bool {
+pub(crate) fn wants_openmetrics(accept: FieldLines<'_>) -> bool {
     let (mut openmetrics, mut classic) = (Quality::default(), Quality::default());
-    for range in accept.split(',').filter_map(Range::parse) {
+    for range in accept.members().filter_map(Range::parse) {
         if range.is("application", "openmetrics-text") {
             if range.version.is_none_or(|version| version == "1.0.0") {
                 openmetrics.named(range.quality);
@@ -54,13 +57,13 @@ impl Quality {
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
-    version: Option<&'a str>,
+    version: Option<Cow<'a, str>>,
     quality: u16,
 }
 
 impl<'a> Range<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
+        let mut parts = list::parts(text);
         let (kind, subtype) = parts.next()?.split_once('/')?;
         let mut range = Self {
             kind,
@@ -72,7 +75,7 @@ impl<'a> Range<'a> {
             if name.eq_ignore_ascii_case("q") {
                 range.quality = parse_quality(value)?;
             } else if name.eq_ignore_ascii_case("version") {
-                range.version = Some(value.trim_matches('"'));
+                range.version = Some(list::unquoted(value)?);
             }
         }
         Some(range)
@@ -105,6 +108,10 @@ fn parse_quality(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wants_openmetrics(accept: &str) -> bool {
+        super::wants_openmetrics(FieldLines::new("accept", accept.as_bytes()))
+    }
 
     #[test]
     fn scrapers_that_ask_for_openmetrics_get_it() {
