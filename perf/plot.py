@@ -48,7 +48,7 @@ def _panel(cells, servers, mode, connections, key, factor, left, top):
         return [cell[key] * factor for cell in cells[server, mode, count]["rounds"]]
 
     highest = max((v for s in servers for c in connections for v in values(s, c)), default=0) or 1
-    step = _step(highest)
+    step = step_of(highest)
     scale = PANEL_HEIGHT / (step * (int(highest / step) + 1))
     bottom = top + PANEL_HEIGHT
     parts = []
@@ -80,7 +80,7 @@ def _panel(cells, servers, mode, connections, key, factor, left, top):
     return parts
 
 
-def _step(highest):
+def step_of(highest):
     """A round distance between grid lines, for four to ten of them."""
     power = 10.0 ** math.floor(math.log10(highest / 4))
     return max(power * round_one for round_one in (1, 2, 2.5, 5) if power * round_one <= highest / 4)

@@ -7,6 +7,7 @@ Needs cargo on the PATH. Everything built goes under the cargo target directory
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -71,6 +72,18 @@ def need(program):
     """Ends the script with what to do if a program is missing."""
     if shutil.which(program) is None:
         raise Trouble(f"{program} is needed and missing: {INSTALL[program]}")
+
+
+def raise_descriptor_limit(wanted):
+    """For this process and, inherited, for the server."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        if os.geteuid() != 0:
+            raise Trouble(
+                f"the hard limit is {hard} descriptors, {wanted} are needed: raise it, or use fewer --connections"
+            )
+        hard = wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def target_dir():
