@@ -131,6 +131,8 @@ fn a_client_says_when_it_is_the_last() {
     close("GET /healthz HTTP/1.1\r\nHost: orders\r\nConnection: x, CLOSE\r\n\r\n");
     close("GET /healthz HTTP/1.0\r\n\r\n");
     let mut client = Client::to(service.http);
+    let reply = client.ask("GET /healthz HTTP/1.2\r\nHost: orders\r\n\r\n");
+    assert_eq!((reply.status, reply.header("connection")), (200, None));
     let reply = client.ask("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     assert_eq!(reply.header("connection"), Some("keep-alive"));
     assert_eq!(client.ask(HEALTH).status, 200);

@@ -7,6 +7,10 @@ use harness::{Client, Service, get, on_both_engines, post};
 on_both_engines!(
     every_route_answers,
     head_is_get_without_the_body,
+    head_is_refused_without_a_body,
+    the_server_says_what_it_takes,
+    percent_encoding_changes_no_path,
+    a_detail_repeats_little_of_a_path,
     other_methods_are_refused_with_those_allowed,
     the_admin_port_has_its_own_table,
     metrics_come_in_the_format_asked_for,
@@ -82,7 +86,7 @@ fn every_route_answers(engine: &str) {
         "/submit/",
         "/orders/",
         "/orders/a/b",
-        "/orders/a%62",
+        "/orders/a%2F",
         "//",
     ] {
         get(service.http, path).problem(404);
@@ -111,6 +115,88 @@ fn head_is_get_without_the_body(engine: &str) {
             .status,
         200
     );
+}
+
+/// Each error with what was asked on a connection of its own, to its end.
+fn head_is_refused_without_a_body(engine: &str) {
+    let service = with_an_order(engine);
+    let mut heads = vec![
+        ("/nothing HTTP/1.1", "", 404),
+        ("/submit HTTP/1.1", "", 405),
+        ("/healthz HTTP/1.1", "Content-Length: 70000\r\n", 413),
+        ("/healthz HTTP/1.1", "Content-Length: x\r\n", 400),
+        (
+            "/healthz HTTP/1.1",
+            "Transfer-Encoding: chunked, gzip\r\n",
+            400,
+        ),
+    ];
+    if engine == "native" {
+        heads.extend([
+            ("x HTTP/1.1", "", 400),
+            ("/ HTTP/3.0", "", 505),
+            ("/healthz HTTP/1.1", "Expect: x\r\n", 417),
+            ("/healthz HTTP/1.1", "Content-Length: 5\r\n", 400),
+        ]);
+    }
+    for (line, lines, status) in heads {
+        let mut client = Client::to(service.http);
+        client.send(format!("HEAD {line}\r\nHost: orders\r\n{lines}\r\n"));
+        client.half_close();
+        let reply = client.reply_to_head();
+        assert_eq!(reply.status, status, "{line} {lines}");
+        client.ends();
+    }
+}
+
+fn the_server_says_what_it_takes(engine: &str) {
+    let service = Service::on(engine, &[]);
+    for (port, allow) in [
+        (service.http, "GET, HEAD, POST, OPTIONS"),
+        (service.admin, "GET, HEAD, OPTIONS"),
+    ] {
+        let reply = Client::to(port).ask("OPTIONS * HTTP/1.1\r\nHost: orders\r\n\r\n");
+        assert_eq!((reply.status, reply.header("allow")), (204, Some(allow)));
+    }
+}
+
+fn percent_encoding_changes_no_path(engine: &str) {
+    let service = with_an_order(engine);
+    let taken = Client::to(service.http).ask(
+        "POST /%73ubmit HTTP/1.1\r\nHost: o\r\nContent-Length: 24\r\n\r\n{\"id\":\"ord-1\",\"value\":1}",
+    );
+    assert_eq!(taken.status, 201);
+    let line = get(service.http, "/orders/ord%2D1").json();
+    assert_eq!(line["id"], "ord-1");
+    assert_eq!(get(service.admin, "/health%7a").status, 200);
+    for other in ["/orders%2Ford-1", "/orders/ord%2", "/orders/ord%252D1"] {
+        get(service.http, other).problem(404);
+    }
+    if engine == "native" {
+        let page = get(service.http, "/orders?%61fter=%31");
+        assert_eq!(page.text().lines().count(), 1);
+    }
+}
+
+fn a_detail_repeats_little_of_a_path(engine: &str) {
+    let service = Service::on(engine, &[]);
+    let long = "x".repeat(5000);
+    for path in [format!("/{long}"), format!("/orders/{long}")] {
+        let reply = get(service.http, &path);
+        reply.problem(404);
+        assert!(reply.body.len() < 300, "{}", reply.text());
+        let method = Client::to(service.http).ask(format!(
+            "PUT {path} HTTP/1.1\r\nHost: o\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert!(method.body.len() < 300, "{}", method.text());
+    }
+    let reply = get(service.admin, &format!("/{long}"));
+    assert!(reply.body.len() < 300, "{}", reply.text());
+    if engine == "native" {
+        let reply = get(service.http, &format!("/orders?{long}"));
+        reply.problem(400);
+        assert!(reply.body.len() < 400, "{}", reply.text());
+    }
 }
 
 fn other_methods_are_refused_with_those_allowed(engine: &str) {

@@ -18,6 +18,7 @@ on_both_engines!(
     queued_when_the_ack_timeout_passes,
     other_members_and_digits_survive,
     a_bad_order_is_told_which_field,
+    a_byte_order_mark_is_ignored,
 );
 
 /// A service whose one worker takes half a second for an order.
@@ -314,4 +315,12 @@ fn a_bad_order_is_told_which_field(engine: &str) {
     let figures = service.settled();
     assert_eq!(figures.orders(), (0, 0, 0));
     assert_eq!(figures.rejected("invalid"), bad.len() as u64);
+}
+
+fn a_byte_order_mark_is_ignored(engine: &str) {
+    let service = Service::on(engine, &[]);
+    let text = r#"{"id":"a","value":1}"#;
+    let marked = post(service.http, "", &format!("\u{feff}{text}"));
+    assert_eq!(marked.status, 201, "{}", marked.text());
+    assert_eq!(post(service.http, "", text).status, 200, "the same order");
 }

@@ -20,6 +20,10 @@ use crate::order::invalid::Invalid;
 use crate::order::minify::{Minifier, unquote};
 use crate::order::text_position::TextPosition;
 
+/// Some programs begin a text in UTF-8 with it. It says nothing, and RFC 8259
+/// section 8.1 lets a reader ignore it.
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// What is known of an order while its members are read.
 pub(super) struct Members<'a> {
     /// The id and its hash.
@@ -38,13 +42,15 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// Nothing known yet, to be read from `text`; `minified` is empty or begins
-    /// an order's JSON with an open brace and members.
+    /// an order's JSON with an open brace and members. A byte order mark before
+    /// the text is ignored, and not counted in positions.
     pub(super) fn new(
         text: &'a str,
         key: &'a HashKey,
         minified: String,
         on_id: &'a dyn Fn(u128),
     ) -> Self {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         Self {
             id: None,
             value: None,

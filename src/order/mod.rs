@@ -35,4 +35,5 @@ pub use self::hash::HashKey;
 pub(crate) use self::id::ID_LEN_MAX;
 pub use self::id::OrderId;
 pub(crate) use self::invalid::Invalid;
+pub(crate) use self::members::BYTE_ORDER_MARK;
 pub(crate) use self::parts::Parts;

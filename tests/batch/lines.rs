@@ -85,6 +85,18 @@ fn every_kind_of_line() {
 }
 
 #[test]
+fn a_byte_order_mark_is_ignored() {
+    let service = Service::start(&[]);
+    let order = |id: &str| format!("{{\"id\":\"{id}\",\"value\":1}}\n");
+    let marked = format!("\u{feff}{}{}", order("a"), order("b"));
+    let reply = Client::to(service.http).ask(batch("", &marked));
+    assert_eq!(statuses(&results(&reply)), ["processed"; 2]);
+    let blank = format!("\u{feff}\r\n{}", order("c"));
+    let found = results(&Client::to(service.http).ask(batch("", &blank)));
+    assert_eq!((&found[0]["line"], found.len()), (&json!(2), 1));
+}
+
+#[test]
 fn duplicates_and_conflicts_within_a_batch() {
     let service = slow("20ms", &[]);
     let body = concat!(

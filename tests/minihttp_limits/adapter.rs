@@ -11,7 +11,9 @@ fn heads_refused() -> Vec<(String, u16)> {
     let head = |lines: &str| format!("POST /submit HTTP/1.1\r\nHost: o\r\n{lines}\r\n");
     vec![
         (head("Transfer-Encoding: chunked\r\n"), 501),
-        (head("Transfer-Encoding: gzip\r\n"), 501),
+        (head("Transfer-Encoding: gzip, chunked\r\n"), 501),
+        (head("Transfer-Encoding: gzip\r\n"), 400),
+        (head("Transfer-Encoding: chunked, chunked\r\n"), 400),
         (
             head("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
             501,

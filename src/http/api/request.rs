@@ -5,9 +5,9 @@ use crate::http::wire::FieldLines;
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
-    /// The path, as it was sent: ASCII.
+    /// The path, [normalized](crate::http::wire::normalized_text): ASCII.
     pub path: &'a [u8],
-    /// What follows the `?`.
+    /// What follows the `?`, normalized likewise.
     pub query: &'a str,
     pub prefer: FieldLines<'a>,
     pub accept: FieldLines<'a>,

@@ -21,7 +21,7 @@ use crate::http::minihttp::socket::Socket;
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::http::runtime::timers::Timers;
 use crate::http::wire::reply::{Body, Reply};
-use crate::http::wire::{FieldLines, Method};
+use crate::http::wire::{FieldLines, Method, normalized_text};
 use crate::metrics::{Reason, Route};
 
 /// Requests between two checks of whether the client receives its replies,
@@ -123,7 +123,7 @@ impl Connection {
     fn answer(&mut self, request: MiniRequest<'_, '_, '_>) -> (Route, Reply) {
         let port = self.shared.port;
         let _executing = (port != Port::Admin).then(|| self.shared.service.execute());
-        let target = request.path().to_owned();
+        let target = normalized_text(request.path()).into_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let method = Method::from_token(request.method());
         let content_type = header(&request, "content-type").next();
@@ -133,11 +133,14 @@ impl Connection {
             path.as_bytes(),
             content_type.map(str::as_bytes),
         );
-        match self.serve(action, path, query, request) {
-            Ok(reply) if method == Some(Method::Head) => (label, without_body(reply)),
-            Ok(reply) => (label, reply),
-            Err(untrusted) => (label, self.refuse(label, untrusted)),
+        let reply = match self.serve(action, path, query, request) {
+            Ok(reply) => reply,
+            Err(untrusted) => self.refuse(label, untrusted),
+        };
+        if method == Some(Method::Head) {
+            return (label, without_body(reply));
         }
+        (label, reply)
     }
 
     /// Serves a request, unless it is refused before its body is read whole.

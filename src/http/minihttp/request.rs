@@ -9,6 +9,7 @@ use may_minihttp::Request as MiniRequest;
 
 use crate::http::api::problem::{Problem, Report};
 use crate::http::minihttp::socket::Socket;
+use crate::http::wire::{FramingError, TransferCodings};
 use crate::metrics::Reason;
 use crate::sync::memory_budget::{FREE_BYTES, MemoryBudget, MemoryPermit};
 
@@ -34,8 +35,15 @@ impl Untrusted {
 pub(super) fn body_length(
     request: &MiniRequest<'_, '_, '_>,
 ) -> Result<Option<usize>, Box<Untrusted>> {
-    if header(request, "transfer-encoding").next().is_some() {
-        let report = Problem::NotImplemented.report("this engine reads no transfer codings");
+    let mut codings = TransferCodings::default();
+    for line in header(request, "transfer-encoding") {
+        codings.take(line.as_bytes());
+    }
+    if codings.any() {
+        let report = match codings.check() {
+            Err(invalid @ FramingError::CodingsInvalid) => invalid.into(),
+            _ => Problem::NotImplemented.report("this engine reads no transfer codings"),
+        };
         return Err(Untrusted::new(Reason::Invalid, report));
     }
     let mut lengths = header(request, "content-length");

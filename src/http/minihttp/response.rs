@@ -29,10 +29,8 @@ pub(super) fn write(
     if let Some(seconds) = reply.retry_after {
         response.header(RETRY_AFTER[(seconds.clamp(1, RETRY_AFTER_MAX) - 1) as usize]);
     }
-    match reply.allow {
-        Some("POST") => drop(response.header("Allow: POST")),
-        Some(_) => drop(response.header("Allow: GET, HEAD")),
-        None => {}
+    if let Some(methods) = reply.allow {
+        response.header(allow_line(methods));
     }
     for (name, value) in &reply.extra {
         match *name {
@@ -73,6 +71,16 @@ fn content_type_line(content_type: &str) -> &'static str {
     }
 }
 
+fn allow_line(methods: &str) -> &'static str {
+    match methods {
+        "POST" => "Allow: POST",
+        "OPTIONS" => "Allow: OPTIONS",
+        "GET, HEAD, OPTIONS" => "Allow: GET, HEAD, OPTIONS",
+        "GET, HEAD, POST, OPTIONS" => "Allow: GET, HEAD, POST, OPTIONS",
+        _ => "Allow: GET, HEAD",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::http::api::router;
@@ -95,6 +103,15 @@ mod tests {
         ] {
             let line = content_type_line(content_type);
             assert_eq!(line.strip_prefix("Content-Type: "), Some(content_type));
+        }
+        for methods in [
+            "POST",
+            "OPTIONS",
+            "GET, HEAD",
+            "GET, HEAD, OPTIONS",
+            "GET, HEAD, POST, OPTIONS",
+        ] {
+            assert_eq!(allow_line(methods).strip_prefix("Allow: "), Some(methods));
         }
         assert_eq!(RETRY_AFTER[59], "Retry-After: 60");
     }

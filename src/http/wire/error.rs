@@ -26,7 +26,7 @@ pub(crate) enum FramingError {
     TargetTooLong,
     /// A method that the server doesn't know.
     Method,
-    /// A version other than 1.0 and 1.1.
+    /// A major version other than 1.
     Version,
     /// The head is over its limit in bytes.
     HeadTooLarge,
@@ -57,8 +57,11 @@ pub(crate) enum FramingError {
     LengthAndEncoding,
     /// `Transfer-Encoding` on HTTP/1.0, which doesn't know it.
     EncodingOnHttp10,
-    /// A transfer coding other than a single `chunked`.
-    EncodingUnknown,
+    /// A list of transfer codings that doesn't end in `chunked`, or has it
+    /// twice.
+    CodingsInvalid,
+    /// A transfer coding other than `chunked`.
+    CodingUnknown,
     /// An expectation other than `100-continue`.
     Expectation,
 }
@@ -99,7 +102,7 @@ impl FramingError {
             ),
             Self::Version => (
                 505,
-                "the protocol version is neither HTTP/1.1 nor HTTP/1.0; this port has no HTTP/2",
+                "the protocol version is not HTTP/1; this port has no HTTP/2",
             ),
             Self::HeadTooLarge => (431, "request line and header fields are too large together"),
             Self::TooManyHeaders => (431, "the request has too many header fields"),
@@ -127,7 +130,11 @@ impl FramingError {
                 "Content-Length and Transfer-Encoding exclude each other",
             ),
             Self::EncodingOnHttp10 => (400, "HTTP/1.0 has no Transfer-Encoding"),
-            Self::EncodingUnknown => (501, "the only transfer coding known is a single `chunked`"),
+            Self::CodingsInvalid => (
+                400,
+                "Transfer-Encoding must end in `chunked`, which must be there once",
+            ),
+            Self::CodingUnknown => (501, "the only transfer coding known is `chunked`"),
             Self::Expectation => (417, "the only expectation known is `100-continue`"),
         }
     }
@@ -142,7 +149,7 @@ pub(crate) enum BodyError {
     TooLarge,
     /// A chunk's size is not 1 to 16 hex digits.
     ChunkSize,
-    /// A chunk's extensions are too long or have a control or non-ASCII byte.
+    /// A chunk's extensions are too long or malformed.
     ChunkExtension,
     /// Far more chunk framing than content.
     ChunkOverhead,
@@ -169,7 +176,7 @@ impl BodyError {
         match self {
             Self::TooLarge => (413, "the body is over its limit"),
             Self::ChunkSize => (400, "a chunk's size is not 1 to 16 hexadecimal digits"),
-            Self::ChunkExtension => (400, "a chunk's extensions are too long or not text"),
+            Self::ChunkExtension => (400, "a chunk's extensions are too long or malformed"),
             Self::ChunkOverhead => (400, "the body is far more chunk framing than content"),
             Self::ChunkLineEnd => (400, "CRLF is missing in the chunked body"),
             Self::Trailer => (400, "a trailer line is no field line"),

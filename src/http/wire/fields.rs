@@ -11,16 +11,14 @@ use crate::http::wire::list;
 use crate::http::wire::request_line::Version;
 use crate::http::wire::span::Span;
 use crate::http::wire::target;
+use crate::http::wire::transfer_codings::TransferCodings;
 
 /// What the header lines say, collected before any of it is evaluated against
 /// the rest.
 pub(super) struct Fields {
     hosts: u32,
     content_length: Option<u64>,
-    /// Lines of `Transfer-Encoding`; a list over two lines is a list, so only
-    /// one can be `chunked` alone.
-    encodings: u32,
-    chunked: bool,
+    codings: TransferCodings,
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) expect_continue: bool,
@@ -37,8 +35,7 @@ impl Fields {
         Self {
             hosts: 0,
             content_length: None,
-            encodings: 0,
-            chunked: false,
+            codings: TransferCodings::default(),
             close: false,
             keep_alive: false,
             expect_continue: false,
@@ -93,10 +90,7 @@ impl Fields {
                     return Err(FramingError::LengthRepeated);
                 }
             }
-            17 if is("transfer-encoding") => {
-                self.encodings += 1;
-                self.chunked = value.eq_ignore_ascii_case(b"chunked");
-            }
+            17 if is("transfer-encoding") => self.codings.take(value),
             _ => {}
         }
         Ok(())
@@ -107,13 +101,12 @@ impl Fields {
         if version == Version::Http11 && self.hosts == 0 {
             return Err(FramingError::HostMissing);
         }
-        match (self.encodings, self.content_length) {
-            (0, None) => Ok(BodyFraming::None),
-            (0, Some(length)) => Ok(BodyFraming::Length(length)),
-            _ if version == Version::Http10 => Err(FramingError::EncodingOnHttp10),
-            (_, Some(_)) => Err(FramingError::LengthAndEncoding),
-            (1, None) if self.chunked => Ok(BodyFraming::Chunked),
-            _ => Err(FramingError::EncodingUnknown),
+        match (self.codings.any(), self.content_length) {
+            (false, None) => Ok(BodyFraming::None),
+            (false, Some(length)) => Ok(BodyFraming::Length(length)),
+            (true, _) if version == Version::Http10 => Err(FramingError::EncodingOnHttp10),
+            (true, Some(_)) => Err(FramingError::LengthAndEncoding),
+            (true, None) => self.codings.check().map(|()| BodyFraming::Chunked),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! A parsed head: the request line, and the fields that the server reads.
 
+use std::borrow::Cow;
+
 use crate::http::wire::body::BodyFraming;
 use crate::http::wire::list::FieldLines;
 use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
+use crate::http::wire::target::{normalized, normalized_text};
 
 /// What a request's head says. Holds no borrow: the texts are ranges of the
 /// buffer that [`parse_head`](crate::http::wire::parse_head) saw, and the
@@ -37,17 +40,16 @@ const _: () = assert!(size_of::<Head>() <= 128);
 
 impl Head {
     /// The target's path, which starts with `/` (or is `*`, for `OPTIONS`
-    /// only), taken out of an absolute-form target where there is one.
-    /// Percent-encoding is left as it is: no route and no order id needs it, so
-    /// an encoded path is just a path that matches nothing. All of it is ASCII.
-    pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
-        self.path.bytes(buf).unwrap_or_default()
+    /// only), taken out of an absolute-form target where there is one, and
+    /// [`normalized`]. All of it is ASCII.
+    pub(crate) fn path<'b>(&self, buf: &'b [u8]) -> Cow<'b, [u8]> {
+        normalized(self.path.bytes(buf).unwrap_or_default())
     }
 
-    /// What follows the first `?` of the target, as it was sent; empty when
+    /// What follows the first `?` of the target, [`normalized`]; empty when
     /// there is none.
-    pub(crate) fn query<'b>(&self, buf: &'b [u8]) -> &'b str {
-        self.query.text(buf).unwrap_or_default()
+    pub(crate) fn query<'b>(&self, buf: &'b [u8]) -> Cow<'b, str> {
+        normalized_text(self.query.text(buf).unwrap_or_default())
     }
 
     /// The `Content-Type`, with its parameters, as it was sent.

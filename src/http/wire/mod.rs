@@ -15,7 +15,7 @@
 //! | `parse.rs` | [`parse_head`]: finding the end of a head, and its one pass through `httparse` |
 //! | `head.rs`, `span.rs` | [`Head`]: what a parsed head says, as byte ranges of the caller's buffer |
 //! | `request_line.rs`, `target.rs` | methods and versions, the forms of a target |
-//! | `fields.rs` | the fields that the server reads, and which exclude each other |
+//! | `fields.rs`, `transfer_codings.rs` | the fields that the server reads, and which exclude each other |
 //! | `list.rs` | [`FieldLines`]: fields that are lists |
 //! | `body/` | [`BodyDecoder`]: a body of known length, or chunked |
 //! | `error.rs` | [`FramingError`], [`BodyError`]: each refusal, its status and its reason |
@@ -33,6 +33,7 @@ pub(crate) mod reply;
 mod request_line;
 mod span;
 mod target;
+mod transfer_codings;
 
 #[cfg(test)]
 mod tests;
@@ -44,3 +45,5 @@ pub(crate) use self::limits::HeadLimits;
 pub(crate) use self::list::FieldLines;
 pub(crate) use self::parse::parse_head;
 pub(crate) use self::request_line::Method;
+pub(crate) use self::target::normalized_text;
+pub(crate) use self::transfer_codings::TransferCodings;

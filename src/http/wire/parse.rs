@@ -36,8 +36,8 @@ const _: () = assert!(HEADERS_MAX * size_of::<httparse::Header<'_>>() <= 3200);
 /// `searched` is zero for a new request and left to this function from call to
 /// call, as long as bytes are only appended to `buf`; a head that was found
 /// sets it back to zero. More bytes never change an answer once given. What
-/// follows the head in `buf` (a body, pipelined requests) is not read. Doesn't
-/// allocate.
+/// follows the head in `buf` (a body, pipelined requests) is not read. Allocates
+/// only for a minor version above 1.
 ///
 /// # Errors
 /// See [`FramingError`]; reply with its status and close. A buffer that holds
@@ -58,7 +58,12 @@ pub(crate) fn parse_head(
     let start = skip_empty_lines(window)?;
     if let Some(end) = find_end(window, start, searched)? {
         *searched = 0;
-        return read(&window[..end], start, limits).map(Some);
+        let head = &window[..end];
+        let head = match read(head, start, limits) {
+            Err(FramingError::Version) => read_later_minor(head, start, limits),
+            read => read,
+        };
+        return head.map(Some);
     }
     if window.len() < window_bytes {
         return Ok(None);
@@ -123,6 +128,24 @@ fn read(buf: &[u8], start: usize, limits: &HeadLimits) -> Result<Head, FramingEr
         Err(error) => return Err(explain(head, error)),
     }
     evaluate(buf, &request, limits)
+}
+
+/// Reads a head with a minor version above 1 as HTTP/1.1, the highest that the
+/// server knows (RFC 9110 section 2.5). `httparse` doesn't, so it gets a copy
+/// that says so; the ranges of its parts are the same.
+#[cold]
+#[inline(never)]
+fn read_later_minor(buf: &[u8], start: usize, limits: &HeadLimits) -> Result<Head, FramingError> {
+    let line_end = memchr::memchr(b'\n', &buf[start..]).map_or(buf.len(), |at| start + at);
+    let line = &buf[start..line_end];
+    match line {
+        [.., b'/', b'1', b'.', b'2'..=b'9', b'\r'] => {
+            let mut copy = buf.to_vec();
+            copy[line_end - 2] = b'1';
+            read(&copy, start, limits)
+        }
+        _ => Err(FramingError::Version),
+    }
 }
 
 /// Makes a [`Head`] of a well-formed request, or says what is wrong with what
@@ -214,17 +237,15 @@ fn explain(head: &[u8], error: httparse::Error) -> FramingError {
     }
 }
 
-/// Whether this is a request line but for the number in its `HTTP/` part:
-/// another version, not another protocol.
+/// Whether this is a request line but for the digits of its version (RFC 9112
+/// section 2.3): another version, not another protocol.
 fn names_a_version(request_line: &[u8]) -> bool {
     let mut parts = request_line.split(|&byte| byte == b' ').skip(2);
     let (Some(version), None) = (parts.next(), parts.next()) else {
         return false;
     };
-    version.strip_prefix(b"HTTP/").is_some_and(|number| {
-        number.first().is_some_and(u8::is_ascii_digit)
-            && number
-                .iter()
-                .all(|&byte| byte.is_ascii_digit() || byte == b'.')
-    })
+    match version.strip_prefix(b"HTTP/") {
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    }
 }

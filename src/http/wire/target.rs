@@ -1,5 +1,6 @@
 //! The request target: which part of it is the path, which the query.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::http::wire::error::FramingError;
@@ -61,6 +62,47 @@ fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
     Ok(authority_end..target.len())
 }
 
+/// The same path or query with unreserved characters decoded (RFC 3986 section
+/// 6.2.2.2): `%2D` and `-` are the same there. Other characters remain encoded,
+/// since decoded they could mean something else.
+pub(crate) fn normalized(text: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr(b'%', text) {
+        None => Cow::Borrowed(text),
+        Some(_) => Cow::Owned(decode_unreserved(text)),
+    }
+}
+
+/// The same for text, which it remains.
+pub(crate) fn normalized_text(text: &str) -> Cow<'_, str> {
+    match normalized(text.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(bytes) => Cow::Owned(
+            String::from_utf8(bytes).expect("ASCII was replaced by ASCII in a valid text"),
+        ),
+    }
+}
+
+#[cold]
+fn decode_unreserved(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        decoded.extend_from_slice(&rest[..at]);
+        let byte = rest[at..].first_chunk().and_then(unreserved);
+        decoded.push(byte.unwrap_or(b'%'));
+        rest = &rest[at + if byte.is_some() { 3 } else { 1 }..];
+    }
+    decoded.extend_from_slice(rest);
+    decoded
+}
+
+/// The unreserved character (RFC 3986 section 2.3) that is encoded like this.
+fn unreserved(encoded: &[u8; 3]) -> Option<u8> {
+    let digit = |at: usize| char::from(encoded[at]).to_digit(16);
+    let byte = u8::try_from(digit(1)? * 16 + digit(2)?).ok()?;
+    (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte)
+}
+
 /// Whether these are bytes that a host with an optional port is made of (RFC
 /// 3986 section 3.2.2). Empty is right for `Host`: it is what a client sends
 /// for a target without an authority.
@@ -84,3 +126,26 @@ const HOST_BYTES: [bool; 256] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unreserved_characters_are_decoded() {
+        for (text, expected) in [
+            ("/orders/ord-1", "/orders/ord-1"),
+            ("/orders/ord%2D1", "/orders/ord-1"),
+            ("/orders/ord%2d1%5F%7e%2E", "/orders/ord-1_~."),
+            ("/%73ubmit", "/submit"),
+            ("/a%2Fb%20%3F%25%C3%A9", "/a%2Fb%20%3F%25%C3%A9"),
+            ("/a%252D", "/a%252D"),
+            ("/a%%41", "/a%A"),
+            ("/a%zz%4", "/a%zz%4"),
+            ("%", "%"),
+            ("after=%31&%6Cimit=2%26", "after=1&limit=2%26"),
+        ] {
+            assert_eq!(normalized_text(text), expected);
+        }
+    }
+}

@@ -1,9 +1,21 @@
 //! Texts that are no JSON object, and where the error is.
 
-use crate::order::decode::decode;
+use crate::order::decode::{Order, decode};
 use crate::order::invalid::Invalid;
 use crate::order::tests::{key, read, with};
 use crate::order::text_position::TextPosition;
+
+#[test]
+fn a_byte_order_mark_is_ignored() {
+    let text = r#"{"id":"a","value":1}"#;
+    let order = read(&format!("\u{feff}{text}")).unwrap();
+    assert_eq!(order.json(), text);
+    let other = order.content_hash();
+    assert_eq!(read(text).unwrap().content_hash(), other);
+    assert_eq!(read("\u{feff} ").unwrap_err(), Invalid::Empty);
+    let parts = Order::from_parts("a", "1", Some("\u{feff}{\"x\":1}"), &key()).unwrap();
+    assert_eq!(parts.json(), r#"{"id":"a","value":1,"x":1}"#);
+}
 
 #[test]
 fn what_is_no_object() {
@@ -16,7 +28,8 @@ fn what_is_no_object() {
         "1",
         "\"{}\"",
         "nonsense",
-        "\u{feff}{}",
+        "\u{feff}\u{feff}{}",
+        " \u{feff}{}",
         "}",
         "\u{b}{}",
     ] {

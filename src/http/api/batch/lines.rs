@@ -1,6 +1,8 @@
 //! Lines out of a body that arrives in pieces. Nothing is copied but a line
 //! that two pieces share, and nothing is kept of a line that is too long.
 
+use crate::order::BYTE_ORDER_MARK;
+
 /// Splits a body into lines.
 pub(super) struct Lines {
     /// The beginning of a line whose end has not come.
@@ -89,9 +91,12 @@ impl Lines {
     }
 }
 
-/// Whether a line has nothing but white space (RFC 8259 section 2).
+/// Whether a line has nothing but white space (RFC 8259 section 2), or a byte
+/// order mark and white space.
 pub(super) fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+    let mark = BYTE_ORDER_MARK.as_bytes();
+    let text = line.strip_prefix(mark).unwrap_or(line);
+    text.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A parameter that is misspelt, repeated or out of range is refused and not
 //! guessed at: a reader that asks for something else than it meant to would
-//! find out late. Values are plain digits, so percent-encoding isn't needed.
+//! find out late. Values are plain digits, which arrive here decoded.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

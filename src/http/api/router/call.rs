@@ -86,6 +86,10 @@ pub(crate) fn call(
         Endpoint::Readyz => Handled::Reply(readiness(service)),
         Endpoint::Page => Handled::Reply(page()),
         Endpoint::Openapi => Handled::Reply(Reply::fixed(200, JSON, OPENAPI)),
+        Endpoint::Server(methods) => Handled::Reply(Reply {
+            allow: Some(methods),
+            ..Reply::empty(204)
+        }),
     }
 }
 

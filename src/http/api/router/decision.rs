@@ -56,6 +56,8 @@ pub(crate) enum Endpoint {
     Readyz,
     Page,
     Openapi,
+    /// The server itself, `*`: what it takes, as in `Allow`.
+    Server(&'static str),
 }
 
 /// Decides what a request is. `method` is `None` for one that is not known.
@@ -65,7 +67,7 @@ pub(crate) fn route(
     path: &[u8],
     content_type: Option<&[u8]>,
 ) -> Routed {
-    let endpoint = Endpoint::of(path);
+    let endpoint = Endpoint::of(port, path);
     let action = match (method, endpoint) {
         (None, _) => Action::RefuseUnread(RouteRefusal::UnknownMethod),
         (Some(method), Some(endpoint)) if port.serves(endpoint) => {
@@ -104,14 +106,26 @@ impl Port {
             Self::Orders | Self::SingleOrders => true,
             Self::Admin => matches!(
                 endpoint,
-                Endpoint::Metrics | Endpoint::Healthz | Endpoint::Readyz | Endpoint::Stats
+                Endpoint::Metrics
+                    | Endpoint::Healthz
+                    | Endpoint::Readyz
+                    | Endpoint::Stats
+                    | Endpoint::Server(_)
             ),
+        }
+    }
+
+    /// The methods of all that it serves, as in `Allow`.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Orders | Self::SingleOrders => "GET, HEAD, POST, OPTIONS",
+            Self::Admin => "GET, HEAD, OPTIONS",
         }
     }
 }
 
 impl Endpoint {
-    fn of(path: &[u8]) -> Option<Self> {
+    fn of(port: Port, path: &[u8]) -> Option<Self> {
         Some(match path {
             b"/submit" => Self::Submit,
             b"/orders" => Self::Feed,
@@ -121,6 +135,7 @@ impl Endpoint {
             b"/stats" => Self::Stats,
             b"/" => Self::Page,
             b"/openapi.json" => Self::Openapi,
+            b"*" => Self::Server(port.methods()),
             _ if path.starts_with(ORDER_PREFIX.as_bytes()) => Self::Order,
             _ => return None,
         })
@@ -137,12 +152,14 @@ impl Endpoint {
             Self::Readyz => Route::Readyz,
             Self::Page => Route::Page,
             Self::Openapi => Route::Openapi,
+            Self::Server(_) => Route::Other,
         }
     }
 
     fn allows(self, method: Method) -> bool {
         match self {
             Self::Submit => method == Method::Post,
+            Self::Server(_) => method == Method::Options,
             _ => matches!(method, Method::Get | Method::Head),
         }
     }
@@ -151,6 +168,7 @@ impl Endpoint {
     fn methods(self) -> &'static str {
         match self {
             Self::Submit => "POST",
+            Self::Server(_) => "OPTIONS",
             _ => "GET, HEAD",
         }
     }
@@ -234,6 +252,13 @@ mod tests {
                 whole(E::Stats),
             ),
             (M::Put, "/stats", refused(get), refused(get), refused(get)),
+            (
+                M::Options,
+                "*",
+                whole(E::Server("GET, HEAD, POST, OPTIONS")),
+                whole(E::Server("GET, HEAD, POST, OPTIONS")),
+                whole(E::Server("GET, HEAD, OPTIONS")),
+            ),
             (
                 M::Get,
                 "/x",

@@ -34,7 +34,7 @@ use crate::http::server::connection::read_buffer::ReadBuffer;
 use crate::http::server::connection::write_buffer::{WriteBuffer, WriteFailed};
 use crate::http::server::socket::Socket;
 use crate::http::wire::reply::{Framing, Reply};
-use crate::http::wire::{BodyFraming, Head};
+use crate::http::wire::{BodyFraming, Head, Method};
 use crate::metrics::Route;
 use crate::pipeline::gate::GateState;
 
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     /// Set until the first reply is out. Its client has connected before the
     /// drain, and its request may be on the way.
     first: Option<Executing>,
+    /// The request being read is `HEAD`: no reply to it has a body.
+    head_only: bool,
 }
 
 impl Connection {
@@ -58,6 +60,7 @@ impl Connection {
             output: WriteBuffer::new(service.limits.write_timeout),
             executing: None,
             first: Some(first),
+            head_only: false,
             service,
         }
     }
@@ -87,10 +90,15 @@ impl Connection {
 
     /// Serves one request.
     fn request(&mut self, idle: Duration) -> Result<(), Ending> {
-        let head = self.head(idle)?;
+        self.head_only = false;
+        let head = self.head(idle).inspect_err(|_| {
+            // What can't be parsed, or hasn't come whole, may say so already.
+            self.head_only = self.input.begins_with_head();
+        })?;
+        self.head_only = head.method == Method::Head;
         let received = self.input.received();
         let (path, content_type) = (head.path(received), head.content_type(received));
-        let routed = router::route(Port::Orders, Some(head.method), path, content_type);
+        let routed = router::route(Port::Orders, Some(head.method), &path, content_type);
         let route = routed.label;
         let target = match routed.action {
             Action::Call(target) => target,
@@ -171,9 +179,10 @@ impl Connection {
     ) -> thread::Result<Handled<Wait>> {
         let received = self.input.received();
         let body = body.bytes(&received[head.len..]);
+        let (path, query) = (head.path(received), head.query(received));
         let request = Request {
-            path: head.path(received),
-            query: head.query(received),
+            path: &path,
+            query: &query,
             prefer: head.prefer(received),
             accept: head.accept(received),
             body: (head.body != BodyFraming::None).then_some(body),
@@ -260,7 +269,11 @@ impl Connection {
         match ending {
             Ending::Drop => return,
             Ending::Refuse(route, reply) => {
-                if self.reply(route, &reply, Framing::LAST).is_err() {
+                let framing = Framing {
+                    head_only: self.head_only,
+                    ..Framing::LAST
+                };
+                if self.reply(route, &reply, framing).is_err() {
                     return;
                 }
             }

@@ -34,6 +34,15 @@ impl ReadBuffer {
         parse_head(received, &mut self.searched, &HeadLimits::default())
     }
 
+    /// Whether the next request, which has no head that can be parsed, begins
+    /// like a `HEAD` request.
+    pub(crate) fn begins_with_head(&self) -> bool {
+        let line_ends = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let received = self.received();
+        let skipped = received.iter().take_while(line_ends).count();
+        received[skipped..].starts_with(b"HEAD ")
+    }
+
     /// Goes on behind the first `count` bytes. This moves no byte.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
@@ -129,7 +138,7 @@ mod tests {
         assert_eq!(buffer.received(), &GET[..9]);
         receive(&mut buffer, &GET[9..]);
         let head = buffer.parse_head().unwrap().expect("the rest of it came");
-        assert_eq!(head.path(buffer.received()), b"/stats");
+        assert_eq!(*head.path(buffer.received()), *b"/stats");
         buffer.consume(head.len);
         assert!(buffer.is_empty());
     }

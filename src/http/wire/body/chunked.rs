@@ -8,7 +8,9 @@
 //! proportion to the body's, so that no client can make the decoder work much
 //! for little.
 
+use crate::http::wire::body::extension::Extension;
 use crate::http::wire::error::BodyError;
+use crate::http::wire::transfer_codings::is_token;
 
 /// Bytes of one chunk's extensions, first `;` included.
 const EXTENSION_BYTES_MAX: u32 = 256;
@@ -54,6 +56,7 @@ enum ChunkPart {
         value: u64,
     },
     Extension {
+        part: Extension,
         bytes: u32,
         value: u64,
     },
@@ -89,7 +92,7 @@ impl ChunkFraming {
         self.overhead += 1;
         self.part = match self.part {
             ChunkPart::Size { digits, value } => size(byte, digits, value)?,
-            ChunkPart::Extension { bytes, value } => extension(byte, bytes, value)?,
+            ChunkPart::Extension { part, bytes, value } => extension(byte, part, bytes, value)?,
             ChunkPart::SizeLf { value } => {
                 expect(byte, b'\n', ())?;
                 return self.begin_chunk(value);
@@ -171,19 +174,25 @@ fn size(byte: u8, digits: u32, value: u64) -> Result<ChunkPart, BodyError> {
             value: value << 4 | u64::from(digit),
         }),
         None if digits > 0 && byte == b'\r' => Ok(ChunkPart::SizeLf { value }),
-        None if digits > 0 && byte == b';' => Ok(ChunkPart::Extension { bytes: 1, value }),
+        None if digits > 0 && byte == b';' => Ok(ChunkPart::Extension {
+            part: Extension::NameStart,
+            bytes: 1,
+            value,
+        }),
         _ => Err(BodyError::ChunkSize),
     }
 }
 
-fn extension(byte: u8, bytes: u32, value: u64) -> Result<ChunkPart, BodyError> {
-    if byte == b'\r' {
+fn extension(byte: u8, part: Extension, bytes: u32, value: u64) -> Result<ChunkPart, BodyError> {
+    if byte == b'\r' && part.is_complete() {
         return Ok(ChunkPart::SizeLf { value });
     }
-    if bytes == EXTENSION_BYTES_MAX || !is_text(byte) {
-        return Err(BodyError::ChunkExtension);
-    }
+    let next = part
+        .next(byte)
+        .filter(|_| bytes < EXTENSION_BYTES_MAX)
+        .ok_or(BodyError::ChunkExtension)?;
     Ok(ChunkPart::Extension {
+        part: next,
         bytes: bytes + 1,
         value,
     })
@@ -200,9 +209,4 @@ fn expect<T>(byte: u8, expected: u8, next: T) -> Result<T, BodyError> {
 /// Visible ASCII, space or tab.
 fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~')
-}
-
-/// A byte of a field's name (RFC 9110 section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -3,6 +3,7 @@
 
 mod chunked;
 mod decoder;
+mod extension;
 mod framing;
 #[cfg(test)]
 mod tests;

@@ -54,8 +54,13 @@ fn with_lines(lines: &str) -> String {
     format!("POST /submit HTTP/1.1\r\nHost: a\r\n{lines}\r\n")
 }
 
-fn path<'b>(head: &Head, buf: &'b [u8]) -> &'b str {
-    std::str::from_utf8(head.path(buf)).expect("parse_head lets only ASCII pass")
+fn path(head: &Head, buf: &[u8]) -> String {
+    String::from_utf8(head.path(buf).into()).expect("parse_head lets only ASCII pass")
+}
+
+/// Path and query as they would be sent.
+fn target(head: &Head, buf: &[u8]) -> String {
+    format!("{}?{}", path(head, buf), head.query(buf))
 }
 
 #[test]
@@ -66,7 +71,7 @@ fn reads_what_routes_need() {
     let head = read(text);
     let buf = text.as_bytes();
     assert_eq!((head.method, head.version), (Method::Post, Version::Http11));
-    assert_eq!((path(&head, buf), head.query(buf)), ("/submit", "x=1&y=?2"));
+    assert_eq!(target(&head, buf), "/submit?x=1&y=?2");
     assert_eq!(
         head.content_type(buf),
         Some(&b"application/json; charset=utf-8"[..])
@@ -98,8 +103,8 @@ fn absent_and_empty_fields_differ() {
         (None, None, 0)
     );
     assert_eq!(
-        (path(&head, buf), head.query(buf), head.body),
-        ("/orders", "", BodyFraming::None)
+        (&*target(&head, buf), head.body),
+        ("/orders?", BodyFraming::None)
     );
 }
 
@@ -135,7 +140,12 @@ fn target_forms() {
     for (line, expected, query) in [
         ("GET / HTTP/1.1", "/", ""),
         ("GET //x/ HTTP/1.1", "//x/", ""),
-        ("GET /orders/%6Frd-1 HTTP/1.1", "/orders/%6Frd-1", ""),
+        ("GET /orders/%6Frd%2D1 HTTP/1.1", "/orders/ord-1", ""),
+        (
+            "GET /orders%2F?%61fter=%31%26 HTTP/1.1",
+            "/orders%2F",
+            "after=1%26",
+        ),
         (
             "GET http://h:80/orders?after=0 HTTP/1.1",
             "/orders",
@@ -148,11 +158,8 @@ fn target_forms() {
     ] {
         let text = format!("{line}\r\nHost: h\r\n\r\n");
         let head = read(&text);
-        assert_eq!(
-            (path(&head, text.as_bytes()), head.query(text.as_bytes())),
-            (expected, query),
-            "{line}"
-        );
+        let expected = format!("{expected}?{query}");
+        assert_eq!(target(&head, text.as_bytes()), expected, "{line}");
     }
 }
 
@@ -211,10 +218,24 @@ fn body_framings() {
 }
 
 #[test]
+fn a_later_minor_version_is_the_highest_known() {
+    for line in ["GET /a HTTP/1.2", "\r\nGET /a HTTP/1.9"] {
+        let text = format!("{line}\r\nHost: a\r\nPrefer: HTTP/1.2\r\n\r\n");
+        let (head, buf) = (read(&text), text.as_bytes());
+        assert_eq!((head.version, head.keep_alive), (Version::Http11, true));
+        assert_eq!(head.prefer(buf).members().collect::<Vec<_>>(), ["HTTP/1.2"]);
+        assert_eq!(path(&head, buf), "/a");
+    }
+}
+
+#[test]
 fn leading_empty_lines_are_skipped_and_counted() {
     let text = "\r\n\r\n\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n";
     let head = read(text);
-    assert_eq!((path(&head, text.as_bytes()), head.len), ("/a", text.len()));
+    assert_eq!(
+        (&*path(&head, text.as_bytes()), head.len),
+        ("/a", text.len())
+    );
 }
 
 #[test]
@@ -284,5 +305,5 @@ fn what_follows_a_head_is_left_alone() {
     let second = parse_head(rest, &mut 0, &LIMITS)
         .expect("accepted")
         .expect("complete");
-    assert_eq!((path(&second, rest), second.len), ("/second", rest.len()));
+    assert_eq!((&*path(&second, rest), second.len), ("/second", rest.len()));
 }

@@ -98,31 +98,31 @@ fn refusals() {
         ),
         (
             head("Transfer-Encoding: gzip, chunked\r\n"),
-            E::EncodingUnknown,
+            E::CodingUnknown,
         ),
         (
             head("Transfer-Encoding: chunked, identity\r\n"),
-            E::EncodingUnknown,
+            E::CodingsInvalid,
         ),
-        (head("Transfer-Encoding: chunked,\r\n"), E::EncodingUnknown),
+        (head("Transfer-Encoding: chunked,\r\n"), E::CodingsInvalid),
         (
             head("Transfer-Encoding: chunked;q=1\r\n"),
-            E::EncodingUnknown,
+            E::CodingsInvalid,
         ),
-        (head("Transfer-Encoding: xchunked\r\n"), E::EncodingUnknown),
+        (head("Transfer-Encoding: xchunked\r\n"), E::CodingsInvalid),
         (
             head("Transfer-Encoding: \"chunked\"\r\n"),
-            E::EncodingUnknown,
+            E::CodingsInvalid,
         ),
-        (head("Transfer-Encoding: identity\r\n"), E::EncodingUnknown),
-        (head("Transfer-Encoding:\r\n"), E::EncodingUnknown),
+        (head("Transfer-Encoding: identity\r\n"), E::CodingsInvalid),
+        (head("Transfer-Encoding:\r\n"), E::CodingsInvalid),
         (
             head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
-            E::EncodingUnknown,
+            E::CodingsInvalid,
         ),
         (
             head("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"),
-            E::EncodingUnknown,
+            E::CodingUnknown,
         ),
         (
             raw("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
@@ -134,9 +134,16 @@ fn refusals() {
         ),
         // Version, method, expectation.
         (raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), E::Version),
-        (raw("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), E::Version),
         (raw("GET / HTTP/0.9\r\n\r\n"), E::Version),
-        (raw("GET / HTTP/3\r\n\r\n"), E::Version),
+        (raw("GET / HTTP/3.0\r\n\r\n"), E::Version),
+        (raw("GET / HTTP/3\r\n\r\n"), E::RequestLine),
+        (raw("GET / HTTP/1\r\nHost: a\r\n\r\n"), E::RequestLine),
+        (raw("GET / HTTP/1.\r\nHost: a\r\n\r\n"), E::RequestLine),
+        (raw("GET / HTTP/01.01\r\nHost: a\r\n\r\n"), E::RequestLine),
+        (raw("GET / HTTP/1.10\r\nHost: a\r\n\r\n"), E::RequestLine),
+        (raw("GET / HTTP/1.1.1\r\nHost: a\r\n\r\n"), E::RequestLine),
+        (raw("GET / HTTP/1.2\r\n\r\n"), E::HostMissing),
+        (raw("GET / HTTP/1.2 \r\nHost: a\r\n\r\n"), E::RequestLine),
         (raw("get / HTTP/1.1\r\nHost: a\r\n\r\n"), E::Method),
         (raw("BREW / HTTP/1.1\r\nHost: a\r\n\r\n"), E::Method),
         (raw("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), E::Method),
@@ -200,7 +207,7 @@ fn statuses_and_reasons() {
         of(&[E::BareLf, E::LengthAndEncoding, E::HostMissing, E::Tls]),
         [400; 4]
     );
-    assert_eq!(of(&[E::Method, E::EncodingUnknown]), [501; 2]);
+    assert_eq!(of(&[E::Method, E::CodingUnknown]), [501; 2]);
     assert_eq!(of(&[E::HeadTooLarge, E::TooManyHeaders]), [431; 2]);
     assert_eq!(
         of(&[E::TargetTooLong, E::Version, E::Expectation]),
