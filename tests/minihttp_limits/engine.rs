@@ -86,26 +86,6 @@ fn a_half_closed_client_may_get_no_reply() {
 }
 
 #[test]
-fn there_are_no_timeouts() {
-    let timeouts = [
-        "--head-timeout",
-        "50ms",
-        "--body-timeout",
-        "50ms",
-        "--idle-timeout",
-        "50ms",
-    ];
-    let service = Service::on("may_minihttp", &timeouts);
-    let whole = order("a");
-    for cut in [0, 10, whole.len() - 1] {
-        let mut client = Client::to(service.http);
-        client.send(&whole[..cut]);
-        assert!(stays_open(&mut client), "with {cut} bytes sent");
-        assert!(matches!(client.ask(&whole[cut..]).status, 200 | 201));
-    }
-}
-
-#[test]
 fn heads_and_targets_have_no_limit_of_ours() {
     let service = service();
     let long = "x".repeat(20 << 10);

@@ -5,6 +5,7 @@
 mod harness;
 
 mod adapter;
+mod deadlines;
 mod engine;
 mod unserved;
 

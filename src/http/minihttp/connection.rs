@@ -11,8 +11,11 @@ use may_minihttp::{HttpService, Request as MiniRequest, Response};
 
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Action, Handled, Port, Request, RouteRefusal, Routed, Wait};
+use crate::http::api::router::{
+    Action, Handled, Port, Request, RouteRefusal, Routed, Target, Wait,
+};
 use crate::http::api::service::Service;
+use crate::http::minihttp::deadline::ConnectionDeadline;
 use crate::http::minihttp::request::{
     Untrusted, body_length, discard_body, header, joined_lines, read_body,
 };
@@ -44,6 +47,8 @@ pub(super) struct PortShared {
 pub(super) struct Connection {
     shared: Arc<PortShared>,
     socket: Socket,
+    /// `None` for one that is ended at once.
+    deadline: Option<Arc<ConnectionDeadline>>,
     /// Made on the first request, on the connection's own coroutine.
     task_waker: Option<Arc<TaskWaker>>,
     /// Requests since the client was last seen to receive its replies.
@@ -59,7 +64,12 @@ impl Connection {
         shared.service.metrics().http.connections.inc();
         let socket = Socket::of(descriptor);
         socket.set_nodelay();
-        if !wanted {
+        let deadline = wanted.then(|| {
+            let timeout = shared.service.limits.head_timeout;
+            ConnectionDeadline::start(socket, timeout, &shared.timers, &shared.run_queues)
+        });
+        let deadline = deadline.flatten();
+        if deadline.is_none() {
             socket.shut_down();
         }
         Self {
@@ -67,13 +77,19 @@ impl Connection {
             socket,
             task_waker: None,
             unchecked: 0,
-            ended: !wanted,
+            ended: deadline.is_none(),
+            deadline,
         }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // Before the connection is not counted any more, so that the next one
+        // finds a timer slot.
+        if let Some(deadline) = self.deadline.take() {
+            deadline.release();
+        }
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
         self.shared.service.metrics().http.connections.dec();
     }
@@ -95,6 +111,12 @@ impl HttpService for Connection {
             .http
             .request(label, reply.status);
         write(reply, response, &self.shared.ledger_line);
+        if self.ended {
+            // Again: reading on has made the crate forget the first time.
+            self.socket.shut_down_reading();
+        } else if let Some(deadline) = &self.deadline {
+            deadline.set(self.shared.service.limits.idle_timeout);
+        }
         Ok(())
     }
 }
@@ -161,14 +183,26 @@ impl Connection {
             }
         };
         let service = self.shared.service.clone();
+        let length = match length {
+            Some(1..) if self.shared.port == Port::Admin => {
+                return Err(self.refuse_body(target, path, request));
+            }
+            length => length,
+        };
         if length > Some(service.limits.max_body) {
             let report = Problem::BodyTooLarge.report("the body is over the limit (--max-body)");
             return Err(Untrusted::new(Reason::TooLarge, report));
         }
         let prefer = joined_lines(&request, "prefer");
         let accept = joined_lines(&request, "accept");
-        let (body, permit) =
-            read_body(request, length.unwrap_or(0), &service.bodies, &self.socket)?;
+        if let (Some(1..), Some(deadline)) = (length, &self.deadline) {
+            deadline.set(service.limits.body_timeout);
+        }
+        let body = read_body(request, length.unwrap_or(0), &service.bodies, &self.socket);
+        let (body, permit) = body.map_err(|untrusted| self.too_late().unwrap_or(untrusted))?;
+        if let Some(deadline) = &self.deadline {
+            deadline.suspend();
+        }
         let request = Request {
             path: path.as_bytes(),
             query,
@@ -176,13 +210,12 @@ impl Connection {
             accept: FieldLines::new("accept", accept.as_bytes()),
             body: length.map(|_| &*body),
         };
-        let task_waker = self.task_waker();
-        let waker = Waker::from(task_waker.clone());
+        let waker = Waker::from(self.task_waker());
         let handled = router::call(&service, target, &request, &waker);
         drop((body, permit));
         Ok(match handled {
             Handled::Reply(reply) => reply,
-            Handled::Wait(wait) => self.wait(wait, task_waker),
+            Handled::Wait(wait) => self.wait(wait),
         })
     }
 
@@ -198,6 +231,32 @@ impl Connection {
         Untrusted::new(Reason::Invalid, refusal.report(path))
     }
 
+    /// Refuses a request for its body, if for nothing else: no route of the
+    /// admin port takes one, and probes need its connections.
+    fn refuse_body(
+        &mut self,
+        target: Target,
+        path: &str,
+        request: MiniRequest<'_, '_, '_>,
+    ) -> Box<Untrusted> {
+        if let Err(refusal) = target {
+            return self.leave_unread(refusal, path, request);
+        }
+        self.end();
+        discard_body(request);
+        let report = Problem::BodyTooLarge.report("the admin port takes no bodies");
+        Untrusted::new(Reason::TooLarge, report)
+    }
+
+    /// The refusal of a body that has not arrived in its time.
+    fn too_late(&self) -> Option<Box<Untrusted>> {
+        let has_passed = |deadline: &Arc<ConnectionDeadline>| deadline.has_passed();
+        self.deadline.as_ref().is_some_and(has_passed).then(|| {
+            let detail = "the body did not arrive within --body-timeout";
+            Untrusted::new(Reason::Timeout, Problem::RequestTimeout.report(detail))
+        })
+    }
+
     /// Refuses a request after which nothing on the connection can be trusted.
     fn refuse(&mut self, label: Route, untrusted: Box<Untrusted>) -> Reply {
         if label == Route::Submit {
@@ -211,19 +270,18 @@ impl Connection {
     fn end(&mut self) {
         self.ended = true;
         self.socket.shut_down_reading();
+        if let Some(deadline) = &self.deadline {
+            deadline.end();
+        }
     }
 
-    fn wait(&self, mut wait: Wait, task_waker: Arc<TaskWaker>) -> Reply {
-        let Some(timer) = self.shared.timers.take(task_waker) else {
-            let report = Problem::TooManyConnections.report("too many requests are waiting");
-            return report.retry_after(1).reply();
-        };
+    fn wait(&self, mut wait: Wait) -> Reply {
         loop {
             if let Some(reply) = wait.poll(&self.shared.service) {
                 return reply;
             }
-            if let Some(until) = wait.until() {
-                timer.arm(until);
+            if let (Some(until), Some(deadline)) = (wait.until(), &self.deadline) {
+                deadline.unpark_at(until, coroutine::current);
             }
             coroutine::park();
         }

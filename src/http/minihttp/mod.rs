@@ -11,10 +11,12 @@
 //! |---|---|
 //! | `engine.rs` | [`start`]: a port, and a service for each of its connections |
 //! | `connection.rs` | a request in, a reply out |
+//! | `deadline.rs` | how long a connection may take for each of its steps |
 //! | `request.rs`, `response.rs` | the crate's types on one side, ours on the other |
 //! | `socket.rs` | what the adapter does with the crate's socket beside the crate |
 
 mod connection;
+mod deadline;
 mod engine;
 mod request;
 mod response;
@@ -23,7 +25,7 @@ mod socket;
 pub(crate) use self::engine::{ADMIN_CONNECTIONS_MAX, start};
 
 /// What this engine can't do, for the log and the docs.
-pub const LIMITS: &str = "no batches and no feed, no timeouts, at most 16 request headers, no \
+pub const LIMITS: &str = "no batches and no feed, at most 16 request headers, no \
     100-continue, no Connection: close, no Location header; a request that it can't parse ends \
     the connection without a reply, and replies before it may be lost; replies to requests that \
     a client sends ahead without reading collect in memory without a bound; for trusted networks \

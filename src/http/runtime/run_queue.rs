@@ -14,6 +14,9 @@
 //! one thread can be taken off the poll list of another, where its number may
 //! belong to another socket already. So the timer thread and the drain go
 //! through here as well.
+//!
+//! A coroutine that gives way to the others of its thread is woken here, too:
+//! one between two polls, in turn.
 
 use std::fs::File;
 use std::io;
@@ -21,6 +24,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::task::Wake;
 
+use crossbeam_queue::SegQueue;
 use may::coroutine::Coroutine;
 use may::io::{CoIo, WaitIo, WaitIoWaker};
 use rustix::event::{EventfdFlags, eventfd};
@@ -28,7 +32,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::sync::crash;
 use crate::sync::dispatch_queue::{DispatchQueue, Task};
-use crate::sync::primitive::AtomicBool;
+use crate::sync::primitive::{AtomicBool, Ordering};
 use crate::sync::wake_queue::WakeQueue;
 
 /// How a coroutine is woken, which depends on how it waits.
@@ -37,18 +41,26 @@ enum WakeBy {
     Io(WaitIoWaker),
     /// It has parked.
     Unpark(Coroutine),
+    /// Someone else decides what is to be done for it.
+    Call(Box<dyn Fn() + Send + Sync>),
 }
 
 /// Wakes one coroutine, by way of its thread's run queue.
 pub(crate) struct TaskWaker {
     wake_by: WakeBy,
     queued: AtomicBool,
+    /// It has given way, and its turn has not come. Set and cleared on the I/O
+    /// thread.
+    awaits_turn: AtomicBool,
     run_queue: Arc<RunQueue>,
 }
 
 /// The coroutines to wake on one I/O thread.
 struct RunQueue {
     tasks: DispatchQueue<TaskWaker>,
+    /// Those that have given way, in the order in which they did: one of them
+    /// runs between two polls. Each is in it once at most.
+    turns: SegQueue<Arc<TaskWaker>>,
     eventfd: File,
 }
 
@@ -81,6 +93,16 @@ impl RunQueues {
         self.task_waker(socket, WakeBy::Unpark(coroutine))
     }
 
+    /// Calls this, which must not park, on the I/O thread of a socket with this
+    /// descriptor.
+    pub(crate) fn calling_waker(
+        &self,
+        socket: RawFd,
+        call: impl Fn() + Send + Sync + 'static,
+    ) -> Arc<TaskWaker> {
+        self.task_waker(socket, WakeBy::Call(Box::new(call)))
+    }
+
     /// The I/O thread of a socket with this descriptor: `may` polls it on the
     /// thread of its number modulo threads.
     pub(crate) fn thread_of(&self, socket: RawFd) -> usize {
@@ -92,6 +114,7 @@ impl RunQueues {
         Arc::new(TaskWaker {
             wake_by,
             queued: AtomicBool::new(false),
+            awaits_turn: AtomicBool::new(false),
             run_queue,
         })
     }
@@ -122,11 +145,41 @@ impl Task for TaskWaker {
     }
 }
 
+impl TaskWaker {
+    /// Has the coroutine woken once its thread has polled, and all have had
+    /// their turn that have asked for one before. To be called by the coroutine
+    /// itself, which then parks while it [awaits](Self::awaits_turn) that.
+    pub(crate) fn wake_in_turn(self: &Arc<Self>) {
+        let turns = &self.run_queue.turns;
+        // Where others wait, the dispatcher is signalled already: all of this
+        // is on one thread.
+        let is_first = turns.is_empty();
+        self.awaits_turn.store(true, Ordering::Relaxed);
+        turns.push(self.clone());
+        if is_first {
+            self.run_queue.signal();
+        }
+    }
+
+    pub(crate) fn awaits_turn(&self) -> bool {
+        self.awaits_turn.load(Ordering::Relaxed)
+    }
+
+    fn wake_now(&self) {
+        match &self.wake_by {
+            WakeBy::Io(waker) => waker.wakeup(),
+            WakeBy::Unpark(coroutine) => coroutine.unpark(),
+            WakeBy::Call(call) => call(),
+        }
+    }
+}
+
 impl RunQueue {
     fn start(thread: usize, threads: usize) -> io::Result<Arc<Self>> {
         let event = eventfd_on_thread(thread, threads)?;
         let run_queue = Arc::new(Self {
             tasks: DispatchQueue::default(),
+            turns: SegQueue::new(),
             eventfd: event.try_clone()?.into(),
         });
         let io = CoIo::new(File::from(event)).map_err(io::Error::other)?;
@@ -138,17 +191,27 @@ impl RunQueue {
             loop {
                 io.wait_io();
                 dispatcher.wake_queued();
+                dispatcher.next_turn();
             }
         })?;
         Ok(run_queue)
     }
 
     fn wake_queued(&self) {
-        let wake = |task_waker: &TaskWaker| match &task_waker.wake_by {
-            WakeBy::Io(waker) => waker.wakeup(),
-            WakeBy::Unpark(coroutine) => coroutine.unpark(),
-        };
-        self.tasks.dispatch(wake);
+        self.tasks.dispatch(TaskWaker::wake_now);
+    }
+
+    /// Wakes one of those that have given way. The thread polls before the
+    /// next: what a request waits for that has just come does not grow with
+    /// the number of connections that always have more to do.
+    fn next_turn(&self) {
+        if let Some(next) = self.turns.pop() {
+            next.awaits_turn.store(false, Ordering::Relaxed);
+            next.wake_now();
+        }
+        if !self.turns.is_empty() {
+            self.signal();
+        }
     }
 
     fn signal(&self) {
@@ -159,7 +222,7 @@ impl RunQueue {
 }
 
 /// An eventfd with a number that `may` polls on this thread.
-fn eventfd_on_thread(thread: usize, threads: usize) -> io::Result<OwnedFd> {
+pub(super) fn eventfd_on_thread(thread: usize, threads: usize) -> io::Result<OwnedFd> {
     let mut event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     while event.as_raw_fd() as usize % threads != thread {
         let next = event.as_raw_fd() + 1;

@@ -1,7 +1,8 @@
 //! Fairness between the connections of one I/O thread.
 
 const QUANTUM_REQUESTS: usize = 16;
-const QUANTUM_BYTES: usize = 64 << 10;
+/// The most that is written at a time.
+pub(crate) const QUANTUM_BYTES: usize = 64 << 10;
 
 /// What a connection has done, requests served and bytes received or sent,
 /// since the thread's other connections last ran. Every park begins a new

@@ -19,11 +19,10 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use crate::http::runtime::run_queue::RunQueues;
+use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::http::runtime::timers::{TimerSlot, Timers};
 use crate::http::server::polled::{PolledFd, poll};
-use crate::http::server::quantum::Quantum;
-use crate::sync::wake_queue::WakeQueue;
+use crate::http::server::quantum::{QUANTUM_BYTES, Quantum};
 
 /// Why a read or a write did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub(crate) struct Socket {
     polled: CoIo<PolledFd>,
     timer: TimerSlot,
     waker: Waker,
-    run_queues: Arc<RunQueues>,
+    task_waker: Arc<TaskWaker>,
     quantum: Quantum,
     /// A read may find something.
     readable: bool,
@@ -69,8 +68,8 @@ impl Socket {
         Ok(Some(Self {
             polled,
             timer,
-            waker: task_waker.into(),
-            run_queues: run_queues.clone(),
+            waker: task_waker.clone().into(),
+            task_waker,
             quantum: Quantum::default(),
             readable: true,
             hung_up: false,
@@ -99,19 +98,25 @@ impl Socket {
         if let Some(until) = until {
             self.timer.arm(until);
         }
+        self.wait_for_events();
+    }
+
+    /// Lets the thread's other connections run: parks until the thread has
+    /// polled once more and this one's turn has come. Events don't end it, or a
+    /// client that sends on would be served before those that wait.
+    pub(crate) fn give_way(&mut self) {
+        self.task_waker.wake_in_turn();
+        while self.task_waker.awaits_turn() {
+            self.wait_for_events();
+        }
+    }
+
+    fn wait_for_events(&mut self) {
         let events = EventFlags::from_bits_retain(self.polled.wait_io() as u32);
         let gone = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         self.hung_up |= events.intersects(gone);
         self.readable |= events.intersects(gone | EventFlags::IN);
         self.quantum = Quantum::default();
-    }
-
-    /// Lets the thread's other connections run: parks until the thread has
-    /// polled once more.
-    pub(crate) fn give_way(&mut self) {
-        self.waker.wake_by_ref();
-        self.run_queues.flush();
-        self.park(None);
     }
 
     /// Appends what has arrived to `buffer`, as far as its spare capacity goes,
@@ -153,12 +158,20 @@ impl Socket {
     }
 
     /// Writes all of `bytes`, waiting at most `timeout` for the peer to take
-    /// them. After an error some may be out: nothing may be written any more.
+    /// them, and gives way whenever the quantum is spent. After an error some
+    /// may be out: nothing may be written any more.
     pub(crate) fn write(&mut self, mut bytes: &[u8], timeout: Duration) -> Result<(), SocketError> {
         let mut until = None; // nearly always all of it goes at once
         while !bytes.is_empty() {
-            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
-                Ok(sent) => bytes = &bytes[sent..],
+            let piece = &bytes[..bytes.len().min(QUANTUM_BYTES)];
+            match send(&self.stream, piece, SendFlags::NOSIGNAL) {
+                Ok(sent) => {
+                    bytes = &bytes[sent..];
+                    self.quantum.count_bytes(sent);
+                    if !bytes.is_empty() && self.quantum.is_spent() {
+                        self.give_way();
+                    }
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let now = Instant::now();

@@ -12,7 +12,7 @@ use crate::http::wire::reply::{CONTINUE, Framing, Reply};
 /// lies.
 const GATHERED_BYTES: usize = 64 << 10;
 /// A body that takes long is written in pieces of this size: each has the write
-/// timeout for itself, and the thread's other connections run after it.
+/// timeout for itself.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// The peer didn't take what was written: nothing may follow.
@@ -65,13 +65,10 @@ impl WriteBuffer {
         }
         self.push_head(reply, framing);
         self.flush(socket)?;
-        self.write(socket, body, self.timeout)?;
-        socket.quantum().count_bytes(body.len());
-        Ok(())
+        self.write(socket, body, self.timeout)
     }
 
-    /// Sends a reply whose body may take long: all of it has `limit`. The
-    /// thread's other connections run after each piece.
+    /// Sends a reply whose body may take long: all of it has `limit`.
     pub(crate) fn send(
         &mut self,
         socket: &mut Socket,
@@ -94,7 +91,6 @@ impl WriteBuffer {
                 return Err(WriteFailed);
             }
             self.write(socket, piece, self.timeout.min(left))?;
-            socket.give_way();
         }
         Ok(())
     }
