@@ -57,7 +57,7 @@ pub use config::Config;
 pub use ledger::LedgerFailed;
 pub use order::{Order, OrderId};
 pub use pipeline::processor::{Processor, Verdict};
-pub use server::{Drained, Server, StartError};
+pub use server::{Drained, Recovered, Recovery, Server, StartError};
 
 /// What the benches, the tests and the journal's command-line tools of this
 /// package reach into. No part of the public API: anything here may change in
@@ -86,6 +86,8 @@ pub mod internals {
     pub use crate::pipeline::gate::GateState;
     pub use crate::pipeline::processor::Rules;
     pub use crate::pipeline::{Pipeline, Settings};
+    pub use crate::server::is_starting;
+    pub use crate::sync::crash::before_exit;
     pub use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
     pub use crate::sync::watch_list::{Watch, WatchList};
 

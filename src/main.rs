@@ -1,18 +1,21 @@
 //! The life of the process: parse, bind, serve, drain, exit.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // they panic on an error
+
 mod log;
+mod signals;
 mod tool;
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::{io, panic, thread};
+use std::{io, panic};
 
 use order_processor::config::Command;
-use order_processor::{Config, Drained, LedgerFailed, Server, StartError};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use order_processor::{Config, Drained, LedgerFailed, Recovered, Server, StartError};
+
+use crate::signals::HangUp;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,22 +28,35 @@ mod exit {
     pub(crate) const LEDGER: u8 = 4;
 }
 
-/// What ends the process.
+/// What the main thread waits for.
 enum Event {
     Signal(i32),
     Fault(LedgerFailed),
+    Recovered(Box<Result<Recovered, StartError>>),
 }
 
 fn main() -> ExitCode {
     // The panic hook has reported it.
-    panic::catch_unwind(run).unwrap_or(exit::FAILED.into())
+    let code = panic::catch_unwind(run).unwrap_or(exit::FAILED.into());
+    log::flush();
+    code
 }
 
 fn run() -> ExitCode {
+    let hang_up = match HangUp::survive() {
+        Ok(hang_up) => hang_up,
+        Err(error) => return failed(&CannotStart::Signals(error)),
+    };
     match Command::try_parse(std::env::args_os()) {
         Ok(Command::Serve(config)) => serve(&config),
-        Ok(Command::Verify(dir)) => tool::verify(&dir),
-        Ok(Command::Cat(cat)) => tool::cat(&cat),
+        Ok(Command::Verify(dir)) => {
+            hang_up.ends_the_process();
+            tool::verify(&dir)
+        }
+        Ok(Command::Cat(cat)) => {
+            hang_up.ends_the_process();
+            tool::cat(&cat)
+        }
         Err(usage) => {
             let _ = usage.print(); // to a closed pipe: the exit code remains
             usage.exit_code().into()
@@ -49,18 +65,18 @@ fn run() -> ExitCode {
 }
 
 fn serve(config: &Config) -> ExitCode {
-    log::start(config);
-    log::shorten_panics();
     let (sender, events) = mpsc::channel();
     match start(config, sender) {
-        Ok(server) => end(server, config, &events),
-        Err(error) => {
-            eprintln!("order-processor: {error}");
-            match error {
-                CannotStart::Server(StartError::Plan(_)) => exit::USAGE.into(),
-                _ => exit::FAILED.into(),
-            }
-        }
+        Ok(server) => run_to_end(server, config, &events),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &CannotStart) -> ExitCode {
+    log::say(error);
+    match error {
+        CannotStart::Server(StartError::Plan(_)) => exit::USAGE.into(),
+        _ => exit::FAILED.into(),
     }
 }
 
@@ -68,59 +84,56 @@ fn serve(config: &Config) -> ExitCode {
 enum CannotStart {
     #[error("can't watch signals: {0}")]
     Signals(io::Error),
+    #[error("can't start the log: {0}")]
+    Log(io::Error),
     #[error("can't print the addresses: {0}")]
     Addresses(io::Error),
     #[error(transparent)]
     Server(#[from] StartError),
 }
 
-/// Binds, prints the addresses, recovers.
+/// Binds, prints the addresses, begins to recover.
 fn start(config: &Config, events: Sender<Event>) -> Result<Server, CannotStart> {
-    watch_signals(events.clone()).map_err(CannotStart::Signals)?;
     // `send` fails only once main has ended.
-    let mut server = Server::start(config, move |fault| drop(events.send(Event::Fault(fault))))?;
+    let (signalled, faulted) = (events.clone(), events.clone());
+    signals::watch(move |signal| drop(signalled.send(Event::Signal(signal))))
+        .map_err(CannotStart::Signals)?;
+    log::start(config).map_err(CannotStart::Log)?;
+    let mut server = Server::start(config, move |fault| drop(faulted.send(Event::Fault(fault))))?;
     print_addresses(&server).map_err(CannotStart::Addresses)?;
-    server.open()?;
+    server
+        .recovery()
+        .spawn(move |recovered| drop(events.send(Event::Recovered(recovered.into()))))?;
     Ok(server)
 }
 
-/// Waits for a signal, and drains; or for a fault, and stops at once.
-fn end(server: Server, config: &Config, events: &Receiver<Event>) -> ExitCode {
-    let event = events.recv();
-    match event.expect("the signal thread lives as long as the process") {
-        Event::Signal(signal) => {
-            tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
-            let drained = server.drain(config.drain_timeout);
-            // A fault meanwhile decides, whatever the result of the drain.
-            let fault = events.try_iter().find_map(|event| match event {
-                Event::Fault(fault) => Some(fault),
-                Event::Signal(_) => None,
-            });
-            fault.map_or_else(|| report(drained), |fault| report_fault(&fault))
-        }
-        Event::Fault(fault) => {
-            server.abandon();
-            report_fault(&fault)
+/// Serves until there is a signal, and drains; or a fault, and stops at once.
+fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> ExitCode {
+    loop {
+        let event = events.recv();
+        match event.expect("the signal thread lives as long as the process") {
+            Event::Recovered(recovered) => {
+                let opened = (*recovered).and_then(|recovered| server.open_recovered(recovered));
+                if let Err(error) = opened {
+                    return failed(&error.into());
+                }
+            }
+            Event::Signal(signal) => {
+                tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
+                let drained = server.drain(config.drain_timeout);
+                // A fault meanwhile decides, whatever the result of the drain.
+                let fault = events.try_iter().find_map(|event| match event {
+                    Event::Fault(fault) => Some(fault),
+                    Event::Signal(_) | Event::Recovered(_) => None,
+                });
+                return fault.map_or_else(|| report(drained), |fault| report_fault(&fault));
+            }
+            Event::Fault(fault) => {
+                server.abandon();
+                return report_fault(&fault);
+            }
         }
     }
-}
-
-/// Reports the first SIGTERM or SIGINT; the second ends the process at once.
-fn watch_signals(events: Sender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut signals = signals.forever();
-            if let Some(first) = signals.next() {
-                drop(events.send(Event::Signal(first))); // main has ended otherwise
-            }
-            if signals.next().is_some() {
-                tracing::warn!("second signal: stopped without draining");
-                std::process::exit(exit::DEADLINE.into());
-            }
-        })?;
-    Ok(())
 }
 
 /// The addresses bound, a line each, for the process that started this one.

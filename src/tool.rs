@@ -12,7 +12,7 @@ use order_processor::internals::journal;
 use order_processor::internals::journal::{RecoveryProgress, Verified};
 use order_processor::internals::line;
 
-use crate::exit;
+use crate::{exit, log};
 
 /// Interval between progress lines of a long verification.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -44,7 +44,11 @@ fn print_progress(progress: RecoveryProgress, took: Duration) {
     } = progress;
     let percent = bytes * 100 / bytes_total.max(1);
     let rate = bytes as f64 / 1e6 / took.as_secs_f64();
-    eprintln!("{percent} % read, {records} outcomes, {rate:.0} MB/s");
+    // Nobody has to read it.
+    let _ = writeln!(
+        io::stderr(),
+        "{percent} % read, {records} outcomes, {rate:.0} MB/s"
+    );
 }
 
 fn print_summary(verified: &Verified) -> io::Result<()> {
@@ -142,13 +146,13 @@ fn written(result: io::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("order-processor: can't write to standard output: {error}");
+            log::say(format_args!("can't write to standard output: {error}"));
             exit::FAILED.into()
         }
     }
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("order-processor: {error}");
+    log::say(error);
     exit::FAILED.into()
 }

@@ -5,7 +5,7 @@ mod harness;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use harness::{BASE_FLAGS, Service, get, on_both_engines, post};
 
@@ -81,6 +81,47 @@ fn a_core_that_is_not_there_is_bad_usage() {
     let last = text.lines().last().expect("a reason");
     assert!(last.contains("--pin") && last.contains("1023"), "{text}");
     assert!(output.stdout.is_empty(), "nothing was bound");
+}
+
+/// What the system refuses at the start, by strace(1) or a limit of the shell,
+/// is said in one line.
+#[test]
+fn a_refused_start_is_said_in_a_line() {
+    let strace = |call: &str, error: &str| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
+        command.arg(format!("trace={call}"));
+        command.args(["-e", &format!("inject={call}:error={error}")]);
+        command.arg(Service::command().get_program());
+        command
+    };
+    // glibc starts a thread by `clone` where `clone3` is refused so.
+    let no_threads = strace("clone,clone3", "EAGAIN");
+    for (mut command, reason) in [
+        (strace("epoll_create1", "EMFILE"), "can't create event_loop"),
+        (strace("epoll_create1", "EPERM"), "can't create event_loop"),
+        (strace("epoll_ctl", "ENOMEM"), "can't create event_loop"),
+        (
+            strace("eventfd2", "ENFILE"),
+            "Too many open files in system",
+        ),
+        (strace("sched_getaffinity", "EPERM"), "affinity mask"),
+        (no_threads, "can't watch signals"),
+        (Service::command_after("ulimit -v 150000"), "can't "),
+        (Service::command_after("ulimit -v 300000"), "can't "),
+        (Service::command_after("ulimit -v 450000"), "can't "),
+    ] {
+        let output = command.args(BASE_FLAGS).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{reason}: {text}");
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| !line.contains(" INFO "))
+            .collect();
+        assert_eq!(lines.len(), 1, "{reason}: {text}");
+        assert!(lines[0].starts_with("order-processor: "), "{text}");
+        assert!(lines[0].contains(reason), "{reason}: {text}");
+    }
 }
 
 #[test]

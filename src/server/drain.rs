@@ -39,7 +39,8 @@ pub struct Drained {
 
 impl Server {
     /// Ends the service: takes no more orders, finishes those inside, sends the
-    /// replies. Orders that are still inside after `timeout` are withdrawn: a
+    /// replies. A [recovery](Self::recovery) that still runs is not waited for;
+    /// the process should end then. Orders that are still inside after `timeout` are withdrawn: a
     /// client that waits gets a 503 that says that a retry is safe, and orders
     /// acknowledged as queued are written to the pending file for the next
     /// start, if the ledger has one.
@@ -60,7 +61,10 @@ impl Server {
         self.pipeline.progress.notify();
         self.pipeline.wake_queues.flush();
         self.timers.wake_all();
-        let in_time = self.pipeline.gate.wait_empty(deadline);
+        // While it is recovering nothing is inside but pending orders, which
+        // are in their file.
+        let recovering = self.threads.is_none();
+        let in_time = recovering || self.pipeline.gate.wait_empty(deadline);
         let mut missed = 0;
         if !in_time {
             missed = self.pipeline.force_drain(LAST_COMMIT);

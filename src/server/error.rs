@@ -37,7 +37,23 @@ pub enum StartError {
     /// The pending orders of the last drain can't be taken up again.
     #[error(transparent)]
     PendingOrder(#[from] PendingOrdersError),
-    /// The system gives no thread, coroutine or descriptor.
+    /// The system gives no thread, memory or descriptor.
+    #[error("can't start {what}: {source}")]
+    System {
+        /// For what.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no memory, thread or descriptor to a library that
+    /// panics then, with this message.
     #[error("can't start: {0}")]
-    System(#[from] io::Error),
+    Panicked(String),
+}
+
+impl StartError {
+    /// For `map_err`: the system refuses what this needs.
+    pub(super) fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
 }

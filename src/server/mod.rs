@@ -3,21 +3,27 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `running` | [`Server`]: what is running |
-//! | `start` | binding, threads, front ends; then opening the ledger |
+//! | `start` | binding, threads, front ends |
+//! | `recovery` | opening the ledger, beside a caller that may end meanwhile |
 //! | `ports`, `coroutines` | sockets and descriptor limits; the coroutine scheduler |
 //! | `open_ledger` | recovery, and the dedupe window filled from it |
 //! | `pending_orders` | the pending file: written by a drain, taken up by a start |
+//! | `attempt` | panics of libraries at the start, as errors |
 //! | `drain` | the end: a drain, or after the ledger has failed |
 
+mod attempt;
 mod coroutines;
 mod drain;
 mod error;
 mod open_ledger;
 mod pending_orders;
 mod ports;
+mod recovery;
 mod running;
 mod start;
 
+pub use self::attempt::is_starting;
 pub use self::drain::Drained;
 pub use self::error::StartError;
+pub use self::recovery::{Recovered, Recovery};
 pub use self::running::Server;

@@ -21,7 +21,8 @@ pub struct Server {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) service: Arc<Service>,
     pub(super) timers: Arc<Timers>,
-    pub(super) opening: Opening,
+    /// Taken by the recovery.
+    pub(super) opening: Option<Opening>,
     /// `None` until the ledger is open.
     pub(super) threads: Option<Threads>,
     pub(super) pending: PendingStore,

@@ -1,4 +1,4 @@
-//! Starting the service: bind, start threads, serve; then open the ledger.
+//! Starting the service: bind, start threads, serve.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::order::HashKey;
 use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
 use crate::pipeline::{Pipeline, Settings};
+use crate::server::attempt::attempt;
 use crate::server::coroutines::start_coroutines;
 use crate::server::error::StartError;
-use crate::server::open_ledger::{LedgerConfig, OpenLedger};
-use crate::server::pending_orders::{self, PendingStore};
+use crate::server::open_ledger::LedgerConfig;
+use crate::server::pending_orders::PendingStore;
 use crate::server::ports::{OrderPort, bind_grpc, bind_order_port, connection_limits};
 use crate::server::running::{Opening, Server};
 use crate::sync::memory_budget::MemoryBudget;
@@ -74,13 +75,23 @@ impl Server {
         processor: Arc<dyn Processor>,
         on_fault: impl Fn(LedgerFailed) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
+        attempt(|| Self::start_all(config, processor, Arc::new(on_fault)))
+    }
+
+    fn start_all(
+        config: &Config,
+        processor: Arc<dyn Processor>,
+        on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
+    ) -> Result<Self, StartError> {
         let plan = place_threads(config, processor.is_quick())?;
         let (limits, grpc_limits) = front_end_limits(config)?;
         let order_port = bind_order_port(config)?;
         let grpc_port = bind_grpc(config)?;
 
-        let run_queues = RunQueues::start(start_coroutines(&plan)?)?;
-        let timers = Timers::start(timer_slots(&limits), run_queues.clone())?;
+        let run_queues = RunQueues::start(start_coroutines(&plan)?)
+            .map_err(StartError::system("the wake-up of coroutines"))?;
+        let timers = Timers::start(timer_slots(&limits), run_queues.clone())
+            .map_err(StartError::system("the timers"))?;
         let pipeline = Pipeline::new(&Settings {
             queue_orders: config.queue_capacity,
             queue_bytes: config.queue_bytes as u64,
@@ -94,11 +105,12 @@ impl Server {
             .wake_queues
             .register(vec![run_queues.clone(), ready_queue.clone()]);
         let (flushed, watchers) = (pipeline.wake_queues.clone(), pipeline.progress.clone());
-        relay::start(run_queues.clone(), flushed, watchers)?;
+        relay::start(run_queues.clone(), flushed, watchers)
+            .map_err(StartError::system("the relay of wake-ups"))?;
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = body_budgets(config);
-        let observer = Observer::start(&pipeline)?;
+        let observer = Observer::start(&pipeline).map_err(StartError::system("the observer"))?;
         let service = Service::new(admission.clone(), limits, bodies, observer);
 
         let engine = Engine {
@@ -124,18 +136,19 @@ impl Server {
                     threads,
                 )
             })
-            .transpose()?;
+            .transpose()
+            .map_err(StartError::system("the gRPC server"))?;
         Ok(Self {
             pipeline,
             service,
             timers,
-            opening: Opening {
+            opening: Some(Opening {
                 ledger: LedgerConfig::of(config),
                 key,
                 plan,
                 processor,
-                on_fault: Arc::new(on_fault),
-            },
+                on_fault,
+            }),
             threads: None,
             pending: PendingStore::default(),
             native,
@@ -143,43 +156,6 @@ impl Server {
             admin,
             grpc,
         })
-    }
-
-    /// Opens the ledger, which may take a while after a crash, takes up the
-    /// pending orders of the last drain, and takes orders from then on. Until
-    /// then they get a 503.
-    ///
-    /// # Errors
-    /// When the ledger can't be opened, the pending orders can't be taken up,
-    /// or the system gives no threads.
-    ///
-    /// # Panics
-    /// If it is open already.
-    pub fn open(&mut self) -> Result<(), StartError> {
-        let Opening {
-            ledger,
-            key,
-            plan,
-            processor,
-            on_fault,
-        } = &self.opening;
-        let OpenLedger {
-            ledger,
-            archive,
-            pending,
-            pending_file,
-        } = ledger.open(&self.pipeline, key)?;
-        pending_orders::claim(&self.pipeline, pending, key)?;
-        let processor = processor.clone();
-        let threads = self
-            .pipeline
-            .start(plan, processor, ledger, archive, on_fault.clone())?;
-        self.threads = Some(threads);
-        self.pending = PendingStore::start(&self.pipeline, pending_file)?;
-        self.pipeline.gate.open();
-        // Watchers of the gate are woken now, not behind the first order.
-        self.pipeline.wake_queues.flush();
-        Ok(())
     }
 }
 
@@ -242,7 +218,8 @@ impl Engine<'_> {
                     self.service.clone(),
                     self.run_queues.clone(),
                     self.timers.clone(),
-                )?;
+                )
+                .map_err(StartError::system("the order port"))?;
                 let address = native.address();
                 Ok((Some(native), address))
             }

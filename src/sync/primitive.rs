@@ -17,7 +17,6 @@ pub(crate) use {
 #[cfg(not(all(test, orders_loom)))]
 pub(crate) use {
     atomic_waker::AtomicWaker,
-    bytemuck::allocation::zeroed_slice_box,
     crossbeam_queue::SegQueue,
     std::{
         sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
@@ -25,6 +24,18 @@ pub(crate) use {
         thread::{Thread, current, park, park_timeout, yield_now},
     },
 };
+
+/// Fresh zero pages.
+///
+/// # Panics
+/// When there is no memory for them.
+#[cfg(not(all(test, orders_loom)))]
+pub(crate) fn zeroed_slice_box<T: bytemuck::Zeroable>(len: usize) -> Box<[T]> {
+    bytemuck::allocation::try_zeroed_slice_box(len).unwrap_or_else(|()| {
+        let mib = len.saturating_mul(size_of::<T>()) >> 20;
+        panic!("no memory for a table of {mib} MiB")
+    })
+}
 
 /// A timed park that is there to be ended.
 #[cfg(not(all(test, orders_loom)))]

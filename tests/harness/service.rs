@@ -140,17 +140,40 @@ impl Service {
 
     /// The same for a command that listens on these ports.
     #[track_caller]
-    pub(crate) fn launch_with(mut command: Command, ports: &[&str]) -> Self {
+    pub(crate) fn launch_with(command: Command, ports: &[&str]) -> Self {
+        let service = Self::listening(command, ports);
+        until("ready", || get(service.admin, "/readyz").status == 200);
+        service
+    }
+
+    /// Starts a prepared command and waits until it listens on these ports: it
+    /// may be recovering then.
+    #[track_caller]
+    pub(crate) fn listening(mut command: Command, ports: &[&str]) -> Self {
+        command.stderr(Stdio::piped());
+        Self::spawn(command, ports)
+    }
+
+    /// The same as `launch`, for a command with a standard error of its own.
+    #[track_caller]
+    pub(crate) fn launch_stalled(command: Command) -> Self {
+        let service = Self::spawn(command, &["http", "admin"]);
+        until("ready", || get(service.admin, "/readyz").status == 200);
+        service
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command, ports: &[&str]) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built for this test");
+        drop(command); // and with it its end of the pipe
         let log = Arc::new(Mutex::new(String::new()));
         let (line, lines) = mpsc::channel();
         let out = child.stdout.take().expect("piped, above");
-        let err = child.stderr.take().expect("piped, above");
+        let err = child.stderr.take();
         let written = log.clone();
         let readers = vec![
             thread::spawn(move || {
@@ -159,7 +182,8 @@ impl Service {
                 }
             }),
             thread::spawn(move || {
-                for text in BufReader::new(err).lines().map_while(Result::ok) {
+                let lines = err.into_iter().flat_map(|err| BufReader::new(err).lines());
+                for text in lines.map_while(Result::ok) {
                     let mut log = written.lock().unwrap();
                     log.push_str(&text);
                     log.push('\n');
@@ -188,7 +212,6 @@ impl Service {
                 _ => service.grpc = Some(address),
             }
         }
-        until("ready", || get(service.admin, "/readyz").status == 200);
         service
     }
 
