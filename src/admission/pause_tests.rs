@@ -69,6 +69,7 @@ fn paused(fused: bool) -> (Admission, usize) {
 fn ends(admission: &Admission, began: Instant) {
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
+    pipeline.end_pause(); // the next one may have begun
     assert!(
         pipeline.gate.wait_empty(began + PAUSE / 2),
         "a pause went on"
