@@ -69,8 +69,9 @@ pub mod internals {
     pub use crate::dedupe::claims::{Claimed, Claims, Ended};
     pub use crate::dedupe::window::{Known, Window};
     pub use crate::grpc::limits::{
-        CALLS_MAX, FOLLOWERS_MAX, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX, HEALTH_WATCHES_MAX,
-        REFLECTION_STREAMS_MAX, STREAM_ORDER_BYTES_MAX, STREAM_ORDERS_MAX, SUBMIT_STREAMS_MAX,
+        CALLS_MAX, CONNECTION_SHARE, FOLLOWERS_MAX, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX,
+        HEALTH_WATCHES_MAX, REFLECTION_STREAMS_MAX, STALLED_CALLS_MAX, STREAM_ORDER_BYTES_MAX,
+        STREAM_ORDERS_MAX, SUBMIT_STREAMS_MAX,
     };
     pub use crate::http::api::batch::LAST_BYTES;
     pub use crate::http::api::feed_line::line;

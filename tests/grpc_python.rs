@@ -1,6 +1,6 @@
 //! The gRPC port with clients in Python: grpcio, whose stubs come from the
 //! committed .proto (calls, reflection, health, and a restart in the middle),
-//! and one that breaks the rules of HTTP/2.
+//! one that breaks the rules of HTTP/2, and one those of gRPC.
 
 mod harness;
 
@@ -84,6 +84,49 @@ fn http2_that_breaks_the_rules_harms_nobody_else() {
 #[test]
 fn http2_floods_harm_nobody_else() {
     conformance(&["--grpc-keepalive-interval", "10m"], &["floods"]);
+}
+
+/// Calls that are none, and calls whose deadline passes: refused with details,
+/// and counted.
+#[test]
+fn what_is_refused_says_why_and_is_counted() {
+    let slow = ["--processor", "simulate", "--simulate", "10m..10m"];
+    let flags = ["--drain-timeout", "10ms"];
+    let service = Service::with_grpc(&[&slow[..], &flags].concat());
+    let address = service.grpc.expect("started with gRPC").to_string();
+    let output = Command::new(python())
+        .arg(root().join("tests/grpc_refusals.py"))
+        .arg(address)
+        .output()
+        .expect("it exists");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}{errors}");
+    let invalid: u64 = printed.trim().parse().expect("a number");
+    let figures = service.figures();
+    assert_eq!(figures.rejected("invalid"), invalid);
+    assert_eq!(figures.sum("orders_rejected"), invalid);
+    assert_eq!(figures.orders().0, 1, "the one that waits");
+}
+
+/// Streams on one channel of grpcio, which a slow processor holds back, are held
+/// back and not cut off.
+#[test]
+fn streams_of_grpcio_are_held_back_by_a_slow_processor() {
+    let slow = ["--processor", "simulate", "--simulate", "10m..10m"];
+    let flags = ["--drain-timeout", "10ms"];
+    let service = Service::with_grpc(&[&slow[..], &flags].concat());
+    let address = service.grpc.expect("started with gRPC").to_string();
+    let output = Command::new(python())
+        .arg(root().join("tests/grpc_held_back.py"))
+        .arg(address)
+        .arg(root().join("proto"))
+        .args(["6", "4000"])
+        .output()
+        .expect("it exists");
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(output.status.success(), "{printed}");
 }
 
 fn conformance(flags: &[&str], part: &[&str]) {

@@ -447,7 +447,7 @@ def empty_continuations(number):
 
 
 def small_data(number):
-    """A stream that is never read to its end, in frames of one byte."""
+    """A call that ends at its second message, in frames of one byte."""
     return headers(1) if number == 0 else data(1, b"\0") * 1000
 
 
@@ -468,7 +468,8 @@ FLOODS = [
     ("answers to PING that nobody sent",
      flood(lambda _: frame(PING, ACK, 0, b"12345678") * 1000, 100, [None, CALM])),
     ("CVE-2019-9515 SETTINGS", flood(lambda _: settings() * 1000, 200, [None, CALM])),
-    ("CVE-2019-9518 small DATA", flood(small_data, 2000, [CALM, FLOW_CONTROL])),
+    # Ignored, once the call has ended; for so long, then each frame is a violation.
+    ("CVE-2019-9518 small DATA", flood(small_data, 2000, [None, CALM])),
     ("WINDOW_UPDATE", flood(lambda _: window_update(0, 1) * 1000, 200, [None, CALM])),
     ("PRIORITY", flood(lambda _: frame(PRIORITY, 0, 1, b"\0\0\0\x03\0") * 1000, 200, [None, CALM])),
     ("CVE-2016-6581 a header list from few bytes", flood(bomb, 100, [CALM, COMPRESSION])),
@@ -488,8 +489,9 @@ STALLED = [
 PREFACES = [
     ("3.4 a preface that is none", b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + settings(), Closes()),
     ("3.4 HTTP/1.1", b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", Closes()),
-    # To be refused, strictly; `h2` bears with it, and it does no harm.
-    ("3.4 PING before SETTINGS", PREFACE + frame(PING, 0, 0, b"12345678"), Lives()),
+    ("3.4 PING before SETTINGS", PREFACE + frame(PING, 0, 0, b"12345678"), Dies()),
+    ("3.4 HEADERS before SETTINGS", PREFACE + WHOLE, Dies()),
+    ("3.4 an acknowledgment as the first SETTINGS", PREFACE + settings(flags=ACK), Dies()),
     ("3.4 requests before the server's SETTINGS", PREFACE + settings() + WHOLE, Lives()),
 ]
 

@@ -6,14 +6,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::FrontEnd;
-use crate::grpc::limits::CallKind;
 use crate::grpc::proto::order_service_server::OrderService;
 use crate::grpc::proto::{
     FollowRequest, GetOrderRequest, GetOrderResponse, SubmitRequest, SubmitResponse,
     SubmitStreamRequest,
 };
-use crate::grpc::{follow, lookup, stream, submit};
-use crate::metrics::Reason;
+use crate::grpc::{follow, idempotency, lookup, stream, submit};
 
 pub(super) struct OrderCalls(pub(super) Arc<FrontEnd>);
 
@@ -23,8 +21,10 @@ impl OrderService for OrderCalls {
         &self,
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
-        let response = submit::submit(&self.0, request.into_inner()).await?;
-        Ok(Response::new(response))
+        let (metadata, _, request) = request.into_parts();
+        let request = idempotency::with_key(&self.0.admission, &metadata, request)?;
+        let response = submit::submit(&self.0, request).await?;
+        Ok(idempotency::marked(response))
     }
 
     type SubmitStreamStream = stream::Responses;
@@ -33,14 +33,11 @@ impl OrderService for OrderCalls {
         &self,
         mut request: Request<Streaming<SubmitStreamRequest>>,
     ) -> Result<Response<stream::Responses>, Status> {
-        let permit = self.0.permits.try_acquire(CallKind::SubmitStream);
-        let permit = permit.inspect_err(|_| self.0.admission.reject(Reason::Full))?;
         let dropped = request.extensions_mut().remove::<DroppedMessages>();
         let responses = stream::serve(
             self.0.clone(),
             request.into_inner(),
             dropped.unwrap_or_default(),
-            permit,
         );
         Ok(Response::new(responses))
     }
@@ -49,8 +46,7 @@ impl OrderService for OrderCalls {
         &self,
         request: Request<GetOrderRequest>,
     ) -> Result<Response<GetOrderResponse>, Status> {
-        let response = lookup::get_order(&self.0, request.into_inner()).await?;
-        Ok(Response::new(response))
+        Ok(lookup::get_order(&self.0, request.into_inner()).await?)
     }
 
     type FollowStream = follow::Outcomes;
@@ -59,7 +55,6 @@ impl OrderService for OrderCalls {
         &self,
         request: Request<FollowRequest>,
     ) -> Result<Response<follow::Outcomes>, Status> {
-        let permit = self.0.permits.try_acquire(CallKind::Follow)?;
-        Ok(follow::serve(self.0.clone(), request.get_ref(), permit)?)
+        Ok(follow::serve(self.0.clone(), request.get_ref())?)
     }
 }

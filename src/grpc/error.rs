@@ -57,8 +57,19 @@ error_reasons! {
     TooLarge ResourceExhausted "TOO_LARGE" false,
     /// All messages being received together are over their budget.
     BodyMemory ResourceExhausted "BODY_MEMORY" true,
-    /// A message, or the end of a request, did not arrive in time.
+    /// A message, or the end of a request, did not arrive in time, or a response
+    /// was not taken in time.
     TooSlow DeadlineExceeded "TOO_SLOW" true,
+    /// The call's own deadline (`grpc-timeout`) has passed.
+    DeadlinePassed DeadlineExceeded "DEADLINE_PASSED" true,
+    /// A request that is no message of its type, or not as many as there must be.
+    BadMessage Internal "BAD_MESSAGE" false,
+    /// The HTTP method is not POST.
+    BadMethod Internal "BAD_METHOD" false,
+    /// The content type is not gRPC's.
+    BadContentType InvalidArgument "BAD_CONTENT_TYPE" false,
+    /// There is no such method or service, or no such compression.
+    Unimplemented Unimplemented "UNIMPLEMENTED" false,
     /// The ledger is being recovered.
     Recovering Unavailable "RECOVERING" true,
     /// The process is about to end.
@@ -67,7 +78,8 @@ error_reasons! {
     LedgerDown Unavailable "LEDGER_DOWN" true,
     /// The processor met a passing trouble.
     TryAgain Unavailable "TRY_AGAIN" true,
-    /// There is no outcome of this id inside the window, or no such service.
+    /// There is no outcome of this id inside the window; or the health of no such
+    /// service is known.
     UnknownOrder NotFound "UNKNOWN_ORDER" false,
     /// `after` is past the last sequence.
     FeedAhead OutOfRange "FEED_AHEAD" false,
@@ -150,6 +162,21 @@ impl CallError {
         }
         Status::with_error_details(row.code, self.detail.clone(), details)
     }
+}
+
+/// The error behind a status of the libraries, which have no details; `None`
+/// for one of ours, and one that concerns no request.
+pub(super) fn of_library(status: &Status) -> Option<CallError> {
+    let reason = match status.code() {
+        _ if !status.details().is_empty() => return None,
+        Code::Internal => ErrorReason::BadMessage,
+        Code::Unimplemented => ErrorReason::Unimplemented,
+        _ => return None,
+    };
+    Some(reason.error(match status.message() {
+        "" => "no method has this name",
+        message => message,
+    }))
 }
 
 impl From<CallError> for Status {

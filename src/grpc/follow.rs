@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
 use tonic::{Response, Status};
@@ -43,14 +43,12 @@ struct Follower {
     page: VecDeque<Arc<Record>>,
     /// The last sequence in the page or before it.
     after: u64,
-    _permit: OwnedSemaphorePermit,
 }
 
 /// Serves the outcomes after a sequence.
 pub(super) fn serve(
     front_end: Arc<FrontEnd>,
     request: &FollowRequest,
-    permit: OwnedSemaphorePermit,
 ) -> Result<Response<Outcomes>, CallError> {
     let Some(archive) = front_end.admission.archive().cloned() else {
         return Err(status::closed(GateState::Recovering));
@@ -64,7 +62,6 @@ pub(super) fn serve(
         page: VecDeque::new(),
         after: request.after,
         front_end,
-        _permit: permit,
     };
     let outcomes: Outcomes = Box::pin(stream::unfold(Some(follower), async |follower| {
         let mut follower = follower?;

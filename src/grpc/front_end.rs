@@ -6,8 +6,9 @@ use tokio::sync::watch;
 
 use crate::admission::Admission;
 use crate::grpc::call_permits::CallPermits;
-use crate::grpc::limits::Limits;
+use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
 use crate::grpc::ready_queue::{ReadyQueue, TaskWaker};
+use crate::sync::memory_budget::MemoryBudget;
 
 /// How far a drain has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,8 @@ pub(super) struct FrontEnd {
     pub(super) admission: Arc<Admission>,
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
+    /// Of records that are being sent.
+    pub(super) records: Arc<MemoryBudget>,
     ready_queue: Arc<ReadyQueue>,
     /// Written by the draining thread, read by the listener and by calls that
     /// wait.
@@ -36,9 +39,10 @@ impl FrontEnd {
         ready_queue: Arc<ReadyQueue>,
     ) -> Self {
         Self {
+            permits: CallPermits::new(limits.connections_max),
             admission,
             limits,
-            permits: CallPermits::new(),
+            records: MemoryBudget::with_oversize(RECORD_BYTES_MAX),
             ready_queue,
             phase: watch::Sender::new(DrainPhase::Serving),
         }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
@@ -13,7 +13,6 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
-use crate::grpc::limits::CallKind;
 use crate::grpc::proto::order_service_server::SERVICE_NAME;
 use crate::grpc::status;
 use crate::pipeline::gate::GateState;
@@ -29,7 +28,6 @@ struct Watcher {
     /// Whether there is such a service.
     known: bool,
     sent: Option<ServingStatus>,
-    _permit: OwnedSemaphorePermit,
 }
 
 #[tonic::async_trait]
@@ -57,7 +55,6 @@ impl Health for HealthCalls {
             phase: self.0.phase(),
             known: is_known(&request.get_ref().service),
             sent: None,
-            _permit: self.0.permits.try_acquire(CallKind::HealthWatch)?,
         };
         let statuses = stream::unfold(Some(watcher), async |watcher| {
             let mut watcher = watcher?;

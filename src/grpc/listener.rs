@@ -6,13 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, stream};
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::grpc::connection::GrpcConnection;
+use crate::grpc::http2::Socket;
 use crate::grpc::limits::{LINGER_BYTES_MAX, LINGER_MAX, Limits, REFUSING_MAX};
 
 /// An empty SETTINGS frame, then GOAWAY with ENHANCE_YOUR_CALM (RFC 9113
@@ -22,32 +21,25 @@ const REFUSAL: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
 /// After an error that is the server's, such as no more descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-struct Acceptor {
+pub(super) struct Acceptor {
     listener: TcpListener,
-    head_timeout: Duration,
+    limits: Limits,
     connections: Arc<Semaphore>,
     refusing: Arc<Semaphore>,
 }
 
-/// Accepts for as long as it is polled, never more than the limit at a time.
-pub(super) fn accept(
-    listener: TcpListener,
-    limits: &Limits,
-) -> impl Stream<Item = io::Result<GrpcConnection>> + use<> {
-    let acceptor = Acceptor {
-        listener,
-        head_timeout: limits.head_timeout,
-        connections: Arc::new(Semaphore::new(limits.connections_max)),
-        refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
-    };
-    stream::unfold(acceptor, async |acceptor| {
-        let connection = acceptor.next().await;
-        Some((Ok(connection), acceptor))
-    })
-}
-
 impl Acceptor {
-    async fn next(&self) -> GrpcConnection {
+    pub(super) fn new(listener: TcpListener, limits: &Limits) -> Self {
+        Self {
+            listener,
+            limits: limits.clone(),
+            connections: Arc::new(Semaphore::new(limits.connections_max)),
+            refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
+        }
+    }
+
+    /// The next connection, never more than the limit at a time.
+    pub(super) async fn next(&self) -> Socket {
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -62,7 +54,7 @@ impl Acceptor {
             // If the socket refuses, it is broken, and its first read fails.
             let _ = stream.set_nodelay(true);
             match self.connections.clone().try_acquire_owned() {
-                Ok(permit) => return GrpcConnection::new(stream, self.head_timeout, permit),
+                Ok(permit) => return Socket::new(stream, &self.limits, permit),
                 Err(_) => self.refuse(stream),
             }
         }

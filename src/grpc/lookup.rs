@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use tonic::Response;
+
 use crate::admission::OrderState;
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::front_end::FrontEnd;
+use crate::grpc::limits::FREE_RECORD_BYTES;
 use crate::grpc::proto::{GetOrderRequest, GetOrderResponse, OrderStatus};
 use crate::grpc::ready_queue::TaskWaker;
 use crate::grpc::{convert, status};
-use crate::ledger::{Read, ReadError};
+use crate::ledger::{Read, ReadError, Record};
 use crate::order::OrderId;
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
@@ -17,7 +20,7 @@ use crate::sync::oneshot::Oneshot;
 pub(super) async fn get_order(
     front_end: &FrontEnd,
     request: GetOrderRequest,
-) -> Result<GetOrderResponse, CallError> {
+) -> Result<Response<GetOrderResponse>, CallError> {
     let id = OrderId::parse(&request.id).map_err(|invalid| {
         ErrorReason::InvalidRequest
             .error(format!("the id {invalid}"))
@@ -28,10 +31,10 @@ pub(super) async fn get_order(
     let state = front_end.admission.state();
     let seq = match front_end.admission.find(&id) {
         OrderState::InFlight => {
-            return Ok(GetOrderResponse {
+            return Ok(Response::new(GetOrderResponse {
                 status: OrderStatus::Queued.into(),
                 record: None,
-            });
+            }));
         }
         OrderState::Committed(seq) => seq,
         OrderState::Unknown if state == GateState::Recovering => {
@@ -40,17 +43,35 @@ pub(super) async fn get_order(
         OrderState::Unknown => return Err(status::unknown(front_end.admission.window_reach())),
     };
     match read(front_end, seq, &front_end.task_waker()).await {
-        Ok(record) => {
-            let record = convert::order_record(&record);
-            Ok(GetOrderResponse {
-                status: record.status,
-                record: Some(record),
-            })
-        }
+        Ok(record) => sent(front_end, &record),
         // Still in the window, but the ledger has dropped its record.
         Err(why @ ReadError::Gone { .. }) => Err(ErrorReason::UnknownOrder.error(why.to_string())),
         Err(why) => Err(status::unreadable(&why)),
     }
+}
+
+/// A response with a record, and the memory permit that it holds.
+fn sent(front_end: &FrontEnd, record: &Record) -> Result<Response<GetOrderResponse>, CallError> {
+    let bytes = record.text_bytes();
+    let permit = if bytes > FREE_RECORD_BYTES {
+        let permit = front_end.records.try_acquire(bytes);
+        Some(permit.ok_or_else(|| {
+            ErrorReason::FeedBusy
+                .error("as many bytes of records are being sent as the server holds")
+                .retry_after(1)
+        })?)
+    } else {
+        None
+    };
+    let record = convert::order_record(record);
+    let mut response = Response::new(GetOrderResponse {
+        status: record.status,
+        record: Some(record),
+    });
+    if let Some(permit) = permit {
+        response.extensions_mut().insert(Arc::new(permit));
+    }
+    Ok(response)
 }
 
 /// Reads why the order with this sequence failed; `None` if that can't be read.

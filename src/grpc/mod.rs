@@ -1,22 +1,23 @@
 //! gRPC: orders over HTTP/2, for programs that speak `proto/order.proto`.
 //!
-//! `tonic` on a tokio runtime of this front end's own: with `--grpc-listen off`
-//! there is none. Orders go through admission as those over HTTP do, and are
+//! `tonic` over `h2`, on a tokio runtime of this front end's own: with
+//! `--grpc-listen off` there is none. Orders go through admission as those over HTTP do, and are
 //! the same orders.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `proto` | the messages, generated |
 //! | `server` | the port: started, drained, closed |
-//! | `listener`, `connection` | accepting, the connection limit, the preface's deadline |
+//! | `listener` | accepting, and the connection limit |
+//! | `http2` | connections and calls on the wire, and the time they have |
 //! | `router` | which service serves a request, and under which limits |
 //! | `calls`, `health` | the services |
 //! | `submit`, `stream`, `lookup`, `follow` | the calls |
+//! | `idempotency` | an order's id from the metadata |
 //! | `request` | the fields that one order and one of many have in common |
 //! | `front_end` | what all calls share |
 //! | `limits`, `call_permits` | every limit, and permits for open calls |
 //! | `body` | limits and budget of messages, before they are decoded |
-//! | `permit_body` | a response that holds its call's permit until it is sent |
 //! | `status`, `error` | why a call fails, as a status with details |
 //! | `convert` | outcomes and records as messages |
 //! | `ready_queue` | waking calls from the pipeline's threads, once a batch |
@@ -34,18 +35,18 @@
 mod body;
 mod call_permits;
 mod calls;
-mod connection;
 mod convert;
 mod error;
 mod follow;
 mod front_end;
 mod health;
+mod http2;
+mod idempotency;
 pub(crate) mod limits;
 mod listener;
 mod lookup;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
-mod permit_body;
 pub mod proto;
 mod ready_queue;
 mod request;

@@ -1,26 +1,25 @@
 //! Which service serves a request, with which permits, and what its body is
-//! held to.
+//! held to; and what is refused before that.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{HeaderMap, HeaderName, Request, Response};
-use tokio::sync::OwnedSemaphorePermit;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::BoxFuture;
+use tonic::codegen::{BoxFuture, Service};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
-use tower_service::Service;
 
-use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestKind};
+use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestBody, RequestKind};
+use crate::grpc::call_permits::{CallPermit, ConnectionPermits};
 use crate::grpc::calls::OrderCalls;
-use crate::grpc::error::CallError;
+use crate::grpc::error::{self, CallError, ErrorReason};
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::health::HealthCalls;
+use crate::grpc::idempotency;
 use crate::grpc::limits::CallKind;
-use crate::grpc::permit_body::PermitBody;
 use crate::grpc::proto::DESCRIPTORS;
 use crate::grpc::proto::order_service_server::OrderServiceServer;
 use crate::metrics::Reason;
@@ -28,15 +27,17 @@ use crate::metrics::Reason;
 /// The headers of a request that are read. The rest is dropped before the call
 /// begins, which may last: a header list takes a multiple of the bytes that it
 /// is held to, and few bytes of the connection.
-const HEADERS_READ: [&str; 2] = ["grpc-encoding", "grpc-accept-encoding"];
+const HEADERS_READ: [&str; 3] = ["grpc-encoding", "grpc-accept-encoding", idempotency::KEY];
 
 /// What a path says of its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Submit,
     SubmitStream,
+    Follow,
     OtherOrders,
     HealthCheck,
+    HealthWatch,
     OtherHealth,
     Reflection,
     /// The same by its first name, the only one that some clients know.
@@ -49,7 +50,9 @@ impl Route {
         match path {
             "/orders.v1.OrderService/Submit" => return Self::Submit,
             "/orders.v1.OrderService/SubmitStream" => return Self::SubmitStream,
+            "/orders.v1.OrderService/Follow" => return Self::Follow,
             "/grpc.health.v1.Health/Check" => return Self::HealthCheck,
+            "/grpc.health.v1.Health/Watch" => return Self::HealthWatch,
             _ => {}
         }
         match path.split('/').nth(1).unwrap_or_default() {
@@ -61,27 +64,51 @@ impl Route {
         }
     }
 
-    /// The permits that a call of this route takes.
-    fn call_kind(self) -> CallKind {
+    /// The permits that a call of this route takes: one of all calls, and of a
+    /// kind that may stay open.
+    fn call_kinds(self) -> (CallKind, Option<CallKind>) {
         match self {
             // Probes are answered whatever clients do, or a full server would
             // be restarted.
-            Self::HealthCheck => CallKind::HealthCheck,
-            _ => CallKind::Any,
+            Self::HealthCheck => (CallKind::HealthCheck, None),
+            Self::SubmitStream => (CallKind::Any, Some(CallKind::SubmitStream)),
+            Self::Follow => (CallKind::Any, Some(CallKind::Follow)),
+            Self::HealthWatch => (CallKind::Any, Some(CallKind::HealthWatch)),
+            Self::Reflection | Self::ReflectionAlpha => (CallKind::Any, Some(CallKind::Reflection)),
+            _ => (CallKind::Any, None),
         }
     }
 
-    fn submits_orders(self) -> bool {
+    fn has_orders(self) -> bool {
         matches!(self, Self::Submit | Self::SubmitStream)
-    }
-
-    fn is_reflection(self) -> bool {
-        matches!(self, Self::Reflection | Self::ReflectionAlpha)
     }
 }
 
+/// The services, whatever they are made of.
+pub(super) trait Services: Send + Sync {
+    /// Begins a call, or refuses it; `invalid` is what is wrong with its headers
+    /// beside what is checked here.
+    fn begin(
+        &self,
+        request: Request<RequestBody>,
+        permits: &ConnectionPermits,
+        invalid: Option<&CallError>,
+    ) -> Result<BegunCall, Refusal>;
+}
+
+/// A call that is served.
+pub(super) struct BegunCall {
+    pub(super) response: BoxFuture<Response<Body>, Infallible>,
+    pub(super) permit: CallPermit,
+    /// Whether what becomes of it is counted.
+    pub(super) has_orders: bool,
+}
+
+/// The response to a call that is not, which has no body.
+pub(super) struct Refusal(pub(super) Response<()>);
+
 /// All services of the front end.
-pub(super) struct Router<R: v1::ServerReflection, A: v1alpha::ServerReflection> {
+struct Router<R: v1::ServerReflection, A: v1alpha::ServerReflection> {
     orders: OrderServiceServer<OrderCalls>,
     health: HealthServer<HealthCalls>,
     reflection: v1::ServerReflectionServer<R>,
@@ -91,17 +118,14 @@ pub(super) struct Router<R: v1::ServerReflection, A: v1alpha::ServerReflection> 
 }
 
 /// Builds the services.
-pub(super) fn services(
-    front_end: &Arc<FrontEnd>,
-    rules: BodyRules,
-) -> Router<impl v1::ServerReflection, impl v1alpha::ServerReflection> {
+pub(super) fn services(front_end: &Arc<FrontEnd>, rules: BodyRules) -> Arc<dyn Services> {
     const COMPILED: &str = "the descriptors were compiled with this program";
     let reflection = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Router {
+    Arc::new(Router {
         orders: OrderServiceServer::new(OrderCalls(front_end.clone()))
             .max_decoding_message_size(front_end.limits.message_bytes_max),
         health: HealthServer::new(HealthCalls(front_end.clone())),
@@ -109,78 +133,58 @@ pub(super) fn services(
         reflection_alpha: reflection().build_v1alpha().expect(COMPILED),
         rules: Arc::new(rules),
         front_end: front_end.clone(),
-    }
+    })
 }
 
 impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
-    /// The permits of a call: one that its response holds, and for reflection
-    /// one that its request holds, too.
-    fn permits(
-        &self,
-        route: Route,
-    ) -> Result<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>), CallError> {
-        let permits = &self.front_end.permits;
-        let call = permits.try_acquire(route.call_kind());
-        let call = call.inspect_err(|_| {
-            if route.submits_orders() {
-                self.front_end.admission.reject(Reason::Full);
-            }
-        })?;
-        let stream = route
-            .is_reflection()
-            .then(|| permits.try_acquire(CallKind::Reflection))
-            .transpose()?;
-        Ok((call, stream))
-    }
-
     /// Hands a request to its service.
     fn dispatch(
-        &mut self,
+        &self,
         route: Route,
-        request: Request<Body>,
+        request: Request<LimitedBody<RequestBody>>,
     ) -> BoxFuture<Response<Body>, Infallible> {
         match route {
-            Route::Submit | Route::SubmitStream | Route::OtherOrders => self.orders.call(request),
-            Route::HealthCheck | Route::OtherHealth => self.health.call(request),
-            Route::Reflection => self.reflection.call(request),
-            Route::ReflectionAlpha => self.reflection_alpha.call(request),
-            Route::Unknown => ended_with(&Status::unimplemented("no service has this name")),
+            Route::Submit | Route::SubmitStream | Route::Follow | Route::OtherOrders => {
+                self.orders.clone().call(request)
+            }
+            Route::HealthCheck | Route::HealthWatch | Route::OtherHealth => {
+                self.health.clone().call(request)
+            }
+            Route::Reflection => self.reflection.clone().call(request),
+            Route::ReflectionAlpha => self.reflection_alpha.clone().call(request),
+            Route::Unknown => {
+                let error = ErrorReason::Unimplemented.error("no service has this name");
+                Box::pin(async move { Ok(error.status().into_http()) })
+            }
         }
+    }
+
+    fn permit(&self, route: Route, permits: &ConnectionPermits) -> Result<CallPermit, CallError> {
+        let (kind, open_kind) = route.call_kinds();
+        let permit = permits.try_begin(kind, open_kind);
+        permit.inspect_err(|_| {
+            if route.has_orders() {
+                self.front_end.admission.reject(Reason::Full);
+            }
+        })
     }
 }
 
-impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Clone for Router<R, A> {
-    fn clone(&self) -> Self {
-        Self {
-            orders: self.orders.clone(),
-            health: self.health.clone(),
-            reflection: self.reflection.clone(),
-            reflection_alpha: self.reflection_alpha.clone(),
-            rules: self.rules.clone(),
-            front_end: self.front_end.clone(),
-        }
-    }
-}
-
-impl<R, A> Service<Request<Body>> for Router<R, A>
-where
-    R: v1::ServerReflection,
-    A: v1alpha::ServerReflection,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<Response<Body>, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(())) // so are the services behind it
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<R, A> {
+    fn begin(
+        &self,
+        mut request: Request<RequestBody>,
+        permits: &ConnectionPermits,
+        invalid: Option<&CallError>,
+    ) -> Result<BegunCall, Refusal> {
         let route = Route::of(request.uri().path());
-        let (call_permit, stream_permit) = match self.permits(route) {
-            Ok(permits) => permits,
-            Err(error) => return ended_with(&error.status()),
-        };
+        check(&request, invalid).inspect_err(|_| {
+            if route.has_orders() {
+                self.front_end.admission.reject(Reason::Invalid);
+            }
+        })?;
+        let permit = self.permit(route, permits);
+        let permit = permit.map_err(|error| refusal(StatusCode::OK, &error))?;
         *request.headers_mut() = headers_read(request.headers());
         let kind = match route {
             Route::Submit => RequestKind::OneOrder,
@@ -192,28 +196,109 @@ where
             Route::Reflection | Route::ReflectionAlpha => RequestKind::Stream,
             _ => RequestKind::OneMessage,
         };
-        let rules = self.rules.clone();
-        let request =
-            request.map(|body| Body::new(LimitedBody::new(body, rules, kind, stream_permit)));
-        let response = self.dispatch(route, request);
-        Box::pin(async {
-            let response = response.await?;
-            Ok(response.map(|body| Body::new(PermitBody::new(body, call_permit))))
+        let request = request.map(|body| LimitedBody::new(body, self.rules.clone(), kind));
+        Ok(BegunCall {
+            response: self.dispatch(route, request),
+            permit,
+            has_orders: route.has_orders(),
         })
     }
 }
 
-/// A copy of the headers that are read, without the buffer they came in.
-fn headers_read(headers: &HeaderMap) -> HeaderMap {
-    let read = HEADERS_READ.into_iter().filter_map(|name| {
-        let value = headers.get(name)?.as_bytes();
-        let name = HeaderName::from_static(name);
-        Some((name, http::HeaderValue::from_bytes(value).ok()?))
-    });
-    read.collect()
+/// Refuses what is no gRPC call ("gRPC over HTTP2", Requests).
+fn check(request: &Request<RequestBody>, invalid: Option<&CallError>) -> Result<(), Refusal> {
+    if request.method() != Method::POST {
+        let error = ErrorReason::BadMethod.error("a call's method is POST");
+        let mut refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, &error);
+        let headers = refusal.0.headers_mut();
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        return Err(refusal);
+    }
+    if !is_grpc(request.headers().get(CONTENT_TYPE)) {
+        let error = ErrorReason::BadContentType.error("a call's content type is application/grpc");
+        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
+    }
+    invalid.map_or(Ok(()), |error| Err(refusal(StatusCode::OK, error)))
 }
 
-fn ended_with(status: &Status) -> BoxFuture<Response<Body>, Infallible> {
-    let response = status.clone().into_http();
-    Box::pin(async { Ok(response) })
+/// `application/grpc`, alone or with `+proto` or parameters.
+fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
+    const TYPE: &[u8] = b"application/grpc";
+    let Some((kind, rest)) = content_type.and_then(|it| it.as_bytes().split_at_checked(TYPE.len()))
+    else {
+        return false;
+    };
+    let rest = rest.strip_prefix(b"+proto").unwrap_or(rest);
+    kind.eq_ignore_ascii_case(TYPE) && matches!(rest, [] | [b';' | b' ', ..])
+}
+
+fn refusal(code: StatusCode, error: &CallError) -> Refusal {
+    let mut response: Response<()> = error.status().into_http();
+    *response.status_mut() = code;
+    Refusal(response)
+}
+
+/// A service's response. One that `tonic` refused the request with becomes one
+/// of our errors.
+pub(super) fn completed(
+    response: Response<Body>,
+    has_orders: bool,
+    front_end: &FrontEnd,
+) -> Response<Body> {
+    let headers = response.headers();
+    if !headers.contains_key(Status::GRPC_STATUS) {
+        return response; // it has a body, and its status behind that
+    }
+    let status = Status::from_header_map(headers);
+    let Some(error) = status.and_then(|status| error::of_library(&status)) else {
+        return response;
+    };
+    if has_orders {
+        front_end.admission.reject(Reason::Invalid);
+    }
+    let mut ours: Response<Body> = error.status().into_http();
+    // Such as the compressions that are taken.
+    for (name, value) in headers {
+        if !ours.headers().contains_key(name) {
+            ours.headers_mut().append(name, value.clone());
+        }
+    }
+    ours
+}
+
+/// A copy of the headers that are read, without the buffer they came in.
+fn headers_read(headers: &HeaderMap) -> HeaderMap {
+    let mut read = HeaderMap::new();
+    for name in HEADERS_READ {
+        for value in headers.get_all(name) {
+            let value = HeaderValue::from_bytes(value.as_bytes());
+            read.append(
+                HeaderName::from_static(name),
+                value.expect("the same bytes are one"),
+            );
+        }
+    }
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_type_is_grpc_with_or_without_its_format() {
+        for (value, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc; charset=utf-8", true),
+            ("Application/gRPC", true),
+            ("application/grpc+json", false),
+            ("application/grpc-web", false),
+            ("application/grp", false),
+            ("text/plain", false),
+        ] {
+            assert_eq!(is_grpc(Some(&HeaderValue::from_static(value))), expected);
+        }
+        assert!(!is_grpc(None));
+    }
 }

@@ -1,22 +1,23 @@
 //! The gRPC port, served: started, drained, and closed.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
-use tonic::transport;
 
 use crate::admission::Admission;
 use crate::grpc::body::BodyRules;
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
-use crate::grpc::limits::{
-    CALL_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, Limits, RESET_STREAMS_MAX,
-};
+use crate::grpc::http2;
+use crate::grpc::limits::Limits;
+use crate::grpc::listener::Acceptor;
 use crate::grpc::ready_queue::ReadyQueue;
-use crate::grpc::{listener, router};
+use crate::grpc::router::{self, Services};
 use crate::sync::memory_budget::MemoryBudget;
 
 pub(crate) struct GrpcServer {
@@ -24,8 +25,8 @@ pub(crate) struct GrpcServer {
     address: SocketAddr,
     /// `None` once it is being dropped.
     runtime: Option<Runtime>,
-    /// Receives once all connections have closed.
-    closed: mpsc::Receiver<()>,
+    /// Disconnected once all connections have closed.
+    closed: mpsc::Receiver<Infallible>,
 }
 
 impl GrpcServer {
@@ -49,8 +50,7 @@ impl GrpcServer {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let incoming = listener::accept(listener, &limits);
-        let server = transport(&limits);
+        let acceptor = Acceptor::new(listener, &limits);
         let rules = BodyRules {
             admission: admission.clone(),
             message_bytes_max: limits.message_bytes_max,
@@ -58,22 +58,9 @@ impl GrpcServer {
             bodies,
         };
         let front_end = Arc::new(FrontEnd::new(admission, limits, ready_queue));
-        let router = router::services(&front_end, rules);
-        let (closing, closed) = mpsc::channel();
-        let mut phase = front_end.phase();
-        runtime.spawn(async move {
-            let drain = async {
-                // `GrpcServer` holds the sender, so this ends with the phase.
-                let _ = phase.wait_for(|phase| *phase != DrainPhase::Serving).await;
-            };
-            if let Err(error) = server
-                .serve_with_incoming_shutdown(router, incoming, drain)
-                .await
-            {
-                tracing::error!(%error, "the gRPC port is closed");
-            }
-            let _ = closing.send(()); // nobody waits before a drain
-        });
+        let services = router::services(&front_end, rules);
+        let (open, closed) = mpsc::channel();
+        runtime.spawn(accept(acceptor, services, front_end.clone(), open));
         Ok(Self {
             front_end,
             address,
@@ -102,7 +89,7 @@ impl GrpcServer {
     /// that are open then are cut off when this is dropped.
     pub(crate) fn wait_closed(&self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now());
-        if self.closed.recv_timeout(left).is_err() {
+        if let Err(mpsc::RecvTimeoutError::Timeout) = self.closed.recv_timeout(left) {
             tracing::debug!("gRPC connections are cut off");
         }
     }
@@ -127,14 +114,27 @@ fn runtime(threads: usize) -> io::Result<Runtime> {
         .build()
 }
 
-/// HTTP/2 within the limits.
-fn transport(limits: &Limits) -> transport::Server {
-    transport::Server::builder()
-        .max_concurrent_streams(limits.streams_max)
-        .initial_stream_window_size(CALL_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_keepalive_interval(Some(limits.keepalive_interval))
-        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-        .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-        .http2_max_local_error_reset_streams(Some(RESET_STREAMS_MAX))
+/// Serves connections until a drain begins. Each holds a clone of `open`.
+async fn accept(
+    acceptor: Acceptor,
+    services: Arc<dyn Services>,
+    front_end: Arc<FrontEnd>,
+    open: mpsc::Sender<Infallible>,
+) {
+    let mut phase = front_end.phase();
+    // `GrpcServer` holds the sender, so this ends with the phase.
+    let mut drain = pin!(phase.wait_for(|phase| *phase != DrainPhase::Serving));
+    loop {
+        let socket = tokio::select! {
+            biased;
+            _ = &mut drain => return,
+            socket = acceptor.next() => socket,
+        };
+        let connection = http2::serve(socket, services.clone(), front_end.clone());
+        let open = open.clone();
+        tokio::spawn(async move {
+            connection.await;
+            drop(open);
+        });
+    }
 }

@@ -3,8 +3,10 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use order_processor::grpc::proto::OrderStatus;
-use order_processor::internals::{CALLS_MAX, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX};
+use order_processor::grpc::proto::{AckMode, OrderStatus, SubmitRequest};
+use order_processor::internals::{
+    CALLS_MAX, CONNECTION_SHARE, HEADER_LIST_BYTES_MAX, HEALTH_CHECKS_MAX,
+};
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -15,7 +17,8 @@ use crate::client::{
 };
 use crate::harness::{Service, until};
 use crate::http2::{
-    DATA, HEADERS, PREFACE, SUBMIT, TRAILERS, connect, data, flood, frame, headers, read_frame,
+    DATA, PREFACE, SUBMIT, TRAILERS, begin_calls, connect, data, flood, frame, headers, message,
+    on, ping, read_frame, read_until,
 };
 
 const SUBMIT_STREAM: &str = "/orders.v1.OrderService/SubmitStream";
@@ -139,47 +142,25 @@ fn a_call_whose_request_never_ends_is_ended() {
     assert_eq!(service.settled().orders().0, 1);
 }
 
-/// A call counts until its response is taken, which no window lets this client
-/// do.
 #[test]
 fn one_call_too_many_over_all_connections_is_refused() {
-    hold_all_permits(0);
-}
-
-/// Nor does it for a client that takes a byte of it.
-#[test]
-fn a_response_that_is_begun_counts_to_its_end() {
-    hold_all_permits(1);
-}
-
-/// Calls with windows of so many bytes, as many as there may be.
-fn hold_all_permits(window: u8) {
-    const STREAMS: usize = 4096;
-    // These connections answer no ping.
-    let flags = [
-        "--grpc-max-streams",
-        "5000",
-        "--grpc-keepalive-interval",
-        "10m",
-    ];
-    let service = Service::with_grpc(&flags);
-    // Known before the flood, or some calls would find it being admitted and be
-    // refused.
-    run(async {
-        let mut client = client(&service).await;
-        submit(&mut client, request("w")).await.expect("taken");
-    });
-    let open: Vec<TcpStream> = (0..CALLS_MAX / STREAMS)
-        .map(|_| flood(&service, window, STREAMS, SUBMIT, Some(&request("w"))))
-        .collect();
-    let answered = || {
-        let figures = service.figures();
-        figures.orders().0 + figures.count("orders_duplicate") + figures.sum("orders_rejected")
+    const SHARE: usize = CALLS_MAX / CONNECTION_SHARE;
+    let flags = ["--drain-timeout", "10ms", "--grpc-max-streams", "5000"];
+    let service = Service::with_grpc(&[&simulate("10m..10m")[..], &flags].concat());
+    let queued = |id: &str| SubmitRequest {
+        ack_mode: AckMode::Queued.into(),
+        ..request(id)
     };
-    until("all have their answer", || answered() > CALLS_MAX as u64);
     run(async {
+        // In flight, so that the others wait for it.
         let mut client = client(&service).await;
-        let status = submit(&mut client, request("late")).await.unwrap_err();
+        submit(&mut client, queued("w")).await.expect("taken");
+        let open: Vec<TcpStream> = (0..CONNECTION_SHARE)
+            .map(|_| flood(&service, 65_535, SHARE, SUBMIT, Some(&request("w"))))
+            .collect();
+        let duplicates = || service.figures().count("orders_duplicate");
+        until("all wait", || duplicates() == CALLS_MAX as u64);
+        let status = submit(&mut client, queued("late")).await.unwrap_err();
         too_many_streams(&status);
         assert_eq!(service.figures().rejected("full"), 1);
         // A probe is not an order.
@@ -187,28 +168,68 @@ fn hold_all_permits(window: u8) {
         let healthy = health.check(HealthCheckRequest::default()).await;
         assert_eq!(healthy.unwrap().get_ref().status(), ServingStatus::Serving);
         drop(open);
-        in_the_end(async || submit(&mut client, request("late")).await.ok()).await;
+        in_the_end(async || submit(&mut client, queued("late")).await.ok()).await;
     });
-    let figures = service.settled();
-    assert_eq!(figures.orders(), (2, 2, 0));
+}
+
+/// One connection's client learns its share, and holds more back.
+#[test]
+fn a_connection_may_have_a_share_of_the_calls() {
+    let service = Service::with_grpc(&["--grpc-max-streams", "5000"]);
+    let mut stream = connect(&service);
+    stream.write_all(PREFACE).unwrap();
+    let settings = read_until(&mut stream, 0, (4, 0));
+    let share = (CALLS_MAX / CONNECTION_SHARE) as u32;
+    let wanted = [&[0, 3][..], &share.to_be_bytes()].concat();
+    assert!(settings.chunks(6).any(|it| it == wanted), "{settings:?}");
 }
 
 #[test]
 fn one_check_of_health_too_many_is_refused() {
+    const SHARE: usize = HEALTH_CHECKS_MAX / CONNECTION_SHARE;
     let service = Service::with_grpc(&["--grpc-keepalive-interval", "10m"]);
-    let mut stream = flood(&service, 0, HEALTH_CHECKS_MAX, CHECK, None);
-    let mut begun = 0;
-    while begun < HEALTH_CHECKS_MAX {
-        begun += usize::from(read_frame(&mut stream) == HEADERS);
-    }
+    let mut open: Vec<_> = (0..CONNECTION_SHARE)
+        .map(|_| begin_calls(&service, SHARE, CHECK))
+        .collect();
+    open.iter_mut().for_each(ping);
     run(async {
         let mut health = HealthClient::new(channel(&service).await);
-        let status = health.check(HealthCheckRequest::default()).await;
-        too_many_streams(&status.unwrap_err());
+        let status = in_the_end(async || health.check(HealthCheckRequest::default()).await.err());
+        too_many_streams(&status.await);
         // Orders have permits of their own.
         let mut client = client(&service).await;
         assert!(submit(&mut client, request("a")).await.is_ok());
-        drop(stream);
+        drop(open);
         in_the_end(async || health.check(HealthCheckRequest::default()).await.ok()).await;
     });
+}
+
+/// As many calls as may be open, taken back before they have begun; again and
+/// again, while another call waits on the same connection.
+#[test]
+fn calls_that_are_cancelled_together_harm_no_other() {
+    let service = Service::with_grpc(&simulate("300ms..300ms"));
+    let mut connection = connect(&service);
+    let waiting = on(1, frame(0, 1, &message(&request("waits"))));
+    let sent = [PREFACE, &headers(SUBMIT), &waiting].concat();
+    connection.write_all(&sent).unwrap();
+    let mut stream = 1;
+    for _ in 0..10 {
+        let mut sent = Vec::new();
+        for _ in 0..255 {
+            stream += 2;
+            sent.extend(on(stream, headers(FOLLOW)));
+            sent.extend(on(stream, frame(0, 1, &[0; 5])));
+            sent.extend(on(stream, frame(3, 0, &[0, 0, 0, 8])));
+        }
+        connection.write_all(&sent).unwrap();
+        ping(&mut connection);
+    }
+    let again = [
+        on(stream + 2, headers(SUBMIT)),
+        on(stream + 2, frame(0, 1, &message(&request("waits")))),
+    ];
+    connection.write_all(&again.concat()).unwrap();
+    read_until(&mut connection, stream + 2, TRAILERS);
+    assert_eq!(service.settled().orders(), (1, 1, 0));
 }

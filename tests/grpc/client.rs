@@ -8,6 +8,7 @@ use order_processor::grpc::proto::order_service_client::OrderServiceClient;
 use order_processor::grpc::proto::{
     Order, SubmitRequest, SubmitResponse, SubmitStreamRequest, SubmitStreamResponse,
 };
+use order_processor::internals::CONNECTION_SHARE;
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
@@ -61,6 +62,16 @@ pub(crate) async fn channel(service: &Service) -> Channel {
 /// A client on a connection of its own.
 pub(crate) async fn client(service: &Service) -> Client {
     OrderServiceClient::new(channel(service).await)
+}
+
+/// Clients on as many connections as it takes to open all calls of a kind, of
+/// which one connection may have a share.
+pub(crate) async fn clients(service: &Service) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTION_SHARE {
+        clients.push(client(service).await);
+    }
+    clients
 }
 
 /// An order without other members.

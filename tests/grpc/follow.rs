@@ -2,12 +2,12 @@
 //! past every limit.
 
 use order_processor::grpc::proto::{FollowRequest, FollowResponse, OrderStatus};
-use order_processor::internals::FOLLOWERS_MAX;
+use order_processor::internals::{CONNECTION_SHARE, FOLLOWERS_MAX};
 use tonic::{Code, Status, Streaming};
 
 use crate::client::{
-    Client, client, in_the_end, one_of_many, order, refused, request, run, simulate, submit,
-    submit_all, too_many_streams,
+    Client, client, clients, in_the_end, one_of_many, order, refused, request, run, simulate,
+    submit, submit_all, too_many_streams,
 };
 use crate::harness::{PATIENCE, Service, post, until};
 
@@ -133,11 +133,15 @@ fn past_the_last_and_before_the_oldest_are_out_of_range() {
 fn one_follower_too_many_is_refused() {
     let service = Service::with_grpc(&["--grpc-max-streams", "1000"]);
     run(async {
-        let mut client = client(&service).await;
         let mut open = Vec::new();
-        for _ in 0..FOLLOWERS_MAX {
-            open.push(follow(&mut client, 0).await.unwrap());
+        for mut client in clients(&service).await {
+            for _ in 0..FOLLOWERS_MAX / CONNECTION_SHARE {
+                open.push(follow(&mut client, 0).await.unwrap());
+            }
+            // One connection has its share, and the others have theirs.
+            too_many_streams(&follow(&mut client, 0).await.unwrap_err());
         }
+        let mut client = client(&service).await;
         too_many_streams(&follow(&mut client, 0).await.unwrap_err());
         // Orders go on, and a permit that is released is there for the next.
         submit(&mut client, request("a")).await.unwrap();

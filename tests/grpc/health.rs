@@ -1,6 +1,6 @@
 //! `grpc.health.v1` and reflection.
 
-use order_processor::internals::{HEALTH_WATCHES_MAX, REFLECTION_STREAMS_MAX};
+use order_processor::internals::{CONNECTION_SHARE, HEALTH_WATCHES_MAX, REFLECTION_STREAMS_MAX};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -112,11 +112,16 @@ fn reflection_lists_the_services_and_describes_them() {
 fn one_watcher_too_many_is_refused() {
     let service = Service::with_grpc(&["--grpc-max-streams", "5000"]);
     run(async {
-        let mut health = HealthClient::new(channel(&service).await);
         let mut watching = Vec::new();
-        for _ in 0..HEALTH_WATCHES_MAX {
-            watching.push(health.watch(of("")).await.unwrap().into_inner());
+        for _ in 0..CONNECTION_SHARE {
+            let mut health = HealthClient::new(channel(&service).await);
+            for _ in 0..HEALTH_WATCHES_MAX / CONNECTION_SHARE {
+                watching.push(health.watch(of("")).await.unwrap().into_inner());
+            }
+            // One connection has its share, and the others have theirs.
+            too_many_streams(&health.watch(of("")).await.unwrap_err());
         }
+        let mut health = HealthClient::new(channel(&service).await);
         too_many_streams(&health.watch(of("")).await.unwrap_err());
         // Checks and orders go on.
         assert!(health.check(of("")).await.is_ok());
@@ -133,14 +138,17 @@ fn one_watcher_too_many_is_refused() {
 fn one_reflection_stream_too_many_is_refused() {
     let service = Service::with_grpc(&[]);
     run(async {
-        let mut reflection = ServerReflectionClient::new(channel(&service).await);
         let mut open = Vec::new();
         // Streams without a request, until the sender is dropped.
-        for _ in 0..REFLECTION_STREAMS_MAX {
-            let (sender, requests) = fed_stream::<ServerReflectionRequest>();
-            let replies = reflection.server_reflection_info(requests).await;
-            open.push((sender, replies.unwrap().into_inner()));
+        for _ in 0..CONNECTION_SHARE {
+            let mut reflection = ServerReflectionClient::new(channel(&service).await);
+            for _ in 0..REFLECTION_STREAMS_MAX / CONNECTION_SHARE {
+                let (sender, requests) = fed_stream::<ServerReflectionRequest>();
+                let replies = reflection.server_reflection_info(requests).await;
+                open.push((sender, replies.unwrap().into_inner()));
+            }
         }
+        let mut reflection = ServerReflectionClient::new(channel(&service).await);
         let (_sender, requests) = fed_stream();
         let status = reflection.server_reflection_info(requests).await;
         too_many_streams(&status.unwrap_err());

@@ -10,10 +10,8 @@ use crate::harness::{PATIENCE, Service};
 /// What a client sends first: preface and an empty SETTINGS frame.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 pub(crate) const SUBMIT: &str = "/orders.v1.OrderService/Submit";
-/// Type and flags of DATA, of HEADERS with more to come, and of trailers
-/// (HEADERS with END_STREAM).
+/// Type and flags of DATA, and of trailers (HEADERS with END_STREAM).
 pub(crate) const DATA: (u8, u8) = (0, 0);
-pub(crate) const HEADERS: (u8, u8) = (1, 4);
 pub(crate) const TRAILERS: (u8, u8) = (1, 5);
 
 pub(crate) fn connect(service: &Service) -> TcpStream {
@@ -65,7 +63,7 @@ pub(crate) fn data(request: &SubmitRequest) -> Vec<u8> {
 }
 
 /// A request as gRPC frames it: a flag and its length, then the message.
-fn message(request: &SubmitRequest) -> Vec<u8> {
+pub(crate) fn message(request: &SubmitRequest) -> Vec<u8> {
     let message = prost::Message::encode_to_vec(request);
     [&[0, 0, 0, 0, message.len() as u8][..], &message].concat()
 }
@@ -77,29 +75,77 @@ pub(crate) fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The same frame on another stream.
+pub(crate) fn on(stream: u32, mut frame: Vec<u8>) -> Vec<u8> {
+    frame[5..9].copy_from_slice(&stream.to_be_bytes());
+    frame
+}
+
+/// SETTINGS_INITIAL_WINDOW_SIZE: so many bytes of each response are taken.
+pub(crate) fn windows(bytes: u32) -> Vec<u8> {
+    on(
+        0,
+        frame(4, 0, &[&[0, 4][..], &bytes.to_be_bytes()].concat()),
+    )
+}
+
 /// A connection on which so many calls of a path are made with windows of so
 /// many bytes for their responses; each sends `request`, an encoded message.
 pub(crate) fn flood(
     service: &Service,
-    window: u8,
+    window: u32,
     calls: usize,
     path: &str,
     request: Option<&SubmitRequest>,
 ) -> TcpStream {
-    // SETTINGS_INITIAL_WINDOW_SIZE.
-    let windows = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window];
-    let mut headers = headers(path);
     let message = request.map_or_else(|| vec![0; 5], message);
-    let mut data = frame(0, 1, &message);
-    let mut sent = [PREFACE, &windows].concat();
+    let mut sent = [PREFACE, &windows(window)].concat();
     for number in 0..calls as u32 {
-        let id = (2 * number + 1).to_be_bytes();
-        for frame in [&mut headers, &mut data] {
-            frame[5..9].copy_from_slice(&id);
-            sent.extend(&*frame);
+        let stream = 2 * number + 1;
+        sent.extend(on(stream, headers(path)));
+        sent.extend(on(stream, frame(0, 1, &message)));
+    }
+    let mut connection = connect(service);
+    connection.write_all(&sent).unwrap();
+    connection
+}
+
+/// A connection on which so many calls of a path are begun, and no request
+/// comes.
+pub(crate) fn begin_calls(service: &Service, calls: usize, path: &str) -> TcpStream {
+    let mut sent = PREFACE.to_vec();
+    for number in 0..calls as u32 {
+        sent.extend(on(2 * number + 1, headers(path)));
+    }
+    let mut connection = connect(service);
+    connection.write_all(&sent).unwrap();
+    connection
+}
+
+/// Reads frames until one is as it should be, of `stream` (type and flags);
+/// none may end the connection.
+pub(crate) fn read_until(connection: &mut TcpStream, stream: u32, wanted: (u8, u8)) -> Vec<u8> {
+    loop {
+        let mut head = [0; 9];
+        connection
+            .read_exact(&mut head)
+            .expect("the connection lives");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        connection.read_exact(&mut payload).expect("a whole frame");
+        assert_ne!(head[3], 7, "GOAWAY: {payload:?}");
+        let of = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        if (of, head[3], head[4]) == (stream, wanted.0, wanted.1) {
+            return payload;
         }
     }
-    let mut stream = connect(service);
-    stream.write_all(&sent).unwrap();
-    stream
+}
+
+/// Sends a PING, and waits for its answer: all that was sent before has been
+/// read by then.
+pub(crate) fn ping(connection: &mut TcpStream) {
+    connection
+        .write_all(&on(0, frame(6, 0, b"a ping  ")))
+        .unwrap();
+    read_until(connection, 0, (6, 1));
 }

@@ -15,5 +15,7 @@ mod front_ends;
 mod health;
 mod http2;
 mod load;
+mod small_frames;
 mod stream;
 mod submit;
+mod untaken;

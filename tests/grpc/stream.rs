@@ -3,10 +3,10 @@
 use order_processor::grpc::proto::{
     AckMode, Order, OrderStatus, SubmitResult, SubmitStreamRequest, SubmitStreamResponse,
 };
-use order_processor::internals::SUBMIT_STREAMS_MAX;
+use order_processor::internals::{CONNECTION_SHARE, SUBMIT_STREAMS_MAX};
 
 use crate::client::{
-    client, in_the_end, one_of_many, open_stream, order, request, run, simulate, submit,
+    client, clients, in_the_end, one_of_many, open_stream, order, request, run, simulate, submit,
     submit_all, too_many_streams,
 };
 use crate::harness::{Service, until};
@@ -187,13 +187,18 @@ fn a_client_that_vanishes_leaves_its_orders() {
 fn one_stream_too_many_is_refused() {
     let service = Service::with_grpc(&["--grpc-max-streams", "2000"]);
     run(async {
-        let mut client = client(&service).await;
         let mut streams = Vec::new();
-        for _ in 0..SUBMIT_STREAMS_MAX {
-            streams.push(open_stream(&mut client).await.unwrap());
+        for mut client in clients(&service).await {
+            for _ in 0..SUBMIT_STREAMS_MAX / CONNECTION_SHARE {
+                streams.push(open_stream(&mut client).await.unwrap());
+            }
+            // One connection has its share, and the others have theirs.
+            too_many_streams(&open_stream(&mut client).await.unwrap_err());
         }
+        let mut client = client(&service).await;
         too_many_streams(&open_stream(&mut client).await.unwrap_err());
-        assert_eq!(service.figures().rejected("full"), 1);
+        let refused = service.figures().rejected("full");
+        assert_eq!(refused, 1 + CONNECTION_SHARE as u64);
         // Single orders go on, and so do the streams that are open.
         submit(&mut client, request("a")).await.unwrap();
         for (sender, responses) in streams.iter_mut().take(3) {

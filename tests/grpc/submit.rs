@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use order_processor::grpc::proto::{AckMode, GetOrderRequest, Order, OrderStatus, SubmitRequest};
-use tonic::Code;
+use order_processor::grpc::proto::{
+    AckMode, GetOrderRequest, Order, OrderStatus, SubmitRequest, SubmitResponse,
+};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
 
 use crate::client::{
     Client, channel, client, field, order, refused, request, retry_delay, run, simulate, submit,
@@ -295,4 +298,54 @@ fn what_is_not_served_is_unimplemented() {
         }
     });
     assert_eq!(service.settled().orders().0, 0);
+}
+
+/// A submission whose metadata has these keys.
+async fn with_keys(
+    client: &mut Client,
+    id: &str,
+    keys: &[&'static str],
+) -> Result<tonic::Response<SubmitResponse>, Status> {
+    let mut request = tonic::Request::new(request(id));
+    for key in keys {
+        let key = MetadataValue::from_static(key);
+        request.metadata_mut().append("idempotency-key", key);
+    }
+    client.submit(request).await
+}
+
+#[test]
+fn an_order_without_an_id_takes_it_from_the_metadata() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        let first = with_keys(&mut client, "", &["key-1"]).await.unwrap();
+        assert_eq!((&*first.get_ref().id, first.get_ref().seq), ("key-1", 1));
+        assert!(first.metadata().get("idempotent-replayed").is_none());
+        for (id, keys) in [
+            ("", &["key-1"][..]),
+            ("", &["\"key-1\""]),
+            ("key-1", &["key-1"]),
+            ("key-1", &[]),
+        ] {
+            let again = with_keys(&mut client, id, keys).await.unwrap();
+            assert_eq!((again.get_ref().seq, again.get_ref().duplicate), (1, true));
+            let replayed = again.metadata().get("idempotent-replayed");
+            assert_eq!(replayed.expect("marked"), "true");
+        }
+        for (id, keys, at) in [
+            ("key-2", &["key-1"][..], "idempotency-key"),
+            ("", &["key-1", "key-2"], "idempotency-key"),
+            ("", &["\"key-1"], "idempotency-key"),
+            ("", &[""], "order.id"),
+            ("", &["a b"], "order.id"),
+            ("", &[], "order.id"),
+        ] {
+            let status = with_keys(&mut client, id, keys).await.unwrap_err();
+            refused(&status, Code::InvalidArgument, false);
+            assert_eq!(field(&status), at, "{id} {keys:?}");
+        }
+    });
+    let figures = service.settled();
+    assert_eq!((figures.orders().0, figures.rejected("invalid")), (1, 6));
 }

@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use crate::grpc::body::framing::Framing;
@@ -17,22 +16,14 @@ pub(crate) struct LimitedBody<B> {
     inner: B,
     guard: MessageGuard,
     pub(super) framing: Framing,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<B> LimitedBody<B> {
-    /// `permit` is released with the body.
-    pub(crate) fn new(
-        inner: B,
-        rules: Arc<BodyRules>,
-        kind: RequestKind,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(crate) fn new(inner: B, rules: Arc<BodyRules>, kind: RequestKind) -> Self {
         Self {
             inner,
             guard: MessageGuard::new(rules, kind),
             framing: Framing::default(),
-            _permit: permit,
         }
     }
 }

@@ -49,6 +49,10 @@ impl MessageGuard {
         request_ended: bool,
     ) -> Result<Message, CallError> {
         self.messages += 1;
+        if self.messages > 1 && !self.kind.is_stream() {
+            self.reject(Reason::Invalid);
+            return Err(ErrorReason::BadMessage.error("the request has more than one message"));
+        }
         let limit = self.rules.message_bytes_max;
         if bytes > limit {
             if let RequestKind::OrderStream(dropped) = &self.kind {

@@ -67,7 +67,7 @@ fn seen(
     kind: RequestKind,
 ) -> Result<Vec<u8>, Status> {
     let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
-    let mut body = LimitedBody::new(Pieces(pieces, false), rules.clone(), kind, None);
+    let mut body = LimitedBody::new(Pieces(pieces, false), rules.clone(), kind);
     let mut seen = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -89,7 +89,7 @@ fn seen(
 fn an_empty_message_ends_with_its_head() {
     let pieces = Pieces([Bytes::from(framed(0))].into(), false);
     let rules = rules(100, &MemoryBudget::new(1000));
-    let mut body = LimitedBody::new(pieces, rules, RequestKind::OneOrder, None);
+    let mut body = LimitedBody::new(pieces, rules, RequestKind::OneOrder);
     let mut cx = Context::from_waker(Waker::noop());
     let frame = Pin::new(&mut body).poll_frame(&mut cx);
     assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
@@ -106,7 +106,7 @@ fn messages_within_the_limit_pass_however_they_are_split() {
         .collect();
     for piece in 1..body.len() + 1 {
         assert_eq!(
-            seen(&body, piece, &rules, RequestKind::OneMessage).expect("all fit"),
+            seen(&body, piece, &rules, RequestKind::Stream).expect("all fit"),
             body
         );
     }
@@ -132,7 +132,8 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
         assert_eq!(seen(&body, piece, &rules, kind).expect("goes on"), want);
         let numbers: Vec<_> = (1..=7).filter(|n| dropped.take(*n)).collect();
         assert_eq!(numbers, [2, 4, 5]);
-        let status = seen(&body, piece, &rules, RequestKind::OneOrder).expect_err("ends");
+        let one = framed(101);
+        let status = seen(&one, piece, &rules, RequestKind::OneOrder).expect_err("ends");
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     }
     let metrics = &rules.admission.pipeline().metrics;
@@ -143,6 +144,22 @@ fn one_over_the_limit_is_replaced_in_a_stream_and_ends_a_call() {
     );
 }
 
+#[test]
+fn a_call_has_one_message() {
+    let bodies = MemoryBudget::new(1000);
+    let rules = rules(100, &bodies);
+    for kind in [RequestKind::OneOrder, RequestKind::OneMessage] {
+        for body in [framed(3).repeat(2), framed(0).repeat(2)] {
+            for piece in 1..body.len() + 1 {
+                let status = seen(&body, piece, &rules, kind.clone()).expect_err("two");
+                assert_eq!(status.code(), tonic::Code::Internal);
+            }
+        }
+    }
+    let metrics = &rules.admission.pipeline().metrics;
+    assert_eq!(metrics.admission.rejected.get(Reason::Invalid), 26);
+}
+
 /// A client must not hold one outside the budget by leaving its call open.
 #[test]
 fn a_message_whose_call_goes_on_holds_its_permit_to_the_end() {
@@ -151,7 +168,7 @@ fn a_message_whose_call_goes_on_holds_its_permit_to_the_end() {
     let mut cx = Context::from_waker(Waker::noop());
     let mut first = |ended, kind| {
         let pieces = Pieces([Bytes::from(framed(60))].into(), ended);
-        let mut body = LimitedBody::new(pieces, rules.clone(), kind, None);
+        let mut body = LimitedBody::new(pieces, rules.clone(), kind);
         let frame = Pin::new(&mut body).poll_frame(&mut cx);
         (body, matches!(frame, Poll::Ready(Some(Ok(_)))))
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use futures_util::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 
@@ -15,10 +15,11 @@ use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::proto::{SubmitStreamRequest, SubmitStreamResponse};
 use crate::grpc::ready_queue::TaskWaker;
-use crate::grpc::status;
 use crate::grpc::stream::intake::Intake;
 use crate::grpc::stream::response_queue::ResponseQueue;
 use crate::grpc::stream::waiting_order::{Offer, OrderRequest, WaitingOrder};
+use crate::grpc::{error, status};
+use crate::metrics::Reason;
 use crate::pipeline::gate::GateState;
 
 /// What a call answers with.
@@ -36,7 +37,6 @@ struct Submissions {
     waiting: Option<WaitingOrder>,
     /// Set when nothing more is read: how to end after the last response.
     end: Option<Result<(), Status>>,
-    _permit: OwnedSemaphorePermit,
 }
 
 /// What has happened.
@@ -54,7 +54,6 @@ pub(crate) fn serve(
     front_end: Arc<FrontEnd>,
     requests: Streaming<SubmitStreamRequest>,
     dropped: DroppedMessages,
-    permit: OwnedSemaphorePermit,
 ) -> Responses {
     let task_waker = front_end.task_waker();
     let submissions = Submissions {
@@ -66,7 +65,6 @@ pub(crate) fn serve(
         end: None,
         task_waker,
         front_end,
-        _permit: permit,
     };
     Box::pin(stream::unfold(Some(submissions), async |submissions| {
         let mut submissions = submissions?;
@@ -93,7 +91,7 @@ impl Submissions {
             match self.event().await {
                 Event::Request(Ok(Some(request))) => self.take(request),
                 Event::Request(Ok(None)) => self.stop(Ok(())),
-                Event::Request(Err(status)) => self.stop(Err(status)),
+                Event::Request(Err(status)) => self.stop(Err(self.undecodable(status))),
                 Event::DrainBegan => {
                     let state = self.front_end.admission.state();
                     self.stop(Err(status::closed(state).status()));
@@ -171,6 +169,17 @@ impl Submissions {
         if let Some(order) = self.waiting.take_if(expired) {
             let (request, rejection) = order.give_up(&self.front_end.admission);
             self.settle(request, Err(rejection));
+        }
+    }
+
+    /// The status that ends the stream, where a request can't be decoded.
+    fn undecodable(&self, status: Status) -> Status {
+        match error::of_library(&status) {
+            Some(error) => {
+                self.front_end.admission.reject(Reason::Invalid);
+                error.status()
+            }
+            None => status,
         }
     }
 

@@ -1,0 +1,29 @@
+//! What the calls of a connection share.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::grpc::call_permits::ConnectionPermits;
+use crate::grpc::front_end::FrontEnd;
+use crate::grpc::limits::UNWRITTEN_BYTES_MAX;
+use crate::grpc::router::Services;
+
+pub(super) struct ConnectionCalls {
+    pub(super) services: Arc<dyn Services>,
+    pub(super) front_end: Arc<FrontEnd>,
+    pub(super) permits: ConnectionPermits,
+    /// Bytes of responses that `h2` may have and the socket has not.
+    pub(super) unwritten: Arc<Semaphore>,
+}
+
+impl ConnectionCalls {
+    pub(super) fn new(services: Arc<dyn Services>, front_end: Arc<FrontEnd>) -> Self {
+        Self {
+            permits: front_end.permits.of_connection(),
+            services,
+            front_end,
+            unwritten: Arc::new(Semaphore::new(UNWRITTEN_BYTES_MAX)),
+        }
+    }
+}
