@@ -71,6 +71,9 @@ fn a_journal_is_verified_and_printed() {
     assert_eq!(printed(&[], &directory), lines);
     let found = verified(&directory);
     assert!(found.contains("not closed"), "{found}");
+    until("the next segment is made", || {
+        directory.0.join("journal-0000000002.seg").exists()
+    });
     service.drain();
 
     let before = state(&directory);

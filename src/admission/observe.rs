@@ -53,6 +53,12 @@ impl Admission {
         self.pipeline.gate.state()
     }
 
+    /// Why the journal can't make its next segment, if it can't.
+    pub(crate) fn no_segment_ahead(&self) -> Option<String> {
+        let journal = self.pipeline.metrics.journal.get()?;
+        journal.no_segment_ahead()
+    }
+
     /// Whether no more orders will be taken in this process.
     pub(crate) fn is_closed(&self) -> bool {
         self.pipeline.gate.is_closed()

@@ -76,6 +76,8 @@ error_reasons! {
     Draining Unavailable "DRAINING" true,
     /// The ledger can't take outcomes, or can't be read.
     LedgerDown Unavailable "LEDGER_DOWN" true,
+    /// An outcome that was durable can't be read any more.
+    JournalDamaged DataLoss "JOURNAL_DAMAGED" false,
     /// The processor met a passing trouble.
     TryAgain Unavailable "TRY_AGAIN" true,
     /// There is no outcome of this id inside the window; or the health of no such

@@ -64,6 +64,9 @@ pub(super) fn unreadable(why: &ReadError) -> CallError {
             .error(detail)
             .number("oldest_seq", *oldest),
         ReadError::Busy => ErrorReason::FeedBusy.error(detail).retry_after(1),
+        ReadError::Damaged { seq, .. } => ErrorReason::JournalDamaged
+            .error(detail)
+            .number("seq", *seq),
         ReadError::Failed(_) => ErrorReason::LedgerDown.error(detail).retry_after(1),
     }
 }

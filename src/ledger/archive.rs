@@ -19,6 +19,18 @@ pub enum ReadError {
     /// Too many reads are waiting.
     #[error("too many reads are waiting")]
     Busy,
+    /// It was durable, and its bytes have changed since.
+    #[error(
+        "sequence {seq} can't be read: {file} is damaged at offset {offset}; run journal verify, and restore the file from a backup; reading may go on after the damage"
+    )]
+    Damaged {
+        /// The first sequence that can't be read.
+        seq: u64,
+        /// The file that is damaged.
+        file: String,
+        /// Where.
+        offset: u64,
+    },
     /// The storage failed.
     #[error("the ledger can't be read: {0}")]
     Failed(String),

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use signal_hook::consts::SIGXFSZ;
+
 use crate::config;
 use crate::config::Config;
 use crate::dedupe::window::Known;
@@ -89,6 +91,7 @@ fn open_journal(
             }
         })
     };
+    survive_file_size_limit();
     let mut logged = Instant::now();
     let mut unreadable = 0_u64;
     let window = &pipeline.window;
@@ -126,6 +129,15 @@ fn open_journal(
         pending: opened.pending_orders,
         pending_file: Some(opened.pending_file),
     })
+}
+
+/// A write past the limit of file sizes (`ulimit -f`) ends a process by SIGXFSZ.
+/// With a handler, which does nothing, it fails with EFBIG, and is treated as a
+/// full disk is.
+fn survive_file_size_limit() {
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        tracing::warn!("can't handle SIGXFSZ: {error}; a limit of file sizes ends the process");
+    }
 }
 
 fn log_progress(progress: RecoveryProgress, logged: &mut Instant) {

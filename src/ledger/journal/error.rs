@@ -6,21 +6,30 @@ use std::path::PathBuf;
 
 use crate::ledger::LedgerId;
 use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::holder::Holder;
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
     #[error(
-        "data directory {} is in use by {}: stop it or use another directory",
+        "data directory {} is in use by {}: stop that process or use another directory; removing files or copying them under a running process doesn't release it and loses orders",
         dir.display(),
-        pid.map_or("another process".to_owned(), |pid| format!("process {pid}"))
+        holder.as_ref().map_or("another process".to_owned(), Holder::to_string)
     )]
     Locked {
         /// The directory.
         dir: PathBuf,
         /// The process that holds the lock, if the lock file names it.
-        pid: Option<u32>,
+        holder: Option<Holder>,
+    },
+    /// Another process has the same files open through another directory.
+    #[error(
+        "{file} is locked by a process that has it open through another directory: the files here are hard links to its files; use a directory of its own, made with journal backup or cp without links"
+    )]
+    SharedFiles {
+        /// The file.
+        file: &'static str,
     },
     /// The directory doesn't exist and can't be made, or can't be written to.
     #[error(

@@ -24,6 +24,11 @@ pub(crate) fn segment_number(name: &str) -> Option<u32> {
     (segment_name(number) == name && number > 0).then_some(number)
 }
 
+/// Whether a file is the journal's.
+pub(crate) fn is_known(name: &str) -> bool {
+    [LOCK, MANIFEST, PENDING].contains(&name) || segment_number(name).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

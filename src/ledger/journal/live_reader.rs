@@ -19,6 +19,7 @@
 
 use std::path::Path;
 
+use crate::ledger::journal::directory::ReadOnlyDirectory;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{MANIFEST, segment_name};
 use crate::ledger::journal::format::{Position, SegmentHead};
@@ -35,6 +36,14 @@ const LIST_ATTEMPTS: u32 = 5;
 
 pub(crate) struct LiveReader<'a> {
     files: SegmentFiles<'a>,
+}
+
+/// Opens a directory for reading, and holds it.
+pub(crate) fn open_to_read(dir: &Path) -> Result<ReadOnlyDirectory, OpenError> {
+    ReadOnlyDirectory::open(dir).map_err(|error| OpenError::NoJournal {
+        dir: dir.to_owned(),
+        why: error.to_string(),
+    })
 }
 
 impl<'a> LiveReader<'a> {

@@ -1,20 +1,31 @@
-//! One process at a time: the data directory, and the lock on it.
+//! One process at a time: the lock on the data directory.
 //!
-//! The lock is `flock(2)` on the file `lock` ([`std::fs::File::try_lock`]), so
-//! it ends with the process, however that ends. The file holds the process id,
-//! for people.
+//! Three things are locked, all with `flock(2)`, so that the lock ends with the
+//! process, however that ends:
+//!
+//! - the directory itself, which can't be removed or replaced unseen: whoever
+//!   removes the files in it doesn't get past it;
+//! - the manifest, for a second directory whose files are hard links to these;
+//! - the file `lock`, for versions of this program that lock nothing else. It
+//!   says who the holder is, for people.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use crate::ledger::journal::directory_tree::{DirectoryTree, LockFile};
+use crate::ledger::journal::directory_tree::{DirectoryTree, create_dir_durably};
 use crate::ledger::journal::error::OpenError;
-use crate::ledger::journal::file_names::LOCK;
-use crate::ledger::journal::storage::{is_full, read_full, write_full};
+use crate::ledger::journal::file_names::{LOCK, MANIFEST, is_known};
+use crate::ledger::journal::holder::Holder;
+use crate::ledger::journal::storage::{File, Storage, is_full, read_full, write_full};
 
 /// Keeps the directory locked until it is dropped.
 pub(crate) struct DirectoryLock {
-    _file: Box<dyn LockFile>,
+    storage: Arc<dyn Storage>,
+    /// `None` where the file system can't lock a directory.
+    _directory: Option<Box<dyn File>>,
+    _file: Box<dyn File>,
+    manifest: OnceLock<Box<dyn File>>,
 }
 
 impl DirectoryLock {
@@ -28,58 +39,79 @@ impl DirectoryLock {
             }
         };
         create_dir_durably(tree, dir).map_err(failed("make it"))?;
-        let file = tree
-            .open_lock(&dir.join(LOCK))
+        let storage = tree.open(dir).map_err(failed("open it"))?;
+        let locked = |file: Option<&dyn File>| OpenError::Locked {
+            dir: dir.to_owned(),
+            holder: file.and_then(read_holder),
+        };
+        let directory = storage.itself().map_err(failed("open it"))?;
+        let directory = match directory.try_lock() {
+            Ok(true) => Some(directory),
+            Ok(false) => return Err(locked(storage.open(LOCK).ok().as_deref())),
+            Err(error) => {
+                // NFS, for one. The two files remain.
+                tracing::warn!(dir = %dir.display(), "the file system can't lock a directory: {error}; never remove the files lock and ledger while a process runs");
+                None
+            }
+        };
+        let file = storage
+            .open_or_create(LOCK)
             .map_err(failed("write into it"))?;
         if !file.try_lock().map_err(failed("lock it"))? {
-            return Err(OpenError::Locked {
-                dir: dir.to_owned(),
-                pid: read_pid(&*file),
-            });
+            return Err(locked(Some(&*file)));
         }
-        match write_pid(&*file) {
-            // On a full disk the process id is missing; the lock holds all the
+        restrict(&*storage, dir);
+        match write_full(&*file, Holder::this_process().encode().as_bytes(), 0) {
+            // On a full disk the holder is missing; the lock holds all the
             // same.
             Err(error) if !is_full(&error) => Err(failed("write into it")(error)),
-            _ => Ok(Self { _file: file }),
+            _ => Ok(Self {
+                storage,
+                _directory: directory,
+                _file: file,
+                manifest: OnceLock::new(),
+            }),
         }
     }
+
+    /// The directory that is locked.
+    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+        self.storage.clone()
+    }
+
+    /// Locks the manifest as well, once there is one. `false` if another
+    /// process has it: its directory has links to the same files.
+    pub(crate) fn lock_manifest(&self) -> io::Result<bool> {
+        let manifest = self.storage.open(MANIFEST)?;
+        Ok(manifest.try_lock()? && self.manifest.set(manifest).is_ok())
+    }
 }
 
-fn read_pid(file: &dyn LockFile) -> Option<u32> {
-    let mut bytes = [0; 32];
+/// Orders are nobody else's to read. Files that were open to others are closed
+/// to them; a directory may be so on purpose, and is left as it is.
+fn restrict(storage: &dyn Storage, dir: &Path) {
+    let dir = dir.display();
+    for name in storage.names().unwrap_or_default() {
+        if !is_known(&name) {
+            continue;
+        }
+        match storage.restrict(&name) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::warn!(%dir, "{name} was open to other users; it has mode 0600 now");
+            }
+            Err(error) => {
+                tracing::warn!(%dir, "{name} may be open to other users: {error}; give it to this user, with mode 0600");
+            }
+        }
+    }
+    if storage.is_exposed().unwrap_or(false) {
+        tracing::warn!(%dir, "the data directory is open to other users: chmod 700 it, if that is not on purpose");
+    }
+}
+
+fn read_holder(file: &dyn File) -> Option<Holder> {
+    let mut bytes = [0; 1024];
     let read = read_full(file, &mut bytes, 0).ok()?;
-    let text = str::from_utf8(&bytes[..read]).ok()?;
-    text.trim().parse().ok()
-}
-
-fn write_pid(file: &dyn LockFile) -> io::Result<()> {
-    file.set_len(0)?;
-    write_full(file, format!("{}\n", std::process::id()).as_bytes(), 0)
-}
-
-/// Makes `dir` and its missing ancestors, and each one's name durable.
-fn create_dir_durably(tree: &dyn DirectoryTree, dir: &Path) -> io::Result<()> {
-    let parent = match dir.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => PathBuf::from("/"),
-    };
-    if tree.is_dir(dir) {
-        // It may have been made by a process that was killed before it could
-        // make the name durable. A process that may not read the parent hasn't
-        // made anything there.
-        return match tree.read_dir(&parent) {
-            Ok(()) => tree.sync_dir(&parent),
-            Err(_) => Ok(()),
-        };
-    }
-    create_dir_durably(tree, &parent)?;
-    match tree.create_dir(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    // Fails if the name is that of a file.
-    tree.read_dir(dir)?;
-    tree.sync_dir(&parent)
+    Holder::decode(str::from_utf8(&bytes[..read]).ok()?)
 }

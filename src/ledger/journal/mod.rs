@@ -43,7 +43,8 @@
 //! | `file_names`, `format` | the names of the files, and every byte of a segment |
 //! | `limits` | sizes, and the relations between them |
 //! | `error`, `report` | why a start is refused; what it found |
-//! | `storage`, `lock`, `manifest` | the file system as the journal sees it; one process at a time; which ledger this is |
+//! | `storage`, `directory`, `directory_tree` | the file system as the journal sees it; a directory held open; the directories above it |
+//! | `holder`, `lock`, `manifest` | one process at a time, and which; which ledger this is |
 //! | `frame_index`, `frame_reader` | where frames start in a segment, and reading them |
 //! | `segment_index` | which segments hold which sequences, and how far they are durable |
 //! | `segment_files`, `segment_reader`, `tail_scan` | the segments listed and checked, one read to its end, and what lies behind the end |
@@ -56,12 +57,14 @@
 //! | `live_reader`, `verify`, `replay` | reading from outside, beside a running service |
 
 mod archive;
+mod directory;
 mod directory_tree;
 mod error;
 mod file_names;
 mod format;
 mod frame_index;
 mod frame_reader;
+mod holder;
 mod limits;
 mod live_reader;
 mod lock;

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use crate::ledger::journal::archive::{JournalArchive, JournalFiles, RangeReader};
 use crate::ledger::journal::directory_tree::FileSystem;
 use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::file_names::MANIFEST;
 use crate::ledger::journal::format::RecordView;
 use crate::ledger::journal::limits::{SEGMENT_BYTES, SEGMENT_BYTES_ALLOWED};
 use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::pending_file;
 use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
-use crate::ledger::journal::preallocator::{Preallocator, Retention, SegmentSlot, SegmentSupply};
+use crate::ledger::journal::preallocator::{
+    Attempts, Preallocator, Retention, SegmentSlot, SegmentSupply,
+};
 use crate::ledger::journal::recovery::Recovery;
 use crate::ledger::journal::report::{Recovered, RecoveryProgress};
 use crate::ledger::journal::segment_index::SegmentIndex;
-use crate::ledger::journal::storage::{Directory, Storage};
+use crate::ledger::journal::storage::Storage;
 use crate::ledger::journal::writer::{Appender, JournalLedger};
 use crate::ledger::{Item, Wake};
 use crate::metrics::JournalMetrics;
@@ -79,7 +82,7 @@ pub fn open<T: Item>(
 ) -> Result<Journal<T>, OpenError> {
     let lock = Arc::new(DirectoryLock::acquire(&FileSystem, dir)?);
     let opening = Opening {
-        storage: Arc::new(Directory::new(dir)),
+        storage: lock.storage(),
         lock: Some(lock),
         new: Manifest::random(options.segment_bytes),
         options,
@@ -117,6 +120,9 @@ impl Opening<'_> {
             self.new.segment_bytes
         );
         let manifest = Manifest::load_or_create(&*self.storage, self.new)?;
+        if !self.lock_manifest()? {
+            return Err(OpenError::SharedFiles { file: MANIFEST });
+        }
         let loaded = pending_file::load(&*self.storage, manifest.ledger)?;
         let recovery = Recovery {
             storage: &*self.storage,
@@ -137,6 +143,7 @@ impl Opening<'_> {
             storage: self.storage.clone(),
             index: index.clone(),
             manifest,
+            metrics: metrics.clone(),
         };
         let pending_file = PendingFile {
             storage: self.storage.clone(),
@@ -145,11 +152,11 @@ impl Opening<'_> {
             _lock: self.lock.clone(),
         };
         // Before the preallocator removes any segment.
-        let mut reader = RangeReader::new(files.clone());
-        let pending_orders = pending_file.unfinished(loaded, &mut reader)?;
+        let reader = RangeReader::new(files.clone());
+        let pending_orders = pending_file.unfinished(loaded, &reader)?;
         let archive = JournalArchive::start(files)
             .map_err(OpenError::io("the journal", "start threads to read"))?;
-        let preallocator = self.preallocator(manifest, &index, &metrics);
+        let preallocator = self.preallocator(manifest, &index, &metrics)?;
         let slot = SegmentSlot::new(found.next_number, found.prepared);
         let supply = supply(preallocator, slot)?;
         if found.end.active.is_none() {
@@ -167,14 +174,25 @@ impl Opening<'_> {
         })
     }
 
+    fn lock_manifest(&self) -> Result<bool, OpenError> {
+        let locked = self.lock.as_ref().map(|lock| lock.lock_manifest());
+        let locked = locked.transpose();
+        Ok(locked
+            .map_err(OpenError::io(MANIFEST, "lock"))?
+            .unwrap_or(true))
+    }
+
     fn preallocator(
         &self,
         manifest: Manifest,
         index: &Arc<SegmentIndex>,
         metrics: &Arc<JournalMetrics>,
-    ) -> Preallocator {
-        Preallocator {
+    ) -> Result<Preallocator, OpenError> {
+        let directory = self.storage.itself();
+        let directory = directory.map_err(OpenError::io("the data directory", "open"))?;
+        Ok(Preallocator {
             storage: self.storage.clone(),
+            directory,
             index: index.clone(),
             metrics: metrics.clone(),
             segment_bytes: manifest.segment_bytes,
@@ -185,8 +203,10 @@ impl Opening<'_> {
                 segment_bytes: manifest.segment_bytes,
                 window: self.options.window,
                 retain_bytes: self.options.retain_bytes,
+                failed: None,
             },
+            attempts: Attempts::default(),
             wake: self.wake.clone(),
-        }
+        })
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::format::RecordView;
-use crate::ledger::journal::live_reader::LiveReader;
+use crate::ledger::journal::live_reader::{LiveReader, open_to_read};
 use crate::ledger::journal::segment_reader::Visitor;
-use crate::ledger::journal::storage::{ReadOnlyDirectory, Source};
+use crate::ledger::journal::storage::Source;
 
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub fn replay(
     after: Option<u64>,
     each: &mut dyn FnMut(&RecordView<'_>) -> ControlFlow<()>,
 ) -> Result<(), ReplayError> {
-    replay_source(&ReadOnlyDirectory::new(dir), dir, after, each)
+    replay_source(&open_to_read(dir)?, dir, after, each)
 }
 
 pub(crate) fn replay_source(

@@ -5,6 +5,10 @@
 //! takes it to find a segment. The durable sequence is one atomic, which the
 //! writer advances after an fdatasync.
 //!
+//! The files that readers have opened are kept here, so that the space of a
+//! segment that is removed is free as soon as a read under way is done, and
+//! not when its reader comes to read another.
+//!
 //! Memory: some 60 bytes a segment, and for the [`INDEXED_MAX`] segments used
 //! last a frame index of 8 bytes for [`SPACING`](super::frame_index::SPACING)
 //! bytes of journal: 8 MiB at most with segments of 64 MiB. Other segments are
@@ -15,9 +19,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::journal::frame_index::FrameIndex;
+use crate::ledger::journal::storage::File;
 
 /// Segments whose frame index is kept in memory.
 const INDEXED_MAX: usize = 1024;
+/// Segments that stay open for the next read: one for each reader, as a rule.
+const OPEN_MAX: usize = 2;
 const NOT_PINNED: u64 = u64::MAX;
 
 /// A segment with a header.
@@ -45,6 +52,8 @@ struct Lists {
     segments: VecDeque<Arc<Segment>>,
     /// Those that have a frame index, least recently indexed first.
     indexed: VecDeque<Arc<Segment>>,
+    /// Files of segments that were read last, the oldest read first.
+    open: VecDeque<(u32, Arc<dyn File>)>,
 }
 
 /// The segment that holds a sequence.
@@ -138,9 +147,40 @@ impl SegmentIndex {
         Some(Location { segment, end_seq })
     }
 
+    /// The file of a segment, if a reader has left it open.
+    pub(crate) fn open_file(&self, number: u32) -> Option<Arc<dyn File>> {
+        let lists = self.lists();
+        let mut open = lists.open.iter();
+        open.find(|(opened, _)| *opened == number)
+            .map(|(_, file)| file.clone())
+    }
+
+    /// Keeps the file of a segment open, unless that has been removed from the
+    /// index meanwhile.
+    pub(crate) fn keep_open(&self, number: u32, file: &Arc<dyn File>) {
+        let mut lists = self.lists();
+        let first = lists.segments.front().map_or(0, |first| first.number);
+        let is_open = lists.open.iter().any(|(opened, _)| *opened == number);
+        if number < first || is_open {
+            return;
+        }
+        lists.open.push_back((number, file.clone()));
+        if lists.open.len() > OPEN_MAX {
+            lists.open.pop_front();
+        }
+    }
+
     /// Bytes of all segments.
     pub(crate) fn bytes(&self) -> u64 {
         self.lists().segments.len() as u64 * self.segment_bytes
+    }
+
+    /// Bytes of a segment that the writer has taken and not written to yet, if
+    /// the one ahead is `next_number`.
+    pub(crate) fn bytes_handed_out(&self, next_number: u32) -> u64 {
+        let lists = self.lists();
+        let last = lists.segments.back().map_or(0, |last| last.number);
+        u64::from((next_number - 1).saturating_sub(last)) * self.segment_bytes
     }
 
     /// Keeps all outcomes after sequence `seq` from being removed.
@@ -172,6 +212,7 @@ impl SegmentIndex {
         lists
             .indexed
             .retain(|indexed| indexed.number != oldest.number);
+        lists.open.retain(|(opened, _)| *opened != oldest.number);
         self.oldest_seq.store(second, Ordering::Relaxed);
         Some(oldest.number)
     }

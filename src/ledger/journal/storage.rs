@@ -10,9 +10,7 @@
 //! - After a failed sync nothing is known about the writes before it, and
 //!   another sync may succeed without making them durable.
 
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::io;
 
 /// A directory, read-only.
 pub(crate) trait Source: Send + Sync {
@@ -21,15 +19,27 @@ pub(crate) trait Source: Send + Sync {
     fn open(&self, name: &str) -> io::Result<Box<dyn File>>;
 }
 
-/// A directory that can be changed.
+/// A directory that can be changed. It is held open: all operations are on this
+/// directory, wherever it is moved and whatever has its old name.
 pub(crate) trait Storage: Source {
-    /// Creates a file; an existing one is truncated.
+    /// Creates a file; an existing one of that name is removed first.
     fn create(&self, name: &str) -> io::Result<Box<dyn File>>;
-    /// Renames a file; an existing one of that name is replaced.
+    /// Opens a file, which is made, empty, if it is missing.
+    fn open_or_create(&self, name: &str) -> io::Result<Box<dyn File>>;
+    /// Renames a file. Fails with [`io::ErrorKind::AlreadyExists`] if there is
+    /// one of that name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Renames a file; an existing one of that name is replaced.
+    fn replace(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes changes of names durable.
     fn sync_names(&self) -> io::Result<()>;
+    /// Lets no other user read or write a file. Returns whether somebody could.
+    fn restrict(&self, name: &str) -> io::Result<bool>;
+    /// Whether other users can look into the directory or change it.
+    fn is_exposed(&self) -> io::Result<bool>;
+    /// The directory itself, to be locked.
+    fn itself(&self) -> io::Result<Box<dyn File>>;
 }
 
 pub(crate) trait File: Send + Sync {
@@ -40,96 +50,10 @@ pub(crate) trait File: Send + Sync {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Makes content and length durable.
     fn sync(&self) -> io::Result<()>;
-}
-
-/// A directory of the file system.
-pub(crate) struct Directory(PathBuf);
-
-impl Directory {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-}
-
-/// A directory of the file system that can't be changed through this: its files
-/// are opened for reading.
-pub(crate) struct ReadOnlyDirectory(PathBuf);
-
-impl ReadOnlyDirectory {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-}
-
-fn names(dir: &Path) -> io::Result<Vec<String>> {
-    let names = fs::read_dir(dir)?.map(|entry| {
-        // A name that isn't UTF-8 isn't ours; replacing characters does no
-        // harm.
-        Ok(entry?.file_name().to_string_lossy().into_owned())
-    });
-    names.collect()
-}
-
-impl Source for ReadOnlyDirectory {
-    fn names(&self) -> io::Result<Vec<String>> {
-        names(&self.0)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(fs::File::open(self.0.join(name))?))
-    }
-}
-
-impl Source for Directory {
-    fn names(&self) -> io::Result<Vec<String>> {
-        names(&self.0)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
-        let file = fs::File::options()
-            .read(true)
-            .write(true)
-            .open(self.0.join(name))?;
-        Ok(Box::new(file))
-    }
-}
-
-impl Storage for Directory {
-    fn create(&self, name: &str) -> io::Result<Box<dyn File>> {
-        let mut options = fs::File::options();
-        options.read(true).write(true).create(true).truncate(true);
-        Ok(Box::new(options.open(self.0.join(name))?))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.0.join(from), self.0.join(to))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.0.join(name))
-    }
-
-    fn sync_names(&self) -> io::Result<()> {
-        fs::File::open(&self.0)?.sync_all()
-    }
-}
-
-impl File for fs::File {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        FileExt::read_at(self, bytes, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        FileExt::write_at(self, bytes, offset)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.sync_data() // fdatasync(2): includes the length, leaves out times
-    }
+    /// Whether it still has a name. One without is gone when it is closed.
+    fn is_linked(&self) -> io::Result<bool>;
+    /// Locks it until it is closed; `false` if somebody else has.
+    fn try_lock(&self) -> io::Result<bool>;
 }
 
 /// Reads from `offset` until `bytes` are full or the file ends; returns how
@@ -162,10 +86,11 @@ pub(crate) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Resu
     Ok(())
 }
 
-/// Whether an error means that there is no space, which may change.
+/// Whether an error means that there is no space, which may change: the disk,
+/// the quota or the limit of file sizes (`ulimit -f`) leaves none.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::format::{Position, RecordView, SegmentHead};
-use crate::ledger::journal::live_reader::LiveReader;
+use crate::ledger::journal::live_reader::{LiveReader, open_to_read};
 use crate::ledger::journal::pending_file::PendingSummary;
 use crate::ledger::journal::report::{RecoveryProgress, TornTail};
 use crate::ledger::journal::segment_files::SegmentList;
 use crate::ledger::journal::segment_reader::{SegmentEnd, Visitor};
-use crate::ledger::journal::storage::{ReadOnlyDirectory, Source};
+use crate::ledger::journal::storage::Source;
 use crate::ledger::journal::tail_scan::{TailScan, discarded_bytes};
 use crate::ledger::{LedgerId, Status};
 
@@ -64,7 +64,7 @@ pub fn verify(
     dir: &Path,
     progress: &mut dyn FnMut(RecoveryProgress),
 ) -> Result<Verified, OpenError> {
-    verify_source(&ReadOnlyDirectory::new(dir), dir, progress)
+    verify_source(&open_to_read(dir)?, dir, progress)
 }
 
 pub(crate) fn verify_source(

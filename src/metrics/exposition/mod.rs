@@ -177,6 +177,20 @@ fn journal(text: &mut Text<'_>, journal: &JournalMetrics) {
     text.histogram(&orders, &[], &journal.batch_orders.snapshot());
     let bytes = gauge("journal_bytes", "Bytes that the journal takes on disk.");
     single(text, &bytes, journal.bytes());
+    let read_errors = counter(
+        "journal_read_errors",
+        "Reads that met a damaged record or an error of the disk.",
+    );
+    single(text, &read_errors, journal.read_errors());
+    let ahead = gauge(
+        "journal_segment_ahead",
+        "0 while the next segment can't be made.",
+    );
+    single(
+        text,
+        &ahead,
+        u64::from(journal.no_segment_ahead().is_none()),
+    );
 }
 
 fn http(text: &mut Text<'_>, metrics: &Metrics) {

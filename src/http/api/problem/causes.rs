@@ -33,12 +33,24 @@ pub(crate) fn rejected(rejection: &Rejection, overload_status: u16) -> Report<'_
 
 /// Why orders are not taken in this state.
 pub(crate) fn closed(state: GateState) -> Report<'static> {
-    let problem = match state {
+    of_state(state)
+        .report(wording::closed(state))
+        .retry_after(1)
+}
+
+/// The same for operators, with the cause.
+pub(crate) fn closed_because(state: GateState, why: &str) -> Report<'static> {
+    of_state(state)
+        .report(format!("{}: {why}", wording::closed(state)))
+        .retry_after(1)
+}
+
+const fn of_state(state: GateState) -> Problem {
+    match state {
         GateState::Draining => Problem::Draining,
         GateState::LedgerDown | GateState::LedgerFull => Problem::LedgerDown,
         GateState::Recovering | GateState::Open => Problem::Recovering,
-    };
-    problem.report(wording::closed(state)).retry_after(1)
+    }
 }
 
 /// Why an admitted order got no outcome.
@@ -59,6 +71,7 @@ pub(crate) fn unreadable(why: &ReadError, gone: Problem) -> Report<'static> {
     match why {
         ReadError::Gone { oldest, .. } => gone.report(why.to_string()).oldest_seq(*oldest),
         ReadError::Busy => busy(why.to_string()),
+        ReadError::Damaged { .. } => Problem::JournalDamaged.report(why.to_string()),
         ReadError::Failed(_) => Problem::LedgerDown.report(why.to_string()).retry_after(1),
     }
 }

@@ -75,6 +75,9 @@ problems! {
     HeadTooLarge "head-too-large" 431 false "The header fields are too large",
     /// A defect in the server. Ids make a second try harmless.
     Internal "internal" 500 true "Internal error",
+    /// An outcome that was durable can't be read any more; trying again doesn't
+    /// help.
+    JournalDamaged "journal-damaged" 500 false "The journal is damaged",
     /// A method or transfer coding that the server doesn't know; or what the
     /// engine of this port leaves to the native one.
     NotImplemented "not-implemented" 501 false "Not implemented",

@@ -10,7 +10,7 @@ use crate::http::api::handled::Handled;
 use crate::http::api::observer::View;
 use crate::http::api::orders::{Lookup, order};
 use crate::http::api::outcome::ORDER_PREFIX;
-use crate::http::api::problem::{busy, closed};
+use crate::http::api::problem::{busy, closed, closed_because};
 use crate::http::api::request::Request;
 use crate::http::api::router::decision::{Endpoint, Target};
 use crate::http::api::service::Service;
@@ -110,10 +110,20 @@ fn scrape(service: &Service, view: View, waker: &Waker) -> Handled<Wait> {
     }
 }
 
+/// Ready as long as orders are taken, also while the segment behind the one that
+/// is written to can't be made; but it says so.
 fn readiness(service: &Service) -> Reply {
-    match service.admission.state() {
-        GateState::Open => Reply::fixed(200, JSON, br#"{"status":"ready"}"#),
-        state => closed(state).reply(),
+    let state = service.admission.state();
+    let trouble = service.admission.no_segment_ahead();
+    match (state, trouble) {
+        (GateState::Open, None) => Reply::fixed(200, JSON, br#"{"status":"ready"}"#),
+        (GateState::Open, Some(why)) => {
+            let warning = format!("orders are taken until the current segment is full: {why}");
+            let body = serde_json::json!({"status": "ready", "warning": warning});
+            Reply::json(200, body.to_string().into_bytes())
+        }
+        (GateState::LedgerFull, Some(why)) => closed_because(state, &why).reply(),
+        (state, _) => closed(state).reply(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::segment_index::{Segment, SegmentIndex};
 use crate::ledger::journal::storage::{File, Storage};
 use crate::ledger::{Read, ReadError, ReadRange, Record};
+use crate::metrics::JournalMetrics;
 
 /// What a reader needs of an open journal.
 #[derive(Clone)]
@@ -19,20 +20,21 @@ pub(crate) struct JournalFiles {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) index: Arc<SegmentIndex>,
     pub(crate) manifest: Manifest,
+    pub(crate) metrics: Arc<JournalMetrics>,
 }
 
-/// Keeps the file open that it read last.
+/// Reads on the caller's thread. Files stay open in the index, as long as their
+/// segments are retained.
 pub(crate) struct RangeReader {
     files: JournalFiles,
-    open: Option<(u32, Box<dyn File>)>,
 }
 
 impl RangeReader {
     pub(crate) fn new(files: JournalFiles) -> Self {
-        Self { files, open: None }
+        Self { files }
     }
 
-    pub(super) fn get(&mut self, seq: u64) -> Read {
+    pub(super) fn get(&self, seq: u64) -> Read {
         let mut records = match seq.checked_sub(1) {
             Some(after) => self.range(after, 1, 0)?,
             None => return Err(self.gone(0)),
@@ -43,8 +45,10 @@ impl RangeReader {
     }
 
     /// The outcomes after sequence `after`, limited as in
-    /// [`Archive::read_range`](crate::ledger::Archive::read_range).
-    pub(crate) fn range(&mut self, after: u64, limit: usize, bytes_max: usize) -> ReadRange {
+    /// [`Archive::read_range`](crate::ledger::Archive::read_range). Where one
+    /// can't be read, those before it are returned, and the error to whoever
+    /// asks for that one.
+    pub(crate) fn range(&self, after: u64, limit: usize, bytes_max: usize) -> ReadRange {
         let last_seq = self.files.index.last_seq();
         let mut page = Page {
             records: Vec::new(),
@@ -62,7 +66,11 @@ impl RangeReader {
                 Ok(next) => seq = next,
                 // Removed since it was found.
                 Err(_) if self.files.index.oldest_seq() > seq => return Err(self.gone(seq)),
-                Err(error) => return Err(error),
+                Err(_) if !page.records.is_empty() => break,
+                Err(error) => {
+                    self.report(&error);
+                    return Err(error);
+                }
             }
             if seq == before {
                 break;
@@ -74,18 +82,35 @@ impl RangeReader {
     /// Reads these sequences, which the segment holds, until the page is full.
     /// Returns the next sequence.
     fn read_segment(
-        &mut self,
+        &self,
         segment: &Arc<Segment>,
         seqs: Range<u64>,
         page: &mut Page,
     ) -> Result<u64, ReadError> {
-        let Self { files, open } = self;
+        let files = &self.files;
+        let number = segment.number;
+        let file = match files.index.open_file(number) {
+            Some(file) => file,
+            None => {
+                let opened = files.storage.open(&segment_name(number));
+                let file = Arc::from(opened.map_err(failed(number))?);
+                files.index.keep_open(number, &file);
+                file
+            }
+        };
         let reader = SegmentRange {
             files,
             segment,
-            file: open_segment(open, &*files.storage, segment.number)?,
+            file: &*file,
         };
         reader.read(seqs, page)
+    }
+
+    /// Counts an error that a reader is answered with, and logs one a minute.
+    fn report(&self, error: &ReadError) {
+        if self.files.metrics.count_read_error() {
+            tracing::error!("the journal can't be read: {error}");
+        }
     }
 
     fn gone(&self, seq: u64) -> ReadError {
@@ -96,29 +121,16 @@ impl RangeReader {
     }
 }
 
-/// The segment's file, which stays open for the next read.
-fn open_segment<'a>(
-    open: &'a mut Option<(u32, Box<dyn File>)>,
-    storage: &dyn Storage,
-    number: u32,
-) -> Result<&'a dyn File, ReadError> {
-    if open.as_ref().is_none_or(|(opened, _)| *opened != number) {
-        let file = storage
-            .open(&segment_name(number))
-            .map_err(failed(number))?;
-        *open = Some((number, file));
-    }
-    let (_, file) = open.as_ref().expect("opened above");
-    Ok(&**file)
-}
-
 fn failed(number: u32) -> impl FnOnce(io::Error) -> ReadError {
     move |error| ReadError::Failed(format!("{}: {error}", segment_name(number)))
 }
 
-fn damaged(number: u32, offset: u64) -> ReadError {
-    let name = segment_name(number);
-    ReadError::Failed(format!("{name} is damaged at offset {offset}"))
+fn damaged(seq: u64, number: u32, offset: u64) -> ReadError {
+    ReadError::Damaged {
+        seq,
+        file: segment_name(number),
+        offset,
+    }
 }
 
 /// One segment of a range.
@@ -141,15 +153,15 @@ impl SegmentRange<'_> {
         let mut next = seqs.start;
         while next < seqs.end {
             let frame = frames.frame(offset).map_err(failed(number))?;
-            let frame = frame.ok_or_else(|| damaged(number, offset))?;
+            let frame = frame.ok_or_else(|| damaged(next, number, offset))?;
             let head = frame.head;
             if head.first_seq > next {
-                return Err(damaged(number, offset));
+                return Err(damaged(next, number, offset));
             }
             if head.first_seq + u64::from(head.count) > next {
                 for record in frame.records(next) {
-                    let record =
-                        record.map_err(|at| damaged(number, offset + (FRAME_HEAD + at) as u64))?;
+                    let record = record
+                        .map_err(|at| damaged(next, number, offset + (FRAME_HEAD + at) as u64))?;
                     if record.seq >= seqs.end || !page.push(&record) {
                         return Ok(next);
                     }
@@ -162,7 +174,8 @@ impl SegmentRange<'_> {
     }
 
     /// Indexes a segment that the last start did not read: from head to head,
-    /// up to the frame that holds the sequence before `end_seq`.
+    /// up to the frame that holds the sequence before `end_seq`. One that is
+    /// damaged is indexed up to there, anew each time.
     fn make_index(&self, end_seq: u64) -> Result<Arc<FrameIndex>, ReadError> {
         let number = self.segment.number;
         let index = FrameIndex::new(self.files.manifest.segment_bytes);
@@ -170,8 +183,9 @@ impl SegmentRange<'_> {
         let (mut offset, mut seq) = (SEGMENT_HEAD as u64, self.segment.first_seq);
         while seq < end_seq {
             let head = frames.head(offset).map_err(failed(number))?;
-            let head = head.filter(|head| head.first_seq == seq);
-            let head = head.ok_or_else(|| damaged(number, offset))?;
+            let Some(head) = head.filter(|head| head.first_seq == seq) else {
+                return Ok(index);
+            };
             index.add(seq - self.segment.first_seq, offset as u32);
             seq += u64::from(head.count);
             offset = head.end();

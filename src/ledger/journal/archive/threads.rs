@@ -13,7 +13,7 @@ const READERS: usize = 2;
 /// Reads that may wait for them.
 const READS_WAITING: usize = 256;
 
-type Job = Box<dyn FnOnce(&mut RangeReader) + Send>;
+type Job = Box<dyn FnOnce(&RangeReader) + Send>;
 
 /// The journal's read side.
 pub struct JournalArchive {
@@ -28,8 +28,8 @@ impl JournalArchive {
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..READERS {
             let queue = queue.clone();
-            let mut reader = RangeReader::new(files.clone());
-            crash::spawn(format!("reader-{number}"), move || run(&mut reader, &queue))?;
+            let reader = RangeReader::new(files.clone());
+            crash::spawn(format!("reader-{number}"), move || run(&reader, &queue))?;
         }
         Ok(Self { jobs, files })
     }
@@ -44,7 +44,7 @@ impl JournalArchive {
     fn push<R: 'static>(
         &self,
         reply: impl FnOnce(Result<R, ReadError>) + Send + 'static,
-        read: impl FnOnce(&mut RangeReader) -> Result<R, ReadError> + Send + 'static,
+        read: impl FnOnce(&RangeReader) -> Result<R, ReadError> + Send + 'static,
     ) {
         // The reply must outlive a job that the queue doesn't take.
         let reply = Arc::new(Mutex::new(Some(reply)));
@@ -70,7 +70,7 @@ impl JournalArchive {
     }
 }
 
-fn run(reader: &mut RangeReader, queue: &Mutex<Receiver<Job>>) {
+fn run(reader: &RangeReader, queue: &Mutex<Receiver<Job>>) {
     loop {
         // Held while waiting: the other readers wait for the lock instead.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();

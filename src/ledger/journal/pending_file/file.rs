@@ -54,7 +54,7 @@ impl PendingFile {
     pub(crate) fn unfinished(
         &self,
         loaded: Option<PendingOrders>,
-        journal: &mut RangeReader,
+        journal: &RangeReader,
     ) -> Result<Vec<PendingOrder<'static>>, OpenError> {
         // A file that was being written: no drain has relied on it.
         self.remove_if_exists(PENDING_NEW)
@@ -106,7 +106,7 @@ impl PendingFile {
             .map_err(failed("write"))
             .and_then(|()| file.sync().map_err(failed("sync")))
             .and_then(|()| {
-                let renamed = self.storage.rename(PENDING_NEW, PENDING);
+                let renamed = self.storage.replace(PENDING_NEW, PENDING);
                 renamed.map_err(failed("rename"))
             });
         if let Err(error) = written {

@@ -7,8 +7,11 @@
 //! waits in a [slot](slot::SegmentSlot) until the writer takes it; one is made
 //! ahead.
 //!
-//! The thread also decides when a full disk is tried again: every
-//! [`RETRY_INTERVAL`](slot::RETRY_INTERVAL).
+//! An attempt that fails, for whatever reason, is repeated: no outcome depends
+//! on a segment that isn't used yet. The thread also decides when a writer that
+//! waits for space tries again: every
+//! [`RETRY_INTERVAL`](slot::RETRY_INTERVAL). And it notices when the directory
+//! is gone.
 
 mod retention;
 mod slot;
@@ -18,4 +21,4 @@ mod worker;
 pub(crate) use self::retention::Retention;
 pub(crate) use self::slot::{PreparedSegment, SegmentSlot};
 pub(crate) use self::supply::SegmentSupply;
-pub(crate) use self::worker::Preallocator;
+pub(crate) use self::worker::{Attempts, Preallocator};

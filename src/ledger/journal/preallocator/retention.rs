@@ -1,6 +1,7 @@
 //! Removes the oldest segments when there are more bytes than are to be
 //! retained.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::ledger::journal::file_names::segment_name;
@@ -15,31 +16,52 @@ pub(crate) struct Retention {
     pub(crate) segment_bytes: u64,
     /// The newest outcomes, which are never removed.
     pub(crate) window: u64,
-    /// `None`: nothing is removed (any more).
+    /// `None`: nothing is removed.
     pub(crate) retain_bytes: Option<u64>,
+    /// A segment whose removal failed, and is to be tried again before any
+    /// other.
+    pub(crate) failed: Option<u32>,
 }
 
 impl Retention {
-    /// Each removal is durable before the next one, so that a crash leaves no
-    /// gap.
-    pub(super) fn run(&mut self) {
+    /// Removes what is too much if the segment ahead is `next_number`. Each
+    /// removal is durable before the next one, so that a crash leaves no gap.
+    /// Returns `false` if one failed, and is to be tried again.
+    pub(super) fn run(&mut self, next_number: u32) -> bool {
         let Some(retain_bytes) = self.retain_bytes else {
-            return;
+            return true;
         };
-        while self.index.bytes() + self.segment_bytes > retain_bytes
+        if let Some(number) = self.failed {
+            match self.remove(number) {
+                Ok(()) => self.failed = None,
+                Err(_) => return false,
+            }
+        }
+        while self.bytes(next_number) > retain_bytes
             && let Some(number) = self.index.pop_oldest(self.window)
         {
-            let name = segment_name(number);
-            let removed = self.storage.remove(&name);
-            if let Err(error) = removed.and_then(|()| self.storage.sync_names()) {
-                tracing::error!(
-                    "can't remove {name}: {error}; no segment is removed until the next start"
-                );
-                self.retain_bytes = None;
-                return;
+            if let Err(error) = self.remove(number) {
+                let name = segment_name(number);
+                tracing::error!("can't remove {name}: {error}; tried again until it works");
+                self.failed = Some(number);
+                return false;
             }
-            self.metrics
-                .set_bytes(self.index.bytes() + self.segment_bytes);
+            self.metrics.set_bytes(self.bytes(next_number));
         }
+        true
+    }
+
+    /// Bytes of all segments, the one ahead included.
+    fn bytes(&self, next_number: u32) -> u64 {
+        self.index.bytes() + self.index.bytes_handed_out(next_number) + self.segment_bytes
+    }
+
+    fn remove(&self, number: u32) -> io::Result<()> {
+        let removed = match self.storage.remove(&segment_name(number)) {
+            // An attempt before this one has removed it, and failed to sync.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        removed.and_then(|()| self.storage.sync_names())
     }
 }

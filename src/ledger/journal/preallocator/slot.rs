@@ -3,13 +3,14 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::ledger::journal::file_names::segment_name;
 use crate::ledger::journal::storage::File;
 use crate::ledger::journal::write_error::WriteError;
 
-/// How long after finding no space the preallocator tries again.
+/// How long after a failed attempt the preallocator tries again, at first.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A segment ready to be written to: zeroes, durable.
@@ -21,16 +22,18 @@ pub(crate) struct PreparedSegment {
 pub(crate) struct SegmentSlot {
     state: Mutex<SlotState>,
     changed: Condvar,
-    /// A writer that has found no space may try again.
+    /// A writer that waits may try again.
     retry: AtomicBool,
+    /// Why nothing may be written any more.
+    fault: OnceLock<String>,
 }
 
 struct SlotState {
     /// Of the next segment.
     number: u32,
     content: Content,
-    /// The writer waits for space.
-    writer_full: bool,
+    /// The writer waits to try again.
+    writer_waits: bool,
     closed: bool,
 }
 
@@ -42,13 +45,6 @@ enum Content {
     Unavailable(WriteError),
 }
 
-/// A segment that the preallocator is to make.
-pub(super) struct Request {
-    pub(super) number: u32,
-    /// The last attempt found no space.
-    pub(super) was_full: bool,
-}
-
 impl SegmentSlot {
     /// A slot for segment `number` as the first, which may exist already.
     pub(crate) fn new(number: u32, ready: Option<Box<dyn File>>) -> Arc<Self> {
@@ -56,11 +52,12 @@ impl SegmentSlot {
             state: Mutex::new(SlotState {
                 number,
                 content: ready.map_or(Content::Empty, Content::Ready),
-                writer_full: false,
+                writer_waits: false,
                 closed: false,
             }),
             changed: Condvar::new(),
             retry: AtomicBool::new(false),
+            fault: OnceLock::new(),
         })
     }
 
@@ -87,16 +84,21 @@ impl SegmentSlot {
         drop(self.wait_while_empty());
     }
 
-    /// Whether a writer that found no space should try again; resets it. Cheap
-    /// enough to ask often.
+    /// Why nothing may be written any more. Cheap enough to ask often.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+
+    /// Whether a writer that waits should try again; resets it. Cheap enough to
+    /// ask often.
     pub(super) fn take_retry(&self) -> bool {
         // Relaxed: a hint, which publishes nothing.
         self.retry.load(Ordering::Relaxed) && self.retry.swap(false, Ordering::Relaxed)
     }
 
-    /// The writer has found no space, or has found some.
-    pub(super) fn set_writer_full(&self, full: bool) {
-        self.state().writer_full = full;
+    /// The writer waits to try again, or doesn't any more.
+    pub(super) fn set_writer_waits(&self, waits: bool) {
+        self.state().writer_waits = waits;
         self.changed.notify_all();
     }
 
@@ -109,54 +111,74 @@ impl SegmentSlot {
         self.state().closed
     }
 
-    /// The segment to make, if one is wanted.
-    pub(super) fn request(&self) -> Option<Request> {
-        let state = self.state();
-        let was_full = match state.content {
-            Content::Empty => false,
-            Content::Unavailable(WriteError::Full(_)) => true,
-            Content::Ready(_) | Content::Unavailable(_) => return None,
-        };
-        let number = state.number;
-        Some(Request { number, was_full })
+    /// The number of the segment in the slot, or of the one to be made.
+    pub(super) fn next_number(&self) -> u32 {
+        self.state().number
     }
 
-    /// Fills the slot for a [`Request`].
+    /// The segment to make, if one is wanted.
+    pub(super) fn request(&self) -> Option<u32> {
+        let state = self.state();
+        match state.content {
+            Content::Empty | Content::Unavailable(WriteError::Later(_)) => Some(state.number),
+            Content::Ready(_) | Content::Unavailable(WriteError::Fatal(_)) => None,
+        }
+    }
+
+    /// Fills the slot for a [`request`](Self::request).
     pub(super) fn fill(&self, segment: Result<Box<dyn File>, WriteError>) {
         self.state().content = segment.map_or_else(Content::Unavailable, Content::Ready);
         self.changed.notify_all();
     }
 
-    /// Signals a writer that waits for space to try again. Returns whether one
-    /// does.
+    /// Nothing may be written any more.
+    pub(super) fn fail(&self, why: &str) {
+        if self.fault.set(why.to_owned()).is_ok() {
+            self.fill(Err(WriteError::Fatal(why.to_owned())));
+        }
+    }
+
+    /// Whether the segment in the slot still has its name.
+    pub(super) fn check_linked(&self) -> Result<(), String> {
+        let state = self.state();
+        match &state.content {
+            // What can't be looked at isn't known to be gone.
+            Content::Ready(file) if !file.is_linked().unwrap_or(true) => {
+                Err(format!("{} was removed", segment_name(state.number)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Signals a writer that waits to try again, or to look at the
+    /// [`fault`](Self::fault). Returns whether one is to be woken.
     pub(super) fn signal_retry(&self) -> bool {
-        let waits = self.state().writer_full;
+        let waits = self.state().writer_waits;
         if waits {
             self.retry.store(true, Ordering::Relaxed);
         }
-        waits
+        waits || self.fault.get().is_some()
     }
 
-    /// Waits until a segment is wanted, or an attempt that found no space is to
-    /// be repeated; `false`: the slot has been closed.
-    pub(super) fn wait_for_work(&self) -> bool {
+    /// Waits until a segment is wanted, or for so long, or less if the writer
+    /// waits; `false`: the slot has been closed.
+    pub(super) fn wait_for_work(&self, pause: Duration) -> bool {
         let mut state = self.state();
         loop {
             if state.closed {
                 return false;
             }
-            let no_space = match &state.content {
-                Content::Empty => return true,
-                Content::Unavailable(WriteError::Full(_)) => true,
-                Content::Ready(_) | Content::Unavailable(_) => state.writer_full,
-            };
-            if !no_space {
-                state = self.wait(state);
-                continue;
+            if matches!(state.content, Content::Empty) {
+                return true;
             }
+            let pause = if state.writer_waits {
+                pause.min(RETRY_INTERVAL)
+            } else {
+                pause
+            };
             let (back, timeout) = self
                 .changed
-                .wait_timeout(state, RETRY_INTERVAL)
+                .wait_timeout(state, pause)
                 .unwrap_or_else(PoisonError::into_inner);
             state = back;
             if timeout.timed_out() {

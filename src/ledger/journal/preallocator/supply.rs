@@ -59,7 +59,12 @@ impl SegmentSupply {
         self.slot.wait_until_filled();
     }
 
-    /// Whether a writer that found no space should try again; resets it.
+    /// Why nothing may be written any more.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.slot.fault()
+    }
+
+    /// Whether a writer that waits should try again; resets it.
     pub(crate) fn take_retry(&self) -> bool {
         match self.runner {
             Runner::Thread(_) => self.slot.take_retry(),
@@ -68,9 +73,9 @@ impl SegmentSupply {
         }
     }
 
-    /// The writer has found no space, or has found some.
-    pub(crate) fn set_writer_full(&self, full: bool) {
-        self.slot.set_writer_full(full);
+    /// The writer waits to try again, or doesn't any more.
+    pub(crate) fn set_writer_waits(&self, waits: bool) {
+        self.slot.set_writer_waits(waits);
     }
 
     /// Ends the preallocator.
@@ -90,7 +95,9 @@ impl SegmentSupply {
         match &mut self.runner {
             Runner::Thread(_) => {}
             #[cfg(test)]
-            Runner::Inline(preallocator) => preallocator.step(&self.slot),
+            Runner::Inline(preallocator) => {
+                preallocator.step(&self.slot);
+            }
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ledger::Wake;
 use crate::ledger::journal::file_names::{SEGMENT_NEW, segment_name};
 use crate::ledger::journal::preallocator::retention::Retention;
-use crate::ledger::journal::preallocator::slot::SegmentSlot;
+use crate::ledger::journal::preallocator::slot::{RETRY_INTERVAL, SegmentSlot};
 use crate::ledger::journal::segment_index::SegmentIndex;
 use crate::ledger::journal::storage::{File, Storage, write_full};
 use crate::ledger::journal::write_error::WriteError;
@@ -17,61 +18,146 @@ const ZEROES: usize = 1 << 20;
 /// Zeroes synced at once: a whole segment would hold up the commits that wait
 /// for the same disk.
 const SYNC_BYTES: u64 = 4 << 20;
+/// How often an idle journal looks whether its directory is still there. One
+/// that is written to looks at every commit, or nearly.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Each failed attempt doubles the pause before the next one, so many times at
+/// most.
+const DOUBLINGS_MAX: u32 = 4;
 
 pub(crate) struct Preallocator {
     pub(crate) storage: Arc<dyn Storage>,
+    /// The directory, to see whether it is still there.
+    pub(crate) directory: Box<dyn File>,
     pub(crate) index: Arc<SegmentIndex>,
     pub(crate) metrics: Arc<JournalMetrics>,
     pub(crate) segment_bytes: u64,
     pub(crate) retention: Retention,
+    pub(crate) attempts: Attempts,
     pub(crate) wake: Wake,
+}
+
+/// The attempts at the next segment so far.
+#[derive(Default)]
+pub(crate) struct Attempts {
+    failed: u32,
+    /// The last error that was logged.
+    logged: Option<String>,
+    /// A segment has got its name, but the name could not be synced.
+    named: Option<u32>,
 }
 
 impl Preallocator {
     /// Runs until the slot is closed.
     pub(super) fn run(&mut self, slot: &SegmentSlot) {
         loop {
-            self.step(slot);
+            let pause = self.step(slot);
             if slot.signal_retry() {
                 (self.wake)();
             }
-            if !slot.wait_for_work() {
+            if !slot.wait_for_work(pause) {
                 return;
             }
         }
     }
 
-    /// Removes old segments, and makes the next one if it is wanted.
-    pub(super) fn step(&mut self, slot: &SegmentSlot) {
-        self.retention.run();
-        let Some(request) = slot.request() else {
-            return;
+    /// Removes old segments, and makes the next one if it is wanted. Returns
+    /// after which pause to do so again, if nothing else happens.
+    pub(super) fn step(&mut self, slot: &SegmentSlot) -> Duration {
+        if let Err(why) = self.check_directory(slot) {
+            slot.fail(&why);
+            return CHECK_INTERVAL;
+        }
+        let retained = self.retention.run(slot.next_number());
+        let Some(number) = slot.request() else {
+            return if retained {
+                CHECK_INTERVAL
+            } else {
+                RETRY_INTERVAL
+            };
         };
-        let made = match self.make(request.number, slot) {
+        let made = match self.make(number, slot) {
             Ok(Some(file)) => Ok(file),
-            Ok(None) => return, // closed
-            Err(error) => {
-                if !request.was_full {
-                    tracing::warn!("the journal's next segment: {error}; make space on the disk");
-                }
-                let what = format!("can't make {}", segment_name(request.number));
-                Err(WriteError::of(&what, &error))
-            }
+            Ok(None) => return CHECK_INTERVAL, // closed
+            Err(error) => Err(error),
         };
         let ahead = if made.is_ok() { self.segment_bytes } else { 0 };
-        self.metrics.set_bytes(self.index.bytes() + ahead);
-        slot.fill(made);
+        let handed_out = self.index.bytes_handed_out(number);
+        self.metrics
+            .set_bytes(self.index.bytes() + handed_out + ahead);
+        match made {
+            Ok(file) => {
+                self.succeeded(number);
+                slot.fill(Ok(file));
+                CHECK_INTERVAL
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let name = segment_name(number);
+                slot.fail(&format!(
+                    "{name} exists already: another process writes into the data directory"
+                ));
+                CHECK_INTERVAL
+            }
+            Err(error) => {
+                let what = format!("can't make {}", segment_name(number));
+                slot.fill(Err(self.failed(&what, &error)));
+                RETRY_INTERVAL * (1 << (self.attempts.failed - 1).min(DOUBLINGS_MAX))
+            }
+        }
+    }
+
+    fn succeeded(&mut self, number: u32) {
+        if self.attempts.failed > 0 {
+            let name = segment_name(number);
+            tracing::info!(failed = self.attempts.failed, "{name} could be made");
+        }
+        self.attempts = Attempts::default();
+        self.metrics.set_segment_ahead(Ok(()));
+    }
+
+    /// A failed attempt ends nothing: orders are taken as long as they fit the
+    /// segment that is written to, and then refused until one succeeds.
+    fn failed(&mut self, what: &str, error: &io::Error) -> WriteError {
+        let error = WriteError::later(what, error);
+        let why = error.to_string();
+        self.attempts.failed += 1;
+        if self.attempts.logged.as_ref() != Some(&why) {
+            tracing::warn!("the journal's next segment: {why}; tried again until it works");
+            self.attempts.logged = Some(why.clone());
+        }
+        self.metrics.set_segment_ahead(Err(why));
+        error
+    }
+
+    /// Whether the directory, and the segment ahead in it, are still there:
+    /// what is written into a file without a name is lost.
+    fn check_directory(&self, slot: &SegmentSlot) -> Result<(), String> {
+        // What can't be looked at isn't known to be gone.
+        if !self.directory.is_linked().unwrap_or(true) {
+            return Err("the data directory was removed".into());
+        }
+        slot.check_linked()
     }
 
     /// Makes a segment; `None` if the slot is closed meanwhile.
-    fn make(&self, number: u32, slot: &SegmentSlot) -> io::Result<Option<Box<dyn File>>> {
+    fn make(&mut self, number: u32, slot: &SegmentSlot) -> io::Result<Option<Box<dyn File>>> {
+        let name = segment_name(number);
+        if self.attempts.named == Some(number) {
+            // After a failed sync of names another one proves nothing: from
+            // the beginning.
+            match self.storage.remove(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => self.attempts.named = None,
+            }
+        }
         let file = self.write_zeroes(slot);
         if !matches!(file, Ok(Some(_))) {
             // Frees its space. Should that fail, the next one replaces it.
             let _ = self.storage.remove(SEGMENT_NEW);
             return file;
         }
-        self.storage.rename(SEGMENT_NEW, &segment_name(number))?;
+        self.storage.rename(SEGMENT_NEW, &name)?;
+        self.attempts.named = Some(number);
         self.storage.sync_names()?;
         file
     }

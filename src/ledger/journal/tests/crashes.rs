@@ -93,8 +93,8 @@ impl Oracle {
             let orders = self.orders(random, 6);
             let (mut completions, mut result) = append(&mut journal.ledger, &orders);
             let mut tries = 0;
-            while result.is_ok() && completions.len() < orders.len() {
-                // No space: tried again until there is some.
+            while result.is_ok() && completions.len() < orders.len() && !disk.is_dead() {
+                // No space, or no segment: tried again until there is.
                 tries += 1;
                 assert!(tries < 100, "there is space again by now");
                 assert_eq!(journal.ledger.capacity_left(), 0);
@@ -109,6 +109,9 @@ impl Oracle {
                     }
                     _ => assert!(result.is_err(), "in doubt only after a failure"),
                 }
+            }
+            if result.is_ok() && completions.len() < orders.len() {
+                break; // died while a segment was made, which is tried for ever
             }
             if result.is_err() {
                 assert!(

@@ -1,14 +1,22 @@
 //! Failed syncs and full disks, one at each operation.
 
-use crate::ledger::journal::OpenError;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use crate::ledger::journal::directory_tree::DirectoryTree;
 use crate::ledger::journal::file_names::{MANIFEST, segment_name, segment_number};
-use crate::ledger::journal::storage::Source;
+use crate::ledger::journal::lock::DirectoryLock;
+use crate::ledger::journal::storage::{Source, Storage};
 use crate::ledger::journal::tests::disk::{Crash, Disk, Fault};
 use crate::ledger::journal::tests::fixture::{
     append, committed, evaluated, open, options, read_all,
 };
 use crate::ledger::journal::writer::WriterState;
-use crate::ledger::{CommitResult, Ledger};
+use crate::ledger::journal::{OpenError, Options};
+use crate::ledger::{Archive, CommitResult, Ledger};
 
 #[test]
 fn a_failed_sync_ends_the_ledger() {
@@ -77,7 +85,7 @@ fn a_full_disk_is_waited_out() {
             }
             while completions.len() < batch.len() {
                 was_full = true;
-                let WriterState::Full(why) = journal.ledger.state() else {
+                let WriterState::Waiting(why) = journal.ledger.state() else {
                     panic!("{:?}", journal.ledger.state());
                 };
                 assert!(why.contains("can't"), "{why}");
@@ -126,6 +134,103 @@ fn a_full_disk_is_waited_out() {
         }
     }
     assert!(full > 20 && died > 10, "{full}, {died}");
+}
+
+/// A directory whose names can't be synced.
+struct Unsyncable(Disk, Errno);
+
+impl DirectoryTree for Unsyncable {
+    fn is_dir(&self, path: &Path) -> bool {
+        self.0.is_dir(path)
+    }
+    fn read_dir(&self, path: &Path) -> io::Result<()> {
+        self.0.read_dir(path)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.0.create_dir(path)
+    }
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        Err(self.1.into())
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Storage>> {
+        DirectoryTree::open(&self.0, path)
+    }
+}
+
+/// A parent on a read-only file system, or one that can't sync directories, is
+/// no reason not to start; a disk that fails is.
+#[test]
+fn a_parent_that_cannot_be_synced_is_no_obstacle() {
+    for (errno, starts) in [
+        (Errno::INVAL, true),
+        (Errno::ROFS, true),
+        (Errno::NOTSUP, true),
+        (Errno::NOSYS, true),
+        (Errno::ACCESS, true),
+        (Errno::PERM, true),
+        (Errno::IO, false),
+        (Errno::NOSPC, false),
+    ] {
+        let tree = Unsyncable(Disk::new(1), errno);
+        for _ in 0..2 {
+            let locked = DirectoryLock::acquire(&tree, Path::new("/data/orders"));
+            assert_eq!(locked.is_ok(), starts, "{errno:?}");
+        }
+    }
+}
+
+/// An error at each operation of the preallocator, one at a time: it makes the
+/// next segment all the same, and goes on removing old ones.
+#[test]
+fn an_error_of_the_preallocator_ends_nothing() {
+    let options = Options {
+        window: 1,
+        retain_bytes: Some(4 << 10),
+        ..options(1024)
+    };
+    let run = |disk: &Disk, fails_at: Option<u64>| {
+        let (mut journal, _) = open(disk, &options).unwrap();
+        fails_at.inspect(|&at| disk.plan(at, Fault::Fails));
+        let mut committed_up_to = 0;
+        for number in 0..60 {
+            let (mut done, mut result) = append(&mut journal.ledger, &[evaluated(number, 300)]);
+            let mut tries = 0;
+            while result.is_ok() && done.is_empty() {
+                tries += 1;
+                assert!(tries < 10, "{fails_at:?}: {:?}", journal.ledger.state());
+                result = journal.ledger.completions(&mut done);
+            }
+            if result.is_err() {
+                return None; // an operation of the writer
+            }
+            committed_up_to = committed(&done)[0];
+            // The one that was handed out last counts, written to or not.
+            let names = disk.names().unwrap();
+            let segments = names.iter().filter_map(|name| segment_number(name));
+            assert!(fails_at.is_some() || segments.count() <= 4, "{names:?}");
+        }
+        assert_eq!(committed_up_to, 60);
+        let oldest = journal.archive.oldest_seq();
+        let segments = disk.names().unwrap();
+        let segments = segments.iter().filter_map(|name| segment_number(name));
+        assert!(oldest > 50, "{fails_at:?}: {oldest}");
+        Some(segments.count())
+    };
+    let disk = Disk::new(0);
+    let segments = run(&disk, None).unwrap();
+    assert!(segments <= 4, "{segments}");
+    let (total, mut survived) = (disk.ops(), 0);
+    for at in 1..total {
+        let disk = Disk::new(at);
+        if let Some(found) = run(&disk, Some(at)) {
+            assert!(found <= segments, "{at}: {found}");
+            survived += 1;
+        }
+        disk.restart(Crash::PowerLoss);
+        let opened = open(&disk, &options);
+        opened.unwrap_or_else(|error| panic!("{at}: {error}"));
+    }
+    assert!(survived > total / 2, "{survived} of {total}");
 }
 
 #[test]

@@ -38,6 +38,12 @@ impl File for InterruptedFile {
     fn sync(&self) -> io::Result<()> {
         self.1.sync()
     }
+    fn is_linked(&self) -> io::Result<bool> {
+        self.1.is_linked()
+    }
+    fn try_lock(&self) -> io::Result<bool> {
+        panic!("a reader locks nothing")
+    }
 }
 
 impl Source for InterruptedSource {

@@ -6,6 +6,7 @@ mod damage;
 pub(super) mod disk;
 mod faults;
 mod fixture;
+mod held_directory;
 mod live_reader;
 mod live_writes;
 mod pending_crashes;

@@ -53,10 +53,11 @@ fn one_process_at_a_time() {
     let mut journal = start(&scratch, &options(1 << 16)).unwrap();
     append(&mut journal.ledger, &[evaluated(1, 0)]).1.unwrap();
     let refused = start(&scratch, &options(1 << 16)).map(|_| ()).unwrap_err();
-    let OpenError::Locked { pid, .. } = &refused else {
+    let OpenError::Locked { holder, .. } = &refused else {
         panic!("{refused}");
     };
-    assert_eq!(*pid, Some(std::process::id()));
+    let holder = holder.as_ref().expect("it is named");
+    assert_eq!(holder.pid, std::process::id());
     let id = journal.recovered.ledger;
     // What may still write into it keeps it locked.
     drop(journal.ledger);
@@ -257,4 +258,94 @@ fn the_oldest_segments_are_removed_and_the_window_stays() {
         (oldest, last)
     );
     assert!(journal.recovered.records >= 300);
+}
+
+/// A reader thread's panic ends the process, as any other thread's: nobody waits
+/// for an answer that doesn't come. In a process of its own.
+#[test]
+fn a_reader_that_panics_ends_the_process() {
+    const CHILD: &str = "ORDERS_TEST_READER_PANICS";
+    const THIS: &str = "ledger::journal::tests::real_files::a_reader_that_panics_ends_the_process";
+    if let Some(dir) = std::env::var_os(CHILD) {
+        let options = options(1 << 16);
+        let dir = PathBuf::from(dir);
+        let journal: Journal<Evaluated> =
+            open(&dir, &options, Arc::new(|| {}), &mut |_| {}, &mut |_| {}).unwrap();
+        journal
+            .archive
+            .read(1, Box::new(|_| panic!("as the test asked for")));
+        std::thread::sleep(Duration::from_secs(60)); // it ends before
+        return;
+    }
+    let scratch = Scratch::new("panics");
+    let begun = Instant::now();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", THIS])
+        .env(CHILD, scratch.data())
+        .output()
+        .unwrap();
+    // The test runner's own code for a failed test is 101, for a passed one 0.
+    assert_eq!(child.status.code(), Some(1), "{child:?}");
+    assert!(begun.elapsed() < Duration::from_secs(50));
+}
+
+/// What is removed is gone: no reader holds it open.
+#[test]
+fn a_removed_segment_is_not_held_open() {
+    let scratch = Scratch::new("held");
+    let options = Options {
+        window: 1,
+        retain_bytes: Some(3 << 16),
+        segment_bytes: 1 << 16,
+    };
+    let mut journal = start(&scratch, &options).unwrap();
+    let (replies, replied) = mpsc::channel();
+    let limit = Instant::now() + Duration::from_secs(60);
+    for batch in 0.. {
+        let orders: Vec<_> = (0..20).map(|n| evaluated(batch * 20 + n, 1000)).collect();
+        append(&mut journal.ledger, &orders).1.unwrap();
+        // The oldest of all is what goes next.
+        let replies = replies.clone();
+        let oldest = journal.archive.oldest_seq();
+        let reply = move |read: crate::ledger::Read| replies.send(read.is_ok()).unwrap();
+        journal.archive.read(oldest, Box::new(reply));
+        replied.recv().unwrap();
+        if oldest > 200 {
+            break;
+        }
+        assert!(Instant::now() < limit, "{oldest}");
+    }
+    let dir = scratch.data();
+    let deleted = || {
+        let open = fs::read_dir("/proc/self/fd").unwrap();
+        let mut files = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        files.find(|file| file.starts_with(&dir) && file.to_string_lossy().ends_with("(deleted)"))
+    };
+    // A removal may be under way.
+    while let Some(held) = deleted() {
+        assert!(Instant::now() < limit, "{}", held.display());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn files_and_directories_are_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("modes");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let all_are_restricted = || {
+        for entry in fs::read_dir(scratch.data()).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    };
+    drop(start(&scratch, &options(1 << 16)).unwrap());
+    assert_eq!(mode(&scratch.data()), 0o700);
+    all_are_restricted();
+    for entry in fs::read_dir(scratch.data()).unwrap() {
+        let open = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(entry.unwrap().path(), open).unwrap();
+    }
+    drop(start(&scratch, &options(1 << 16)).unwrap());
+    all_are_restricted();
 }

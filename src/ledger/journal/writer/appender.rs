@@ -16,6 +16,9 @@ use crate::ledger::journal::writer::active_segment::{ActiveSegment, JournalEnd};
 use crate::ledger::journal::writer::frame_buffer::FrameBuffer;
 use crate::metrics::JournalMetrics;
 
+/// How often a commit looks whether its segment still has a name: what it loses
+/// if it has none is a few milliseconds of outcomes.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// A commit that takes longer is logged at debug level, with the time of each
 /// step.
 const SLOW_COMMIT: Duration = Duration::from_millis(20);
@@ -28,6 +31,8 @@ pub(crate) struct Appender {
     index: Arc<SegmentIndex>,
     metrics: Arc<JournalMetrics>,
     supply: SegmentSupply,
+    /// When the segment was last seen to have its name.
+    checked: Option<Instant>,
 }
 
 impl Appender {
@@ -46,6 +51,7 @@ impl Appender {
             index,
             metrics,
             supply,
+            checked: None,
         }
     }
 
@@ -97,6 +103,14 @@ impl Appender {
             .frame
             .finish(fresh.then_some(&segment), &frame, self.salt);
         let times = write_and_sync(active, bytes, begun)?;
+        if fresh
+            || self
+                .checked
+                .is_none_or(|checked| begun - checked >= CHECK_INTERVAL)
+        {
+            check_linked(active)?;
+            self.checked = Some(times.synced);
+        }
         times.record(&self.metrics, count);
 
         let (seq, first_seq) = (self.end.next_seq, active.first_seq);
@@ -175,6 +189,22 @@ fn write_and_sync(
         written,
         synced: Instant::now(),
     })
+}
+
+/// Whether the segment still has its name. Whatever is written into a file
+/// without one is gone when the process ends, fdatasync or not.
+fn check_linked(active: &ActiveSegment) -> Result<(), WriteError> {
+    match active.file.is_linked() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(WriteError::Fatal(format!(
+            "{} was removed while it was written to, or the data directory with it",
+            segment_name(active.number)
+        ))),
+        Err(error) => Err(WriteError::Fatal(format!(
+            "can't look at {}: {error}",
+            segment_name(active.number)
+        ))),
+    }
 }
 
 impl CommitTimes {

@@ -14,7 +14,7 @@ use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed};
 /// seal, which lets the next start tell damage from a torn write.
 pub struct JournalLedger<T> {
     appender: Appender,
-    /// Orders without an outcome: empty unless the disk is full.
+    /// Orders without an outcome: empty unless the writer waits.
     queue: VecDeque<T>,
     done: Vec<Completion<T>>,
     state: WriterState,
@@ -24,8 +24,8 @@ pub struct JournalLedger<T> {
 #[derive(Debug)]
 pub(crate) enum WriterState {
     Healthy,
-    /// Not now: there is no space, and this is why.
-    Full(String),
+    /// Not now, and this is why: there is no space, or no next segment.
+    Waiting(String),
     /// Never again in this process: what it last wrote is in doubt.
     Failed(String),
 }
@@ -60,10 +60,10 @@ impl<T: Item> JournalLedger<T> {
                 Err(error) => return self.stop(error),
             }
         }
-        if let WriterState::Full(why) = &self.state {
-            tracing::info!(why, "the journal has space again");
+        if let WriterState::Waiting(why) = &self.state {
+            tracing::info!(why, "the journal can be written to again");
             self.state = WriterState::Healthy;
-            self.appender.supply().set_writer_full(false);
+            self.appender.supply().set_writer_waits(false);
         }
     }
 
@@ -84,11 +84,11 @@ impl<T: Item> JournalLedger<T> {
 
     fn stop(&mut self, error: WriteError) {
         match error {
-            WriteError::Full(why) => {
+            WriteError::Later(why) => {
                 if matches!(self.state, WriterState::Healthy) {
-                    tracing::error!("no space: {why}; orders are refused until there is some");
-                    self.state = WriterState::Full(why);
-                    self.appender.supply().set_writer_full(true);
+                    tracing::error!("{why}; orders are refused until it works");
+                    self.state = WriterState::Waiting(why);
+                    self.appender.supply().set_writer_waits(true);
                 }
             }
             WriteError::Fatal(why) => {
@@ -101,10 +101,10 @@ impl<T: Item> JournalLedger<T> {
 
 impl<T: Item> Ledger<T> for JournalLedger<T> {
     fn is_full(&self) -> bool {
-        matches!(self.state, WriterState::Full(_))
+        matches!(self.state, WriterState::Waiting(_))
     }
 
-    /// 0 while the disk is full, and after a failure.
+    /// 0 while the writer waits, and after a failure.
     fn capacity_left(&self) -> usize {
         if self.is_failed() || !self.queue.is_empty() {
             0
@@ -124,9 +124,14 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
         }
     }
 
-    /// If the disk was full, and the preallocator has signalled a retry, this
+    /// If the writer waited, and the preallocator has signalled a retry, this
     /// blocks for a commit.
     fn completions(&mut self, done: &mut Vec<Completion<T>>) -> Result<(), LedgerFailed> {
+        if let Some(why) = self.appender.supply().fault()
+            && !self.is_failed()
+        {
+            self.stop(WriteError::Fatal(why.to_owned()));
+        }
         if !self.queue.is_empty() && self.appender.supply().take_retry() {
             self.commit_queue();
         }

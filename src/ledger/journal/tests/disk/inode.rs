@@ -29,12 +29,6 @@ impl Inode {
         }
     }
 
-    /// What is behind the new end may be there after a power loss.
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.cached.truncate(len);
-        self.dirty.retain(|sector, _| sector * SECTOR < len);
-    }
-
     /// Makes durable what is dirty; not what a failed sync has taken for clean.
     pub(super) fn sync(&mut self) {
         self.durable.resize(self.cached.len(), 0);

@@ -1,11 +1,14 @@
 //! The disk as the journal sees it, and as a test manipulates it.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::ledger::journal::storage::{File, Source, Storage};
 use crate::ledger::journal::tests::disk::inode::Inode;
-use crate::ledger::journal::tests::disk::state::{Crash, DiskState, Fault, NameChange, OpResult};
+use crate::ledger::journal::tests::disk::state::{
+    Crash, DIRECTORY, DiskState, Fault, NameChange, OpResult,
+};
 
 /// Clones share the disk.
 #[derive(Clone)]
@@ -62,6 +65,14 @@ impl Disk {
         self.with(|state| state.restart(crash));
     }
 
+    fn handle(&self, inode: usize) -> Box<dyn File> {
+        Box::new(Handle {
+            disk: self.clone(),
+            inode,
+            holds_lock: AtomicBool::new(false),
+        })
+    }
+
     pub(super) fn with<R>(&self, with: impl FnOnce(&mut DiskState) -> R) -> R {
         with(&mut self.0.lock().expect("no panic while it is held"))
     }
@@ -75,8 +86,7 @@ impl Source for Disk {
     fn open(&self, name: &str) -> io::Result<Box<dyn File>> {
         let inode = self.with(|state| state.names.get(name).copied());
         let inode = inode.ok_or(io::ErrorKind::NotFound)?;
-        let disk = self.clone();
-        Ok(Box::new(Handle { disk, inode }))
+        Ok(self.handle(inode))
     }
 }
 
@@ -86,12 +96,25 @@ impl Storage for Disk {
             let inode = state.inodes.len();
             state.inodes.push(Inode::default());
             state.change_names(vec![NameChange::Put(name.into(), inode)])?;
-            let disk = self.clone();
-            Ok(Box::new(Handle { disk, inode }) as Box<dyn File>)
+            Ok(self.handle(inode))
         })
     }
 
+    fn open_or_create(&self, name: &str) -> io::Result<Box<dyn File>> {
+        match self.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(name),
+            other => other,
+        }
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        if self.with(|state| state.names.contains_key(to)) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.replace(from, to)
+    }
+
+    fn replace(&self, from: &str, to: &str) -> io::Result<()> {
         self.with(|state| {
             let inode = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
             state.change_names(vec![
@@ -132,11 +155,32 @@ impl Storage for Disk {
             result => result.into(),
         })
     }
+
+    fn restrict(&self, _name: &str) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn is_exposed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn itself(&self) -> io::Result<Box<dyn File>> {
+        Ok(self.handle(DIRECTORY))
+    }
 }
 
 struct Handle {
     disk: Disk,
     inode: usize,
+    holds_lock: AtomicBool,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.holds_lock.load(Ordering::Relaxed) {
+            self.disk.with(|state| state.locked.remove(&self.inode));
+        }
+    }
 }
 
 impl File for Handle {
@@ -193,5 +237,16 @@ impl File for Handle {
                 result => result.into(),
             }
         })
+    }
+
+    fn is_linked(&self) -> io::Result<bool> {
+        let named = |state: &mut DiskState| state.names.values().any(|&inode| inode == self.inode);
+        Ok(self.inode == DIRECTORY || self.disk.with(named))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let fresh = self.disk.with(|state| state.locked.insert(self.inode));
+        self.holds_lock.fetch_or(fresh, Ordering::Relaxed);
+        Ok(fresh)
     }
 }

@@ -1,11 +1,14 @@
 //! The state of a simulated disk: files, names, and the planned fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
 use crate::ledger::journal::tests::disk::inode::Inode;
 use crate::ledger::journal::tests::random::Random;
+
+/// The data directory among the inodes.
+pub(super) const DIRECTORY: usize = usize::MAX;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,8 @@ pub(super) struct DiskState {
     name_changes: Vec<Vec<NameChange>>,
     /// Directories, and whether their names are durable.
     pub(super) dirs: BTreeMap<PathBuf, bool>,
-    pub(super) locked: bool,
+    /// What is locked: an inode, or [`DIRECTORY`].
+    pub(super) locked: BTreeSet<usize>,
     pub(super) ops: u64,
     pub(super) fault: Option<(u64, Fault)>,
     pub(super) dead: bool,
@@ -85,7 +89,7 @@ impl DiskState {
             durable_names: BTreeMap::new(),
             name_changes: Vec::new(),
             dirs: BTreeMap::new(),
-            locked: false,
+            locked: BTreeSet::new(),
             ops: 0,
             fault: None,
             dead: false,
@@ -146,7 +150,7 @@ impl DiskState {
     pub(super) fn restart(&mut self, crash: Crash) {
         self.dead = false;
         self.fault = None;
-        self.locked = false;
+        self.locked.clear();
         if crash == Crash::Kill {
             return;
         }
