@@ -424,7 +424,9 @@ fn what_the_ledger_could_not_write_is_kept() {
     let _full = Injected::into_committer(&service, "pwrite64:error=ENOSPC");
     let ids: Vec<String> = (0..5).map(|number| format!("o-{number}")).collect();
     told(&service, &ids[0]);
-    until("no space", || service.log().contains("no space"));
+    until("no space", || {
+        service.log().contains("orders are refused until it works")
+    });
     assert_eq!(service.figures().inside(), 1);
     late(service, 1);
     let service = directory.start(&[]);
