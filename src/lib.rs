@@ -33,7 +33,7 @@
 //! | `clock` | wall time |
 //!
 //! Outside of the library: `main.rs` (the life of the process, signals, exit
-//! codes), `log.rs`, `tool.rs` (`journal verify` and `journal cat`); `proto/`
+//! codes), `log.rs`, `tool.rs` (`journal verify` and its kind); `proto/`
 //! (the gRPC messages), `tests/` (through real sockets), `tests/features/`
 //! (behaviour in Gherkin), `benches/`, `perf/`, `k8s/`. A change that clients
 //! or operators see also touches `http/api/openapi.json`, `docs/` and
@@ -95,7 +95,8 @@ pub mod internals {
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {
         pub use crate::ledger::journal::{
-            Options, RecoveryProgress, ReplayError, SEGMENT_BYTES, Verified, open, replay, verify,
+            Copied, Options, RecoveryProgress, ReplayError, SEGMENT_BYTES, Verified, backup, open,
+            replay, restore, verify,
         };
     }
 }

@@ -57,6 +57,14 @@ fn run() -> ExitCode {
             hang_up.ends_the_process();
             tool::cat(&cat)
         }
+        Ok(Command::Backup { data_dir, to }) => {
+            hang_up.ends_the_process();
+            tool::backup(&data_dir, &to)
+        }
+        Ok(Command::Restore { from, data_dir }) => {
+            hang_up.ends_the_process();
+            tool::restore(&from, &data_dir)
+        }
         Err(usage) => {
             let _ = usage.print(); // to a closed pipe: the exit code remains
             usage.exit_code().into()

@@ -1,4 +1,5 @@
-//! `journal verify` and `journal cat`: the journal read by an operator.
+//! `journal verify`, `cat`, `backup` and `restore`: the journal read and copied
+//! by an operator.
 
 use std::io;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use order_processor::config::Cat;
 use order_processor::internals::journal;
-use order_processor::internals::journal::{RecoveryProgress, Verified};
+use order_processor::internals::journal::{Copied, RecoveryProgress, Verified};
 use order_processor::internals::line;
 
 use crate::{exit, log};
@@ -65,6 +66,7 @@ fn print_summary(verified: &Verified) -> io::Result<()> {
         discarded_bytes,
         grew,
         sealed,
+        rewound,
         pending_orders,
     } = verified;
     let mut out = io::stdout().lock();
@@ -99,6 +101,9 @@ fn print_summary(verified: &Verified) -> io::Result<()> {
         (*removed > 0)
             .then(|| format!("removed    {removed} segments, by a running service meanwhile")),
         grew.then(|| "growing    a running service has written more meanwhile".to_owned()),
+        rewound
+            .as_ref()
+            .map(|rewound| format!("rewound    {rewound}; the next start gives it a new ledger id")),
         pending_orders.map(|pending| {
             format!(
                 "pending    {pending} orders kept by a drain; those without an outcome are queued by \
@@ -138,6 +143,45 @@ pub(crate) fn cat(cat: &Cat) -> ExitCode {
         Ok(()) => code,
         Err(error) => failed(&error),
     }
+}
+
+/// Copies the journal in `dir` to `to`.
+pub(crate) fn backup(dir: &Path, to: &Path) -> ExitCode {
+    copied(journal::backup(dir, to), "backup", to)
+}
+
+/// Copies the backup in `from` to `dir`.
+pub(crate) fn restore(from: &Path, dir: &Path) -> ExitCode {
+    copied(journal::restore(from, dir), "restored", dir)
+}
+
+fn copied(copied: Result<Copied, impl std::error::Error>, what: &str, to: &Path) -> ExitCode {
+    let Copied {
+        ledger,
+        segments,
+        first_seq,
+        last_seq,
+        pending_orders,
+    } = match copied {
+        Ok(copied) => copied,
+        Err(error) => return failed(&error),
+    };
+    let print = || {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{what:10} {}", to.display())?;
+        writeln!(out, "ledger     {ledger}")?;
+        writeln!(out, "segments   {segments}")?;
+        if last_seq < first_seq {
+            writeln!(out, "sequences  none, the next is {first_seq}")?;
+        } else {
+            writeln!(out, "sequences  {first_seq} to {last_seq}")?;
+        }
+        if pending_orders > 0 {
+            writeln!(out, "pending    {pending_orders} orders")?;
+        }
+        out.flush()
+    };
+    written(print())
 }
 
 /// A reader that closes the pipe has read enough.

@@ -155,3 +155,37 @@ fn no_space_for_a_batch() {
     let ids: Vec<String> = outcomes(&data.0).into_values().collect();
     assert_eq!(ids, ["before", "waits", "after"]);
 }
+
+/// A start on a full disk that writes nothing in place: it waits, and orders are
+/// refused meanwhile.
+#[test]
+fn a_start_without_space_waits_for_it() {
+    let data = Directory::new();
+    let service = data.start(&[]);
+    assert_eq!(Client::to(service.http).ask(order("before")).status, 201);
+    service.signal(rustix::process::Signal::KILL);
+    drop(service);
+
+    let program = data.command(&[]);
+    let mut command = std::process::Command::new("strace");
+    // The first write is that of the lock file, which may fail.
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64"]);
+    command.args(["-e", "inject=pwrite64:error=ENOSPC:when=1..6"]);
+    command.arg(program.get_program()).args(program.get_args());
+    let service = Service::launch(command); // ready in the end
+    assert!(
+        service
+            .log()
+            .contains("the start waits until there is space"),
+        "{}",
+        service.log()
+    );
+    let next = Client::to(service.http).ask(order("next")).json();
+    assert_eq!(next["seq"], 2);
+    // The service itself, not strace.
+    let lock = std::fs::read_to_string(data.0.join("lock")).unwrap();
+    let pid = lock.lines().next().unwrap().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(service.wait(harness::PATIENCE).code, Some(0));
+}

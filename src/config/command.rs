@@ -24,6 +24,20 @@ pub enum Command {
     Verify(PathBuf),
     /// Print outcomes from a journal.
     Cat(Cat),
+    /// Copy the journal in a data directory to another directory.
+    Backup {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The copy's directory.
+        to: PathBuf,
+    },
+    /// Copy a backup into a data directory, as another ledger.
+    Restore {
+        /// The backup.
+        from: PathBuf,
+        /// The data directory.
+        data_dir: PathBuf,
+    },
 }
 
 /// Which outcomes to print, and from which journal.
@@ -59,6 +73,32 @@ enum Tool {
         after_help = "Exit codes: 0 all printed, 1 damaged, unreadable or no longer kept, 2 bad usage."
     )]
     Cat(Cat),
+    /// Copy the journal, as it is at this moment, beside a running service
+    #[command(
+        after_help = "The copy keeps the ledger's id until a service starts on it. Exit codes: 0 copied,\n\
+                      1 damaged or unreadable, or no place for the copy, 2 bad usage."
+    )]
+    Backup {
+        /// Directory for the copy; it must be empty or not exist
+        #[arg(long, value_name = "DIR", value_parser = value::path)]
+        to: PathBuf,
+        /// Directory of the journal [env: ORDERS_DATA_DIR]
+        #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
+        data_dir: PathBuf,
+    },
+    /// Copy a backup into a data directory, with a new ledger id
+    #[command(
+        after_help = "Readers of the feed see by the new id that the sequence has gone back. Exit codes:\n\
+                      0 restored, 1 damaged or unreadable, or no place for it, 2 bad usage."
+    )]
+    Restore {
+        /// Directory of the backup
+        #[arg(long, value_name = "DIR", value_parser = value::path)]
+        from: PathBuf,
+        /// Data directory; it must be empty or not exist [env: ORDERS_DATA_DIR]
+        #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
+        data_dir: PathBuf,
+    },
 }
 
 impl Command {
@@ -81,7 +121,7 @@ impl Command {
     }
 }
 
-/// `journal verify` and `journal cat`.
+/// `journal verify` and the other words.
 fn journal(args: Vec<OsString>, env: &Variables) -> Result<Command, UsageError> {
     let from_clap = |error| UsageError::from_clap(error, Given::flag);
     let args = utf8(args.into_iter())?;
@@ -91,6 +131,14 @@ fn journal(args: Vec<OsString>, env: &Variables) -> Result<Command, UsageError> 
     let (_, flags) = journal.subcommand().expect("clap requires one");
     Ok(match tool {
         Tool::Verify { data_dir } => Command::Verify(located(data_dir, flags, env)?),
+        Tool::Backup { to, data_dir } => Command::Backup {
+            data_dir: located(data_dir, flags, env)?,
+            to,
+        },
+        Tool::Restore { from, data_dir } => Command::Restore {
+            from,
+            data_dir: located(data_dir, flags, env)?,
+        },
         Tool::Cat(cat) => Command::Cat(Cat {
             data_dir: located(cat.data_dir, flags, env)?,
             ..cat
@@ -110,7 +158,7 @@ fn located(parsed: PathBuf, flags: &ArgMatches, env: &Variables) -> Result<PathB
 fn tools() -> clap::Command {
     let journal = clap::Command::new("journal")
         .about(
-            "Reads the journal in a data directory; changes nothing, and is safe beside a running\n\
+            "Reads the journal in a data directory; changes nothing in it, and is safe beside a running\n\
              service",
         )
         .disable_help_subcommand(true);
@@ -159,6 +207,21 @@ mod tests {
     }
 
     #[test]
+    fn copies_have_two_directories() {
+        let backup = Command::Backup {
+            data_dir: "/d".into(),
+            to: "/b".into(),
+        };
+        assert_eq!(parse(&["backup", "--to", "/b"], Some("/d")), Ok(backup));
+        let restore = Command::Restore {
+            from: "/b".into(),
+            data_dir: "/d".into(),
+        };
+        let words = ["restore", "--from=/b", "--data-dir=/d"];
+        assert_eq!(parse(&words, Some("/other")), Ok(restore));
+    }
+
+    #[test]
     fn bad_usage_is_named() {
         for (words, named) in [
             (&[][..], "requires a subcommand"),
@@ -166,6 +229,8 @@ mod tests {
             (&["verify", "--after", "1"], "--after: no such flag"),
             (&["verify", "--data-dir", ""], "--data-dir"),
             (&["verify", "/d"], "/d"),
+            (&["backup"], "--to"),
+            (&["restore", "--to", "/b"], "--to"),
             (&["cat", "--after", "-1"], "-1"),
             (&["cat", "--limit", "many"], "--limit many"),
             (&["cat", "--after", "1", "--after", "2"], "more than once"),

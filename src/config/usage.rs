@@ -113,6 +113,7 @@ impl UsageError {
                 why: std::error::Error::source(&error)
                     .map_or_else(|| "is not valid".to_owned(), ToString::to_string),
             },
+            ErrorKind::MissingRequiredArgument => Self::Words(format!("{argument}: is needed")),
             ErrorKind::ArgumentConflict => Self::Words(format!("{flag}: given more than once")),
             ErrorKind::UnknownArgument => {
                 let hint = match text(ContextKind::SuggestedArg) {

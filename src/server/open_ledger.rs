@@ -152,6 +152,7 @@ fn log_progress(progress: RecoveryProgress, logged: &mut Instant) {
 fn report(recovered: &Recovered) {
     let Recovered {
         ledger,
+        rewound,
         records,
         last_seq,
         oldest_seq,
@@ -160,6 +161,9 @@ fn report(recovered: &Recovered) {
     } = recovered;
     let took_ms = took.as_millis() as u64;
     tracing::info!(%ledger, records, last_seq, oldest_seq, took_ms, "recovered");
+    if let Some(rewound) = rewound {
+        tracing::warn!(%ledger, "the journal is not what it was: {rewound}; it has a new ledger id, so that readers notice");
+    }
     if let Some(torn_tail) = torn_tail {
         tracing::warn!(
             file = torn_tail.file,

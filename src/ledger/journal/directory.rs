@@ -8,6 +8,7 @@ use std::fs::TryLockError;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 use std::{fs, io};
 
 use rustix::fs::{
@@ -147,9 +148,9 @@ impl Storage for Directory {
         let found = retry_on_intr(|| fstat(&self.0))?;
         let own = found.st_uid == geteuid().as_raw();
         let others = if own {
-            Mode::RWXG | Mode::RWXO
+            Mode::WGRP | Mode::WOTH
         } else {
-            Mode::RWXO
+            Mode::WOTH
         };
         Ok(Mode::from_raw_mode(found.st_mode).intersects(others))
     }
@@ -181,6 +182,12 @@ impl File for fs::File {
 
     fn is_linked(&self) -> io::Result<bool> {
         Ok(self.metadata()?.nlink() > 0)
+    }
+
+    fn made_at(&self) -> io::Result<Option<u64>> {
+        let created = self.metadata()?.created().ok(); // an error: not supported
+        let since = created.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Ok(since.map(|since| since.as_nanos() as u64))
     }
 
     /// With `flock(2)`.

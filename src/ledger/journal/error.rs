@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::ledger::LedgerId;
 use crate::ledger::journal::file_names::segment_name;
 use crate::ledger::journal::holder::Holder;
+use crate::ledger::journal::storage::is_full;
 
 /// Why a journal can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,12 @@ pub enum OpenError {
         doing: &'static str,
         /// The system's error.
         source: io::Error,
+    },
+    /// A copy needs a directory of its own.
+    #[error("{} is not empty: name a directory that is, or that doesn't exist", dir.display())]
+    Occupied {
+        /// The directory.
+        dir: PathBuf,
     },
     /// There is no journal to read.
     #[error(
@@ -177,6 +184,11 @@ impl OpenError {
             offset,
             what: what.into(),
         }
+    }
+
+    /// Whether there was no space for a change.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
     }
 
     /// Whether a file could not be opened because it doesn't exist.

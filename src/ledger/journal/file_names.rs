@@ -6,6 +6,10 @@ pub(crate) const LOCK: &str = "lock";
 pub(crate) const MANIFEST: &str = "ledger";
 /// The manifest until it is whole.
 pub(crate) const MANIFEST_NEW: &str = "ledger.new";
+/// How far the journal has come.
+pub(crate) const EXTENT: &str = "extent";
+/// The extent until it is whole.
+pub(crate) const EXTENT_NEW: &str = "extent.new";
 /// Orders that the last drain could not finish.
 pub(crate) const PENDING: &str = "pending";
 /// The pending file until it is whole.
@@ -26,7 +30,7 @@ pub(crate) fn segment_number(name: &str) -> Option<u32> {
 
 /// Whether a file is the journal's.
 pub(crate) fn is_known(name: &str) -> bool {
-    [LOCK, MANIFEST, PENDING].contains(&name) || segment_number(name).is_some()
+    [LOCK, MANIFEST, EXTENT, PENDING].contains(&name) || segment_number(name).is_some()
 }
 
 #[cfg(test)]

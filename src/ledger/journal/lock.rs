@@ -11,7 +11,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ledger::journal::directory_tree::{DirectoryTree, create_dir_durably};
 use crate::ledger::journal::error::OpenError;
@@ -25,7 +25,7 @@ pub(crate) struct DirectoryLock {
     /// `None` where the file system can't lock a directory.
     _directory: Option<Box<dyn File>>,
     _file: Box<dyn File>,
-    manifest: OnceLock<Box<dyn File>>,
+    manifest: Mutex<Option<Box<dyn File>>>,
 }
 
 impl DirectoryLock {
@@ -69,7 +69,7 @@ impl DirectoryLock {
                 storage,
                 _directory: directory,
                 _file: file,
-                manifest: OnceLock::new(),
+                manifest: Mutex::new(None),
             }),
         }
     }
@@ -79,11 +79,16 @@ impl DirectoryLock {
         self.storage.clone()
     }
 
-    /// Locks the manifest as well, once there is one. `false` if another
+    /// Locks the manifest as well, once there is one, or a new one. `false` if another
     /// process has it: its directory has links to the same files.
     pub(crate) fn lock_manifest(&self) -> io::Result<bool> {
         let manifest = self.storage.open(MANIFEST)?;
-        Ok(manifest.try_lock()? && self.manifest.set(manifest).is_ok())
+        let locked = manifest.try_lock()?;
+        if locked {
+            let mut held = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = Some(manifest);
+        }
+        Ok(locked)
     }
 }
 
@@ -106,7 +111,7 @@ fn restrict(storage: &dyn Storage, dir: &Path) {
         }
     }
     if storage.is_exposed().unwrap_or(false) {
-        tracing::warn!(%dir, "the data directory is open to other users: chmod 700 it, if that is not on purpose");
+        tracing::warn!(%dir, "other users can remove files from the data directory: chmod 700 it");
     }
 }
 

@@ -8,10 +8,13 @@
 //! | 12 | 4 | zero |
 //! | 16 | 16 | the ledger's id |
 //! | 32 | 8 | bytes in a segment |
-//! | 40 | 20 | zero |
+//! | 40 | 16 | the id that readers see, if it is another one; otherwise zero |
+//! | 56 | 4 | zero |
 //! | 60 | 4 | CRC-32C of the 60 bytes before |
 //!
-//! It is written before the first segment, and never again. Since all segments
+//! It is written before the first segment, and again only when the sequence has
+//! gone back, which readers must notice: they see a new id then, while the
+//! segments keep theirs. Since all segments
 //! have the same size, one of another size is damaged. A crash can't be the
 //! cause: a segment gets its name when it is whole.
 
@@ -30,16 +33,32 @@ const LEN: usize = 64;
 /// What never changes in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
+    /// The id in the segments.
     pub(crate) ledger: LedgerId,
+    /// The id that readers see.
+    pub(crate) shown: LedgerId,
     pub(crate) segment_bytes: u64,
 }
 
 impl Manifest {
     /// For a new ledger.
     pub(crate) fn random(segment_bytes: u64) -> Self {
+        Self::of(LedgerId::random(), segment_bytes)
+    }
+
+    pub(crate) fn of(ledger: LedgerId, segment_bytes: u64) -> Self {
         Self {
-            ledger: LedgerId::random(),
+            ledger,
+            shown: ledger,
             segment_bytes,
+        }
+    }
+
+    /// The same journal as another ledger: its sequence has gone back.
+    pub(crate) fn renamed(self) -> Self {
+        Self {
+            shown: LedgerId::random(),
+            ..self
         }
     }
 
@@ -72,15 +91,20 @@ impl Manifest {
         if let Some(found) = Self::load(storage)? {
             return Ok(found);
         }
+        new.write(storage)?;
+        Ok(new)
+    }
+
+    /// Writes it, durably, in the place of one that there is.
+    pub(crate) fn write(&self, storage: &dyn Storage) -> Result<(), OpenError> {
         let create = || {
             let file = storage.create(MANIFEST_NEW)?;
-            write_full(&*file, &new.encode(), 0)?;
+            write_full(&*file, &self.encode(), 0)?;
             file.sync()?;
-            storage.rename(MANIFEST_NEW, MANIFEST)?;
+            storage.replace(MANIFEST_NEW, MANIFEST)?;
             storage.sync_names()
         };
-        create().map_err(OpenError::io(MANIFEST, "make"))?;
-        Ok(new)
+        create().map_err(OpenError::io(MANIFEST, "make"))
     }
 
     fn encode(&self) -> [u8; LEN] {
@@ -89,6 +113,9 @@ impl Manifest {
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.ledger.0);
         bytes[32..40].copy_from_slice(&self.segment_bytes.to_le_bytes());
+        if self.shown != self.ledger {
+            bytes[40..56].copy_from_slice(&self.shown.0);
+        }
         let sum = crc32c(&bytes[..60]);
         bytes[60..].copy_from_slice(&sum.to_le_bytes());
         bytes
@@ -111,10 +138,19 @@ impl Manifest {
         if !SEGMENT_BYTES_ALLOWED.contains(&segment_bytes) {
             return Err(damaged);
         }
-        let mut id = [0; 16];
-        id.copy_from_slice(&bytes[16..32]);
+        let id = |from| {
+            let mut id = [0; 16];
+            id.copy_from_slice(&bytes[from..from + 16]);
+            LedgerId(id)
+        };
+        let (ledger, shown) = (id(16), id(40));
         Ok(Self {
-            ledger: LedgerId(id),
+            ledger,
+            shown: if shown == LedgerId([0; 16]) {
+                ledger
+            } else {
+                shown
+            },
             segment_bytes,
         })
     }

@@ -4,6 +4,7 @@
 //! data directory
 //!   lock                    held locked for life by one process
 //!   ledger                  the manifest: which ledger this is, its segment size
+//!   extent                  how far it is known to have come
 //!   pending                 orders that the last drain could not finish; mostly absent
 //!   journal-0000000001.seg  segments of a fixed size, the oldest first;
 //!   journal-0000000002.seg  the last one is preallocated
@@ -45,6 +46,7 @@
 //! | `error`, `report` | why a start is refused; what it found |
 //! | `storage`, `directory`, `directory_tree` | the file system as the journal sees it; a directory held open; the directories above it |
 //! | `holder`, `lock`, `manifest` | one process at a time, and which; which ledger this is |
+//! | `extent` | how far it is known to have come, so that going back is noticed |
 //! | `frame_index`, `frame_reader` | where frames start in a segment, and reading them |
 //! | `segment_index` | which segments hold which sequences, and how far they are durable |
 //! | `segment_files`, `segment_reader`, `tail_scan` | the segments listed and checked, one read to its end, and what lies behind the end |
@@ -54,12 +56,14 @@
 //! | `archive` | the read side: outcomes by sequence, from a few threads |
 //! | `pending_file` | orders that outlive the process without an outcome |
 //! | `open` | all of it put together |
-//! | `live_reader`, `verify`, `replay` | reading from outside, beside a running service |
+//! | `live_reader`, `verify`, `replay`, `copy` | reading from outside, beside a running service |
 
 mod archive;
+mod copy;
 mod directory;
 mod directory_tree;
 mod error;
+mod extent;
 mod file_names;
 mod format;
 mod frame_index;
@@ -86,6 +90,7 @@ mod verify;
 mod write_error;
 mod writer;
 
+pub use self::copy::{Copied, backup, restore};
 pub(crate) use self::error::OpenError;
 #[cfg(test)]
 pub(crate) use self::format::RecordView;

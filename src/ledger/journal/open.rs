@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::ledger::journal::archive::{JournalArchive, JournalFiles, RangeReader};
 use crate::ledger::journal::directory_tree::FileSystem;
 use crate::ledger::journal::error::OpenError;
-use crate::ledger::journal::file_names::MANIFEST;
+use crate::ledger::journal::extent::{Extent, ExtentFile, FoundExtent};
+use crate::ledger::journal::file_names::{EXTENT, MANIFEST};
 use crate::ledger::journal::format::RecordView;
 use crate::ledger::journal::limits::{SEGMENT_BYTES, SEGMENT_BYTES_ALLOWED};
 use crate::ledger::journal::lock::DirectoryLock;
@@ -16,7 +17,7 @@ use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
 use crate::ledger::journal::preallocator::{
     Attempts, Preallocator, Retention, SegmentSlot, SegmentSupply,
 };
-use crate::ledger::journal::recovery::Recovery;
+use crate::ledger::journal::recovery::{NoSpace, RecoveredJournal, Recovery};
 use crate::ledger::journal::report::{Recovered, RecoveryProgress};
 use crate::ledger::journal::segment_index::SegmentIndex;
 use crate::ledger::journal::storage::Storage;
@@ -87,6 +88,7 @@ pub fn open<T: Item>(
         new: Manifest::random(options.segment_bytes),
         options,
         wake,
+        no_space: NoSpace::Wait,
     };
     opening.run(progress, visit, |preallocator, slot| {
         SegmentSupply::start(preallocator, slot).map_err(|source| OpenError::Directory {
@@ -104,6 +106,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) new: Manifest,
     pub(crate) options: &'a Options,
     pub(crate) wake: Wake,
+    pub(crate) no_space: NoSpace,
 }
 
 impl Opening<'_> {
@@ -119,10 +122,12 @@ impl Opening<'_> {
             "segments of {} bytes",
             self.new.segment_bytes
         );
-        let manifest = Manifest::load_or_create(&*self.storage, self.new)?;
+        let mut manifest = Manifest::load_or_create(&*self.storage, self.new)?;
         if !self.lock_manifest()? {
             return Err(OpenError::SharedFiles { file: MANIFEST });
         }
+        let extent = FoundExtent::read(&*self.storage, manifest.ledger)
+            .map_err(OpenError::io(EXTENT, "read"))?;
         let loaded = pending_file::load(&*self.storage, manifest.ledger)?;
         let recovery = Recovery {
             storage: &*self.storage,
@@ -130,8 +135,18 @@ impl Opening<'_> {
             window: self.options.window,
             progress,
             visit,
+            no_space: self.no_space,
         };
-        let found = recovery.run()?;
+        let mut found = recovery.run()?;
+        let extent_file = ExtentFile {
+            storage: self.storage.clone(),
+            ledger: manifest.ledger,
+        };
+        found.report.rewound = extent.rewound(found.report.last_seq, found.has_segments);
+        if found.report.rewound.is_some() {
+            manifest = self.rename(manifest, &extent_file, &found)?;
+            found.report.ledger = manifest.shown;
+        }
         let index = Arc::new(SegmentIndex::new(
             manifest.segment_bytes,
             found.segments,
@@ -156,14 +171,21 @@ impl Opening<'_> {
         let pending_orders = pending_file.unfinished(loaded, &reader)?;
         let archive = JournalArchive::start(files)
             .map_err(OpenError::io("the journal", "start threads to read"))?;
-        let preallocator = self.preallocator(manifest, &index, &metrics)?;
+        let preallocator = self.preallocator(&extent_file, manifest, &index, &metrics)?;
         let slot = SegmentSlot::new(found.next_number, found.prepared);
         let supply = supply(preallocator, slot)?;
         if found.end.active.is_none() {
             // Better now than while a client waits for the first commit.
             supply.wait_until_filled();
         }
-        let appender = Appender::new(manifest, found.end, index, metrics.clone(), supply);
+        let appender = Appender::new(
+            manifest,
+            found.end,
+            index,
+            metrics.clone(),
+            supply,
+            extent_file,
+        );
         Ok(Journal {
             ledger: JournalLedger::new(appender, self.lock),
             archive,
@@ -172,6 +194,27 @@ impl Opening<'_> {
             pending_orders,
             pending_file,
         })
+    }
+
+    /// Gives the ledger a new id, durably, before anybody sees it.
+    fn rename(
+        &self,
+        manifest: Manifest,
+        extent: &ExtentFile,
+        found: &RecoveredJournal,
+    ) -> Result<Manifest, OpenError> {
+        let renamed = manifest.renamed();
+        renamed.write(&*self.storage)?;
+        if !self.lock_manifest()? {
+            return Err(OpenError::SharedFiles { file: MANIFEST });
+        }
+        // Last: until then, the next start finds the same and does it again.
+        let now = Extent {
+            last_seq: found.report.last_seq,
+            has_segments: found.has_segments,
+        };
+        extent.write(now).map_err(OpenError::io(EXTENT, "write"))?;
+        Ok(renamed)
     }
 
     fn lock_manifest(&self) -> Result<bool, OpenError> {
@@ -184,6 +227,7 @@ impl Opening<'_> {
 
     fn preallocator(
         &self,
+        extent: &ExtentFile,
         manifest: Manifest,
         index: &Arc<SegmentIndex>,
         metrics: &Arc<JournalMetrics>,
@@ -193,6 +237,7 @@ impl Opening<'_> {
         Ok(Preallocator {
             storage: self.storage.clone(),
             directory,
+            extent: extent.clone(),
             index: index.clone(),
             metrics: metrics.clone(),
             segment_bytes: manifest.segment_bytes,

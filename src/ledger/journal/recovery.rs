@@ -23,7 +23,8 @@
 //!    overwritten or truncated for it; the bytes behind `D` stay, discarded.
 
 use std::io;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{SEGMENT_NEW, segment_name};
@@ -37,6 +38,9 @@ use crate::ledger::journal::storage::{File, Storage, read_full, write_full};
 use crate::ledger::journal::tail_scan::TailScan;
 use crate::ledger::journal::writer::{ActiveSegment, JournalEnd};
 
+/// How often a start that finds no space tries again.
+const SPACE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+
 /// What a writer continues from.
 pub(crate) struct RecoveredJournal {
     pub(crate) segments: Vec<Segment>,
@@ -44,6 +48,8 @@ pub(crate) struct RecoveredJournal {
     /// The number of the next segment, and its file, if it is prepared.
     pub(crate) next_number: u32,
     pub(crate) prepared: Option<Box<dyn File>>,
+    /// There was a segment, with outcomes or without.
+    pub(crate) has_segments: bool,
     pub(crate) report: Recovered,
 }
 
@@ -53,12 +59,47 @@ pub(crate) struct Recovery<'a> {
     pub(crate) window: u64,
     pub(crate) progress: &'a mut dyn FnMut(RecoveryProgress),
     pub(crate) visit: &'a mut dyn FnMut(&RecordView<'_>),
+    pub(crate) no_space: NoSpace,
+}
+
+/// What a start does when it finds no space. On a file system that writes
+/// nothing in place, it needs some for bytes that are there already.
+#[derive(Clone, Copy)]
+pub(crate) enum NoSpace {
+    /// Waits until there is some: orders are refused meanwhile, as later on.
+    Wait,
+    #[cfg(test)]
+    Fail,
+}
+
+impl NoSpace {
+    fn retry(self, mut change: impl FnMut() -> Result<(), OpenError>) -> Result<(), OpenError> {
+        let mut logged = false;
+        loop {
+            let error = match change() {
+                Err(error) if error.is_full() => error,
+                other => return other,
+            };
+            match self {
+                Self::Wait => {
+                    if !logged {
+                        tracing::warn!("{error}; the start waits until there is space");
+                        logged = true;
+                    }
+                    thread::sleep(SPACE_CHECK_INTERVAL);
+                }
+                #[cfg(test)]
+                Self::Fail => return Err(error),
+            }
+        }
+    }
 }
 
 impl Recovery<'_> {
     pub(crate) fn run(self) -> Result<RecoveredJournal, OpenError> {
         let started = Instant::now();
         let (storage, manifest) = (self.storage, self.manifest);
+        let no_space = self.no_space;
         let files = SegmentFiles {
             source: storage,
             manifest,
@@ -69,9 +110,13 @@ impl Recovery<'_> {
 
         // All is known; from here on, files are changed.
         if let Some(end) = &read.end {
-            rewrite_last_frame(end)?;
+            no_space.retry(|| rewrite_last_frame(end))?;
         }
-        let prepared = remove_headless(storage, &files, &list, &scan)?;
+        let mut prepared = None;
+        no_space.retry(|| {
+            prepared = remove_headless(storage, &files, &list, &scan)?;
+            Ok(())
+        })?;
 
         let position = read
             .end
@@ -79,7 +124,8 @@ impl Recovery<'_> {
             .map_or(Position::START, SegmentEnd::position);
         let last_head = list.heads.last();
         let report = Recovered {
-            ledger: manifest.ledger,
+            ledger: manifest.shown,
+            rewound: None,
             records: read.records,
             last_seq: read.next_seq - 1,
             oldest_seq: list.heads.first().map_or(1, |head| head.first_seq),
@@ -105,6 +151,7 @@ impl Recovery<'_> {
             },
             next_number: position.segment + 1,
             prepared,
+            has_segments: !list.heads.is_empty() || !list.headless.is_empty(),
             report,
         })
     }
@@ -206,16 +253,20 @@ fn remove_headless(
             prepared = Some(files.open(number)?);
             break;
         }
-        storage
-            .remove(&segment_name(number))
+        remove_if_exists(storage, &segment_name(number))
             .and_then(|()| storage.sync_names())
             .map_err(OpenError::segment_io(number, "remove"))?;
     }
-    match storage.remove(SEGMENT_NEW) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+    remove_if_exists(storage, SEGMENT_NEW)
         // Names that were found may not have been durable.
-        _ => storage.sync_names(),
-    }
-    .map_err(OpenError::io(SEGMENT_NEW, "remove"))?;
+        .and_then(|()| storage.sync_names())
+        .map_err(OpenError::io(SEGMENT_NEW, "remove"))?;
     Ok(prepared)
+}
+
+fn remove_if_exists(storage: &dyn Storage, name: &str) -> io::Result<()> {
+    match storage.remove(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::LedgerId;
+use crate::ledger::journal::extent::Rewound;
 
 /// How far a recovery or a verification has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct RecoveryProgress {
 pub struct Recovered {
     /// The feed's `Orders-Ledger-Id`.
     pub ledger: LedgerId,
+    /// Why the ledger has a new id, if it has got one.
+    pub rewound: Option<Rewound>,
     /// Outcomes visited.
     pub records: u64,
     /// 0: none.

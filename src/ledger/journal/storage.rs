@@ -36,7 +36,7 @@ pub(crate) trait Storage: Source {
     fn sync_names(&self) -> io::Result<()>;
     /// Lets no other user read or write a file. Returns whether somebody could.
     fn restrict(&self, name: &str) -> io::Result<bool>;
-    /// Whether other users can look into the directory or change it.
+    /// Whether other users can add and remove files.
     fn is_exposed(&self) -> io::Result<bool>;
     /// The directory itself, to be locked.
     fn itself(&self) -> io::Result<Box<dyn File>>;
@@ -52,6 +52,9 @@ pub(crate) trait File: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Whether it still has a name. One without is gone when it is closed.
     fn is_linked(&self) -> io::Result<bool>;
+    /// When it was made, in nanoseconds since the Unix epoch, if the file
+    /// system knows. A copy was made later.
+    fn made_at(&self) -> io::Result<Option<u64>>;
     /// Locks it until it is closed; `false` if somebody else has.
     fn try_lock(&self) -> io::Result<bool>;
 }

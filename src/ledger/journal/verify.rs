@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crate::ledger::journal::error::OpenError;
+use crate::ledger::journal::extent::{FoundExtent, Rewound};
+use crate::ledger::journal::file_names::EXTENT;
 use crate::ledger::journal::format::{Position, RecordView, SegmentHead};
 use crate::ledger::journal::live_reader::{LiveReader, open_to_read};
 use crate::ledger::journal::pending_file::PendingSummary;
@@ -42,6 +44,8 @@ pub struct Verified {
     /// The journal ends with a seal or is empty: its last process ended
     /// cleanly, and no damage can pass for a torn write.
     pub sealed: bool,
+    /// Why the next start gives the ledger a new id, if it does.
+    pub rewound: Option<Rewound>,
     /// Orders in the pending file, which is whole. Some of them may have an
     /// outcome by now.
     pub pending_orders: Option<u64>,
@@ -74,7 +78,9 @@ pub(crate) fn verify_source(
 ) -> Result<Verified, OpenError> {
     let reader = LiveReader::open(source, dir)?;
     let manifest = reader.manifest();
-    // Read before the journal, which then can't be older than the file.
+    // Read before the journal, which then can't be older than these files.
+    let extent =
+        FoundExtent::read(source, manifest.ledger).map_err(OpenError::io(EXTENT, "read"))?;
     let pending = PendingSummary::read(source, manifest.ledger)?;
     let list = reader.list()?;
     let found = SegmentsFound::read(&reader, &list.heads, progress)?;
@@ -88,7 +94,7 @@ pub(crate) fn verify_source(
     let segments = list.heads.len() + list.headless.len() - found.removed;
     let position = found.end.as_ref().map(SegmentEnd::position);
     Ok(Verified {
-        ledger: manifest.ledger,
+        ledger: manifest.shown,
         segments,
         bytes: segments as u64 * manifest.segment_bytes,
         removed: found.removed,
@@ -102,6 +108,7 @@ pub(crate) fn verify_source(
         discarded_bytes: found.discarded_bytes,
         grew: scan.is_none(),
         sealed: found.end.is_none_or(|end| end.sealed),
+        rewound: extent.rewound(last_seq, segments + found.removed > 0),
         pending_orders: pending.map(|pending| pending.orders),
     })
 }

@@ -198,6 +198,7 @@ impl SegmentRange<'_> {
         let Manifest {
             ledger,
             segment_bytes,
+            ..
         } = self.files.manifest;
         let salt = Salt::of(ledger);
         FrameReader::new(self.file, self.segment.number, segment_bytes, salt)

@@ -105,7 +105,7 @@ impl Archive for JournalArchive {
     }
 
     fn ledger_id(&self) -> LedgerId {
-        self.files.manifest.ledger
+        self.files.manifest.shown
     }
 
     fn kind(&self) -> &'static str {

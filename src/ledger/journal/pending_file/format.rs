@@ -84,6 +84,20 @@ pub(crate) fn load(
     decode(&bytes[..read], ledger).map(Some)
 }
 
+/// Writes a file with what another one held.
+pub(crate) fn write_copy(
+    file: &dyn File,
+    ledger: LedgerId,
+    pending: &PendingOrders,
+) -> io::Result<()> {
+    write(
+        file,
+        ledger,
+        pending.after_seq,
+        pending.orders.iter().cloned(),
+    )
+}
+
 pub(super) fn decode(bytes: &[u8], ledger: LedgerId) -> Result<PendingOrders, OpenError> {
     let head = Head::decode(bytes, ledger)?;
     let damaged = || refused("it is damaged");

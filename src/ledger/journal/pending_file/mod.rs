@@ -21,5 +21,5 @@ mod tests;
 
 pub(crate) use self::check::PendingSummary;
 pub(crate) use self::file::PendingFile;
-pub(crate) use self::format::load;
+pub(crate) use self::format::{load, write_copy};
 pub(crate) use self::order::PendingOrder;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::Wake;
-use crate::ledger::journal::file_names::{SEGMENT_NEW, segment_name};
+use crate::ledger::journal::extent::{Extent, ExtentFile};
+use crate::ledger::journal::file_names::{EXTENT, SEGMENT_NEW, segment_name};
 use crate::ledger::journal::preallocator::retention::Retention;
 use crate::ledger::journal::preallocator::slot::{RETRY_INTERVAL, SegmentSlot};
 use crate::ledger::journal::segment_index::SegmentIndex;
@@ -29,6 +30,7 @@ pub(crate) struct Preallocator {
     pub(crate) storage: Arc<dyn Storage>,
     /// The directory, to see whether it is still there.
     pub(crate) directory: Box<dyn File>,
+    pub(crate) extent: ExtentFile,
     pub(crate) index: Arc<SegmentIndex>,
     pub(crate) metrics: Arc<JournalMetrics>,
     pub(crate) segment_bytes: u64,
@@ -89,6 +91,7 @@ impl Preallocator {
             Ok(file) => {
                 self.succeeded(number);
                 slot.fill(Ok(file));
+                self.record_extent();
                 CHECK_INTERVAL
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -103,6 +106,17 @@ impl Preallocator {
                 slot.fill(Err(self.failed(&what, &error)));
                 RETRY_INTERVAL * (1 << (self.attempts.failed - 1).min(DOUBLINGS_MAX))
             }
+        }
+    }
+
+    /// So that the next start notices when what is there now is gone.
+    fn record_extent(&self) {
+        let extent = Extent {
+            last_seq: self.index.last_seq(),
+            has_segments: true,
+        };
+        if let Err(error) = self.extent.write(extent) {
+            tracing::warn!("{EXTENT}: {error}; it is written again with the next segment");
         }
     }
 

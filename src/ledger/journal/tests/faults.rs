@@ -223,7 +223,8 @@ fn an_error_of_the_preallocator_ends_nothing() {
     for at in 1..total {
         let disk = Disk::new(at);
         if let Some(found) = run(&disk, Some(at)) {
-            assert!(found <= segments, "{at}: {found}");
+            // The last removal may be waiting to be tried again.
+            assert!(found <= segments + 1, "{at}: {found}");
             survived += 1;
         }
         disk.restart(Crash::PowerLoss);

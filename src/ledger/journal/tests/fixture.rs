@@ -8,6 +8,7 @@ use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::open::{Journal, Opening, Options};
 use crate::ledger::journal::preallocator::SegmentSupply;
+use crate::ledger::journal::recovery::NoSpace;
 use crate::ledger::journal::storage::Storage;
 use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::writer::JournalLedger;
@@ -96,12 +97,10 @@ fn open_with(disk: &Disk, options: &Options, lock: Option<Arc<DirectoryLock>>) -
     let opening = Opening {
         storage,
         lock,
-        new: Manifest {
-            ledger: ID,
-            segment_bytes: options.segment_bytes,
-        },
+        new: Manifest::of(ID, options.segment_bytes),
         options,
         wake: Arc::new(|| {}),
+        no_space: NoSpace::Fail,
     };
     let journal = opening.run(
         &mut |_| {},

@@ -52,6 +52,7 @@ fn a_whole_journal_is_verified_and_replayed() {
             discarded_bytes: 0,
             grew: false,
             sealed,
+            rewound: None,
             pending_orders: None,
         };
         assert_eq!(found, want);

@@ -41,6 +41,9 @@ impl File for InterruptedFile {
     fn is_linked(&self) -> io::Result<bool> {
         self.1.is_linked()
     }
+    fn made_at(&self) -> io::Result<Option<u64>> {
+        self.1.made_at()
+    }
     fn try_lock(&self) -> io::Result<bool> {
         panic!("a reader locks nothing")
     }

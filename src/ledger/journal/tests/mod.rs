@@ -14,4 +14,5 @@ mod pending_start;
 mod pending_verify;
 mod random;
 mod real_files;
+mod rewound;
 mod round_trip;

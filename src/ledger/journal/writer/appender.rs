@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::ledger::Item;
-use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::extent::{Extent, ExtentFile};
+use crate::ledger::journal::file_names::{EXTENT, segment_name};
 use crate::ledger::journal::format::{FrameHead, Salt, SegmentHead};
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::preallocator::SegmentSupply;
@@ -31,6 +32,7 @@ pub(crate) struct Appender {
     index: Arc<SegmentIndex>,
     metrics: Arc<JournalMetrics>,
     supply: SegmentSupply,
+    extent: ExtentFile,
     /// When the segment was last seen to have its name.
     checked: Option<Instant>,
 }
@@ -42,6 +44,7 @@ impl Appender {
         index: Arc<SegmentIndex>,
         metrics: Arc<JournalMetrics>,
         supply: SegmentSupply,
+        extent: ExtentFile,
     ) -> Self {
         Self {
             manifest,
@@ -51,6 +54,7 @@ impl Appender {
             index,
             metrics,
             supply,
+            extent,
             checked: None,
         }
     }
@@ -132,6 +136,17 @@ impl Appender {
     /// Stops the preallocator.
     pub(super) fn close(&mut self) {
         self.supply.close();
+    }
+
+    /// Records how far the journal has come, behind a seal.
+    pub(super) fn record_extent(&self) {
+        let extent = Extent {
+            last_seq: self.end.next_seq - 1,
+            has_segments: self.end.next_seq > 1 || self.end.active.is_some(),
+        };
+        if let Err(error) = self.extent.write(extent) {
+            tracing::warn!("can't write {EXTENT}: {error}; what is committed is not affected");
+        }
     }
 
     /// Records what is durable, in a frame without records. Without a seal,

@@ -152,6 +152,7 @@ impl<T> Drop for JournalLedger<T> {
         self.appender.close();
         if !self.is_failed() {
             self.appender.seal();
+            self.appender.record_extent();
         }
     }
 }

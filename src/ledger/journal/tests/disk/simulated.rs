@@ -244,6 +244,10 @@ impl File for Handle {
         Ok(self.inode == DIRECTORY || self.disk.with(named))
     }
 
+    fn made_at(&self) -> io::Result<Option<u64>> {
+        Ok(Some(self.inode as u64 + 1)) // no inode is used twice
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         let fresh = self.disk.with(|state| state.locked.insert(self.inode));
         self.holds_lock.fetch_or(fresh, Ordering::Relaxed);
