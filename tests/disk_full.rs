@@ -183,8 +183,9 @@ fn a_start_without_space_waits_for_it() {
     let next = Client::to(service.http).ask(order("next")).json();
     assert_eq!(next["seq"], 2);
     // The service itself, not strace.
-    let lock = std::fs::read_to_string(data.0.join("lock")).unwrap();
-    let pid = lock.lines().next().unwrap().parse().unwrap();
+    let strace = service.pid();
+    let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children"));
+    let pid = children.unwrap().trim().parse().unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(service.wait(harness::PATIENCE).code, Some(0));

@@ -62,16 +62,18 @@ impl DirectoryLock {
         }
         restrict(&*storage, dir);
         match write_full(&*file, Holder::this_process().encode().as_bytes(), 0) {
-            // On a full disk the holder is missing; the lock holds all the
-            // same.
-            Err(error) if !is_full(&error) => Err(failed("write into it")(error)),
-            _ => Ok(Self {
-                storage,
-                _directory: directory,
-                _file: file,
-                manifest: Mutex::new(None),
-            }),
+            // The lock holds all the same.
+            Err(error) if is_full(&error) => {
+                tracing::warn!("{LOCK} may name an earlier process: {error}");
+            }
+            written => written.map_err(failed("write into it"))?,
         }
+        Ok(Self {
+            storage,
+            _directory: directory,
+            _file: file,
+            manifest: Mutex::new(None),
+        })
     }
 
     /// The directory that is locked.
