@@ -1,6 +1,7 @@
 //! The way of a submission into the queue.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use crate::admission::claiming::{NotClaimed, taken_back};
@@ -126,6 +127,7 @@ impl Admission {
                 claim,
                 waiter,
                 duplicate: false,
+                given_up: AtomicBool::new(false),
             })),
         }
     }

@@ -1,6 +1,7 @@
 //! From a decoded order to a claimed id, and from there into the queue.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use crate::admission::outcome::{Admitted, Rejection};
@@ -124,6 +125,7 @@ impl Admission {
             claim,
             waiter,
             duplicate: true,
+            given_up: AtomicBool::new(false),
         })
     }
 

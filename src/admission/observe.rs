@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::admission::shared::Admission;
-use crate::ledger::{Archive, Read, ReadError, ReadRange};
+use crate::ledger::{Archive, Find, Read, ReadError, ReadRange};
 use crate::metrics::Metrics;
 use crate::order::OrderId;
 #[cfg(test)]
@@ -84,6 +84,26 @@ impl Admission {
         archive.read(seq, Box::new(reply));
     }
 
+    /// Looks an id up that [`find`](Self::find) doesn't know, in a ledger that
+    /// other processes commit to as well; the rest as with
+    /// [`read`](Self::read).
+    pub(crate) fn find_committed(&self, id: &OrderId, reply: impl FnOnce(Find) + Send + 'static) {
+        let Some(archive) = self.archive() else {
+            return reply(Err(ReadError::Busy));
+        };
+        let wake_queues = self.pipeline.wake_queues.clone();
+        let reply = move |found| {
+            reply(found);
+            wake_queues.flush();
+        };
+        archive.find(id, Box::new(reply));
+    }
+
+    /// Whether an id that [`find`](Self::find) doesn't know may be committed.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.archive().is_some_and(|archive| archive.is_shared())
+    }
+
     /// Reads the outcomes after sequence `after`, as [`Archive::read_range`]
     /// does; the rest as with [`read`](Self::read).
     pub(crate) fn read_range(
@@ -117,6 +137,9 @@ impl Admission {
     pub(crate) fn watch(&self, waker: &Waker) -> Watch {
         let watch = self.pipeline.progress.watch(waker);
         self.pipeline.end_pause();
+        if let Some(archive) = self.archive() {
+            archive.watched();
+        }
         watch
     }
 

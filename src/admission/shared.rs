@@ -52,7 +52,7 @@ impl Admission {
 
     pub(super) fn closed(&self, state: GateState) -> Rejection {
         self.reject(match state {
-            GateState::LedgerDown | GateState::LedgerFull => Reason::Ledger,
+            GateState::LedgerDown | GateState::LedgerFull | GateState::LedgerAway => Reason::Ledger,
             _ => Reason::Draining,
         });
         Rejection::Closed(state)

@@ -1,6 +1,7 @@
 //! What a submitter holds while its order is in flight.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::dedupe::claims::Claim;
 use crate::pipeline::Pipeline;
@@ -14,6 +15,9 @@ pub struct Ticket {
     pub(super) waiter: Arc<Waiter>,
     /// It waits for another submission's order.
     pub(super) duplicate: bool,
+    /// The submitter has stopped waiting, and the order can't be acknowledged as
+    /// queued.
+    pub(super) given_up: AtomicBool,
 }
 
 impl Ticket {
@@ -21,6 +25,9 @@ impl Ticket {
     /// over.
     pub fn answer(&self) -> Option<Answer> {
         let answer = self.waiter.get().cloned();
+        if answer.is_none() && self.given_up.load(Ordering::Relaxed) {
+            return Some(Answer::Withdrawn(Withdrawal::Unconfirmed));
+        }
         // At the drain deadline an order may still be with a worker that is not
         // waited for; no thread will answer that it was withdrawn.
         if answer.is_none() && self.pipeline.is_force_draining() {
@@ -43,8 +50,14 @@ impl Ticket {
     }
 
     /// Stops waiting because the order is acknowledged as queued. `false` if it
-    /// has ended: then there is an answer, now or in a moment.
+    /// has ended: then there is an answer, now or in a moment. `false`, too, if
+    /// the ledger keeps nothing for the next start: then the answer is that the
+    /// order is [unconfirmed](Withdrawal::Unconfirmed).
     pub fn ack_queued(&self) -> bool {
+        if !self.pipeline.keeps_queued() {
+            self.given_up.store(true, Ordering::Relaxed);
+            return false;
+        }
         self.pipeline.claims.ack_queued(self.claim)
     }
 }

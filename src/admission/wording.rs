@@ -32,6 +32,7 @@ pub(crate) const fn closed(state: GateState) -> &'static str {
         GateState::LedgerFull => {
             "the ledger has no space, or can't make its next segment; orders are taken again when it can"
         }
+        GateState::LedgerAway => "the ledger's servers can't be reached or can't commit now",
         GateState::Recovering | GateState::Open => "the ledger is being recovered",
     }
 }
@@ -42,8 +43,15 @@ pub(crate) fn withdrawn(why: &Withdrawal) -> &str {
         Withdrawal::Retry(reason) => reason,
         Withdrawal::Drain => "the process ended before the order had an outcome",
         Withdrawal::Ledger => "the ledger failed; whether it holds the order is not known",
+        Withdrawal::Unconfirmed => {
+            "the ledger did not confirm the order in time; send it again to find out"
+        }
     }
 }
+
+/// No outcome of this id is known, here or in a ledger with several writers.
+pub(crate) const UNKNOWN_TO_LEDGER: &str =
+    "not in flight here, and the stream has no outcome of this id";
 
 /// No outcome of this id is known: the dedupe window holds so many outcomes,
 /// the oldest of this age once it is full.

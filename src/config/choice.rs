@@ -16,12 +16,22 @@ pub enum HttpEngine {
 }
 
 /// `--ledger`: where outcomes are committed.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ledger {
     /// The embedded journal in --data-dir.
     Journal,
     /// Memory only: nothing outlives the process.
     Memory,
+    /// A stream of NATS JetStream, on these servers (`HOST:PORT`).
+    Nats(Vec<String>),
+}
+
+impl Ledger {
+    /// Whether an order that is acknowledged as queued is kept, or known to be
+    /// lost, when the process ends. A stream holds outcomes only.
+    pub(crate) fn keeps_queued(&self) -> bool {
+        !matches!(self, Self::Nats(_))
+    }
 }
 
 /// `--ack`: what a reply waits for.

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use crate::config::choice::{
     Ack, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
 };
+use crate::config::nats::Nats;
 use crate::config::quantity::{GIB, HOUR, MIB, MILLISECOND, SECOND, TIB};
 use crate::config::{quantity, value};
 
@@ -45,8 +46,9 @@ pub struct Config {
     #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
     pub data_dir: PathBuf,
 
-    /// Where outcomes are committed; memory keeps nothing across a restart
-    #[arg(long, value_name = "LEDGER", default_value = "journal")]
+    /// Where outcomes are committed: journal, memory (which keeps nothing
+    /// across a restart) or nats://HOST:PORT[,HOST:PORT…], a JetStream
+    #[arg(long, value_name = "LEDGER", default_value = "journal", value_parser = value::ledger)]
     pub ledger: Ledger,
 
     /// What a reply waits for: the commit, or a slot in the intake queue
@@ -182,6 +184,10 @@ pub struct Config {
     /// none]
     #[arg(long, value_name = "BYTES", value_parser = quantity::bytes(MIB..=1024 * TIB))]
     pub retain_bytes: Option<u64>,
+
+    /// The flags of the NATS ledger.
+    #[command(flatten)]
+    pub nats: Nats,
 
     /// Format of the log on standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -11,6 +11,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `flags` | [`Config`]: a field for each flag |
+//! | `nats` | [`Nats`]: those of the NATS ledger |
 //! | `choice` | the types of flags that offer a choice |
 //! | `quantity`, `value` | text to a single value |
 //! | `relations` | what must hold between two values |
@@ -22,6 +23,7 @@ mod bad_value;
 mod choice;
 mod command;
 mod flags;
+mod nats;
 mod parse;
 mod quantity;
 mod relations;
@@ -36,5 +38,6 @@ pub use self::choice::{
 pub use self::command::{Cat, Command};
 pub use self::flags::Config;
 pub(crate) use self::flags::MAX_BODY_MAX;
+pub use self::nats::Nats;
 pub use self::usage::{Given, UsageError};
 pub(crate) use self::value::{CORE_ID_END, core_list};

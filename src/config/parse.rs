@@ -19,12 +19,7 @@ use crate::config::usage::{Given, UsageError, one_line};
 /// Variables of flags to come. A flag that isn't declared is an error, but its
 /// variable would be ignored, and an operator would rely on tokens that nothing
 /// checks.
-const RESERVED: [&str; 4] = [
-    "ORDERS_TOKEN_FILE",
-    "ORDERS_NATS_STREAM",
-    "ORDERS_NATS_REPLICAS",
-    "ORDERS_NATS_DEDUPE_WINDOW",
-];
+const RESERVED: [&str; 1] = ["ORDERS_TOKEN_FILE"];
 
 /// The variables that are given, whether they are a flag's or not.
 pub(super) type Variables = BTreeMap<OsString, OsString>;

@@ -4,6 +4,7 @@
 //! of all orders inside, or it could never be taken however idle the service
 //! is.
 
+use crate::config::choice::Ack;
 use crate::config::flags::Config;
 use crate::config::quantity::show_bytes;
 use crate::config::usage::{Given, UsageError};
@@ -54,6 +55,67 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
                 });
             }
         }
+    }
+    nats(config)
+}
+
+/// What must hold between the flags of the NATS ledger.
+fn nats(config: &Config) -> Result<(), Broken> {
+    let nats = &config.nats;
+    if config.ledger.keeps_queued() {
+        return Ok(()); // they are not used
+    }
+    if config.ack == Ack::Queued {
+        return Err(Broken {
+            flags: ["ack", "ledger"],
+            why: "is not possible with --ledger nats://…, which keeps no queued order".to_owned(),
+            why_second: "is not possible with --ack queued: it keeps no queued order".to_owned(),
+        });
+    }
+    let (window, least) = (nats.dedupe_window, config.ack_timeout * 2);
+    if window < least {
+        // A retry must find the id that it may have committed.
+        return Err(Broken {
+            flags: ["nats-dedupe-window", "ack-timeout"],
+            why: format!("must be at least twice --ack-timeout ({least:?})"),
+            why_second: format!("must be at most half of --nats-dedupe-window ({window:?})"),
+        });
+    }
+    for (one, has_one, other, has_other) in [
+        (
+            "nats-user",
+            nats.user.is_some(),
+            "nats-password-file",
+            nats.password_file.is_some(),
+        ),
+        (
+            "nats-tls-cert",
+            nats.tls_cert.is_some(),
+            "nats-tls-key",
+            nats.tls_key.is_some(),
+        ),
+    ] {
+        if has_one != has_other {
+            return Err(Broken {
+                flags: [one, other],
+                why: format!("needs --{other}"),
+                why_second: format!("needs --{one}"),
+            });
+        }
+    }
+    let credentials = [
+        ("nats-user", nats.user.is_some()),
+        ("nats-token-file", nats.token_file.is_some()),
+        ("nats-nkey-file", nats.nkey_file.is_some()),
+        ("nats-creds-file", nats.creds_file.is_some()),
+    ];
+    let mut given = credentials.iter().filter(|(_, given)| *given);
+    if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
+        return Err(Broken {
+            flags: [second, first],
+            why: format!("can't be given with --{first}: one credential is enough"),
+            why_second: format!("can't be given with --{second}: one credential is enough"),
+        });
     }
     Ok(())
 }

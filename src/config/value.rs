@@ -13,7 +13,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::config::bad_value::BadValue;
-use crate::config::choice::{Pin, Simulate};
+use crate::config::choice::{Ledger, Pin, Simulate};
 use crate::config::quantity::{HOUR, time};
 
 /// Core ids lie below this: the size of the kernel's fixed CPU set
@@ -137,6 +137,51 @@ pub(super) fn positive_decimal(text: &str) -> Result<Decimal, BadValue> {
         Err(FORM)
     } else {
         Ok(value)
+    }
+}
+
+/// `journal`, `memory` or `nats://HOST:PORT[,HOST:PORT…]`.
+pub(super) fn ledger(text: &str) -> Result<Ledger, BadValue> {
+    const FORM: BadValue = BadValue::Form("journal, memory or nats://HOST:PORT[,HOST:PORT…]");
+    match text {
+        "journal" => return Ok(Ledger::Journal),
+        "memory" => return Ok(Ledger::Memory),
+        _ => {}
+    }
+    let servers = text.strip_prefix("nats://").ok_or(FORM)?;
+    let server = |server: &str| {
+        let server = server.strip_prefix("nats://").unwrap_or(server);
+        let (host, port) = server.rsplit_once(':').ok_or(FORM)?;
+        let port: u16 = digits(port).ok_or(FORM)?;
+        // Credentials are in files, and not in what any process can see.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let address = bracketed == host.contains(':');
+        if host.is_empty() || port == 0 || !host.chars().all(plain) || !address {
+            return Err(FORM);
+        }
+        Ok(server.to_owned())
+    };
+    let servers = servers.split(',').map(server);
+    servers.collect::<Result<_, _>>().map(Ledger::Nats)
+}
+
+/// The name of a stream: what a subject's part may be.
+pub(super) fn stream_name(text: &str) -> Result<String, BadValue> {
+    const LEN_MAX: usize = 64;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if text.is_empty() || text.len() > LEN_MAX || !text.bytes().all(plain) {
+        return Err(BadValue::Form("1 to 64 of A-Z a-z 0-9 _ -"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A text, which may not be empty.
+pub(super) fn text(text: &str) -> Result<String, BadValue> {
+    if text.is_empty() {
+        Err(BadValue::Form("a name"))
+    } else {
+        Ok(text.to_owned())
     }
 }
 

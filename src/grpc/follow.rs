@@ -41,6 +41,9 @@ struct Follower {
     task_waker: Arc<TaskWaker>,
     phase: watch::Receiver<DrainPhase>,
     page: VecDeque<Arc<Record>>,
+    /// The end of a shared ledger has been read, once: before that it may have
+    /// more than this process knows.
+    at_end: bool,
     /// The last sequence in the page or before it.
     after: u64,
 }
@@ -56,6 +59,7 @@ pub(super) fn serve(
     check(request, &*archive)?;
     let ledger_id = archive.ledger_id().to_string();
     let follower = Follower {
+        at_end: !archive.is_shared(),
         archive,
         task_waker: front_end.task_waker(),
         phase: front_end.phase(),
@@ -86,7 +90,8 @@ fn check(request: &FollowRequest, archive: &dyn Archive) -> Result<(), CallError
         )));
     }
     let (oldest, last) = (archive.oldest_seq(), archive.last_seq());
-    if *after > last {
+    // Of a shared ledger, only a read finds out where it ends.
+    if *after > last && !archive.is_shared() {
         return Err(ErrorReason::FeedAhead
             .error(format!("the last sequence is {last}"))
             .number("oldest_seq", oldest)
@@ -109,7 +114,8 @@ impl Follower {
             // Read before the last sequence: what was committed until then is
             // sent.
             let drained = *self.phase.borrow_and_update() == DrainPhase::Drained;
-            if self.archive.last_seq() > self.after {
+            let to_read_end = !std::mem::replace(&mut self.at_end, true);
+            if self.archive.last_seq() > self.after || to_read_end {
                 self.page = self.read().await?.into();
                 if let Some(last) = self.page.back() {
                     self.after = last.outcome.seq;

@@ -179,6 +179,8 @@ pub(crate) struct Limits {
     /// What a response to an order waits for, unless the request says
     /// otherwise.
     pub(super) ack: Ack,
+    /// Whether an order can be acknowledged as queued.
+    pub(super) keeps_queued: bool,
     /// How long it waits at most; past it the order is acknowledged as queued,
     /// and one that found the queue full is refused.
     pub(super) ack_timeout: Duration,
@@ -208,6 +210,7 @@ impl Limits {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             ack: config.ack,
+            keeps_queued: config.ledger.keeps_queued(),
             ack_timeout: config.ack_timeout,
             message_bytes_max: config.max_body + MESSAGE_OVERHEAD_BYTES,
             body_timeout: config.body_timeout,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tonic::Response;
 
-use crate::admission::OrderState;
+use crate::admission::{OrderState, wording};
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::limits::FREE_RECORD_BYTES;
 use crate::grpc::proto::{GetOrderRequest, GetOrderResponse, OrderStatus};
 use crate::grpc::ready_queue::TaskWaker;
 use crate::grpc::{convert, status};
-use crate::ledger::{Read, ReadError, Record};
+use crate::ledger::{Find, Read, ReadError, Record};
 use crate::order::OrderId;
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
@@ -39,6 +39,13 @@ pub(super) async fn get_order(
         OrderState::Committed(seq) => seq,
         OrderState::Unknown if state == GateState::Recovering => {
             return Err(status::closed(state));
+        }
+        OrderState::Unknown if front_end.admission.is_shared() => {
+            return match find(front_end, &id, &front_end.task_waker()).await {
+                Ok(Some(record)) => sent(front_end, &record),
+                Ok(None) => Err(ErrorReason::UnknownOrder.error(wording::UNKNOWN_TO_LEDGER)),
+                Err(why) => Err(status::unreadable(&why)),
+            };
         }
         OrderState::Unknown => return Err(status::unknown(front_end.admission.window_reach())),
     };
@@ -104,5 +111,15 @@ pub(super) fn start_read(
 
 async fn read(front_end: &FrontEnd, seq: u64, task_waker: &Arc<TaskWaker>) -> Read {
     let oneshot = start_read(front_end, seq, task_waker);
+    task_waker.wait_for(|| oneshot.get().cloned()).await
+}
+
+/// Looks up an id that the window doesn't know.
+async fn find(front_end: &FrontEnd, id: &OrderId, task_waker: &Arc<TaskWaker>) -> Find {
+    let oneshot = Arc::new(Oneshot::new(Some(task_waker.waker())));
+    let reply = oneshot.clone();
+    front_end
+        .admission
+        .find_committed(id, move |found| reply.complete(found));
     task_waker.wait_for(|| oneshot.get().cloned()).await
 }

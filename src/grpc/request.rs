@@ -38,6 +38,11 @@ pub(super) fn commit_wait(
         Some(Ok(wait)) => Some(wait.min(limits.ack_timeout)),
         Some(Err(_)) => return Err(invalid("wait", "a wait can't be negative")),
     };
+    if !limits.keeps_queued {
+        // As over HTTP: there is nothing to ask for but an earlier end.
+        let wait = wait.filter(|wait| !wait.is_zero());
+        return Ok(wait.unwrap_or(limits.ack_timeout));
+    }
     Ok(match (ack, wait) {
         (Some(Ack::Queued), _) => Duration::ZERO,
         (_, Some(wait)) => wait,

@@ -34,11 +34,18 @@ pub(super) fn rejected(rejection: &Rejection) -> CallError {
     }
 }
 
+/// Another process has committed the id with other content.
+pub(super) fn committed_otherwise() -> CallError {
+    ErrorReason::IdConflict.error(wording::conflict(true))
+}
+
 /// Orders are not taken.
 pub(super) fn closed(state: GateState) -> CallError {
     let reason = match state {
         GateState::Draining => ErrorReason::Draining,
-        GateState::LedgerDown | GateState::LedgerFull => ErrorReason::LedgerDown,
+        GateState::LedgerDown | GateState::LedgerFull | GateState::LedgerAway => {
+            ErrorReason::LedgerDown
+        }
         GateState::Recovering | GateState::Open => ErrorReason::Recovering,
     };
     reason.error(wording::closed(state)).retry_after(1)
@@ -49,7 +56,7 @@ pub(super) fn withdrawn(why: &Withdrawal, retry_after: u32) -> CallError {
     let reason = match why {
         Withdrawal::Retry(_) => ErrorReason::TryAgain,
         Withdrawal::Drain => ErrorReason::Draining,
-        Withdrawal::Ledger => ErrorReason::LedgerDown,
+        Withdrawal::Ledger | Withdrawal::Unconfirmed => ErrorReason::LedgerDown,
     };
     reason
         .error(wording::withdrawn(why))
@@ -63,6 +70,9 @@ pub(super) fn unreadable(why: &ReadError) -> CallError {
         ReadError::Gone { oldest, .. } => ErrorReason::FeedPruned
             .error(detail)
             .number("oldest_seq", *oldest),
+        ReadError::Ahead { last_seq } => ErrorReason::FeedAhead
+            .error(detail)
+            .number("last_seq", *last_seq),
         ReadError::Busy => ErrorReason::FeedBusy.error(detail).retry_after(1),
         ReadError::Damaged { seq, .. } => ErrorReason::JournalDamaged
             .error(detail)

@@ -41,14 +41,20 @@ pub(super) async fn submit(
             (Some(outcome), true)
         }
         Admitted::Waiting(ticket) => {
+            let mut duplicate = ticket.is_duplicate();
             let outcome = match answer(front_end, &ticket, &task_waker, wait).await {
                 Some(Answer::Committed(outcome)) => Some(outcome),
+                Some(Answer::AlreadyThere(outcome)) => {
+                    duplicate = true;
+                    Some(outcome)
+                }
+                Some(Answer::OtherContent) => return Err(status::committed_otherwise()),
                 Some(Answer::Withdrawn(why)) => {
                     return Err(status::withdrawn(&why, admission.retry_after()));
                 }
                 None => None,
             };
-            (outcome, ticket.is_duplicate())
+            (outcome, duplicate)
         }
     };
     Ok(response(id.as_str(), outcome, duplicate))

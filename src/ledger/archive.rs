@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ledger::id::LedgerId;
 use crate::ledger::outcome::Record;
+use crate::order::OrderId;
 
 /// Why an outcome can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,13 @@ pub enum ReadError {
         seq: u64,
         /// The oldest sequence there is.
         oldest: u64,
+    },
+    /// The position is past the end: of a [shared](Archive::is_shared) ledger,
+    /// whose end only a read finds out.
+    #[error("the last sequence is {last_seq}")]
+    Ahead {
+        /// The last sequence there is.
+        last_seq: u64,
     },
     /// Too many reads are waiting.
     #[error("too many reads are waiting")]
@@ -40,6 +48,9 @@ pub(crate) type Read = Result<Arc<Record>, ReadError>;
 
 pub(crate) type ReadRange = Result<Vec<Arc<Record>>, ReadError>;
 
+/// The outcome of an id, if there is one.
+pub(crate) type Find = Result<Option<Arc<Record>>, ReadError>;
+
 /// The read side, shared by all. Readers see what is committed and nothing
 /// else.
 pub trait Archive: Send + Sync {
@@ -59,6 +70,24 @@ pub trait Archive: Send + Sync {
         reply: Box<dyn FnOnce(ReadRange) + Send>,
     );
 
+    /// Looks up the outcome of an id that the dedupe window doesn't know, in a
+    /// [shared](Self::is_shared) ledger; others have nothing more to say. The
+    /// answer goes to `reply`, as with [`read`](Self::read).
+    fn find(&self, _id: &OrderId, reply: Box<dyn FnOnce(Find) + Send>) {
+        reply(Ok(None));
+    }
+
+    /// Whether other processes commit to it, too. Then it may have outcomes
+    /// that the window doesn't know, it may reach further than
+    /// [`last_seq`](Self::last_seq) until it is read, and nothing is kept for
+    /// the next start: an order is not acknowledged as queued.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Somebody begins to wait for what comes after the last sequence.
+    fn watched(&self) {}
+
     /// The last sequence that can be read; 0: none.
     fn last_seq(&self) -> u64;
 
@@ -68,6 +97,7 @@ pub trait Archive: Send + Sync {
     /// Which ledger the sequences belong to.
     fn ledger_id(&self) -> LedgerId;
 
-    /// The kind, for logs and the status page: `memory`, `journal`.
+    /// The kind, for logs and the status page: `memory`, `journal`,
+    /// `nats`.
     fn kind(&self) -> &'static str;
 }

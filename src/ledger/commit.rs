@@ -34,11 +34,32 @@ pub enum CommitResult {
         /// When, in nanoseconds since the Unix epoch.
         at: u64,
     },
-    /// Another process has committed this id; that outcome remains. For a
-    /// ledger with several writers, which none here is.
+    /// Another process has committed this id with the same content; that
+    /// outcome remains.
     AlreadyThere(Outcome),
+    /// The id has an outcome of other content, which remains; `None` if it
+    /// can't be read.
+    OtherContent(Option<Held>),
     /// Unknown: it may be committed or not, and no outcome may be reported.
     InDoubt,
+}
+
+/// What a ledger holds under an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub seq: u64,
+    pub status: Status,
+    /// The keyed hash of its content.
+    pub content: u128,
+}
+
+/// Why a ledger takes no items for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// It has no space.
+    Full,
+    /// Its servers can't be reached, or can't commit.
+    Away,
 }
 
 /// Why a ledger can't go on.
@@ -56,8 +77,8 @@ pub trait Ledger<T: Item>: Send {
     /// and leaves the vector empty. May block for as long as a commit takes.
     fn append(&mut self, batch: &mut Vec<T>);
 
-    /// Adds the completions that are ready to `done`, in the order of their
-    /// sequences.
+    /// Adds the completions that are ready to `done`; from a ledger with one
+    /// writer, in the order of their sequences.
     ///
     /// # Errors
     /// When the ledger has failed for good. All items that it still had are
@@ -70,10 +91,10 @@ pub trait Ledger<T: Item>: Send {
     /// no completion.
     fn reclaim(&mut self, _items: &mut Vec<T>) {}
 
-    /// Whether it can't take items now for lack of space; it resumes when there
-    /// is some.
-    fn is_full(&self) -> bool {
-        false
+    /// Why it can't take items now, if it can't; it resumes by itself. What it
+    /// has gets its completions all the same.
+    fn unavailable(&self) -> Option<Unavailable> {
+        None
     }
 }
 

@@ -2,13 +2,20 @@
 
 use std::fmt;
 
+use siphasher::sip128::SipHasher13;
+
 /// Tells one ledger from all others: sequences of two can't be compared. A
 /// journal stores it beside its segments; the memory ledger draws a new one at
-/// every start.
+/// every start; that of a stream is derived from its name and its creation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LedgerId(pub(super) [u8; 16]);
 
 impl LedgerId {
+    /// The id that every process derives from what identifies a ledger.
+    pub(super) fn derived(identity: &str) -> Self {
+        Self(SipHasher13::new().hash(identity.as_bytes()).as_bytes())
+    }
+
     /// # Panics
     /// If the operating system has no random numbers.
     pub(crate) fn random() -> Self {
@@ -40,5 +47,10 @@ mod tests {
         let id = LedgerId([0xab; 16]);
         assert_eq!(id.to_string(), "ab".repeat(16));
         assert_ne!(LedgerId::random(), LedgerId::random());
+        assert_eq!(LedgerId::derived("a"), LedgerId::derived("a"));
+        assert_ne!(LedgerId::derived("a"), LedgerId::derived("b"));
+        // Instances of all versions have to agree.
+        let fixed = LedgerId::derived("ORDERS").to_string();
+        assert_eq!(fixed, "c6bd85cdab7831b413e7570e224a9507");
     }
 }

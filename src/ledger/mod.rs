@@ -13,11 +13,12 @@ mod commit;
 mod id;
 pub(crate) mod journal;
 pub(crate) mod memory;
+pub(crate) mod nats;
 mod outcome;
 
 pub use self::archive::Archive;
-pub(crate) use self::archive::{Read, ReadError, ReadRange};
-pub(crate) use self::commit::{CommitResult, Completion, Wake};
+pub(crate) use self::archive::{Find, Read, ReadError, ReadRange};
+pub(crate) use self::commit::{CommitResult, Completion, Held, Unavailable, Wake};
 pub use self::commit::{Item, Ledger, LedgerFailed};
 pub(crate) use self::id::LedgerId;
 pub use self::outcome::Status;

@@ -14,7 +14,8 @@
 //! | `journal` | the ledger thread; its bytes by the thread that prepares segments | owned |
 //! | [`Gauges`], [`ProcessMetrics`] | read by the caller of a scrape | values |
 //!
-//! The identity that holds at rest: accepted = processed + failed + withdrawn.
+//! The identity that holds at rest: accepted = processed + failed + withdrawn +
+//! already there (in a ledger that other processes commit to as well).
 //! A scrape under load sees the orders that are still inside as the difference;
 //! see [`AdmissionMetrics::accepted`](recorded::AdmissionMetrics::accepted) for
 //! why that difference can't go below zero.

@@ -121,6 +121,11 @@ pub struct LedgerMetrics {
     pub processed: OwnedCounter,
     /// Orders committed as failed.
     pub failed: OwnedCounter,
+    /// Accepted orders whose id another process had committed, with the same
+    /// content.
+    pub already_there_same: OwnedCounter,
+    /// The same with other content.
+    pub already_there_other: OwnedCounter,
     /// From the processor's verdict to the commit, an order each.
     pub commit: Histogram,
     /// From admission to the commit, an order each.
@@ -139,6 +144,8 @@ impl Default for LedgerMetrics {
         Self {
             processed: OwnedCounter::new(),
             failed: OwnedCounter::new(),
+            already_there_same: OwnedCounter::new(),
+            already_there_other: OwnedCounter::new(),
             commit: Histogram::of_durations(),
             total: Histogram::of_durations(),
         }

@@ -16,6 +16,9 @@ pub enum Withdrawal {
     Drain,
     /// The ledger failed; whether the order is in it is not known.
     Ledger,
+    /// The ledger did not confirm the order in time; whether it is in it is not
+    /// known, and sending it again is safe all the same.
+    Unconfirmed,
 }
 
 /// What an order's way through the pipeline came to.
@@ -23,6 +26,11 @@ pub enum Withdrawal {
 pub enum Answer {
     /// Committed.
     Committed(Outcome),
+    /// Another process has committed this id with the same content: its
+    /// outcome.
+    AlreadyThere(Outcome),
+    /// Another process has committed this id with other content.
+    OtherContent,
     /// Withdrawn: no outcome.
     Withdrawn(Withdrawal),
 }

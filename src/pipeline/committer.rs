@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::clock;
 use crate::dedupe::window::Known;
-use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, Outcome, Status};
+use crate::ledger::{CommitResult, Completion, Held, Item, Ledger, LedgerFailed, Outcome, Status};
 use crate::metrics::WithdrawReason;
 use crate::pipeline::answer::{Answer, Withdrawal};
 use crate::pipeline::evaluated::Evaluated;
@@ -99,7 +100,8 @@ impl<S: Source> Committer<'_, S> {
         } else {
             self.ledger.capacity_left()
         };
-        if pipeline.gate.shed(!self.failed && self.ledger.is_full()) {
+        let unavailable = self.ledger.unavailable().filter(|_| !self.failed);
+        if pipeline.gate.shed(unavailable) {
             pipeline.wake_queues.flush();
         }
         pipeline.committer_parking().begin_round();
@@ -204,7 +206,7 @@ impl<S: Source> Committer<'_, S> {
             orders += 1;
             bytes += cost(&job.order);
             let waiters = match answer {
-                Answer::Committed(_) => {
+                Answer::Committed(_) | Answer::AlreadyThere(_) | Answer::OtherContent => {
                     if job.pending {
                         pipeline.pending_queue.committed();
                     }
@@ -281,12 +283,41 @@ fn record(pipeline: &Pipeline, item: &Evaluated, result: CommitResult, now: Inst
             })
         }
         CommitResult::AlreadyThere(outcome) => {
-            pipeline.metrics.admission.duplicate.inc();
-            Answer::Committed(outcome)
+            metrics.already_there_same.inc();
+            let known = Known {
+                seq: outcome.seq,
+                status: outcome.status,
+                content: job.order.content_hash(),
+            };
+            let at = clock::unix_nanos();
+            pipeline.window.insert(job.order.id_hash(), known, at);
+            Answer::AlreadyThere(outcome)
+        }
+        CommitResult::OtherContent(held) => {
+            metrics.already_there_other.inc();
+            if let Some(Held {
+                seq,
+                status,
+                content,
+            }) = held
+            {
+                let known = Known {
+                    seq,
+                    status,
+                    content,
+                };
+                let at = clock::unix_nanos();
+                pipeline.window.insert(job.order.id_hash(), known, at);
+            }
+            Answer::OtherContent
         }
         CommitResult::InDoubt => {
             pipeline.metrics.withdrawn.inc(WithdrawReason::Ledger);
-            Answer::Withdrawn(Withdrawal::Ledger)
+            Answer::Withdrawn(if pipeline.gate.state() == GateState::LedgerDown {
+                Withdrawal::Ledger
+            } else {
+                Withdrawal::Unconfirmed
+            })
         }
     }
 }

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
+use crate::ledger::Unavailable;
 use crate::sync::primitive::{
-    AtomicBool, AtomicU8, AtomicU64, OnceLock, Ordering, Thread, current, fence, park_pause,
+    AtomicU8, AtomicU64, OnceLock, Ordering, Thread, current, fence, park_pause,
 };
 use crate::sync::watch_list::WatchList;
 
@@ -38,7 +39,12 @@ pub enum GateState {
     LedgerDown = 3,
     /// The ledger has no space; orders are taken again when there is some.
     LedgerFull = 4,
+    /// The ledger's servers can't be reached; likewise.
+    LedgerAway = 5,
 }
+
+const SHEDDING_FULL: u8 = GateState::LedgerFull as u8;
+const SHEDDING_AWAY: u8 = GateState::LedgerAway as u8;
 
 /// Why an order was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +62,9 @@ pub struct Gate {
     /// the thread that ends an order (the committer, a batch at a time).
     inside: CachePadded<AtomicU64>,
     state: CachePadded<AtomicU8>,
-    /// The ledger is open but has no space. Written by the committer.
-    shedding: AtomicBool,
+    /// The ledger is open but takes nothing: the state that says so, or 0.
+    /// Written by the committer.
+    shedding: AtomicU8,
     bytes_max: u64,
     orders_max: u64,
     /// The thread that drains, written before the state says so.
@@ -73,7 +80,7 @@ impl Gate {
         Self {
             inside: CachePadded::new(AtomicU64::new(0)),
             state: CachePadded::new(AtomicU8::new(GateState::Recovering as u8)),
-            shedding: AtomicBool::new(false),
+            shedding: AtomicU8::new(0),
             bytes_max: bytes_max.min(BYTES_MAX),
             orders_max,
             drainer: OnceLock::new(),
@@ -153,8 +160,11 @@ impl Gate {
     pub fn state(&self) -> GateState {
         match self.state.load(Ordering::SeqCst) {
             0 => GateState::Recovering,
-            1 if self.shedding.load(Ordering::Relaxed) => GateState::LedgerFull,
-            1 => GateState::Open,
+            1 => match self.shedding.load(Ordering::Relaxed) {
+                0 => GateState::Open,
+                SHEDDING_FULL => GateState::LedgerFull,
+                _ => GateState::LedgerAway,
+            },
             2 => GateState::Draining,
             _ => GateState::LedgerDown,
         }
@@ -183,13 +193,18 @@ impl Gate {
         matches!(self.state(), GateState::Draining | GateState::LedgerDown)
     }
 
-    /// Sheds orders while the ledger has no space. Returns whether that is
-    /// news, and the wake queues are to be flushed. For the committer.
+    /// Sheds orders while the ledger takes none. Returns whether that is news,
+    /// and the wake queues are to be flushed. For the committer.
     #[must_use = "watchers sleep until the wake queues are flushed"]
-    pub fn shed(&self, full: bool) -> bool {
-        let changes = self.shedding.load(Ordering::Relaxed) != full;
+    pub fn shed(&self, why: Option<Unavailable>) -> bool {
+        let shedding = match why {
+            None => 0,
+            Some(Unavailable::Full) => SHEDDING_FULL,
+            Some(Unavailable::Away) => SHEDDING_AWAY,
+        };
+        let changes = self.shedding.load(Ordering::Relaxed) != shedding;
         if changes {
-            self.shedding.store(full, Ordering::Relaxed);
+            self.shedding.store(shedding, Ordering::Relaxed);
             self.changed.notify();
         }
         changes

@@ -195,6 +195,12 @@ impl Pipeline {
         self.archive.get()
     }
 
+    /// Whether an order that is acknowledged as queued is kept for the next
+    /// start, if it gets no outcome in this process.
+    pub(crate) fn keeps_queued(&self) -> bool {
+        self.archive().is_none_or(|archive| !archive.is_shared())
+    }
+
     /// A sequence up to which the ledger has no outcome of any order that is
     /// inside or [withdrawn and pending](WithdrawnOrders).
     pub(crate) fn settled_seq(&self) -> u64 {
@@ -330,7 +336,7 @@ impl Pipeline {
         self.metrics.withdrawn.inc(match why {
             Withdrawal::Retry(_) => WithdrawReason::Retry,
             Withdrawal::Drain => WithdrawReason::Drain,
-            Withdrawal::Ledger => WithdrawReason::Ledger,
+            Withdrawal::Ledger | Withdrawal::Unconfirmed => WithdrawReason::Ledger,
         });
         job.complete(Answer::Withdrawn(why));
         self.gate.leave(1, cost(&job.order));

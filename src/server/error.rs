@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::cpu::plan::PlanError;
 use crate::ledger::journal::OpenError;
+use crate::ledger::nats::NatsError;
 use crate::server::pending_orders::PendingOrdersError;
 
 /// Why the service could not start.
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),
+    /// The stream can't be used.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
     /// The pending orders of the last drain can't be taken up again.
     #[error(transparent)]
     PendingOrder(#[from] PendingOrdersError),

@@ -13,9 +13,11 @@ use crate::dedupe::window::Known;
 use crate::ledger::journal::{
     OpenError, Options, PendingFile, PendingOrder, Recovered, RecoveryProgress,
 };
-use crate::ledger::{Archive, Ledger, journal, memory};
+use crate::ledger::nats::NatsError;
+use crate::ledger::{Archive, Ledger, Wake, journal, memory, nats};
 use crate::order::{HashKey, decode_with};
 use crate::pipeline::{Evaluated, Pipeline};
+use crate::server::error::StartError;
 
 /// How often a long recovery logs its progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -24,6 +26,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 pub(super) enum LedgerConfig {
     Memory { window: usize },
     Journal { dir: PathBuf, options: Options },
+    Nats(Box<nats::Options>),
 }
 
 pub(super) struct OpenLedger {
@@ -37,11 +40,14 @@ pub(super) struct OpenLedger {
 
 impl LedgerConfig {
     pub(super) fn of(config: &Config) -> Self {
+        if let Some(options) = nats::Options::of(config) {
+            return Self::Nats(Box::new(options));
+        }
         match config.ledger {
             config::Ledger::Memory => Self::Memory {
                 window: config.dedupe_window,
             },
-            config::Ledger::Journal => Self::Journal {
+            _ => Self::Journal {
                 dir: config.data_dir.clone(),
                 options: Options {
                     window: config.dedupe_window as u64,
@@ -58,10 +64,11 @@ impl LedgerConfig {
         &self,
         pipeline: &Arc<Pipeline>,
         key: &HashKey,
-    ) -> Result<OpenLedger, OpenError> {
+    ) -> Result<OpenLedger, StartError> {
         match self {
             Self::Memory { window } => Ok(open_memory(*window)),
-            Self::Journal { dir, options } => open_journal(dir, options, pipeline, key),
+            Self::Journal { dir, options } => Ok(open_journal(dir, options, pipeline, key)?),
+            Self::Nats(options) => Ok(open_nats(options, pipeline, key)?),
         }
     }
 }
@@ -75,6 +82,37 @@ fn open_memory(window: usize) -> OpenLedger {
         pending: Vec::new(),
         pending_file: None,
     }
+}
+
+fn open_nats(
+    options: &nats::Options,
+    pipeline: &Arc<Pipeline>,
+    key: &HashKey,
+) -> Result<OpenLedger, NatsError> {
+    let wake = |wake: fn(&Pipeline)| -> Wake {
+        let pipeline = Arc::downgrade(pipeline);
+        Arc::new(move || {
+            if let Some(pipeline) = pipeline.upgrade() {
+                wake(&pipeline);
+            }
+        })
+    };
+    let progress = Arc::downgrade(&pipeline.progress);
+    let hooks = nats::Hooks {
+        wake: wake(Pipeline::wake_committer),
+        progress: wake(|pipeline| {
+            pipeline.progress.notify();
+            pipeline.wake_queues.flush();
+        }),
+        is_watched: Arc::new(move || progress.upgrade().is_some_and(|it| it.has_watchers())),
+    };
+    let (ledger, archive) = nats::open(options.clone(), key.clone(), hooks)?;
+    Ok(OpenLedger {
+        ledger,
+        archive,
+        pending: Vec::new(),
+        pending_file: None,
+    })
 }
 
 fn open_journal(

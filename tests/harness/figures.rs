@@ -32,7 +32,7 @@ impl Figures {
     }
 
     /// Waits until no order is inside and the identity holds: accepted =
-    /// processed + failed + withdrawn.
+    /// processed + failed + withdrawn + already there.
     #[track_caller]
     pub(crate) fn settled(address: SocketAddr) -> Self {
         eventually("accepted = processed + failed + withdrawn", || {
@@ -86,7 +86,8 @@ impl Figures {
     /// Orders accepted and not yet ended.
     pub(crate) fn inside(&self) -> i64 {
         let (accepted, processed, failed) = self.orders();
-        let out = processed + failed + self.sum("orders_withdrawn");
+        let elsewhere = self.sum("orders_already_there");
+        let out = processed + failed + elsewhere + self.sum("orders_withdrawn");
         accepted as i64 - out as i64
     }
 }

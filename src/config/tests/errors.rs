@@ -49,8 +49,8 @@ fn lines_say_what_is_wrong_and_what_would_be_right() {
             "--listen ::1: must be an address with a port, as in 127.0.0.1:8080 or [::1]:8080",
         ),
         (
-            &["--ledger", "nats://a:4222"],
-            "--ledger nats://a:4222: must be one of journal, memory",
+            &["--ledger", "nats://a"],
+            "--ledger nats://a: must be journal, memory or nats://HOST:PORT[,HOST:PORT…]",
         ),
         (
             &["--ack-timeout", "1x"],
@@ -93,18 +93,9 @@ fn words_that_are_no_flags_and_values() {
 
 #[test]
 fn flags_that_do_not_exist_yet_are_unknown() {
-    for flag in [
-        "--token-file",
-        "--nats-stream",
-        "--nats-replicas",
-        "--nats-dedupe-window",
-    ] {
-        let line = line(flags(&[flag, "x"]));
-        assert!(
-            line.starts_with(&format!("order-processor: {flag}: no such flag")),
-            "{line}"
-        );
-    }
+    let line = line(flags(&["--token-file", "x"]));
+    let want = "order-processor: --token-file: no such flag";
+    assert!(line.starts_with(want), "{line}");
 }
 
 #[test]

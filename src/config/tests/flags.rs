@@ -7,7 +7,8 @@ use crate::config::parse::{command, variable};
 use crate::config::tests::rows::ROWS;
 use crate::config::tests::{flags, line, with};
 use crate::config::{
-    Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
+    Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, Nats, OverloadStatus, Pin, Processor,
+    Simulate,
 };
 
 #[test]
@@ -55,6 +56,19 @@ fn defaults() {
         commit_delay: Duration::from_millis(1),
         overload_status: OverloadStatus::ServiceUnavailable,
         retain_bytes: None,
+        nats: Nats {
+            stream: "ORDERS".to_owned(),
+            replicas: 1,
+            dedupe_window: seconds(24 * 3600),
+            user: None,
+            password_file: None,
+            token_file: None,
+            nkey_file: None,
+            creds_file: None,
+            tls_ca: None,
+            tls_cert: None,
+            tls_key: None,
+        },
         log_format: LogFormat::Text,
         log_level: LogLevel::Info,
     };

@@ -35,6 +35,31 @@ fn limits_that_contradict_each_other_are_refused() {
             &[],
             "--grpc-listen [::1]:1: is also the address of --listen",
         ),
+        (
+            &["--ledger", "nats://a:4222", "--ack", "queued"],
+            &[],
+            "--ack queued: is not possible with --ledger nats://…, which keeps no queued order",
+        ),
+        (
+            &["--ledger", "nats://a:4222", "--nats-dedupe-window", "59s"],
+            &[],
+            "--nats-dedupe-window 59s: must be at least twice --ack-timeout (60s)",
+        ),
+        (
+            &["--ledger", "nats://a:4222", "--nats-user", "orders"],
+            &[],
+            "--nats-user orders: needs --nats-password-file",
+        ),
+        (
+            &["--ledger", "nats://a:4222", "--nats-tls-key", "/k"],
+            &[],
+            "--nats-tls-key /k: needs --nats-tls-cert",
+        ),
+        (
+            &["--nats-token-file", "/t", "--nats-creds-file", "/c"],
+            &[("ORDERS_LEDGER", "nats://a:4222")],
+            "--nats-creds-file /c: can't be given with --nats-token-file: one credential is enough",
+        ),
     ] {
         assert_eq!(
             line(with(args, env)),

@@ -91,8 +91,30 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         "ledger",
-        &[("memory", "ledger: Memory"), ("journal", "ledger: Journal")],
-        &["", "disk", "nats://a:4222"],
+        &[
+            ("memory", "ledger: Memory"),
+            ("journal", "ledger: Journal"),
+            ("nats://a:4222", "ledger: Nats([\"a:4222\"])"),
+            (
+                "nats://a-1.example:4222,[::1]:4223,nats://10.0.0.1:1",
+                "Nats([\"a-1.example:4222\", \"[::1]:4223\", \"10.0.0.1:1\"])",
+            ),
+        ],
+        &[
+            "",
+            "disk",
+            "nats",
+            "nats://",
+            "nats://a",
+            "nats://:4222",
+            "nats://a:0",
+            "nats://a:65536",
+            "nats://a:1,",
+            "nats://::1:4222",
+            "nats://user:secret@a:4222",
+            "nats://a:4222/x",
+            "tls://a:4222",
+        ],
     ),
     (
         "ack",
@@ -384,6 +406,40 @@ pub(super) const ROWS: &[Row] = &[
         &[("1MiB", "retain_bytes: Some(1048576)")],
         &["", "0", "1048575", "none"],
     ),
+    (
+        "nats-stream",
+        &[("ORDERS_eu-1", "stream: \"ORDERS_eu-1\"")],
+        &["", "a.b", "a*", "a b"],
+    ),
+    (
+        "nats-replicas",
+        &[("1", "replicas: 1"), ("5", "replicas: 5")],
+        &["", "0", "6"],
+    ),
+    (
+        "nats-dedupe-window",
+        &[
+            ("60s", "dedupe_window: 60s"),
+            ("8760h", "dedupe_window: 31536000s"),
+        ],
+        &["", "0s", "8761h", "60"],
+    ),
+    ("nats-user", &[("orders", "user: Some(\"orders\")")], &[""]),
+    ("nats-password-file", &[("/run/pw", "\"/run/pw\"")], &[""]),
+    (
+        "nats-token-file",
+        &[("/run/token", "\"/run/token\"")],
+        &[""],
+    ),
+    ("nats-nkey-file", &[("/run/seed", "\"/run/seed\"")], &[""]),
+    (
+        "nats-creds-file",
+        &[("/run/creds", "\"/run/creds\"")],
+        &[""],
+    ),
+    ("nats-tls-ca", &[("/run/ca.pem", "\"/run/ca.pem\"")], &[""]),
+    ("nats-tls-cert", &[("/run/c.pem", "\"/run/c.pem\"")], &[""]),
+    ("nats-tls-key", &[("/run/k.pem", "\"/run/k.pem\"")], &[""]),
     (
         "log-format",
         &[("text", "log_format: Text"), ("json", "log_format: Json")],

@@ -97,6 +97,8 @@ impl Entry {
                 let duplicate = ticket.is_duplicate();
                 Some(match answer {
                     Some(Answer::Committed(outcome)) => committed(index, id, &outcome, duplicate),
+                    Some(Answer::AlreadyThere(outcome)) => committed(index, id, &outcome, true),
+                    Some(Answer::OtherContent) => failed(index, id, status::committed_otherwise()),
                     Some(Answer::Withdrawn(why)) => {
                         let error = status::withdrawn(&why, admission.retry_after());
                         failed(index, id, error)

@@ -9,6 +9,8 @@ use crate::config::{Ack, Config};
 pub(crate) struct Limits {
     /// What a reply to an order waits for.
     pub ack: Ack,
+    /// Whether an order can be acknowledged as queued.
+    pub keeps_queued: bool,
     /// How long it waits for that at most.
     pub ack_timeout: Duration,
     /// Of an order that is refused since the queue is full.
@@ -37,6 +39,7 @@ impl Limits {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             ack: config.ack,
+            keeps_queued: config.ledger.keeps_queued(),
             ack_timeout: config.ack_timeout,
             overload_status: config.overload_status.code(),
             max_body: config.max_body,

@@ -10,22 +10,26 @@ use crate::http::api::outcome;
 use crate::http::api::problem::{Problem, closed, unreadable};
 use crate::http::api::service::Service;
 use crate::http::wire::reply::Reply;
-use crate::ledger::{Outcome, Read, Status};
+use crate::ledger::{Find, Outcome, Read, Record, Status};
 use crate::order::OrderId;
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
 /// An outcome being read from the archive.
-pub(crate) struct Lookup {
-    read: Arc<Oneshot<Read>>,
-    purpose: LookupPurpose,
-}
-
-enum LookupPurpose {
+pub(crate) enum Lookup {
     /// To show the whole line.
-    Show,
+    Show(Arc<Oneshot<Read>>),
+    /// To show it, if the id has one: the window doesn't know.
+    Find {
+        id: OrderId,
+        found: Arc<Oneshot<Find>>,
+    },
     /// To say why an order failed that was submitted again.
-    Resubmitted { id: OrderId, seq: u64 },
+    Resubmitted {
+        id: OrderId,
+        seq: u64,
+        read: Arc<Oneshot<Read>>,
+    },
 }
 
 /// Says where an order is.
@@ -43,17 +47,40 @@ pub(crate) fn order(service: &Service, id: &str, waker: &Waker) -> Handled<Looku
             Handled::Reply(with_ledger_id(reply, &service.admission))
         }
         OrderState::Committed(seq) => {
-            Lookup::start(service, seq, LookupPurpose::Show, waker).now_or_later(service)
+            Lookup::Show(start(service, seq, waker)).now_or_later(service)
         }
         OrderState::Unknown if state == GateState::Recovering => {
             Handled::Reply(closed(state).reply())
         }
-        OrderState::Unknown => {
-            let WindowReach { orders, age } = service.admission.window_reach();
-            let report = Problem::UnknownOrder.report(wording::unknown(orders, age));
-            Handled::Reply(report.id(id.as_str()).reply())
+        OrderState::Unknown if service.admission.is_shared() => {
+            let found = Arc::new(Oneshot::new(Some(waker.clone())));
+            let reply = found.clone();
+            let complete = move |record| reply.complete(record);
+            service.admission.find_committed(&id, complete);
+            Lookup::Find { id, found }.now_or_later(service)
         }
+        OrderState::Unknown => Handled::Reply(unknown(service, &id)),
     }
+}
+
+fn unknown(service: &Service, id: &OrderId) -> Reply {
+    let detail = if service.admission.is_shared() {
+        wording::UNKNOWN_TO_LEDGER.to_owned()
+    } else {
+        let WindowReach { orders, age } = service.admission.window_reach();
+        wording::unknown(orders, age)
+    };
+    let report = Problem::UnknownOrder.report(detail);
+    report.id(id.as_str()).reply()
+}
+
+fn start(service: &Service, seq: u64, waker: &Waker) -> Arc<Oneshot<Read>> {
+    let read = Arc::new(Oneshot::new(Some(waker.clone())));
+    let reply = read.clone();
+    service
+        .admission
+        .read(seq, move |record| reply.complete(record));
+    read
 }
 
 impl Lookup {
@@ -64,17 +91,8 @@ impl Lookup {
         seq: u64,
         waker: &Waker,
     ) -> Handled<Self> {
-        let purpose = LookupPurpose::Resubmitted { id, seq };
-        Self::start(service, seq, purpose, waker).now_or_later(service)
-    }
-
-    fn start(service: &Service, seq: u64, purpose: LookupPurpose, waker: &Waker) -> Self {
-        let read = Arc::new(Oneshot::new(Some(waker.clone())));
-        let reply = read.clone();
-        service
-            .admission
-            .read(seq, move |record| reply.complete(record));
-        Self { read, purpose }
+        let read = start(service, seq, waker);
+        Self::Resubmitted { id, seq, read }.now_or_later(service)
     }
 
     /// The reply if the archive answered at once, else the wait for it.
@@ -87,14 +105,20 @@ impl Lookup {
 
     /// The reply, once the archive has answered.
     pub(crate) fn poll(&self, service: &Service) -> Option<Reply> {
-        let read = self.read.get()?;
-        Some(match (&self.purpose, read) {
-            (LookupPurpose::Show, Ok(record)) => {
-                with_ledger_id(Reply::json(200, line(record)), &service.admission)
-            }
-            (LookupPurpose::Show, Err(why)) => unreadable(why, Problem::UnknownOrder).reply(),
-            (LookupPurpose::Resubmitted { id, seq }, read) => {
-                let reason = match read {
+        let show =
+            |record: &Record| with_ledger_id(Reply::json(200, line(record)), &service.admission);
+        Some(match self {
+            Self::Show(read) => match read.get()? {
+                Ok(record) => show(record),
+                Err(why) => unreadable(why, Problem::UnknownOrder).reply(),
+            },
+            Self::Find { id, found } => match found.get()? {
+                Ok(Some(record)) => show(record),
+                Ok(None) => unknown(service, id),
+                Err(why) => unreadable(why, Problem::UnknownOrder).reply(),
+            },
+            Self::Resubmitted { id, seq, read } => {
+                let reason = match read.get()? {
                     Ok(record) => record.outcome.reason.clone(),
                     Err(_) => None,
                 };

@@ -30,6 +30,15 @@ impl AckWait {
             respond_async,
             wait,
         } = Prefer::read(prefer.members());
+        if !limits.keeps_queued {
+            // The reply can't be that it is queued: there is nothing to prefer
+            // but an earlier end of the wait.
+            let wait = wait.filter(|wait| !wait.is_zero());
+            return Self {
+                time: wait.unwrap_or(limits.ack_timeout).min(limits.ack_timeout),
+                respond_async: false,
+            };
+        }
         let time = match wait {
             Some(wait) => wait.min(limits.ack_timeout),
             None if respond_async || limits.ack == Ack::Queued => Duration::ZERO,

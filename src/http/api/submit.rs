@@ -10,7 +10,7 @@ use crate::http::api::handled::Handled;
 use crate::http::api::orders::Lookup;
 use crate::http::api::outcome;
 use crate::http::api::prefer::AckWait;
-use crate::http::api::problem::{Problem, rejected, withdrawn};
+use crate::http::api::problem::{Problem, committed_otherwise, rejected, withdrawn};
 use crate::http::api::request::Request;
 use crate::http::api::service::Service;
 use crate::http::wire::reply::Reply;
@@ -173,6 +173,8 @@ impl OutcomeWait {
             Answer::Committed(outcome) => {
                 outcome::committed(&self.id, outcome, self.ticket.is_duplicate())
             }
+            Answer::AlreadyThere(outcome) => outcome::committed(&self.id, outcome, true),
+            Answer::OtherContent => committed_otherwise().id(self.id.as_str()).reply(),
             Answer::Withdrawn(why) => withdrawn(why, service.admission.retry_after())
                 .id(self.id.as_str())
                 .reply(),

@@ -8,7 +8,7 @@ use crate::metrics::gauges::Gauges;
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
-use crate::metrics::recorded::Metrics;
+use crate::metrics::recorded::{LedgerMetrics, Metrics};
 use crate::metrics::text::{Family, Format, Kind, Text};
 
 #[cfg(test)]
@@ -20,6 +20,9 @@ pub(crate) const CLASSIC_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charse
 /// The `Content-Type` of [`openmetrics`].
 pub(crate) const OPENMETRICS_CONTENT_TYPE: &str =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The kind of the ledger that other processes commit to as well.
+const SHARED_LEDGER: &str = "nats";
 
 /// Bytes of a usual exposition: the buffer is reserved once.
 const USUAL_BYTES: usize = 16 * 1024;
@@ -53,6 +56,9 @@ const fn gauge(name: &'static str, help: &'static str) -> Family {
 fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format) {
     out.reserve(USUAL_BYTES);
     let mut text = Text::new(out, format);
+    if gauges.ledger == SHARED_LEDGER {
+        already_there(&mut text, metrics);
+    }
     orders(&mut text, metrics);
     levels(&mut text, gauges);
     stages(&mut text, metrics);
@@ -113,6 +119,22 @@ fn orders(text: &mut Text<'_>, metrics: &Metrics) {
         let count = metrics.admission.rejected.get(*reason);
         text.sample(&rejected, &[("reason", reason.as_str())], count);
     }
+}
+
+/// Before `orders`, which reads the acceptances.
+fn already_there(text: &mut Text<'_>, metrics: &Metrics) {
+    let family = counter(
+        "orders_already_there",
+        "Accepted orders whose id another instance had committed, by whether the content was the same.",
+    );
+    text.family(&family);
+    let LedgerMetrics {
+        already_there_same: same,
+        already_there_other: other,
+        ..
+    } = &*metrics.ledger;
+    text.sample(&family, &[("content", "same")], same.get());
+    text.sample(&family, &[("content", "other")], other.get());
 }
 
 fn levels(text: &mut Text<'_>, gauges: &Gauges) {

@@ -44,7 +44,7 @@ impl BatchRefusal {
     pub(super) fn check_gate(state: GateState) -> Result<(), Box<Self>> {
         let reason = match state {
             GateState::Open => return Ok(()),
-            GateState::LedgerDown | GateState::LedgerFull => Reason::Ledger,
+            GateState::LedgerDown | GateState::LedgerFull | GateState::LedgerAway => Reason::Ledger,
             GateState::Recovering | GateState::Draining => Reason::Draining,
         };
         Err(Self::new(closed(state).reply(), reason))

@@ -44,6 +44,14 @@ pub(super) fn answered(
 ) {
     match answer {
         Answer::Committed(outcome) => committed(out, line, id, outcome, duplicate),
+        Answer::AlreadyThere(outcome) => committed(out, line, id, outcome, true),
+        Answer::OtherContent => LineResult {
+            line,
+            id: Some(id),
+            status: "conflict",
+            detail: wording::conflict(true),
+        }
+        .write(out),
         Answer::Withdrawn(why) => LineResult {
             line,
             id: Some(id),

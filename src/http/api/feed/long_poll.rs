@@ -28,6 +28,9 @@ pub(crate) struct LongPoll {
     limit: usize,
     /// When it is answered whether there is something or not.
     until: Instant,
+    /// The archive may know no more than it was asked for: of a shared ledger
+    /// the end is read, once.
+    at_end: bool,
     waker: Waker,
     step: PollStep,
 }
@@ -63,6 +66,7 @@ pub(crate) fn feed(service: &Service, query: &str, waker: &Waker) -> Handled<Lon
         after,
         limit,
         until: Instant::now() + wait,
+        at_end: false,
         waker: waker.clone(),
         step: PollStep::Check,
     };
@@ -89,6 +93,11 @@ impl LongPoll {
             return None;
         };
         match read.lines(self.after, self.limit)? {
+            Ok(lines) if lines.is_empty() && !self.at_end && service.admission.is_shared() => {
+                self.at_end = true;
+                self.step = PollStep::Check;
+                self.check(service)
+            }
             Ok(lines) => Some(page(lines, service)),
             Err(Unread::Archive(ReadError::Busy)) if Instant::now() + PAUSE < self.until => {
                 self.step = PollStep::Pause(Instant::now() + PAUSE);
@@ -148,6 +157,10 @@ impl LongPoll {
             return Available::Refused(closed(service.admission.state()).reply());
         };
         let (oldest, last) = (archive.oldest_seq(), archive.last_seq());
+        // Of a shared ledger, only a read finds out where it ends.
+        if self.after >= last && archive.is_shared() && !self.at_end {
+            return Available::Something;
+        }
         if self.after > last {
             let report = Problem::FeedAhead.report(wording::feed_ahead(last));
             let reply = report.last_seq(last).reply();
@@ -181,6 +194,10 @@ fn refusal(why: &Unread, service: &Service) -> Reply {
     match why {
         // Pruned since the bounds were read.
         Unread::Archive(ReadError::Gone { oldest, .. }) => pruned(*oldest, service),
+        Unread::Archive(why @ ReadError::Ahead { .. }) => {
+            let report = unreadable(why, Problem::FeedPruned);
+            with_ledger_id(report.reply(), &service.admission)
+        }
         Unread::Archive(why) => unreadable(why, Problem::FeedPruned).reply(),
         Unread::Full => busy(why.to_string()).reply(),
     }

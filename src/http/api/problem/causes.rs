@@ -31,6 +31,11 @@ pub(crate) fn rejected(rejection: &Rejection, overload_status: u16) -> Report<'_
     }
 }
 
+/// Another process has committed the id with other content.
+pub(crate) fn committed_otherwise() -> Report<'static> {
+    Problem::IdConflict.report(wording::conflict(true))
+}
+
 /// Why orders are not taken in this state.
 pub(crate) fn closed(state: GateState) -> Report<'static> {
     of_state(state)
@@ -48,7 +53,9 @@ pub(crate) fn closed_because(state: GateState, why: &str) -> Report<'static> {
 const fn of_state(state: GateState) -> Problem {
     match state {
         GateState::Draining => Problem::Draining,
-        GateState::LedgerDown | GateState::LedgerFull => Problem::LedgerDown,
+        GateState::LedgerDown | GateState::LedgerFull | GateState::LedgerAway => {
+            Problem::LedgerDown
+        }
         GateState::Recovering | GateState::Open => Problem::Recovering,
     }
 }
@@ -58,7 +65,7 @@ pub(crate) fn withdrawn(why: &Withdrawal, retry_after: u32) -> Report<'_> {
     let problem = match why {
         Withdrawal::Retry(_) => Problem::TryAgain,
         Withdrawal::Drain => Problem::Draining,
-        Withdrawal::Ledger => Problem::LedgerDown,
+        Withdrawal::Ledger | Withdrawal::Unconfirmed => Problem::LedgerDown,
     };
     problem
         .report(wording::withdrawn(why))
@@ -70,6 +77,9 @@ pub(crate) fn withdrawn(why: &Withdrawal, retry_after: u32) -> Report<'_> {
 pub(crate) fn unreadable(why: &ReadError, gone: Problem) -> Report<'static> {
     match why {
         ReadError::Gone { oldest, .. } => gone.report(why.to_string()).oldest_seq(*oldest),
+        ReadError::Ahead { last_seq } => Problem::FeedAhead
+            .report(wording::feed_ahead(*last_seq))
+            .last_seq(*last_seq),
         ReadError::Busy => busy(why.to_string()),
         ReadError::Damaged { .. } => Problem::JournalDamaged.report(why.to_string()),
         ReadError::Failed(_) => Problem::LedgerDown.report(why.to_string()).retry_after(1),

@@ -13,6 +13,8 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::causes::{busy, closed, closed_because, rejected, unreadable, withdrawn};
+pub(crate) use self::causes::{
+    busy, closed, closed_because, committed_otherwise, rejected, unreadable, withdrawn,
+};
 pub(crate) use self::kind::Problem;
 pub(crate) use self::report::{Report, shown};

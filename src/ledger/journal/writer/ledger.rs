@@ -8,7 +8,7 @@ use crate::ledger::journal::limits::BATCH_ORDERS_MAX;
 use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::write_error::WriteError;
 use crate::ledger::journal::writer::appender::Appender;
-use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed};
+use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, Unavailable};
 
 /// The journal's write side. Dropping it stops the preallocator and writes a
 /// seal, which lets the next start tell damage from a torn write.
@@ -100,8 +100,8 @@ impl<T: Item> JournalLedger<T> {
 }
 
 impl<T: Item> Ledger<T> for JournalLedger<T> {
-    fn is_full(&self) -> bool {
-        matches!(self.state, WriterState::Waiting(_))
+    fn unavailable(&self) -> Option<Unavailable> {
+        matches!(self.state, WriterState::Waiting(_)).then_some(Unavailable::Full)
     }
 
     /// 0 while the writer waits, and after a failure.

@@ -1,0 +1,39 @@
+//! Three servers with three copies of the stream.
+
+use crate::harness::{Service, get, until};
+use crate::load::{Persistent, agrees, feed};
+use crate::servers::{Cluster, instance};
+
+#[test]
+fn killing_the_leader_loses_nothing_that_was_acknowledged() {
+    let mut cluster = Cluster::start();
+    let addresses = cluster.addresses();
+    let flags = ["--nats-replicas", "3", "--ack-timeout", "10s"];
+    let one = Service::launch(instance(&addresses, &flags));
+    let two = Service::launch(instance(&addresses, &flags));
+    let clients = Persistent::start(&[one.http, two.http], 8);
+    for _ in 0..2 {
+        let before = clients.count();
+        until("orders are acknowledged", || clients.count() > before + 100);
+        let leader = cluster.leader();
+        cluster.0[leader].kill();
+        let before = clients.count();
+        until("the next leader acknowledges", || {
+            clients.count() > before + 100
+        });
+        cluster.0[leader].run();
+    }
+    let told = clients.end();
+    until("ready", || {
+        [one.admin, two.admin]
+            .iter()
+            .all(|admin| get(*admin, "/readyz").status == 200)
+    });
+    one.settled();
+    two.settled();
+    let feeds = [feed(one.http), feed(two.http)];
+    assert_eq!(feeds[0], feeds[1]);
+    agrees(&told, &feeds[0]);
+    one.drain();
+    two.drain();
+}

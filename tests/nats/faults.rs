@@ -1,0 +1,163 @@
+//! One server that is killed, stopped, full, or loses the stream.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::{PATIENCE, get, post, until};
+use crate::load::{Persistent, agrees, feed};
+use crate::servers::NatsServer;
+
+#[test]
+fn a_killed_server_loses_nothing_that_was_acknowledged() {
+    let mut server = NatsServer::start("");
+    let flags = ["--ack-timeout", "5s"];
+    let (one, two) = (server.instance(&flags), server.instance(&flags));
+    let clients = Persistent::start(&[one.http, two.http], 8);
+    for _ in 0..3 {
+        let before = clients.count();
+        until("orders are acknowledged", || clients.count() > before + 100);
+        server.kill();
+        until("not ready", || get(one.admin, "/readyz").status == 503);
+        server.run();
+        until("ready again", || {
+            [one.admin, two.admin]
+                .iter()
+                .all(|admin| get(*admin, "/readyz").status == 200)
+        });
+    }
+    let before = clients.count();
+    until("orders are acknowledged", || clients.count() > before + 100);
+    let told = clients.end();
+    one.settled();
+    two.settled();
+    let feeds = [feed(one.http), feed(two.http)];
+    assert_eq!(feeds[0], feeds[1]);
+    agrees(&told, &feeds[0]);
+    one.drain();
+    two.drain();
+}
+
+/// A server that hangs for longer than the ack timeout: those who wait hear that
+/// nothing is known and that a retry is safe, and it is.
+#[test]
+fn a_server_that_hangs_is_a_503_and_a_retry_finds_out() {
+    let server = NatsServer::start("");
+    let service = server.instance(&["--ack-timeout", "1s"]);
+    assert_eq!(
+        post(service.http, "", r#"{"id":"a","value":1}"#).status,
+        201
+    );
+    server.signal(Signal::STOP);
+    let problem = post(service.http, "", r#"{"id":"b","value":1}"#).problem(503);
+    assert_eq!(problem["retry_safe"], true, "{problem}");
+    until("not ready", || {
+        // Something has to be in flight for a stall to be noticed.
+        let reply = post(service.http, "", r#"{"id":"c","value":1}"#);
+        reply.problem(503);
+        get(service.admin, "/readyz").status == 503
+    });
+    assert_eq!(get(service.admin, "/healthz").status, 200);
+    server.signal(Signal::CONT);
+    until("ready again", || {
+        get(service.admin, "/readyz").status == 200
+    });
+    for id in ["b", "c", "d"] {
+        let order = format!(r#"{{"id":"{id}","value":1}}"#);
+        until("an outcome", || {
+            [200, 201].contains(&post(service.http, "", &order).status)
+        });
+        let other = format!(r#"{{"id":"{id}","value":2}}"#);
+        post(service.http, "", &other).problem(409);
+    }
+    let feed = feed(service.http);
+    assert_eq!(feed.len(), 4);
+    assert_eq!(server.state()["messages"], 4);
+    let figures = service.settled();
+    assert!(figures.count("orders_withdrawn{reason=\"ledger\"}") >= 1);
+    service.drain();
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_server_past_its_deadline() {
+    let server = NatsServer::start("");
+    let service = server.instance(&["--drain-timeout", "1s"]);
+    assert_eq!(
+        post(service.http, "", r#"{"id":"a","value":1}"#).status,
+        201
+    );
+    server.signal(Signal::STOP);
+    let http = service.http;
+    let waiting = std::thread::spawn(move || post(http, "", r#"{"id":"b","value":1}"#));
+    until("in flight", || get(service.http, "/orders/b").status == 200);
+    service.terminate();
+    let problem = waiting.join().unwrap().problem(503);
+    assert_eq!(problem["retry_safe"], true);
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(3), "{}", ended.log);
+    assert_eq!((ended.logged("kept"), ended.logged("lost")), (0, 0));
+    server.signal(Signal::CONT);
+}
+
+#[test]
+fn a_full_stream_sheds_orders_until_there_is_space() {
+    let server = NatsServer::start("");
+    // The stream as an instance makes it, but small.
+    server.instance(&[]).drain();
+    let mut config = server.api("STREAM.INFO.ORDERS", &json!({}))["config"].clone();
+    config["max_msgs"] = json!(3);
+    let updated = server.api("STREAM.UPDATE.ORDERS", &config);
+    assert!(updated["error"].is_null(), "{updated}");
+    let service = server.instance(&["--ack-timeout", "1s"]);
+    for id in ["a", "b", "c"] {
+        let order = format!(r#"{{"id":"{id}","value":1}}"#);
+        assert_eq!(post(service.http, "", &order).status, 201);
+    }
+    let problem = post(service.http, "", r#"{"id":"d","value":1}"#).problem(503);
+    assert_eq!(problem["retry_safe"], true);
+    until("not ready", || {
+        post(service.http, "", r#"{"id":"d","value":1}"#).problem(503);
+        get(service.admin, "/readyz").status == 503
+    });
+    // What is known is known.
+    assert_eq!(
+        post(service.http, "", r#"{"id":"a","value":1}"#).status,
+        503
+    );
+    assert_eq!(get(service.http, "/orders/a").status, 200);
+    config["max_msgs"] = json!(-1);
+    server.api("STREAM.UPDATE.ORDERS", &config);
+    until("taken again", || {
+        post(service.http, "", r#"{"id":"d","value":1}"#).status / 100 == 2
+    });
+    until("ready", || get(service.admin, "/readyz").status == 200);
+    assert_eq!(server.state()["messages"], 4);
+    let ended = service.drain();
+    assert!(ended.log.contains("the stream is full"), "{}", ended.log);
+}
+
+/// A stream that is deleted has forgotten all ids: there is no going on.
+#[test]
+fn a_deleted_stream_ends_the_process() {
+    for again in [false, true] {
+        let server = NatsServer::start("");
+        let service = server.instance(&["--ack-timeout", "20s"]);
+        assert_eq!(
+            post(service.http, "", r#"{"id":"a","value":1}"#).status,
+            201
+        );
+        let config = server.api("STREAM.INFO.ORDERS", &json!({}))["config"].clone();
+        server.api("STREAM.DELETE.ORDERS", &json!({}));
+        if again {
+            let created = server.api("STREAM.CREATE.ORDERS", &config);
+            assert!(created["error"].is_null(), "{created}");
+        }
+        // Another order makes it notice at once.
+        let problem = post(service.http, "", r#"{"id":"b","value":1}"#);
+        assert!(problem.status == 503, "no false yes: {problem:?}");
+        let ended = service.wait(PATIENCE + Duration::from_secs(10));
+        assert_eq!(ended.code, Some(4), "{}", ended.log);
+        assert!(ended.log.contains("has forgotten ids"), "{}", ended.log);
+    }
+}

@@ -1,0 +1,224 @@
+//! NATS servers as child processes, and instances of the service on them.
+
+use std::fmt::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::harness::{Directory, Service, eventually, until};
+
+/// A server with JetStream. Killed when dropped.
+pub(crate) struct NatsServer {
+    child: Option<Child>,
+    port: u16,
+    config: PathBuf,
+    /// Holds the store and the configuration.
+    _directory: Directory,
+}
+
+fn program() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = root.join("target/test-python/bin/nats-server");
+    assert!(program.exists(), "tests/run installs what this test needs");
+    program
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
+    listener.local_addr().expect("it is bound").port()
+}
+
+impl NatsServer {
+    /// One server, with more lines of configuration.
+    #[track_caller]
+    pub(crate) fn start(more: &str) -> Self {
+        let mut server = Self::prepare("alone", free_port(), true, more);
+        server.run();
+        server
+    }
+
+    /// One without JetStream.
+    #[track_caller]
+    pub(crate) fn without_jetstream() -> Self {
+        let mut server = Self::prepare("alone", free_port(), false, "");
+        server.run();
+        server
+    }
+
+    fn prepare(name: &str, port: u16, jetstream: bool, more: &str) -> Self {
+        let directory = Directory::new();
+        std::fs::create_dir(&directory.0).unwrap();
+        let mut text = format!("server_name: {name}\nlisten: 127.0.0.1:{port}\n");
+        if jetstream {
+            let store = directory.0.join("store");
+            let store = store.display();
+            writeln!(
+                text,
+                "jetstream {{ store_dir: \"{store}\", sync_interval: always, max_file_store: 1GB }}"
+            )
+            .unwrap();
+        }
+        text.push_str(more);
+        let config = directory.0.join("nats.conf");
+        std::fs::write(&config, text).unwrap();
+        Self {
+            child: None,
+            port,
+            config,
+            _directory: directory,
+        }
+    }
+
+    /// Starts it, or starts it again on the same port with the same store.
+    #[track_caller]
+    pub(crate) fn run(&mut self) {
+        self.spawn();
+        until("the NATS server listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+    }
+
+    fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it doesn't run");
+        let child = Command::new(program())
+            .arg("-c")
+            .arg(&self.config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.child = Some(child.expect("it can be started"));
+    }
+
+    /// `HOST:PORT`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("it runs");
+        kill_process(Pid::from_child(child), signal).expect("it is our child");
+    }
+
+    /// An instance of the service on it.
+    #[track_caller]
+    pub(crate) fn instance(&self, flags: &[&str]) -> Service {
+        Service::launch(instance(&self.address(), flags))
+    }
+
+    /// Sends a request to JetStream's API.
+    #[track_caller]
+    pub(crate) fn api(&self, subject: &str, payload: &Value) -> Value {
+        api(&self.address(), subject, payload)
+    }
+
+    /// The stream's state.
+    #[track_caller]
+    pub(crate) fn state(&self) -> Value {
+        state(&self.address())
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The command of an instance on these servers.
+pub(crate) fn instance(servers: &str, flags: &[&str]) -> Command {
+    let mut command = Service::command();
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--grpc-listen", "off"]);
+    command.args(["--ledger", &format!("nats://{servers}")]);
+    command.args(flags);
+    command
+}
+
+/// Sends a request to JetStream's API; JSON comes back.
+#[track_caller]
+pub(crate) fn api(servers: &str, subject: &str, payload: &Value) -> Value {
+    let payload = payload.to_string();
+    eventually(subject, || try_api(servers, subject, payload.clone()))
+}
+
+fn try_api(servers: &str, subject: &str, payload: String) -> Option<Value> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let servers: Vec<&str> = servers.split(',').collect();
+        let client = async_nats::connect(servers).await.ok()?;
+        let subject = format!("$JS.API.{subject}");
+        let request = client.request(subject, payload.into());
+        let reply = tokio::time::timeout(Duration::from_secs(5), request).await;
+        serde_json::from_slice(&reply.ok()?.ok()?.payload).ok()
+    })
+}
+
+/// The state of the stream `ORDERS`.
+#[track_caller]
+pub(crate) fn state(servers: &str) -> Value {
+    let info = eventually("the stream has a leader", || {
+        let info = api(servers, "STREAM.INFO.ORDERS", &json!({}));
+        info["state"].is_object().then_some(info)
+    });
+    info["state"].clone()
+}
+
+/// Servers that form a cluster.
+pub(crate) struct Cluster(pub(crate) Vec<NatsServer>);
+
+impl Cluster {
+    /// Three servers, once they have a leader.
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let urls: Vec<String> = routes
+            .iter()
+            .map(|port| format!("\"nats-route://127.0.0.1:{port}\""))
+            .collect();
+        let servers = routes.iter().enumerate().map(|(number, route)| {
+            let more = format!(
+                "cluster {{ name: test, listen: 127.0.0.1:{route}, routes: [{}] }}\n",
+                urls.join(", ")
+            );
+            NatsServer::prepare(&format!("s{number}"), free_port(), true, &more)
+        });
+        let mut cluster = Self(servers.collect());
+        for server in &mut cluster.0 {
+            server.run();
+        }
+        cluster
+    }
+
+    pub(crate) fn addresses(&self) -> String {
+        let addresses: Vec<String> = self.0.iter().map(NatsServer::address).collect();
+        addresses.join(",")
+    }
+
+    /// The number of the server that leads the stream.
+    #[track_caller]
+    pub(crate) fn leader(&self) -> usize {
+        eventually("the stream has a leader", || {
+            let info = api(&self.addresses(), "STREAM.INFO.ORDERS", &json!({}));
+            let leader = info["cluster"]["leader"].as_str()?;
+            leader.strip_prefix('s')?.parse().ok()
+        })
+    }
+}
