@@ -63,8 +63,8 @@ pub(crate) fn data(request: &SubmitRequest) -> Vec<u8> {
 }
 
 /// A request as gRPC frames it: a flag and its length, then the message.
-pub(crate) fn message(request: &SubmitRequest) -> Vec<u8> {
-    let message = prost::Message::encode_to_vec(request);
+pub(crate) fn message(request: &impl prost::Message) -> Vec<u8> {
+    let message = request.encode_to_vec();
     [&[0, 0, 0, 0, message.len() as u8][..], &message].concat()
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn flood(
     window: u32,
     calls: usize,
     path: &str,
-    request: Option<&SubmitRequest>,
+    request: Option<&impl prost::Message>,
 ) -> TcpStream {
     let message = request.map_or_else(|| vec![0; 5], message);
     let mut sent = [PREFACE, &windows(window)].concat();

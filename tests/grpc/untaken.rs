@@ -4,10 +4,11 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use order_processor::grpc::proto::OrderStatus;
+use order_processor::grpc::proto::{GetOrderRequest, OrderStatus};
 use order_processor::internals::STALLED_CALLS_MAX;
+use tonic::Code;
 
-use crate::client::{client, request, run, submit};
+use crate::client::{client, in_the_end, refused, request, retry_delay, run, submit};
 use crate::harness::{PATIENCE, Service, until};
 use crate::http2::{
     PREFACE, SUBMIT, TRAILERS, connect, flood, frame, headers, message, on, read_to_end,
@@ -15,7 +16,10 @@ use crate::http2::{
 };
 
 const FOLLOW: &str = "/orders.v1.OrderService/Follow";
+const GET_ORDER: &str = "/orders.v1.OrderService/GetOrder";
 const STREAMS: usize = 256;
+/// Bytes of records that are being sent.
+const RECORDS_MAX: usize = 32 << 20;
 
 /// More connections than all calls would take, each with as many calls as it
 /// may have, whose windows take no byte, or one.
@@ -117,4 +121,34 @@ fn a_client_whose_socket_takes_nothing_is_cut_off() {
     });
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     read_to_end(&mut connection);
+}
+
+/// Records that are being sent share a budget; small ones need none of it.
+#[test]
+fn records_that_are_not_taken_are_bounded() {
+    const RECORD_BYTES: usize = 60_000;
+    let flags = ["--write-timeout", "10m", "--grpc-keepalive-interval", "10m"];
+    let service = Service::with_grpc(&flags);
+    let lookup = |id: &str| GetOrderRequest { id: id.into() };
+    run(async {
+        let mut client = client(&service).await;
+        let mut long = request("long");
+        let order = long.order.as_mut().expect("made with one");
+        order.attributes_json = format!(r#"{{"x":"{}"}}"#, "x".repeat(RECORD_BYTES));
+        submit(&mut client, long).await.expect("taken");
+        submit(&mut client, request("short")).await.expect("taken");
+        assert!(client.get_order(lookup("long")).await.is_ok());
+        // A byte of each is taken.
+        let open: Vec<TcpStream> = (0..RECORDS_MAX / RECORD_BYTES / STREAMS + 1)
+            .map(|_| flood(&service, 1, STREAMS, GET_ORDER, Some(&lookup("long"))))
+            .collect();
+        let busy = in_the_end(async || client.get_order(lookup("long")).await.err());
+        let status = busy.await;
+        let (reason, _) = refused(&status, Code::ResourceExhausted, true);
+        assert_eq!(reason, "FEED_BUSY");
+        retry_delay(&status);
+        assert!(client.get_order(lookup("short")).await.is_ok());
+        drop(open);
+        in_the_end(async || client.get_order(lookup("long")).await.ok()).await;
+    });
 }
