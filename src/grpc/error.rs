@@ -57,12 +57,13 @@ error_reasons! {
     TooLarge ResourceExhausted "TOO_LARGE" false,
     /// All messages being received together are over their budget.
     BodyMemory ResourceExhausted "BODY_MEMORY" true,
-    /// A message, or the end of a request, did not arrive in time, or a response
-    /// was not taken in time.
+    /// A message, or the end of a request, did not arrive in time, or a
+    /// response was not taken in time.
     TooSlow DeadlineExceeded "TOO_SLOW" true,
     /// The call's own deadline (`grpc-timeout`) has passed.
     DeadlinePassed DeadlineExceeded "DEADLINE_PASSED" true,
-    /// A request that is no message of its type, or not as many as there must be.
+    /// A request that is no message of its type, or not as many as there must
+    /// be.
     BadMessage Internal "BAD_MESSAGE" false,
     /// The HTTP method is not POST.
     BadMethod Internal "BAD_METHOD" false,
@@ -80,8 +81,8 @@ error_reasons! {
     JournalDamaged DataLoss "JOURNAL_DAMAGED" false,
     /// The processor met a passing trouble.
     TryAgain Unavailable "TRY_AGAIN" true,
-    /// There is no outcome of this id inside the window; or the health of no such
-    /// service is known.
+    /// There is no outcome of this id inside the window; or the health of no
+    /// such service is known.
     UnknownOrder NotFound "UNKNOWN_ORDER" false,
     /// `after` is past the last sequence.
     FeedAhead OutOfRange "FEED_AHEAD" false,

@@ -45,15 +45,15 @@ pub const CALLS_MAX: usize = 12_288;
 /// However few connections there are, there may be so many calls.
 const CALLS_MIN: usize = 2048;
 /// Calls whose response waits for the client to take it, which are not among
-/// those, but a third of them: clients that take nothing hinder each other only.
-/// Past it a call that would have to wait is ended. Each waits for
+/// those, but a third of them: clients that take nothing hinder each other
+/// only. Past it a call that would have to wait is ended. Each waits for
 /// `--write-timeout` at most.
 pub const STALLED_CALLS_MAX: usize = CALLS_MAX / 3;
 /// `grpc.health.v1.Health/Check` calls open at a time, which are not among
 /// those: probes are few, and answered at once.
 pub const HEALTH_CHECKS_MAX: usize = 256;
-/// `grpc.health.v1.Health/Watch` calls open at a time, a quarter of all: several
-/// for each connection.
+/// `grpc.health.v1.Health/Watch` calls open at a time, a quarter of all:
+/// several for each connection.
 pub const HEALTH_WATCHES_MAX: usize = CALLS_MAX / 4;
 /// `SubmitStream` calls open at a time, each with [`STREAM_ORDERS_MAX`] and
 /// [`STREAM_ORDER_BYTES_MAX`]; with few connections, two for each.
@@ -72,8 +72,8 @@ pub const CONNECTION_SHARE: usize = 8;
 // Within one call.
 
 /// Bytes of one call that may wait to be read. Past them flow control holds the
-/// client back. A connection's window is that of all its calls, so that one that
-/// is held back does not hinder the others.
+/// client back. A connection's window is that of all its calls, so that one
+/// that is held back does not hinder the others.
 pub(super) const CALL_WINDOW_BYTES: u32 = 64 << 10;
 /// Bytes of them that a call is given at a time. They are decoded one message
 /// at a time, while the window is open for as many more.
@@ -117,8 +117,8 @@ const _: () = assert!(SEND_BUFFER_BYTES_MAX <= UNWRITTEN_BYTES_MAX);
 pub(super) enum CallKind {
     /// All but health checks. Those of the kinds below are counted here, too.
     Any,
-    /// Calls that wait for their client to take the response. Meanwhile they are
-    /// not counted in the kind that they began with.
+    /// Calls that wait for their client to take the response. Meanwhile they
+    /// are not counted in the kind that they began with.
     Stalled,
     HealthCheck,
     HealthWatch,

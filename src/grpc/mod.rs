@@ -1,8 +1,8 @@
 //! gRPC: orders over HTTP/2, for programs that speak `proto/order.proto`.
 //!
 //! `tonic` over `h2`, on a tokio runtime of this front end's own: with
-//! `--grpc-listen off` there is none. Orders go through admission as those over HTTP do, and are
-//! the same orders.
+//! `--grpc-listen off` there is none. Orders go through admission as those over
+//! HTTP do, and are the same orders.
 //!
 //! | file | holds |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | `server` | the port: started, drained, closed |
 //! | `listener` | accepting, and the connection limit |
 //! | `http2` | connections and calls on the wire, and the time they have |
+//! | `refusal`, `route` | what is no call; what a path says of one |
 //! | `router` | which service serves a request, and under which limits |
 //! | `calls`, `health` | the services |
 //! | `submit`, `stream`, `lookup`, `follow` | the calls |
@@ -49,7 +50,9 @@ mod lookup;
 mod loom_models;
 pub mod proto;
 mod ready_queue;
+mod refusal;
 mod request;
+mod route;
 mod router;
 mod server;
 mod status;

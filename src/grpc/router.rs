@@ -1,11 +1,10 @@
-//! Which service serves a request, with which permits, and what its body is
-//! held to; and what is refused before that.
+//! Which service serves a request, with which permits, and what its body is held
+//! to.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
@@ -19,9 +18,10 @@ use crate::grpc::error::{self, CallError, ErrorReason};
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::health::HealthCalls;
 use crate::grpc::idempotency;
-use crate::grpc::limits::CallKind;
 use crate::grpc::proto::DESCRIPTORS;
 use crate::grpc::proto::order_service_server::OrderServiceServer;
+use crate::grpc::refusal::{Refusal, check};
+use crate::grpc::route::Route;
 use crate::metrics::Reason;
 
 /// The headers of a request that are read. The rest is dropped before the call
@@ -29,65 +29,10 @@ use crate::metrics::Reason;
 /// is held to, and few bytes of the connection.
 const HEADERS_READ: [&str; 3] = ["grpc-encoding", "grpc-accept-encoding", idempotency::KEY];
 
-/// What a path says of its call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    Submit,
-    SubmitStream,
-    Follow,
-    OtherOrders,
-    HealthCheck,
-    HealthWatch,
-    OtherHealth,
-    Reflection,
-    /// The same by its first name, the only one that some clients know.
-    ReflectionAlpha,
-    Unknown,
-}
-
-impl Route {
-    fn of(path: &str) -> Self {
-        match path {
-            "/orders.v1.OrderService/Submit" => return Self::Submit,
-            "/orders.v1.OrderService/SubmitStream" => return Self::SubmitStream,
-            "/orders.v1.OrderService/Follow" => return Self::Follow,
-            "/grpc.health.v1.Health/Check" => return Self::HealthCheck,
-            "/grpc.health.v1.Health/Watch" => return Self::HealthWatch,
-            _ => {}
-        }
-        match path.split('/').nth(1).unwrap_or_default() {
-            "orders.v1.OrderService" => Self::OtherOrders,
-            "grpc.health.v1.Health" => Self::OtherHealth,
-            "grpc.reflection.v1.ServerReflection" => Self::Reflection,
-            "grpc.reflection.v1alpha.ServerReflection" => Self::ReflectionAlpha,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// The permits that a call of this route takes: one of all calls, and of a
-    /// kind that may stay open.
-    fn call_kinds(self) -> (CallKind, Option<CallKind>) {
-        match self {
-            // Probes are answered whatever clients do, or a full server would
-            // be restarted.
-            Self::HealthCheck => (CallKind::HealthCheck, None),
-            Self::SubmitStream => (CallKind::Any, Some(CallKind::SubmitStream)),
-            Self::Follow => (CallKind::Any, Some(CallKind::Follow)),
-            Self::HealthWatch => (CallKind::Any, Some(CallKind::HealthWatch)),
-            Self::Reflection | Self::ReflectionAlpha => (CallKind::Any, Some(CallKind::Reflection)),
-            _ => (CallKind::Any, None),
-        }
-    }
-
-    fn has_orders(self) -> bool {
-        matches!(self, Self::Submit | Self::SubmitStream)
-    }
-}
-
 /// The services, whatever they are made of.
 pub(super) trait Services: Send + Sync {
-    /// Begins a call, or refuses it; `invalid` is what is wrong with its headers
-    /// beside what is checked here.
+    /// Begins a call, or refuses it; `invalid` is what is wrong with its
+    /// headers beside what is checked here.
     fn begin(
         &self,
         request: Request<RequestBody>,
@@ -103,9 +48,6 @@ pub(super) struct BegunCall {
     /// Whether what becomes of it is counted.
     pub(super) has_orders: bool,
 }
-
-/// The response to a call that is not, which has no body.
-pub(super) struct Refusal(pub(super) Response<()>);
 
 /// All services of the front end.
 struct Router<R: v1::ServerReflection, A: v1alpha::ServerReflection> {
@@ -184,7 +126,7 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
             }
         })?;
         let permit = self.permit(route, permits);
-        let permit = permit.map_err(|error| refusal(StatusCode::OK, &error))?;
+        let permit = permit.map_err(|error| Refusal::new(StatusCode::OK, &error))?;
         *request.headers_mut() = headers_read(request.headers());
         let kind = match route {
             Route::Submit => RequestKind::OneOrder,
@@ -203,39 +145,6 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
             has_orders: route.has_orders(),
         })
     }
-}
-
-/// Refuses what is no gRPC call ("gRPC over HTTP2", Requests).
-fn check(request: &Request<RequestBody>, invalid: Option<&CallError>) -> Result<(), Refusal> {
-    if request.method() != Method::POST {
-        let error = ErrorReason::BadMethod.error("a call's method is POST");
-        let mut refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, &error);
-        let headers = refusal.0.headers_mut();
-        headers.insert(ALLOW, HeaderValue::from_static("POST"));
-        return Err(refusal);
-    }
-    if !is_grpc(request.headers().get(CONTENT_TYPE)) {
-        let error = ErrorReason::BadContentType.error("a call's content type is application/grpc");
-        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
-    }
-    invalid.map_or(Ok(()), |error| Err(refusal(StatusCode::OK, error)))
-}
-
-/// `application/grpc`, alone or with `+proto` or parameters.
-fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
-    const TYPE: &[u8] = b"application/grpc";
-    let Some((kind, rest)) = content_type.and_then(|it| it.as_bytes().split_at_checked(TYPE.len()))
-    else {
-        return false;
-    };
-    let rest = rest.strip_prefix(b"+proto").unwrap_or(rest);
-    kind.eq_ignore_ascii_case(TYPE) && matches!(rest, [] | [b';' | b' ', ..])
-}
-
-fn refusal(code: StatusCode, error: &CallError) -> Refusal {
-    let mut response: Response<()> = error.status().into_http();
-    *response.status_mut() = code;
-    Refusal(response)
 }
 
 /// A service's response. One that `tonic` refused the request with becomes one
@@ -279,26 +188,4 @@ fn headers_read(headers: &HeaderMap) -> HeaderMap {
         }
     }
     read
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_content_type_is_grpc_with_or_without_its_format() {
-        for (value, expected) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc; charset=utf-8", true),
-            ("Application/gRPC", true),
-            ("application/grpc+json", false),
-            ("application/grpc-web", false),
-            ("application/grp", false),
-            ("text/plain", false),
-        ] {
-            assert_eq!(is_grpc(Some(&HeaderValue::from_static(value))), expected);
-        }
-        assert!(!is_grpc(None));
-    }
 }

@@ -53,7 +53,8 @@ fn clients_that_take_nothing_hinder_no_other() {
                 assert_eq!(reply.expect("it reads").status(), OrderStatus::Processed);
             }
         }
-        // The stalled are bounded: those past the limit were ended with an error.
+        // The stalled are bounded: those past the limit were ended with an
+        // error.
         let mut ended = 0;
         for connection in &mut open {
             connection.set_nonblocking(true).unwrap();

@@ -19,7 +19,8 @@ use crate::grpc::call_permits::CallPermit;
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::deadline;
 use crate::grpc::http2::response::{ResponseSender, Unsent};
-use crate::grpc::router::{BegunCall, Refusal, completed};
+use crate::grpc::refusal::Refusal;
+use crate::grpc::router::{BegunCall, completed};
 
 /// Serves a call; `collector` is of the request's body.
 pub(super) async fn serve(

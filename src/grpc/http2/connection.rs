@@ -131,8 +131,9 @@ fn builder(limits: &Limits) -> Builder {
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
         .max_local_error_reset_streams(Some(RESET_STREAMS_MAX))
-        // Frames that were on their way when a stream ended are ignored, as many
-        // streams as may end at once; else each would count as a violation.
+        // Frames that were on their way when a stream ended are ignored, as
+        // many streams as may end at once; else each would count as a
+        // violation.
         .max_concurrent_reset_streams(streams_max as usize)
         .reset_stream_duration(RESET_MEMORY)
         // As many calls as may be open may be taken back before they begin.

@@ -1,13 +1,13 @@
 //! A response that has a time to be taken.
 //!
-//! A client may leave a response untaken for as long as it likes, by a window of
-//! flow control that it never opens, and answer pings meanwhile. So each part
-//! of a response has `--write-timeout` to be taken, and a call that waits for
-//! that is counted among the stalled ones: it takes no permit from those whose
-//! clients read.
+//! A client may leave a response untaken for as long as it likes, by a window
+//! of flow control that it never opens, and answer pings meanwhile. So each
+//! part of a response has `--write-timeout` to be taken, and a call that waits
+//! for that is counted among the stalled ones: it takes no permit from those
+//! whose clients read.
 //!
 //! `h2` is given no more than the window takes, and all calls of a connection
-//! together no more than [`UNWRITTEN_BYTES_MAX`] ahead of the socket.
+//! together no more than `UNWRITTEN_BYTES_MAX` ahead of the socket.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -22,8 +22,6 @@ use tokio::time::sleep;
 use crate::grpc::call_permits::CallPermit;
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
-#[cfg(doc)]
-use crate::grpc::limits::UNWRITTEN_BYTES_MAX;
 use crate::grpc::limits::WRITE_PIECE_BYTES;
 
 pub(super) struct ResponseSender<'a> {

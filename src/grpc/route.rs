@@ -1,0 +1,57 @@
+//! What a path says of its call.
+
+use crate::grpc::limits::CallKind;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Submit,
+    SubmitStream,
+    Follow,
+    OtherOrders,
+    HealthCheck,
+    HealthWatch,
+    OtherHealth,
+    Reflection,
+    /// The same by its first name, the only one that some clients know.
+    ReflectionAlpha,
+    Unknown,
+}
+
+impl Route {
+    pub(super) fn of(path: &str) -> Self {
+        match path {
+            "/orders.v1.OrderService/Submit" => return Self::Submit,
+            "/orders.v1.OrderService/SubmitStream" => return Self::SubmitStream,
+            "/orders.v1.OrderService/Follow" => return Self::Follow,
+            "/grpc.health.v1.Health/Check" => return Self::HealthCheck,
+            "/grpc.health.v1.Health/Watch" => return Self::HealthWatch,
+            _ => {}
+        }
+        match path.split('/').nth(1).unwrap_or_default() {
+            "orders.v1.OrderService" => Self::OtherOrders,
+            "grpc.health.v1.Health" => Self::OtherHealth,
+            "grpc.reflection.v1.ServerReflection" => Self::Reflection,
+            "grpc.reflection.v1alpha.ServerReflection" => Self::ReflectionAlpha,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The permits that a call of this route takes: one of all calls, and of a
+    /// kind that may stay open.
+    pub(super) fn call_kinds(self) -> (CallKind, Option<CallKind>) {
+        match self {
+            // Probes are answered whatever clients do, or a full server would
+            // be restarted.
+            Self::HealthCheck => (CallKind::HealthCheck, None),
+            Self::SubmitStream => (CallKind::Any, Some(CallKind::SubmitStream)),
+            Self::Follow => (CallKind::Any, Some(CallKind::Follow)),
+            Self::HealthWatch => (CallKind::Any, Some(CallKind::HealthWatch)),
+            Self::Reflection | Self::ReflectionAlpha => (CallKind::Any, Some(CallKind::Reflection)),
+            _ => (CallKind::Any, None),
+        }
+    }
+
+    pub(super) fn has_orders(self) -> bool {
+        matches!(self, Self::Submit | Self::SubmitStream)
+    }
+}
