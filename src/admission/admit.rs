@@ -12,6 +12,7 @@ use crate::clock::Moment;
 use crate::metrics::Reason;
 use crate::order::{Order, decode_with};
 use crate::pipeline::answer::Waiter;
+use crate::pipeline::bulk_share::BulkWaiting;
 use crate::pipeline::gate::GateState;
 
 impl Admission {
@@ -68,7 +69,12 @@ impl Admission {
     /// # Errors
     /// A [`Rejection`] other than `Invalid`; nothing remains of the order then.
     pub fn admit(&self, order: Order, waker: Option<&Waker>) -> Result<Admitted, Rejection> {
-        match self.try_admit(order, waker, None) {
+        let offered = match self.enter(&order) {
+            Ok(entered) => self.admit_entered(order, waker, None, entered),
+            Err(Some(rejection)) => Offered::Rejected(rejection),
+            Err(None) => Offered::Full(order),
+        };
+        match offered {
             Offered::Admitted(admitted) => Ok(admitted),
             Offered::Rejected(rejection) => Err(rejection),
             Offered::Full(_) => Err(self.full()),
@@ -76,8 +82,9 @@ impl Admission {
     }
 
     /// Offers an order that is one of many and can wait: it is taken only while
-    /// half of the queue is free at least, so that single orders get in beside
-    /// any number of batches. `arrived` is when it came; left out, that is now.
+    /// half of the queue is free at least, or the [share](Self::wait_in_bulk) of
+    /// such orders, so that single orders get in beside any number of batches.
+    /// `arrived` is when it came; left out, that is now.
     pub(crate) fn offer(
         &self,
         order: Order,
@@ -88,21 +95,24 @@ impl Admission {
         if pipeline.gate.state() == GateState::Open && !pipeline.has_bulk_capacity() {
             return Offered::Full(order);
         }
-        self.try_admit(order, waker, arrived)
+        match self.enter_in_bulk(&order) {
+            Ok(entered) => self.admit_entered(order, waker, arrived, entered),
+            Err(Some(rejection)) => Offered::Rejected(rejection),
+            Err(None) => Offered::Full(order),
+        }
+    }
+
+    /// Keeps a quarter of the queue for orders that are [offered](Self::offer),
+    /// less what such orders have of it, until the result is dropped: for a
+    /// submitter whose offer found the queue full.
+    pub(crate) fn wait_in_bulk(&self) -> BulkWaiting {
+        self.pipeline.bulk.wait()
     }
 
     /// Counts an offered order that did not get in in time.
     pub fn give_up(&self, order: Order) -> Rejection {
         drop(order);
         self.full()
-    }
-
-    fn try_admit(&self, order: Order, waker: Option<&Waker>, arrived: Option<Moment>) -> Offered {
-        match self.enter(&order) {
-            Ok(entered) => self.admit_entered(order, waker, arrived, entered),
-            Err(Some(rejection)) => Offered::Rejected(rejection),
-            Err(None) => Offered::Full(order),
-        }
     }
 
     /// Admits an order that the gate has let in.

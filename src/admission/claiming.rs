@@ -94,6 +94,7 @@ impl Admission {
             waiter,
             accepted_at: arrived.unix_nanos,
             admitted: arrived.instant,
+            bulk: entered.bulk,
             pending: false,
         });
         match self.pipeline.push(job) {

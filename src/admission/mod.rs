@@ -26,3 +26,4 @@ pub use self::outcome::Admitted;
 pub(crate) use self::outcome::{Offered, Rejection};
 pub use self::shared::Admission;
 pub(crate) use self::ticket::Ticket;
+pub(crate) use crate::pipeline::bulk_share::BulkWaiting;

@@ -22,17 +22,36 @@ impl Admission {
         Self { pipeline, key }
     }
 
-    /// Asks the gate.
+    /// Asks the gate for a single order.
     ///
     /// # Errors
     /// `None`: the queue is full, not counted yet.
     pub(super) fn enter(&self, order: &Order) -> Result<Entered<'_>, Option<Rejection>> {
         let bytes = cost(order);
+        if self.pipeline.is_kept_for_bulk(bytes) && self.pipeline.gate.state() == GateState::Open {
+            return Err(None);
+        }
+        self.enter_gate(bytes, false)
+    }
+
+    /// The same for one that comes in bulk.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub(super) fn enter_in_bulk(&self, order: &Order) -> Result<Entered<'_>, Option<Rejection>> {
+        let bytes = cost(order);
+        let entered = self.enter_gate(bytes, true)?;
+        self.pipeline.bulk.enter(bytes);
+        Ok(entered)
+    }
+
+    fn enter_gate(&self, bytes: u64, bulk: bool) -> Result<Entered<'_>, Option<Rejection>> {
         match self.pipeline.gate.enter(bytes) {
             Ok(first) => Ok(Entered {
                 pipeline: &self.pipeline,
                 bytes,
                 first,
+                bulk,
             }),
             Err(Refused::Bytes | Refused::Orders) => Err(None),
             Err(Refused::Closed(state)) => Err(Some(self.closed(state))),
@@ -68,12 +87,17 @@ impl Admission {
 pub(super) struct Entered<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) bytes: u64,
+    /// It comes in bulk.
+    pub(super) bulk: bool,
     /// It found no other order inside.
     pub(super) first: bool,
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
+        if self.bulk {
+            self.pipeline.bulk.leave(1, self.bytes);
+        }
         self.pipeline.gate.leave(1, self.bytes);
     }
 }

@@ -190,6 +190,7 @@ impl<S: Source> Committer<'_, S> {
         let pipeline = self.pipeline;
         let now = Instant::now();
         let (mut orders, mut bytes) = (0, 0);
+        let (mut bulk_orders, mut bulk_bytes) = (0, 0);
         let mut settled_seq = None;
         let mut completions = self.completions.drain(..);
         while let Some(Completion { item, result }) = completions.next() {
@@ -203,8 +204,13 @@ impl<S: Source> Committer<'_, S> {
             }
             let answer = record(pipeline, &item, result, now);
             let job = item.job;
+            let order_bytes = cost(&job.order);
             orders += 1;
-            bytes += cost(&job.order);
+            bytes += order_bytes;
+            if job.bulk {
+                bulk_orders += 1;
+                bulk_bytes += order_bytes;
+            }
             let waiters = match answer {
                 Answer::Committed(_) | Answer::AlreadyThere(_) | Answer::OtherContent => {
                     if job.pending {
@@ -226,6 +232,7 @@ impl<S: Source> Committer<'_, S> {
         if let Some(seq) = settled_seq {
             pipeline.settle(seq);
         }
+        pipeline.bulk.leave(bulk_orders, bulk_bytes);
         pipeline.gate.leave(orders, bytes);
         pipeline.throughput.count(orders, now);
         orders

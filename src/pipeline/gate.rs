@@ -152,6 +152,11 @@ impl Gate {
         self.orders_max
     }
 
+    /// Whether so many bytes more would be within the limit.
+    pub fn has_space(&self, bytes: u64) -> bool {
+        self.bytes() + bytes <= self.bytes_max
+    }
+
     /// Whether at most half of the bytes allowed are inside.
     pub fn is_half_free(&self) -> bool {
         self.bytes() <= self.bytes_max / 2

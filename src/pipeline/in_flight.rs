@@ -22,6 +22,8 @@ pub(crate) struct InFlight {
     pub(crate) accepted_at: u64,
     /// The same on the monotonic clock.
     pub(crate) admitted: Instant,
+    /// It came in bulk, and counts in the share of such orders.
+    pub(crate) bulk: bool,
     /// It was loaded from the pending file: it must get an outcome.
     pub(crate) pending: bool,
 }

@@ -11,6 +11,7 @@
 //! gate: the committer, or [`force_drain`] at the drain deadline.
 
 pub(crate) mod answer;
+pub(crate) mod bulk_share;
 mod committer;
 mod evaluate;
 mod evaluated;

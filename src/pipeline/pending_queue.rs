@@ -62,6 +62,13 @@ impl PendingQueue {
         self.open.fetch_sub(1, Ordering::Release);
     }
 
+    /// Those without an outcome that are not here: fed, or with the ledger.
+    pub(crate) fn fed(&self) -> usize {
+        let queues = self.queues();
+        let here = queues.first.len() + queues.retries.len();
+        self.open().saturating_sub(here)
+    }
+
     pub(crate) fn put(&self, job: Arc<InFlight>) {
         self.queues().first.push_back(job);
     }

@@ -15,6 +15,7 @@ use crate::dedupe::window::Window;
 use crate::ledger::{Archive, journal};
 use crate::metrics::{Metrics, WithdrawReason};
 use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
+use crate::pipeline::bulk_share::BulkShare;
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::gate::Gate;
 use crate::pipeline::in_flight::{InFlight, cost};
@@ -59,6 +60,8 @@ pub struct Pipeline {
     pub(crate) workers: Parking,
     /// Orders in the intake queue at which none that come in bulk may enter.
     bulk_orders_max: usize,
+    /// What orders in bulk have of the queue.
+    pub(crate) bulk: Arc<BulkShare>,
     /// Filled by the workers, emptied by the committer.
     pub(crate) commit_queue: ArrayQueue<Evaluated>,
     committer: Parking,
@@ -117,10 +120,17 @@ impl Pipeline {
             Idle::Yield
         };
         let in_flight = settings.queue_orders + workers + COMMIT_QUEUE_ORDERS + LEDGER_ORDERS;
+        let bulk_orders_max = settings.queue_orders.div_ceil(2).min(BULK_ORDERS_MAX);
+        let queue_orders = settings.queue_orders as u64;
         Arc::new(Self {
+            bulk: Arc::new(BulkShare::new(
+                queue_orders,
+                settings.queue_bytes,
+                bulk_orders_max as u64,
+            )),
             intake: ArrayQueue::new(settings.queue_orders),
             workers: Parking::new(workers, idle),
-            bulk_orders_max: settings.queue_orders.div_ceil(2).min(BULK_ORDERS_MAX),
+            bulk_orders_max,
             commit_queue: ArrayQueue::new(COMMIT_QUEUE_ORDERS),
             committer: Parking::new(1, Idle::Yield),
             fused: settings.plan.fused,
@@ -227,10 +237,22 @@ impl Pipeline {
         self.commit_queue.len()
     }
 
-    /// Whether orders that come in bulk may enter: half of the queue at least,
-    /// in orders and in bytes, is left to those that come one by one.
+    /// Whether orders that come in bulk may enter: while half of the queue, in
+    /// orders and in bytes, is free for those that come one by one; or while
+    /// the [share](BulkShare) of those in bulk is.
     pub(crate) fn has_bulk_capacity(&self) -> bool {
-        self.depth() < self.bulk_orders_max && self.gate.is_half_free()
+        self.depth() < self.bulk_orders_max && self.gate.is_half_free() || self.bulk.has_capacity()
+    }
+
+    /// Whether a single order of so many bytes would take space that is kept
+    /// for orders in bulk. Costs a load while none waits.
+    pub(crate) fn is_kept_for_bulk(&self, bytes: u64) -> bool {
+        if !self.bulk.is_anyone_waiting() {
+            return false;
+        }
+        let (kept_orders, kept_bytes) = self.bulk.unused();
+        self.depth() as u64 + kept_orders >= self.capacity() as u64
+            || self.gate.orders() > 0 && !self.gate.has_space(bytes + kept_bytes)
     }
 
     /// Wakes the committer: a ledger has completions ready.
@@ -339,6 +361,9 @@ impl Pipeline {
             Withdrawal::Ledger | Withdrawal::Unconfirmed => WithdrawReason::Ledger,
         });
         job.complete(Answer::Withdrawn(why));
+        if job.bulk {
+            self.bulk.leave(1, cost(&job.order));
+        }
         self.gate.leave(1, cost(&job.order));
     }
 

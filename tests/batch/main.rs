@@ -11,6 +11,7 @@ mod journal;
 mod limits;
 mod lines;
 mod random;
+mod shares;
 mod slow_clients;
 
 use serde_json::Value;

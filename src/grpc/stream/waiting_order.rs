@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::admission::{Admission, Admitted, Offered, Rejection};
+use crate::admission::{Admission, Admitted, BulkWaiting, Offered, Rejection};
 use crate::order::Order;
 use crate::sync::watch_list::Watch;
 
@@ -25,6 +25,8 @@ pub(super) struct WaitingOrder {
     pub(super) deadline: Instant,
     /// Wakes the stream when the pipeline moves.
     watch: Option<Watch>,
+    /// Keeps space in the queue for it, once that was full.
+    waiting: Option<BulkWaiting>,
 }
 
 /// What came of an offer.
@@ -40,6 +42,7 @@ impl WaitingOrder {
             order,
             deadline,
             watch: None,
+            waiting: None,
         }
     }
 
@@ -50,7 +53,11 @@ impl WaitingOrder {
         match admission.offer(self.order, answer_waker, None) {
             Offered::Admitted(admitted) => Offer::Settled(self.request, Ok(admitted)),
             Offered::Rejected(rejection) => Offer::Settled(self.request, Err(rejection)),
-            Offered::Full(order) => Offer::Full(Self { order, ..self }),
+            Offered::Full(order) => Offer::Full(Self {
+                order,
+                waiting: self.waiting.or_else(|| Some(admission.wait_in_bulk())),
+                ..self
+            }),
         }
     }
 

@@ -3,7 +3,9 @@
 //!
 //! They are claimed, and inside the gate, before it opens, so that their ids
 //! are taken, their bytes counted, and a drain waits for them. They fill at
-//! most half of the intake queue; the other half is left to new orders.
+//! most half of the intake queue; the other half is left to new orders. Where
+//! new orders keep it fuller than that, as many are fed as orders in bulk have
+//! of it ([`bulk_share`](crate::pipeline::bulk_share)).
 
 use std::io;
 use std::sync::Arc;
@@ -82,6 +84,7 @@ impl Pipeline {
                 waiter: None,
                 accepted_at,
                 admitted,
+                bulk: false, // counted by the queue of pending orders
                 pending: true,
             }));
         }
@@ -115,6 +118,8 @@ impl Pipeline {
     fn feed_until(&self, stop: &AtomicBool, done: impl FnOnce()) {
         let waker = Waker::from(Arc::new(Parked(thread::current())));
         let mut pause = PAUSE_MIN;
+        // Space is kept for it while the queue has none.
+        let mut waiting = None;
         loop {
             // Listed before the check: what changes after the check wakes it.
             let watch = self.progress.watch(&waker);
@@ -129,6 +134,7 @@ impl Pipeline {
             }
             match fed {
                 Fed::Some(orders) => {
+                    waiting.get_or_insert_with(|| self.bulk.wait());
                     pause = if orders > 0 {
                         PAUSE_MIN
                     } else {
@@ -137,20 +143,25 @@ impl Pipeline {
                     thread::park_timeout(pause);
                 }
                 Fed::AllFor(time) => {
+                    waiting = None;
                     drop(watch); // progress makes no difference until then
                     thread::park_timeout(time);
                 }
                 // The end of the last order wakes it.
-                Fed::All => thread::park(),
+                Fed::All => {
+                    waiting = None;
+                    thread::park();
+                }
             }
         }
     }
 
-    /// Feeds while half of the queue's slots are free. The bytes are counted
-    /// already.
+    /// Feeds while half of the queue's slots are free, or few orders are fed.
+    /// The bytes are counted already.
     fn feed_some(&self) -> Fed {
         let mut orders = 0;
-        while self.depth() < self.capacity().div_ceil(2) {
+        let has_share = || (self.pending_queue.fed() as u64) < self.bulk.orders_max();
+        while self.depth() < self.capacity().div_ceil(2) || has_share() {
             match self.pending_queue.next(Instant::now()) {
                 NextPending::Order(job) => {
                     if let Err(job) = self.push(job) {

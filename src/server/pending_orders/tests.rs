@@ -56,6 +56,7 @@ fn make_pending(pipeline: &Pipeline, id: &str) {
     };
     pipeline.gate.enter(cost(&order)).unwrap();
     let job = InFlight {
+        bulk: false,
         order,
         claim,
         waiter: None,

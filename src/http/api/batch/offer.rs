@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::admission::{Admission, Admitted, Offered, Rejection, wording};
+use crate::admission::{Admission, Admitted, BulkWaiting, Offered, Rejection, wording};
 use crate::clock::Moment;
 use crate::http::api::batch::lines::{Line, is_blank};
 use crate::http::api::batch::result_line::LineResult;
@@ -33,6 +33,8 @@ struct BlockedOrder {
     order: Order,
     /// When it is rejected.
     until: Instant,
+    /// Space in the queue is kept for it.
+    waiting: BulkWaiting,
 }
 
 /// There are more lines than a batch gets results for.
@@ -102,15 +104,20 @@ impl LineOffers {
     /// Offers the blocked order once more. When to try again at the latest, if
     /// the queue is still full; past that the order is rejected.
     pub(super) fn retry(&mut self, service: &Service) -> Option<Instant> {
-        let BlockedOrder { order, until } = self.blocked.take()?;
+        let BlockedOrder {
+            order,
+            until,
+            waiting,
+        } = self.blocked.take()?;
         self.have_arrived();
-        self.offer(service, order, Some(until));
+        self.offer(service, order, Some((until, waiting)));
         self.blocked.as_ref().map(|blocked| blocked.until)
     }
 
-    /// Offers the current line's order. `until` is when it is rejected, unless
-    /// this is the first time that the queue is full for it.
-    fn offer(&mut self, service: &Service, order: Order, until: Option<Instant>) {
+    /// Offers the current line's order. `blocked` is when it is rejected, and
+    /// what keeps space for it, unless this is the first time that the queue is
+    /// full for it.
+    fn offer(&mut self, service: &Service, order: Order, blocked: Option<(Instant, BulkWaiting)>) {
         let id = *order.id();
         // So that no two orders of a batch have the same time: pending orders
         // are sorted by it.
@@ -125,9 +132,16 @@ impl LineOffers {
             Offered::Rejected(rejection) => self.rejected(Some(&id), &rejection),
             Offered::Full(order) => {
                 let now = Instant::now();
-                let until = until.unwrap_or_else(|| now + service.limits.ack_timeout);
+                let (until, waiting) = blocked.unwrap_or_else(|| {
+                    let until = now + service.limits.ack_timeout;
+                    (until, service.admission.wait_in_bulk())
+                });
                 if now < until {
-                    self.blocked = Some(BlockedOrder { order, until });
+                    self.blocked = Some(BlockedOrder {
+                        order,
+                        until,
+                        waiting,
+                    });
                     return;
                 }
                 let rejection = service.admission.give_up(order);
