@@ -124,6 +124,17 @@ fn what_is_no_backup_is_refused() {
     let told = refused(tool(&["restore"], &paths));
     assert!(told.contains("holds no journal"), "{told}");
     assert!(!data.0.exists(), "nothing is made");
+    // Nor in a directory of somebody else's.
+    std::fs::create_dir(&data.0).unwrap();
+    let theirs = data.0.join("theirs");
+    std::fs::write(&theirs, "x").unwrap();
+    let source = Directory::new();
+    source.start(&[]).drain();
+    let paths = [("--from", &*source.0), ("--data-dir", &*data.0)];
+    let told = refused(tool(&["restore"], &paths));
+    assert!(told.contains("is not empty"), "{told}");
+    assert_eq!(std::fs::read_dir(&data.0).unwrap().count(), 1);
+    std::fs::remove_file(theirs).unwrap();
     // Nor is a directory restored into that a service holds.
     let service = data.start(&[]);
     let saved = Directory::new();

@@ -1,5 +1,6 @@
 //! A ledger that recovers, is full, or dies; outcomes dropped under a follower.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -263,5 +264,47 @@ fn a_follower_whose_outcomes_are_pruned_learns_where_to_go_on() {
     let gone = get(service.http, "/orders?after=0").problem(410);
     assert!(gone["oldest_seq"].as_u64() > Some(1), "{gone}");
     post(service.http, "", r#"{"id":"on","value":1}"#);
+    service.drain();
+}
+
+/// A bit flips in a committed record: a follower gets what comes before it, and
+/// then, as whoever looks it up, an error that asks for no retry.
+#[test]
+fn a_damaged_record_is_data_loss() {
+    let directory = Directory::new();
+    let service = directory.start_with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        for number in 1..=4 {
+            let submitted = submit(&mut client, request(&format!("order-{number}"))).await;
+            assert_eq!(submitted.unwrap().seq, number);
+        }
+        let segment = directory.0.join("journal-0000000001.seg");
+        let file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(segment)
+            .unwrap();
+        let mut bytes = [0; 4096];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        let third = bytes.windows(7).position(|text| text == b"order-3");
+        file.write_all_at(b"X", third.unwrap() as u64).unwrap();
+
+        let mut outcomes = follow(&mut client, 0).await;
+        for seq in 1..=2 {
+            let next = outcomes.message().await.unwrap().unwrap().record.unwrap();
+            assert_eq!(next.seq, seq);
+        }
+        let id = "order-3".to_owned();
+        for status in [
+            outcomes.message().await.unwrap_err(),
+            client.get_order(GetOrderRequest { id }).await.unwrap_err(),
+        ] {
+            let (reason, metadata) = refused(&status, Code::DataLoss, false);
+            assert_eq!((&*reason, &*metadata["seq"]), ("JOURNAL_DAMAGED", "3"));
+            assert!(status.message().contains("journal-0000000001.seg"));
+        }
+    });
+    assert_eq!(service.figures().get("journal_read_errors"), 2.0);
     service.drain();
 }

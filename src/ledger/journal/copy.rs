@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::ledger::LedgerId;
+use crate::ledger::journal::directory::ReadOnlyDirectory;
 use crate::ledger::journal::directory_tree::FileSystem;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::extent::{Extent, ExtentFile};
@@ -73,13 +74,19 @@ fn copy_into(from: &Path, to: &Path, kind: Kind) -> Result<Copied, OpenError> {
     let source = open_to_read(from)?;
     // Nothing is made if there is nothing to copy.
     LiveReader::open(&source, from)?;
+    let occupied = || OpenError::Occupied { dir: to.to_owned() };
+    // Nor in a directory that is something else.
+    let names = ReadOnlyDirectory::open(to).and_then(|dir| dir.names());
+    if names.is_ok_and(|names| !names.is_empty() && names.iter().all(|name| name != LOCK)) {
+        return Err(occupied());
+    }
     let lock = DirectoryLock::acquire(&FileSystem, to)?;
     let storage = lock.storage();
     let names = storage
         .names()
         .map_err(OpenError::io("the directory to copy to", "list"))?;
     if names.iter().any(|name| name != LOCK) {
-        return Err(OpenError::Occupied { dir: to.to_owned() });
+        return Err(occupied());
     }
     copy(&source, from, &storage, kind)
 }
