@@ -30,7 +30,7 @@ pub(crate) const fn closed(state: GateState) -> &'static str {
         GateState::Draining => "this process is about to end; another may be up",
         GateState::LedgerDown => "the ledger has failed; orders are refused",
         GateState::LedgerFull => {
-            "the ledger has no space, or can't make its next segment; orders are taken again when it can"
+            "the ledger's disk is full or failing: no space for orders; they are taken again when there is some"
         }
         GateState::LedgerAway => "the ledger's servers can't be reached or can't commit now",
         GateState::Recovering | GateState::Open => "the ledger is being recovered",
