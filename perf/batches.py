@@ -12,7 +12,7 @@ def request(orders, name):
     )
     head = (
         # A server that acknowledges queued orders waits for these all the same.
-        "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/x-ndjson\r\nPrefer: wait=30\r\n"
+        "POST /submit HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nPrefer: wait=30\r\n"
         f"Content-Length: {len(lines)}\r\n\r\n"
     )
     return (head + lines).encode()

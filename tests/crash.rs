@@ -42,7 +42,7 @@ fn process_that_crashes() {
     let base = BASE_FLAGS.map(|flag| if flag == "memory" { "journal" } else { flag });
     let flags = ["order-processor"].into_iter().chain(base);
     let flags = flags.chain(["--workers", "2", "--data-dir", &data]);
-    let config = Config::parse_from(flags, [("", ""); 0]).unwrap();
+    let config = Config::parse_from(flags, [("ORDERS_ALLOWED_HOSTS", "orders")]).unwrap();
     // As the log of the binary has it.
     internals::before_exit(|| {
         let data = env::var(DATA_DIR).expect("as above");

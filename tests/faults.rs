@@ -137,7 +137,11 @@ impl Processor for Moody {
 #[test]
 fn a_processor_may_panic_or_ask_for_a_retry() {
     let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
-    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "2")]).unwrap();
+    let config = Config::parse_from(
+        flags,
+        [("ORDERS_WORKERS", "2"), ("ORDERS_ALLOWED_HOSTS", "orders")],
+    )
+    .unwrap();
     let processor = Arc::new(Moody(std::sync::Mutex::default()));
     let mut server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
     server.open().unwrap();
@@ -197,7 +201,11 @@ fn a_fault_loses_no_acknowledged_order_that_is_with_a_processor() {
     let base = BASE_FLAGS.map(|flag| if flag == "memory" { "journal" } else { flag });
     let flags = ["order-processor"].into_iter().chain(base);
     let flags = flags.chain(["--data-dir", data]);
-    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let config = Config::parse_from(
+        flags,
+        [("ORDERS_WORKERS", "1"), ("ORDERS_ALLOWED_HOSTS", "orders")],
+    )
+    .unwrap();
     let (held, told) = mpsc::channel();
     let processor = Arc::new(Held(std::sync::Mutex::new(told)));
     let mut server = Server::start_with(&config, processor, |fault| panic!("{fault}")).unwrap();
@@ -234,7 +242,11 @@ fn a_fault_loses_no_acknowledged_order_that_is_with_a_processor() {
 #[test]
 fn a_fault_answers_a_batch_at_once() {
     let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
-    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let config = Config::parse_from(
+        flags,
+        [("ORDERS_WORKERS", "1"), ("ORDERS_ALLOWED_HOSTS", "orders")],
+    )
+    .unwrap();
     let mut server = Server::start(&config, |fault| panic!("{fault}")).unwrap();
     server.open().unwrap();
     let mut client = Client::to(server.http());

@@ -10,7 +10,7 @@ use crate::admission::shared::{Admission, Entered};
 use crate::admission::ticket::Ticket;
 use crate::clock::Moment;
 use crate::metrics::Reason;
-use crate::order::{Order, decode_with};
+use crate::order::{Order, OrderId, decode_named, decode_with};
 use crate::pipeline::answer::Waiter;
 use crate::pipeline::bulk_share::BulkWaiting;
 use crate::pipeline::gate::GateState;
@@ -32,6 +32,18 @@ impl Admission {
     /// [`Rejection::Invalid`], counted.
     pub fn decode(&self, json: &[u8]) -> Result<Order, Rejection> {
         decode_with(json, &self.key, |id| self.prefetch(id)).map_err(|invalid| {
+            self.reject(Reason::Invalid);
+            Rejection::Invalid(invalid)
+        })
+    }
+
+    /// The same; an order without an id gets this one.
+    ///
+    /// # Errors
+    /// [`Rejection::Invalid`], counted.
+    pub(crate) fn decode_named(&self, json: &[u8], id: &OrderId) -> Result<Order, Rejection> {
+        let prefetch = |id| self.prefetch(id);
+        decode_named(json, &self.key, Some(id), prefetch).map_err(|invalid| {
             self.reject(Reason::Invalid);
             Rejection::Invalid(invalid)
         })

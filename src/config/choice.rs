@@ -1,5 +1,5 @@
-//! The types of flags that offer a choice: which values there are, and their
-//! names.
+//! The types of flags that offer a choice or take a list: which values there
+//! are, and their names.
 
 use std::time::Duration;
 
@@ -97,6 +97,21 @@ impl OverloadStatus {
         }
     }
 }
+
+/// `--allowed-hosts`: host names that ports bound to loopback answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHosts(
+    /// Names or addresses in lower case, IPv6 in brackets, without ports.
+    pub Vec<String>,
+);
+
+/// `--allowed-origins`: sites whose pages may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedOrigins(
+    /// As browsers send them: `SCHEME://HOST[:PORT]` in lower case, without the
+    /// scheme's own port.
+    pub Vec<String>,
+);
 
 /// `--log-format`: the format of the log.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]

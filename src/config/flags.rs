@@ -9,7 +9,8 @@ use clap::Args;
 use rust_decimal::Decimal;
 
 use crate::config::choice::{
-    Ack, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
+    Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus,
+    Pin, Processor, Simulate,
 };
 use crate::config::nats::Nats;
 use crate::config::quantity::{GIB, HOUR, MIB, MILLISECOND, SECOND, TIB};
@@ -150,6 +151,17 @@ pub struct Config {
     /// than the 60s of common load balancers, so that they close first
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub idle_timeout: Duration,
+
+    /// Names beside localhost, 127.0.0.0/8 and [::1] that HTTP ports bound to
+    /// loopback answer to: NAME[,NAME...] without a port. A port bound to
+    /// another address answers to any name [default: none]
+    #[arg(long, value_name = "NAMES", value_parser = value::allowed_hosts)]
+    pub allowed_hosts: Option<AllowedHosts>,
+
+    /// Origins of other sites whose pages may send requests and read replies:
+    /// ORIGIN[,ORIGIN...], as in https://shop.example [default: none]
+    #[arg(long, value_name = "ORIGINS", value_parser = value::allowed_origins)]
+    pub allowed_origins: Option<AllowedOrigins>,
 
     /// Open connections on the gRPC port (1 to 1000000); one more is refused
     /// with GOAWAY. Clamped at start to a quarter of the descriptor limit

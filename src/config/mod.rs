@@ -33,7 +33,8 @@ mod usage;
 mod value;
 
 pub use self::choice::{
-    Ack, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus, Pin, Processor, Simulate,
+    Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus,
+    Pin, Processor, Simulate,
 };
 pub use self::command::{Cat, Command};
 pub use self::flags::Config;

@@ -5,7 +5,7 @@
 //! variable's name before it. All are pure but `address`, which asks the system
 //! what `localhost` is.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::config::bad_value::BadValue;
-use crate::config::choice::{Ledger, Pin, Simulate};
+use crate::config::choice::{AllowedHosts, AllowedOrigins, Ledger, Pin, Simulate};
 use crate::config::quantity::{HOUR, time};
 
 /// Core ids lie below this: the size of the kernel's fixed CPU set
@@ -119,6 +119,59 @@ pub(super) fn simulate(text: &str) -> Result<Simulate, BadValue> {
         delay_max,
         fail_ratio,
     })
+}
+
+/// Host names without ports, separated by commas.
+pub(super) fn allowed_hosts(text: &str) -> Result<AllowedHosts, BadValue> {
+    const FORM: BadValue =
+        BadValue::Form("host names without ports, as in orders.internal,10.0.0.7,[fd00::7]");
+    let hosts = text.to_ascii_lowercase();
+    if !hosts.split(',').all(is_host) {
+        return Err(FORM);
+    }
+    Ok(AllowedHosts(hosts.split(',').map(str::to_owned).collect()))
+}
+
+/// Origins, separated by commas (RFC 6454 section 6.2).
+pub(super) fn allowed_origins(text: &str) -> Result<AllowedOrigins, BadValue> {
+    const FORM: BadValue =
+        BadValue::Form("origins without a path, as in https://shop.example,http://localhost:3000");
+    let text = text.to_ascii_lowercase();
+    let origins: Option<Vec<_>> = text.split(',').map(origin).collect();
+    Ok(AllowedOrigins(origins.ok_or(FORM)?))
+}
+
+/// `scheme://host[:port]`, as browsers write it: without the scheme's own port.
+fn origin(text: &str) -> Option<String> {
+    let (scheme, authority) = text.split_once("://")?;
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let named = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
+    let host_end = authority
+        .rfind(':')
+        .filter(|at| !authority[*at..].contains(']'));
+    let (host, port) = authority.split_at(host_end.unwrap_or(authority.len()));
+    if !named || !scheme.bytes().all(is_scheme) || !is_host(host) {
+        return None;
+    }
+    let port: Option<u16> = match port.strip_prefix(':') {
+        None => None,
+        Some(port) if !port.is_empty() => Some(digits(port)?),
+        Some(_) => return None,
+    };
+    match (scheme, port) {
+        ("http", Some(80)) | ("https", Some(443)) | (_, None) => Some(format!("{scheme}://{host}")),
+        (_, Some(port)) => Some(format!("{scheme}://{host}:{port}")),
+    }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[') {
+        let address = address.strip_suffix(']');
+        return address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_name)
 }
 
 /// A decimal above zero of at most 28 digits, without sign or exponent; never

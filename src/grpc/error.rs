@@ -92,6 +92,8 @@ error_reasons! {
     OtherLedger FailedPrecondition "OTHER_LEDGER" false,
     /// The ledger's readers have more to do than they take on.
     FeedBusy ResourceExhausted "FEED_BUSY" true,
+    /// A browser's page calls, and none of them is this service's.
+    OtherSite PermissionDenied "OTHER_SITE" false,
     /// As many calls of a kind, or of all kinds, are open as the server takes.
     TooManyStreams ResourceExhausted "TOO_MANY_STREAMS" true,
 }

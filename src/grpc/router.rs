@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use tonic::Status;
 use tonic::body::Body;
@@ -79,6 +80,17 @@ pub(super) fn services(front_end: &Arc<FrontEnd>, rules: BodyRules) -> Arc<dyn S
 }
 
 impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
+    /// Refuses a page in a browser. Browsers don't speak HTTP/2 without TLS,
+    /// but a proxy may do it for them.
+    #[cold]
+    fn refuse_page(&self, route: Route) -> Refusal {
+        if route.has_orders() {
+            self.front_end.admission.reject(Reason::Unauthorized);
+        }
+        let detail = "a page asks, by its Origin; this port serves programs only";
+        Refusal::new(StatusCode::OK, &ErrorReason::OtherSite.error(detail))
+    }
+
     /// Hands a request to its service.
     fn dispatch(
         &self,
@@ -120,6 +132,9 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
         invalid: Option<&CallError>,
     ) -> Result<BegunCall, Refusal> {
         let route = Route::of(request.uri().path());
+        if request.headers().contains_key(ORIGIN) {
+            return Err(self.refuse_page(route));
+        }
         check(&request, invalid).inspect_err(|_| {
             if route.has_orders() {
                 self.front_end.admission.reject(Reason::Invalid);

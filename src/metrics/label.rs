@@ -57,7 +57,7 @@ label! {
         Conflict = "conflict",
         /// The body, or the batch, is over its limit.
         TooLarge = "too_large",
-        /// No token, or a wrong one.
+        /// No token, or a wrong one; another site's page; another host's name.
         Unauthorized = "unauthorized",
         /// The body did not arrive, or no space was found, in time.
         Timeout = "timeout",
@@ -105,12 +105,14 @@ label! {
 }
 
 /// The statuses this service answers with; any other is counted as `other`.
-const STATUSES: [(u16, &str); 21] = [
+const STATUSES: [(u16, &str); 23] = [
     (200, "200"),
     (201, "201"),
     (202, "202"),
+    (204, "204"),
     (400, "400"),
     (401, "401"),
+    (403, "403"),
     (404, "404"),
     (405, "405"),
     (408, "408"),

@@ -162,10 +162,24 @@ pub(crate) fn decode_with(
     key: &HashKey,
     on_id: impl Fn(u128),
 ) -> Result<Order, Invalid> {
+    decode_named(body, key, None, on_id)
+}
+
+/// As [`decode_with`]; an order without an id gets this one, as its first
+/// member.
+pub(crate) fn decode_named(
+    body: &[u8],
+    key: &HashKey,
+    id: Option<&OrderId>,
+    on_id: impl Fn(u128),
+) -> Result<Order, Invalid> {
     let text = str::from_utf8(body).map_err(|error| Invalid::Utf8 {
         at: TextPosition::of(body, error.valid_up_to()),
     })?;
     let mut members = Members::new(text, key, String::with_capacity(text.len()), &on_id);
     members.read()?;
+    if let Some(id) = id {
+        members.set_missing_id(id);
+    }
     Order::from_members(members, key)
 }

@@ -69,6 +69,18 @@ impl<'a> Members<'a> {
         self.id = Some((id, hash));
     }
 
+    /// Gives an object that has members but no id this one.
+    #[cold]
+    pub(super) fn set_missing_id(&mut self, id: &OrderId) {
+        if self.id.is_some() || self.minifier.minified().is_empty() {
+            return;
+        }
+        self.set_id(*id);
+        let brace = '{'.len_utf8();
+        let member = format!(r#""id":"{}","#, id.as_str());
+        self.minifier.minified().insert_str(brace, &member);
+    }
+
     /// Reads all members of the object that the text is.
     pub(super) fn read(&mut self) -> Result<(), Invalid> {
         let first = self

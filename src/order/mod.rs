@@ -29,8 +29,8 @@ mod parts;
 mod tests;
 mod text_position;
 
-pub(crate) use self::decode::decode_with;
 pub use self::decode::{Order, decode};
+pub(crate) use self::decode::{decode_named, decode_with};
 pub use self::hash::HashKey;
 pub(crate) use self::id::ID_LEN_MAX;
 pub use self::id::OrderId;

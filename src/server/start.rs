@@ -11,6 +11,7 @@ use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::router::Port;
 use crate::http::api::service::Service;
+use crate::http::api::site::Sites;
 use crate::http::runtime::relay;
 use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
@@ -18,7 +19,7 @@ use crate::http::server::Listener;
 use crate::http::{minihttp, server};
 use crate::ledger::LedgerFailed;
 use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
-use crate::order::HashKey;
+use crate::order::{HashKey, ID_LEN_MAX};
 use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
 use crate::pipeline::{Pipeline, Settings};
 use crate::server::attempt::attempt;
@@ -32,9 +33,13 @@ use crate::sync::memory_budget::MemoryBudget;
 use crate::{config, grpc};
 
 // The journal can hold the longest order that `--max-body` allows, with the
-// longest reason: an accepted order must not fail for its length.
-const _: () =
-    assert!(MAX_BODY_MAX as usize + RECORD_OVERHEAD_MAX + REASON_BYTES_MAX <= RECORD_BYTES_MAX);
+// longest id from elsewhere and the longest reason: an accepted order must not
+// fail for its length.
+const _: () = {
+    let id_bytes = r#""id":"","#.len() + ID_LEN_MAX;
+    let order_bytes = MAX_BODY_MAX as usize + id_bytes;
+    assert!(order_bytes + RECORD_OVERHEAD_MAX + REASON_BYTES_MAX <= RECORD_BYTES_MAX);
+};
 
 impl Server {
     /// Starts the service: binds the ports and serves, but takes no orders
@@ -111,7 +116,13 @@ impl Server {
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = body_budgets(config);
         let observer = Observer::start(&pipeline).map_err(StartError::system("the observer"))?;
-        let service = Service::new(admission.clone(), limits, bodies, observer);
+        let service = Service::new(
+            admission.clone(),
+            limits,
+            Sites::of(config),
+            bodies,
+            observer,
+        );
 
         let engine = Engine {
             service: &service,

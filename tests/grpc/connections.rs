@@ -3,11 +3,39 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::client::{Client, in_the_end, request, run, submit};
+use crate::client::{Client, client, in_the_end, refused, request, run, submit};
 use crate::harness::{Service, until};
 use crate::http2::{PREFACE, connect, read_to_end};
+
+#[test]
+fn a_page_is_refused() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        let mut call = tonic::Request::new(request("a"));
+        let origin = format!("http://{}", service.grpc.unwrap());
+        call.metadata_mut()
+            .insert("origin", origin.parse().unwrap());
+        let status = client.submit(call).await.unwrap_err();
+        let (reason, _) = refused(&status, Code::PermissionDenied, false);
+        assert_eq!(reason, "OTHER_SITE");
+    });
+    // What a browser itself can send is no HTTP/2.
+    let mut stream = connect(&service);
+    let path = "/orders.v1.OrderService/Submit";
+    let sent = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(sent.as_bytes()).unwrap();
+    let received = read_to_end(&mut stream);
+    assert!(!received.starts_with(b"HTTP/1"), "{received:?}");
+    let figures = service.settled();
+    assert_eq!(
+        (figures.orders(), figures.rejected("unauthorized")),
+        ((0, 0, 0), 1)
+    );
+}
 
 #[test]
 fn one_connection_too_many_is_refused() {

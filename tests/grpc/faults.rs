@@ -50,7 +50,11 @@ fn before_recovery_ends_every_call_says_so() {
         flag => flag,
     });
     let flags = ["order-processor"].into_iter().chain(flags);
-    let config = Config::parse_from(flags, [("ORDERS_WORKERS", "1")]).unwrap();
+    let config = Config::parse_from(
+        flags,
+        [("ORDERS_WORKERS", "1"), ("ORDERS_ALLOWED_HOSTS", "orders")],
+    )
+    .unwrap();
     let rules = Arc::new(Rules { max_value: None });
     let mut server = Server::start_with(&config, rules, |fault| panic!("{fault}")).unwrap();
     let address = format!("http://{}", server.grpc().unwrap());

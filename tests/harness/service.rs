@@ -129,6 +129,8 @@ impl Service {
                 command.env_remove(name);
             }
         }
+        // What requests of these tests call the service, which is on loopback.
+        command.env("ORDERS_ALLOWED_HOSTS", "orders,o,a");
         command
     }
 

@@ -94,17 +94,6 @@ fn heads_and_targets_have_no_limit_of_ours() {
 }
 
 #[test]
-fn a_host_is_not_needed() {
-    let service = service();
-    assert_eq!(
-        Client::to(service.http)
-            .ask("GET /healthz HTTP/1.1\r\n\r\n")
-            .status,
-        200
-    );
-}
-
-#[test]
 fn it_names_itself() {
     assert_eq!(get(service().http, "/healthz").header("server"), Some("M"));
 }

@@ -49,6 +49,8 @@ fn defaults() {
         body_timeout: seconds(30),
         write_timeout: seconds(30),
         idle_timeout: seconds(75),
+        allowed_hosts: None,
+        allowed_origins: None,
         grpc_max_connections: 1000,
         grpc_max_streams: 256,
         grpc_keepalive_interval: seconds(30),

@@ -57,6 +57,8 @@ fn help_says_every_flag_with_its_default_and_variable() {
         ("body-timeout", "30s"),
         ("write-timeout", "30s"),
         ("idle-timeout", "75s"),
+        ("allowed-hosts", "none"),
+        ("allowed-origins", "none"),
         ("grpc-max-connections", "1000"),
         ("grpc-max-streams", "256"),
         ("grpc-keepalive-interval", "30s"),

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `router/` | what a request is, and what answers it |
 //! | `submit.rs`, `batch/`, `orders.rs`, `feed/`, `observer.rs` | the routes, and what each waits for |
-//! | `request.rs`, `handled.rs`, `prefer.rs`, `accept.rs` | what routes get, what they come to, what clients prefer |
+//! | `request.rs`, `handled.rs`, `prefer.rs`, `accept.rs`, `idempotency_key.rs` | what routes get, what they come to, what clients prefer |
+//! | `site.rs` | who may ask |
 //! | `problem/`, `outcome.rs`, `feed_line.rs` | what replies say: errors, outcomes, committed orders |
 //! | `service.rs`, `limits.rs` | what all of them share |
 
@@ -14,6 +15,7 @@ pub(crate) mod batch;
 pub(crate) mod feed;
 pub(crate) mod feed_line;
 mod handled;
+mod idempotency_key;
 pub(crate) mod limits;
 pub(crate) mod observer;
 mod orders;
@@ -23,4 +25,5 @@ pub(crate) mod problem;
 mod request;
 pub(crate) mod router;
 pub(crate) mod service;
+pub(crate) mod site;
 mod submit;

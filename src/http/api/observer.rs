@@ -12,7 +12,7 @@ use std::task::Waker;
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::http::wire::reply::{JSON, Reply};
+use crate::http::wire::reply::{Caching, JSON, Reply};
 use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};
 use crate::pipeline::Pipeline;
@@ -108,21 +108,21 @@ fn view(pipeline: &Pipeline, view: View) -> Reply {
     let gauges = gauges(pipeline);
     let mut body = Vec::with_capacity(16 << 10);
     pipeline.warn_of_stall();
-    let content_type = match view {
+    let (content_type, caching) = match view {
         View::Classic => {
             metrics::classic(&pipeline.metrics, &gauges, &mut body);
-            metrics::CLASSIC_CONTENT_TYPE
+            (metrics::CLASSIC_CONTENT_TYPE, Caching::ByAccept)
         }
         View::OpenMetrics => {
             metrics::openmetrics(&pipeline.metrics, &gauges, &mut body);
-            metrics::OPENMETRICS_CONTENT_TYPE
+            (metrics::OPENMETRICS_CONTENT_TYPE, Caching::ByAccept)
         }
         View::Stats => {
             metrics::stats_json(&pipeline.metrics, &gauges, &mut body);
-            JSON
+            (JSON, Caching::Never)
         }
     };
-    Reply::bytes(200, content_type, body)
+    Reply::bytes(200, content_type, body).cached(caching)
 }
 
 /// The levels as they are now.

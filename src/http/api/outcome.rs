@@ -30,7 +30,10 @@ fn processed(id: &OrderId, seq: u64, duplicate: bool) -> Reply {
         body.extend_from_slice(br#","duplicate":true"#);
     }
     body.push(b'}');
-    Reply::json(if duplicate { 200 } else { 201 }, body)
+    Reply {
+        is_replay: duplicate,
+        ..Reply::json(if duplicate { 200 } else { 201 }, body)
+    }
 }
 
 fn failed(id: &OrderId, outcome: &Outcome, duplicate: bool) -> Reply {

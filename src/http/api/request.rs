@@ -11,6 +11,8 @@ pub(crate) struct Request<'a> {
     pub query: &'a str,
     pub prefer: FieldLines<'a>,
     pub accept: FieldLines<'a>,
+    /// As it was sent, with its quotes if it has any.
+    pub idempotency_key: Option<&'a str>,
     /// `None` when the head announced none.
     pub body: Option<&'a [u8]>,
 }

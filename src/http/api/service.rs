@@ -9,6 +9,7 @@ use crate::admission::Admission;
 use crate::http::api::feed::{PAGE_BYTES, Pages};
 use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
+use crate::http::api::site::Sites;
 use crate::metrics::Metrics;
 use crate::sync::memory_budget::MemoryBudget;
 
@@ -16,6 +17,8 @@ use crate::sync::memory_budget::MemoryBudget;
 pub(crate) struct Service {
     pub admission: Arc<Admission>,
     pub limits: Limits,
+    /// Who may ask.
+    pub sites: Sites,
     pub observer: Observer,
     pub pages: Arc<Pages>,
     /// Requests between their last byte and the last byte of their reply, on
@@ -36,6 +39,7 @@ impl Service {
     pub(crate) fn new(
         admission: Arc<Admission>,
         limits: Limits,
+        sites: Sites,
         bodies: Arc<MemoryBudget>,
         observer: Observer,
     ) -> Arc<Self> {
@@ -43,6 +47,7 @@ impl Service {
             admission,
             pages: Pages::new(PAGE_BYTES),
             limits,
+            sites,
             observer,
             executing: CachePadded::default(),
             bodies,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::admission::{Acknowledged, Admitted, Rejection, Ticket};
 use crate::clock;
 use crate::http::api::handled::Handled;
+use crate::http::api::idempotency_key;
 use crate::http::api::orders::Lookup;
 use crate::http::api::outcome;
 use crate::http::api::prefer::AckWait;
@@ -49,9 +50,16 @@ pub(crate) fn submit(
         let report = Problem::LengthRequired.report("an order is sent as the body");
         return Handled::Reply(report.reply());
     };
-    let order = match service.admission.decode(body) {
+    let decoded = match request.idempotency_key {
+        None => service
+            .admission
+            .decode(body)
+            .map_err(|rejection| Box::new(refusal(service, None, &rejection))),
+        Some(key) => idempotency_key::decode(service, body, key),
+    };
+    let order = match decoded {
         Ok(order) => order,
-        Err(rejection) => return Handled::Reply(refusal(service, None, &rejection)),
+        Err(reply) => return Handled::Reply(*reply),
     };
     let id = *order.id();
     let ack_wait = AckWait::of(&service.limits, request.prefer);

@@ -12,12 +12,12 @@ use may_minihttp::{HttpService, Request as MiniRequest, Response};
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
 use crate::http::api::router::{
-    Action, Handled, Port, Request, RouteRefusal, Routed, Target, Wait,
+    Action, Handled, Port, Request, RequestHead, RouteRefusal, Routed, Target, Wait,
 };
 use crate::http::api::service::Service;
 use crate::http::minihttp::deadline::ConnectionDeadline;
 use crate::http::minihttp::request::{
-    Untrusted, body_length, discard_body, header, joined_lines, read_body,
+    Untrusted, body_length, discard_body, header, joined_lines, read_body, source,
 };
 use crate::http::minihttp::response::write;
 use crate::http::minihttp::socket::Socket;
@@ -148,21 +148,46 @@ impl Connection {
         let target = normalized_text(request.path()).into_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let method = Method::from_token(request.method());
-        let content_type = header(&request, "content-type").next();
-        let Routed { label, action } = router::route(
-            port,
-            method,
-            path.as_bytes(),
-            content_type.map(str::as_bytes),
-        );
-        let reply = match self.serve(action, path, query, request) {
+        let routed = self.route(method, path, &request);
+        let label = routed.label;
+        let mut reply = match self.serve(routed.action, path, query, request) {
             Ok(reply) => reply,
             Err(untrusted) => self.refuse(label, untrusted),
         };
+        reply.allow_origin = routed.allow_origin;
         if method == Some(Method::Head) {
             return (label, without_body(reply));
         }
         (label, reply)
+    }
+
+    /// Decides what a request is.
+    fn route(
+        &self,
+        method: Option<Method>,
+        path: &str,
+        request: &MiniRequest<'_, '_, '_>,
+    ) -> Routed {
+        let source = source(request);
+        let head = RequestHead {
+            method,
+            path: path.as_bytes(),
+            content_type: header(request, "content-type").next().map(str::as_bytes),
+            source: source.unwrap_or_default(),
+            asks_for_method: header(request, "access-control-request-method")
+                .next()
+                .is_some(),
+            has_idempotency_key: header(request, "idempotency-key").next().is_some(),
+        };
+        let routed = router::route(self.shared.port, &self.shared.service.sites, &head);
+        match source {
+            Ok(_) => routed,
+            Err(error) => Routed {
+                action: Action::RefuseUnread(RouteRefusal::Malformed(error)),
+                allow_origin: None,
+                ..routed
+            },
+        }
     }
 
     /// Serves a request, unless it is refused before its body is read whole.
@@ -195,6 +220,8 @@ impl Connection {
         }
         let prefer = joined_lines(&request, "prefer");
         let accept = joined_lines(&request, "accept");
+        let key = header(&request, "idempotency-key").next();
+        let key = key.map(str::to_owned);
         if let (Some(1..), Some(deadline)) = (length, &self.deadline) {
             deadline.set(service.limits.body_timeout);
         }
@@ -208,6 +235,7 @@ impl Connection {
             query,
             prefer: FieldLines::new("prefer", prefer.as_bytes()),
             accept: FieldLines::new("accept", accept.as_bytes()),
+            idempotency_key: key.as_deref(),
             body: length.map(|_| &*body),
         };
         let waker = Waker::from(self.task_waker());
@@ -228,7 +256,7 @@ impl Connection {
     ) -> Box<Untrusted> {
         self.end();
         discard_body(request);
-        Untrusted::new(Reason::Invalid, refusal.report(path))
+        Untrusted::new(refusal.reason(), refusal.report(path))
     }
 
     /// Refuses a request for its body, if for nothing else: no route of the

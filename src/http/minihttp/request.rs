@@ -8,8 +8,11 @@ use std::sync::Arc;
 use may_minihttp::Request as MiniRequest;
 
 use crate::http::api::problem::{Problem, Report};
+use crate::http::api::site::Source;
 use crate::http::minihttp::socket::Socket;
-use crate::http::wire::{FramingError, TransferCodings};
+use crate::http::wire::{
+    Authority, FramingError, TransferCodings, fetch_mode_is_navigate, fetch_site_is_foreign,
+};
 use crate::metrics::Reason;
 use crate::sync::memory_budget::{FREE_BYTES, MemoryBudget, MemoryPermit};
 
@@ -70,6 +73,35 @@ pub(super) fn header<'a>(
         .iter()
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
         .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
+}
+
+/// Where a request comes from. The crate checks none of it.
+pub(super) fn source<'a>(request: &'a MiniRequest<'_, '_, '_>) -> Result<Source<'a>, FramingError> {
+    let mut hosts = header(request, "host");
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(FramingError::HostRepeated);
+    }
+    match host {
+        None if request.version() > 0 => return Err(FramingError::HostMissing),
+        Some(host) if Authority::parse(host.as_bytes()).is_none() => {
+            return Err(FramingError::HostInvalid);
+        }
+        _ => {}
+    }
+    for name in ["origin", "idempotency-key"] {
+        if header(request, name).nth(1).is_some() {
+            return Err(FramingError::FieldRepeated);
+        }
+    }
+    Ok(Source {
+        host: host.map(str::as_bytes),
+        origin: header(request, "origin").next().map(str::as_bytes),
+        is_cross_site: header(request, "sec-fetch-site")
+            .any(|value| fetch_site_is_foreign(value.as_bytes())),
+        navigates: header(request, "sec-fetch-mode")
+            .any(|value| fetch_mode_is_navigate(value.as_bytes())),
+    })
 }
 
 /// All lines of a header, as [`FieldLines`](crate::http::wire::FieldLines)

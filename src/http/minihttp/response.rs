@@ -6,7 +6,10 @@ use std::sync::{LazyLock, OnceLock};
 use may_minihttp::Response;
 
 use crate::http::api::feed_line;
-use crate::http::wire::reply::{Body, JSON, NDJSON, PROBLEM_JSON, Reply, reason_phrase};
+use crate::http::wire::reply::{
+    Body, JSON, NDJSON, NOSNIFF, PROBLEM_JSON, REPLAYED, Reply, preflight_lines, reason_phrase,
+    shared_lines,
+};
 use crate::metrics::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 use crate::pipeline::throughput::RETRY_AFTER_MAX;
 
@@ -23,6 +26,25 @@ pub(super) fn write(
     ledger_line: &OnceLock<&'static str>,
 ) {
     response.status_code(reply.status.into(), reason_phrase(reply.status));
+    response.header(NOSNIFF);
+    if let Some(line) = reply.caching.line() {
+        response.header(line);
+    }
+    if reply.is_replay {
+        response.header(REPLAYED);
+    }
+    if let Some(line) = reply.allow_origin {
+        response.header(line);
+        for line in shared_lines() {
+            response.header(line);
+        }
+        if reply.is_preflight {
+            let methods = reply.allow.unwrap_or_default();
+            for line in preflight_lines(methods) {
+                response.header(line);
+            }
+        }
+    }
     if let Some(content_type) = reply.content_type {
         response.header(content_type_line(content_type));
     }
@@ -35,7 +57,6 @@ pub(super) fn write(
     for (name, value) in &reply.extra {
         match *name {
             "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
-            "X-Content-Type-Options" => drop(response.header("X-Content-Type-Options: nosniff")),
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
             // A service has one ledger, so that one line is leaked.
             feed_line::LEDGER_ID => {
@@ -55,7 +76,7 @@ pub(super) fn write(
 }
 
 /// The policy of the status page as a line.
-const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 /// The crate takes static header lines only.
 fn content_type_line(content_type: &str) -> &'static str {

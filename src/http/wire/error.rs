@@ -117,9 +117,12 @@ impl FramingError {
             ),
             Self::FieldNotAscii => (
                 400,
-                "Content-Type, Authorization, Prefer or Accept has bytes outside ASCII",
+                "Content-Type, Authorization, Prefer, Accept, Origin or Idempotency-Key has bytes outside ASCII",
             ),
-            Self::FieldRepeated => (400, "Content-Type or Authorization is there more than once"),
+            Self::FieldRepeated => (
+                400,
+                "Content-Type, Authorization, Origin or Idempotency-Key is there more than once",
+            ),
             Self::HostMissing => (400, "an HTTP/1.1 request needs a Host field"),
             Self::HostRepeated => (400, "Host is there more than once"),
             Self::HostInvalid => (400, "Host is not a host and an optional port"),

@@ -5,18 +5,18 @@
 //! and where it ends. They are collected first and evaluated together, so that
 //! their order in the head doesn't matter.
 
+use crate::http::wire::authority::Authority;
 use crate::http::wire::body::BodyFraming;
 use crate::http::wire::error::FramingError;
 use crate::http::wire::list;
 use crate::http::wire::request_line::Version;
 use crate::http::wire::span::Span;
-use crate::http::wire::target;
 use crate::http::wire::transfer_codings::TransferCodings;
 
 /// What the header lines say, collected before any of it is evaluated against
 /// the rest.
 pub(super) struct Fields {
-    hosts: u32,
+    pub(super) host: Span,
     content_length: Option<u64>,
     codings: TransferCodings,
     pub(super) close: bool,
@@ -28,12 +28,17 @@ pub(super) struct Fields {
     pub(super) prefer: Span,
     /// Likewise.
     pub(super) accept: Span,
+    pub(super) origin: Span,
+    pub(super) is_cross_site: bool,
+    pub(super) navigates: bool,
+    pub(super) asks_for_method: bool,
+    pub(super) idempotency_key: Span,
 }
 
 impl Fields {
     pub(super) fn new() -> Self {
         Self {
-            hosts: 0,
+            host: Span::ABSENT,
             content_length: None,
             codings: TransferCodings::default(),
             close: false,
@@ -43,10 +48,15 @@ impl Fields {
             authorization: Span::ABSENT,
             prefer: Span::ABSENT,
             accept: Span::ABSENT,
+            origin: Span::ABSENT,
+            is_cross_site: false,
+            navigates: false,
+            asks_for_method: false,
+            idempotency_key: Span::ABSENT,
         }
     }
 
-    /// Takes in one header line. The name's length picks at most three to
+    /// Takes in one header line. The name's length picks at most four to
     /// compare with.
     pub(super) fn take(
         &mut self,
@@ -57,16 +67,17 @@ impl Fields {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         match header.name.len() {
             4 if is("host") => {
-                self.hosts += 1;
-                if self.hosts > 1 {
+                if self.host != Span::ABSENT {
                     return Err(FramingError::HostRepeated);
                 }
-                if !target::is_host(value) {
+                if Authority::parse(value).is_none() {
                     return Err(FramingError::HostInvalid);
                 }
+                self.host = Span::of(value, buf);
             }
             6 if is("accept") => keep(&mut self.accept, buf, value)?,
             6 if is("prefer") => keep(&mut self.prefer, buf, value)?,
+            6 if is("origin") => keep_only(&mut self.origin, buf, value)?,
             6 if is("expect") => {
                 let mut known = list::members(value).map(|member| {
                     self.expect_continue = true;
@@ -90,7 +101,11 @@ impl Fields {
                     return Err(FramingError::LengthRepeated);
                 }
             }
+            14 if is("sec-fetch-site") => self.is_cross_site |= fetch_site_is_foreign(value),
+            14 if is("sec-fetch-mode") => self.navigates |= fetch_mode_is_navigate(value),
+            15 if is("idempotency-key") => keep_only(&mut self.idempotency_key, buf, value)?,
             17 if is("transfer-encoding") => self.codings.take(value),
+            29 if is("access-control-request-method") => self.asks_for_method = true,
             _ => {}
         }
         Ok(())
@@ -98,7 +113,7 @@ impl Fields {
 
     /// Evaluates the fields that depend on each other and on the version.
     pub(super) fn body(&self, version: Version) -> Result<BodyFraming, FramingError> {
-        if version == Version::Http11 && self.hosts == 0 {
+        if version == Version::Http11 && self.host == Span::ABSENT {
             return Err(FramingError::HostMissing);
         }
         match (self.codings.any(), self.content_length) {
@@ -109,6 +124,18 @@ impl Fields {
             (true, None) => self.codings.check().map(|()| BodyFraming::Chunked),
         }
     }
+}
+
+/// Whether this value of `Sec-Fetch-Site` says that another site's page asks.
+/// Values that the specification doesn't have are ignored, as it says (Fetch
+/// Metadata Request Headers, W3C).
+pub(crate) fn fetch_site_is_foreign(value: &[u8]) -> bool {
+    value == b"cross-site" || value == b"same-site"
+}
+
+/// Whether this value of `Sec-Fetch-Mode` says that a page is to be shown.
+pub(crate) fn fetch_mode_is_navigate(value: &[u8]) -> bool {
+    value == b"navigate"
 }
 
 /// Keeps another line of a list field.

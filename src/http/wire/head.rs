@@ -26,8 +26,19 @@ pub(crate) struct Head {
     /// Bytes of the buffer that the head takes, skipped empty lines included:
     /// the body starts here.
     pub len: usize,
+    /// Whether a browser says that another site's page asks (`Sec-Fetch-Site`).
+    pub is_cross_site: bool,
+    /// Whether a browser says that it is to show the reply as a page
+    /// (`Sec-Fetch-Mode`).
+    pub navigates: bool,
+    /// Whether a browser asks if a page may send a request
+    /// (`Access-Control-Request-Method`).
+    pub asks_for_method: bool,
     pub(super) path: Span,
     pub(super) query: Span,
+    pub(super) host: Span,
+    pub(super) origin: Span,
+    pub(super) idempotency_key: Span,
     pub(super) content_type: Span,
     pub(super) authorization: Span,
     pub(super) prefer: Span,
@@ -50,6 +61,22 @@ impl Head {
     /// there is none.
     pub(crate) fn query<'b>(&self, buf: &'b [u8]) -> Cow<'b, str> {
         normalized_text(self.query.text(buf).unwrap_or_default())
+    }
+
+    /// The host that is asked, with its port: the target's, or `Host`. Can be
+    /// absent in HTTP/1.0 only.
+    pub(crate) fn host<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        self.host.bytes(buf)
+    }
+
+    /// The `Origin`: whose page asks.
+    pub(crate) fn origin<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        self.origin.bytes(buf)
+    }
+
+    /// The `Idempotency-Key`, with its quotes if it has any.
+    pub(crate) fn idempotency_key<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
+        self.idempotency_key.text(buf)
     }
 
     /// The `Content-Type`, with its parameters, as it was sent.

@@ -14,13 +14,14 @@
 //! |---|---|
 //! | `parse.rs` | [`parse_head`]: finding the end of a head, and its one pass through `httparse` |
 //! | `head.rs`, `span.rs` | [`Head`]: what a parsed head says, as byte ranges of the caller's buffer |
-//! | `request_line.rs`, `target.rs` | methods and versions, the forms of a target |
+//! | `request_line.rs`, `target.rs`, `authority.rs` | methods and versions, the forms of a target, hosts |
 //! | `fields.rs`, `transfer_codings.rs` | the fields that the server reads, and which exclude each other |
 //! | `list.rs` | [`FieldLines`]: fields that are lists |
 //! | `body/` | [`BodyDecoder`]: a body of known length, or chunked |
 //! | `error.rs` | [`FramingError`], [`BodyError`]: each refusal, its status and its reason |
 //! | `reply/`, `date.rs` | a reply, and its bytes |
 
+mod authority;
 mod body;
 pub(crate) mod date;
 mod error;
@@ -38,8 +39,10 @@ mod transfer_codings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::authority::Authority;
 pub(crate) use self::body::{BodyDecoder, BodyFraming};
 pub(crate) use self::error::{BodyError, FramingError};
+pub(crate) use self::fields::{fetch_mode_is_navigate, fetch_site_is_foreign};
 pub(crate) use self::head::Head;
 pub(crate) use self::limits::HeadLimits;
 pub(crate) use self::list::FieldLines;

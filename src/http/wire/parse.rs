@@ -20,7 +20,7 @@ use crate::http::wire::head::Head;
 use crate::http::wire::limits::{HEADERS_MAX, HeadLimits};
 use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
-use crate::http::wire::target;
+use crate::http::wire::target::{self, Target};
 
 /// Empty lines skipped before a request line. RFC 9112 section 2.2 asks for one
 /// (old clients sent a CRLF after a body); a client has no reason for many.
@@ -174,7 +174,11 @@ fn evaluate(
     for header in request.headers.iter() {
         fields.take(buf, header)?;
     }
-    let (path, query) = target::split(target.as_bytes(), method)?;
+    let Target {
+        path,
+        query,
+        authority,
+    } = target::split(target.as_bytes(), method)?;
     let target_start = Span::of(target.as_bytes(), buf).start();
     let within = |part: Range<usize>| Span::new(target_start + part.start, target_start + part.end);
     let body = fields.body(version)?;
@@ -189,6 +193,12 @@ fn evaluate(
         len: buf.len(),
         path: within(path),
         query: query.map_or(Span::ABSENT, within),
+        host: authority.map_or(fields.host, within),
+        origin: fields.origin,
+        is_cross_site: fields.is_cross_site,
+        navigates: fields.navigates,
+        asks_for_method: fields.asks_for_method,
+        idempotency_key: fields.idempotency_key,
         content_type: fields.content_type,
         authorization: fields.authorization,
         prefer: fields.prefer,

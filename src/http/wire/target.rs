@@ -3,21 +3,27 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::http::wire::authority::Authority;
 use crate::http::wire::error::FramingError;
 use crate::http::wire::request_line::Method;
+
+/// The parts of a request target, as ranges of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) path: Range<usize>,
+    /// `None` without a `?`.
+    pub(super) query: Option<Range<usize>>,
+    /// Of the absolute form. It wins over `Host` (RFC 9112 section 3.2.2).
+    pub(super) authority: Option<Range<usize>>,
+}
 
 /// Finds path and query in a request target, as ranges of it (RFC 9112 section
 /// 3.2).
 ///
 /// Origin form (`/orders?after=0`), absolute form
 /// (`http://host/orders?after=0`, which a server must take though clients send
-/// it to proxies only) and, for `OPTIONS`, `*`. The authority of an absolute
-/// form is checked for a host and otherwise not used: this server has one site.
-/// The query is `None` without a `?`.
-pub(super) fn split(
-    target: &[u8],
-    method: Method,
-) -> Result<(Range<usize>, Option<Range<usize>>), FramingError> {
+/// it to proxies only) and, for `OPTIONS`, `*`.
+pub(super) fn split(target: &[u8], method: Method) -> Result<Target, FramingError> {
     let is_allowed = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b'#';
     // All of them, without a way out, so that it is vectorized.
     let allowed = |all, &byte: &u8| all & is_allowed(byte);
@@ -27,16 +33,21 @@ pub(super) fn split(
     let question = memchr::memchr(b'?', target);
     let path_end = question.unwrap_or(target.len());
     let query = question.map(|at| at + 1..target.len());
-    match target.first() {
-        Some(b'/') => Ok((0..path_end, query)),
-        Some(b'*') if target.len() == 1 && method == Method::Options => Ok((0..1, None)),
-        _ => Ok((absolute_path(&target[..path_end])?, query)),
-    }
+    let (path, authority) = match target.first() {
+        Some(b'/') => (0..path_end, None),
+        Some(b'*') if target.len() == 1 && method == Method::Options => (0..1, None),
+        _ => absolute_form(&target[..path_end])?,
+    };
+    Ok(Target {
+        path,
+        query,
+        authority,
+    })
 }
 
-/// The path of an absolute-form target without its query.
+/// Path and authority of an absolute-form target without its query.
 #[cold]
-fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
+fn absolute_form(target: &[u8]) -> Result<(Range<usize>, Option<Range<usize>>), FramingError> {
     let starts_with = |scheme: &str| {
         target
             .get(..scheme.len())
@@ -49,17 +60,18 @@ fn absolute_path(target: &[u8]) -> Result<Range<usize>, FramingError> {
         .len();
     let authority_len = memchr::memchr(b'/', &target[authority_start..]);
     let authority_end = authority_len.map_or(target.len(), |len| authority_start + len);
-    let authority = &target[authority_start..authority_end];
-    // No user information either (RFC 9110 section 4.2.4), which `is_host`
-    // refuses with its `@`.
-    if authority.is_empty() || authority[0] == b':' || !is_host(authority) {
+    // No user information either (RFC 9110 section 4.2.4): `@` is in no host.
+    let authority = authority_start..authority_end;
+    if Authority::parse(&target[authority.clone()]).is_none() {
         return Err(FramingError::Target);
     }
-    if authority_end == target.len() {
+    let path = if authority_end == target.len() {
         // An empty path means `/`; the scheme's last slash lends its byte.
-        return Ok(authority_start - 1..authority_start);
-    }
-    Ok(authority_end..target.len())
+        authority_start - 1..authority_start
+    } else {
+        authority_end..target.len()
+    };
+    Ok((path, Some(authority)))
 }
 
 /// The same path or query with unreserved characters decoded (RFC 3986 section
@@ -102,30 +114,6 @@ fn unreserved(encoded: &[u8; 3]) -> Option<u8> {
     let byte = u8::try_from(digit(1)? * 16 + digit(2)?).ok()?;
     (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte)
 }
-
-/// Whether these are bytes that a host with an optional port is made of (RFC
-/// 3986 section 3.2.2). Empty is right for `Host`: it is what a client sends
-/// for a target without an authority.
-pub(super) fn is_host(value: &[u8]) -> bool {
-    value.iter().all(|&byte| HOST_BYTES[usize::from(byte)])
-}
-
-/// Which bytes a host and a port are made of.
-const HOST_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b".-:[]_~%!$&'()*+,;=";
-    let mut at = 0;
-    while at < others.len() {
-        table[others[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,10 @@ problems! {
     FeedAhead "feed-ahead" 400 false "Past the end of the feed",
     /// No token, or a wrong one.
     Unauthorized "unauthorized" 401 false "A valid bearer token is needed",
+    /// A browser says that another site's page asks.
+    OtherSite "other-site" 403 false "Another site's page may not ask",
+    /// The `Host` isn't one that this port answers to.
+    OtherHost "other-host" 403 false "Another host's name",
     /// No such route.
     NotFound "not-found" 404 false "No such resource",
     /// No outcome of this id inside the window.

@@ -149,6 +149,7 @@ impl<'a> Report<'a> {
             retry_after: self.retry_after,
             allow: self.allow,
             www_authenticate: challenge,
+            is_replay: self.document.duplicate.is_some(),
             body: Body::Owned(body),
             ..Reply::empty(status)
         }

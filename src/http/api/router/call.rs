@@ -15,7 +15,7 @@ use crate::http::api::request::Request;
 use crate::http::api::router::decision::{Endpoint, Target};
 use crate::http::api::service::Service;
 use crate::http::api::submit::{SubmitWait, submit};
-use crate::http::wire::reply::{JSON, Reply};
+use crate::http::wire::reply::{Caching, JSON, Reply};
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
@@ -85,9 +85,12 @@ pub(crate) fn call(
         Endpoint::Healthz => Handled::Reply(Reply::fixed(200, JSON, br#"{"status":"alive"}"#)),
         Endpoint::Readyz => Handled::Reply(readiness(service)),
         Endpoint::Page => Handled::Reply(page()),
-        Endpoint::Openapi => Handled::Reply(Reply::fixed(200, JSON, OPENAPI)),
-        Endpoint::Server(methods) => Handled::Reply(Reply {
+        Endpoint::Openapi => {
+            Handled::Reply(Reply::fixed(200, JSON, OPENAPI).cached(Caching::Unsaid))
+        }
+        Endpoint::Server(methods) | Endpoint::Preflight(methods) => Handled::Reply(Reply {
             allow: Some(methods),
+            is_preflight: matches!(endpoint, Endpoint::Preflight(_)),
             ..Reply::empty(204)
         }),
     }
@@ -127,13 +130,15 @@ fn readiness(service: &Service) -> Reply {
     }
 }
 
-/// The status page's policy: it brings all it needs, and asks this server only.
-pub(crate) const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+/// The status page's policy: it brings all it needs, asks this server only, and
+/// is shown in no other page.
+pub(crate) const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
+    script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'self'";
 
 fn page() -> Reply {
     const PAGE: &[u8] = include_bytes!("../page.html");
     Reply::fixed(200, "text/html; charset=utf-8", PAGE)
         .with_header("Content-Security-Policy", PAGE_POLICY.into())
-        .with_header("X-Content-Type-Options", "nosniff".into())
+        .cached(Caching::Unsaid)
 }

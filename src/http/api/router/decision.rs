@@ -1,8 +1,9 @@
 //! What a request is, decided once from its head: method, path and content
-//! type, on which port.
+//! type, on which port, and whether it may be made at all.
 
 use crate::http::api::outcome::ORDER_PREFIX;
 use crate::http::api::router::refusal::RouteRefusal;
+use crate::http::api::site::{SiteRules, Sites, Source};
 use crate::http::wire::Method;
 use crate::http::wire::reply::NDJSON;
 use crate::metrics::Route;
@@ -18,6 +19,19 @@ pub(crate) enum Port {
     Admin,
 }
 
+/// What is decided from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestHead<'a> {
+    /// `None` for one that is not known.
+    pub method: Option<Method>,
+    pub path: &'a [u8],
+    pub content_type: Option<&'a [u8]>,
+    pub source: Source<'a>,
+    /// See [`Head::asks_for_method`](crate::http::wire::Head::asks_for_method).
+    pub asks_for_method: bool,
+    pub has_idempotency_key: bool,
+}
+
 /// What a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Routed {
@@ -25,6 +39,8 @@ pub(crate) struct Routed {
     /// it.
     pub label: Route,
     pub action: Action,
+    /// See [`Reply::allow_origin`](crate::http::wire::reply::Reply).
+    pub allow_origin: Option<&'static str>,
 }
 
 /// What an engine does with a request.
@@ -58,41 +74,60 @@ pub(crate) enum Endpoint {
     Openapi,
     /// The server itself, `*`: what it takes, as in `Allow`.
     Server(&'static str),
+    /// Whether a page of an allowed origin may send a request, to a path with
+    /// these methods.
+    Preflight(&'static str),
 }
 
-/// Decides what a request is. `method` is `None` for one that is not known.
-pub(crate) fn route(
-    port: Port,
-    method: Option<Method>,
-    path: &[u8],
-    content_type: Option<&[u8]>,
-) -> Routed {
-    let endpoint = Endpoint::of(port, path);
-    let action = match (method, endpoint) {
-        (None, _) => Action::RefuseUnread(RouteRefusal::UnknownMethod),
-        (Some(method), Some(endpoint)) if port.serves(endpoint) => {
-            action(port, method, endpoint, content_type)
+/// Decides what a request is, and whether it may be made.
+pub(crate) fn route(port: Port, sites: &Sites, head: &RequestHead<'_>) -> Routed {
+    let endpoint = Endpoint::of(port, head.path);
+    let (action, allow_origin) = match port.rules(sites).check(&head.source, head.method) {
+        Err(foreign) => (Action::RefuseUnread(RouteRefusal::Foreign(foreign)), None),
+        Ok(allow_origin) => {
+            let is_preflight = allow_origin.is_some() && head.asks_for_method;
+            (action(port, head, endpoint, is_preflight), allow_origin)
         }
-        _ => Action::Call(Err(RouteRefusal::NotFound)),
     };
     Routed {
         label: endpoint.map_or(Route::Other, Endpoint::label),
         action,
+        allow_origin,
     }
 }
 
-fn action(port: Port, method: Method, endpoint: Endpoint, content_type: Option<&[u8]>) -> Action {
+fn action(
+    port: Port,
+    head: &RequestHead<'_>,
+    endpoint: Option<Endpoint>,
+    is_preflight: bool,
+) -> Action {
+    match (head.method, endpoint) {
+        (None, _) => Action::RefuseUnread(RouteRefusal::UnknownMethod),
+        (Some(method), Some(endpoint)) if port.serves(endpoint) => {
+            if is_preflight && method == Method::Options {
+                return Action::Call(Ok(Endpoint::Preflight(endpoint.methods())));
+            }
+            serve(port, method, endpoint, head)
+        }
+        _ => Action::Call(Err(RouteRefusal::NotFound)),
+    }
+}
+
+fn serve(port: Port, method: Method, endpoint: Endpoint, head: &RequestHead<'_>) -> Action {
     if !endpoint.allows(method) {
         let allow = endpoint.methods();
         return Action::Call(Err(RouteRefusal::MethodNotAllowed(allow)));
     }
     let whole_service = port != Port::SingleOrders;
     match endpoint {
-        Endpoint::Submit if is_ndjson(content_type) => {
-            if whole_service {
-                Action::Batch
-            } else {
+        Endpoint::Submit if is_ndjson(head.content_type) => {
+            if !whole_service {
                 Action::RefuseUnread(RouteRefusal::NoBatches)
+            } else if head.has_idempotency_key {
+                Action::RefuseUnread(RouteRefusal::KeyOnBatch)
+            } else {
+                Action::Batch
             }
         }
         Endpoint::Feed if !whole_service => Action::Call(Err(RouteRefusal::NoFeed)),
@@ -101,6 +136,13 @@ fn action(port: Port, method: Method, endpoint: Endpoint, content_type: Option<&
 }
 
 impl Port {
+    fn rules(self, sites: &Sites) -> &SiteRules {
+        match self {
+            Self::Orders | Self::SingleOrders => &sites.orders,
+            Self::Admin => &sites.admin,
+        }
+    }
+
     fn serves(self, endpoint: Endpoint) -> bool {
         match self {
             Self::Orders | Self::SingleOrders => true,
@@ -152,7 +194,8 @@ impl Endpoint {
             Self::Readyz => Route::Readyz,
             Self::Page => Route::Page,
             Self::Openapi => Route::Openapi,
-            Self::Server(_) => Route::Other,
+            // Of a preflight the path's own endpoint has the label.
+            Self::Server(_) | Self::Preflight(_) => Route::Other,
         }
     }
 
@@ -186,6 +229,107 @@ fn is_ndjson(content_type: Option<&[u8]>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::http::api::site::Foreign;
+
+    fn of<'a>(
+        method: Option<Method>,
+        path: &'a [u8],
+        content_type: Option<&'a [u8]>,
+    ) -> RequestHead<'a> {
+        RequestHead {
+            method,
+            path,
+            content_type,
+            source: Source::default(),
+            asks_for_method: false,
+            has_idempotency_key: false,
+        }
+    }
+
+    fn decide(port: Port, flags: &[&str], head: &RequestHead<'_>) -> Routed {
+        let words = ["order-processor"].iter().chain(flags);
+        let config = Config::parse_from(words, [("", ""); 0]).expect("good flags");
+        super::route(port, &Sites::of(&config), head)
+    }
+
+    fn route(
+        port: Port,
+        method: Option<Method>,
+        path: &[u8],
+        content_type: Option<&[u8]>,
+    ) -> Routed {
+        decide(port, &[], &of(method, path, content_type))
+    }
+
+    #[test]
+    fn what_another_site_asks_is_refused_unread() {
+        let head = RequestHead {
+            source: Source {
+                is_cross_site: true,
+                ..Source::default()
+            },
+            ..of(Some(Method::Post), b"/submit", None)
+        };
+        for port in [Port::Orders, Port::SingleOrders, Port::Admin] {
+            let routed = decide(port, &[], &head);
+            let refused = Action::RefuseUnread(RouteRefusal::Foreign(Foreign::Site));
+            assert_eq!((routed.label, routed.action), (Route::Submit, refused));
+            assert_eq!(routed.allow_origin, None);
+        }
+    }
+
+    #[test]
+    fn preflights_are_answered_for_what_a_port_serves() {
+        let preflight = |port, path, origin: &'static str| {
+            let head = RequestHead {
+                source: Source {
+                    host: Some(b"localhost"),
+                    origin: Some(origin.as_bytes()),
+                    is_cross_site: true,
+                    ..Source::default()
+                },
+                asks_for_method: true,
+                ..of(Some(Method::Options), path, None)
+            };
+            decide(port, &["--allowed-origins", "http://a"], &head)
+        };
+        for (port, path, methods) in [
+            (Port::Orders, &b"/submit"[..], "POST"),
+            (Port::SingleOrders, b"/orders/a", "GET, HEAD"),
+            (Port::Admin, b"/stats", "GET, HEAD"),
+        ] {
+            let routed = preflight(port, path, "http://a");
+            assert_eq!(
+                routed.action,
+                Action::Call(Ok(Endpoint::Preflight(methods)))
+            );
+            assert!(routed.allow_origin.is_some());
+            let routed = preflight(port, path, "http://b");
+            assert_eq!(
+                routed.action,
+                Action::RefuseUnread(RouteRefusal::Foreign(Foreign::Site))
+            );
+        }
+        let routed = preflight(Port::Admin, b"/submit", "http://a");
+        assert_eq!(routed.action, Action::Call(Err(RouteRefusal::NotFound)));
+    }
+
+    #[test]
+    fn a_batch_takes_no_key() {
+        let head = RequestHead {
+            has_idempotency_key: true,
+            ..of(Some(Method::Post), b"/submit", Some(NDJSON.as_bytes()))
+        };
+        let refused = Action::RefuseUnread(RouteRefusal::KeyOnBatch);
+        assert_eq!(decide(Port::Orders, &[], &head).action, refused);
+        let single = RequestHead {
+            content_type: None,
+            ..head
+        };
+        let taken = Action::Call(Ok(Endpoint::Submit));
+        assert_eq!(decide(Port::Orders, &[], &single).action, taken);
+    }
 
     #[test]
     fn batches_are_known_by_their_media_type() {

@@ -15,7 +15,7 @@ mod refusal;
 #[cfg(test)]
 pub(crate) use self::call::PAGE_POLICY;
 pub(crate) use self::call::{Wait, call};
-pub(crate) use self::decision::{Action, Port, Routed, Target, route};
+pub(crate) use self::decision::{Action, Port, RequestHead, Routed, Target, route};
 pub(crate) use self::refusal::RouteRefusal;
 pub(crate) use crate::http::api::handled::Handled;
 pub(crate) use crate::http::api::request::Request;

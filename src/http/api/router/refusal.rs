@@ -1,6 +1,10 @@
 //! Requests that no route answers.
 
+use crate::http::api::idempotency_key;
 use crate::http::api::problem::{Problem, Report, shown};
+use crate::http::api::site::Foreign;
+use crate::http::wire::FramingError;
+use crate::metrics::Reason;
 
 /// Why no route answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +17,22 @@ pub(crate) enum RouteRefusal {
     NoBatches,
     /// This port's engine has no feed.
     NoFeed,
+    /// A batch with an `Idempotency-Key`.
+    KeyOnBatch,
+    Foreign(Foreign),
+    /// What the other engine would have refused as malformed.
+    Malformed(FramingError),
 }
 
 impl RouteRefusal {
+    /// What a submission is counted under.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Self::Foreign(_) => Reason::Unauthorized,
+            _ => Reason::Invalid,
+        }
+    }
+
     pub(crate) fn report(self, path: &str) -> Report<'static> {
         match self {
             Self::NotFound => {
@@ -33,6 +50,18 @@ impl RouteRefusal {
                 "may_minihttp serves no feed: start the server with --http-engine native to have \
                  it",
             ),
+            Self::KeyOnBatch => idempotency_key::bad(
+                "a batch takes no Idempotency-Key: each of its orders has an id of its own",
+            ),
+            Self::Foreign(Foreign::Site) => Problem::OtherSite.report(
+                "a page of another site asks, by its Origin or Sec-Fetch-Site; --allowed-origins \
+                 lets named ones in",
+            ),
+            Self::Foreign(Foreign::Host) => Problem::OtherHost.report(
+                "this port is bound to loopback and answers to localhost, 127.0.0.0/8, [::1] and \
+                 the names of --allowed-hosts",
+            ),
+            Self::Malformed(error) => error.into(),
         }
     }
 }

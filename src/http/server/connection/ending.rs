@@ -40,7 +40,8 @@ impl Ending {
     }
 }
 
-fn count_rejected(service: &Service, route: Route, reason: Reason) {
+/// Counts a submission that admission doesn't see.
+pub(crate) fn count_rejected(service: &Service, route: Route, reason: Reason) {
     if route == Route::Submit {
         service.admission.reject(reason);
     }

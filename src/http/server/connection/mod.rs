@@ -23,11 +23,12 @@ use std::time::Duration;
 use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Action, Handled, Port, Request, Target, Wait};
+use crate::http::api::router::{Action, Handled, Port, Request, RequestHead, Routed, Target, Wait};
 use crate::http::api::service::{Executing, Service};
+use crate::http::api::site::Source;
 use crate::http::server::connection::batch::BatchReader;
 use crate::http::server::connection::body::{BodyReader, RequestBody};
-use crate::http::server::connection::ending::Ending;
+use crate::http::server::connection::ending::{Ending, count_rejected};
 use crate::http::server::connection::head::{parse_head, receive_head};
 use crate::http::server::connection::linger::linger;
 use crate::http::server::connection::read_buffer::ReadBuffer;
@@ -50,6 +51,8 @@ pub(crate) struct Connection {
     first: Option<Executing>,
     /// The request being read is `HEAD`: no reply to it has a body.
     head_only: bool,
+    /// What lets the page that sent the current request read its reply.
+    allow_origin: Option<&'static str>,
 }
 
 impl Connection {
@@ -61,6 +64,7 @@ impl Connection {
             executing: None,
             first: Some(first),
             head_only: false,
+            allow_origin: None,
             service,
         }
     }
@@ -91,19 +95,29 @@ impl Connection {
     /// Serves one request.
     fn request(&mut self, idle: Duration) -> Result<(), Ending> {
         self.head_only = false;
+        self.allow_origin = None;
         let head = self.head(idle).inspect_err(|_| {
             // What can't be parsed, or hasn't come whole, may say so already.
             self.head_only = self.input.begins_with_head();
         })?;
         self.head_only = head.method == Method::Head;
-        let received = self.input.received();
-        let (path, content_type) = (head.path(received), head.content_type(received));
-        let routed = router::route(Port::Orders, Some(head.method), &path, content_type);
+        let routed = self.route(&head);
         let route = routed.label;
+        self.allow_origin = routed.allow_origin;
         let target = match routed.action {
             Action::Call(target) => target,
             Action::Batch => return self.batch(&head),
-            Action::RefuseUnread(refusal) => Err(refusal),
+            Action::RefuseUnread(refusal) if head.body != BodyFraming::None => {
+                let path = head.path(self.input.received());
+                let path = std::str::from_utf8(&path).unwrap_or_default(); // ASCII
+                let reply = refusal.report(path).reply();
+                let reason = refusal.reason();
+                return Err(Ending::reject(&self.service, route, reason, reply));
+            }
+            Action::RefuseUnread(refusal) => {
+                count_rejected(&self.service, route, refusal.reason());
+                Err(refusal)
+            }
         };
         let body = BodyReader {
             service: &self.service,
@@ -115,7 +129,8 @@ impl Connection {
         }
         .read()?;
         self.executing.get_or_insert_with(|| self.service.execute());
-        let reply = self.handle(target, &head, &body);
+        let mut reply = self.handle(target, &head, &body);
+        reply.allow_origin = self.allow_origin;
         let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
@@ -130,6 +145,26 @@ impl Connection {
             self.flush_all()?;
         }
         self.replied(keep_alive, &head)
+    }
+
+    /// Decides what a request is.
+    fn route(&self, head: &Head) -> Routed {
+        let received = self.input.received();
+        let path = head.path(received);
+        let head = RequestHead {
+            method: Some(head.method),
+            path: &path,
+            content_type: head.content_type(received),
+            source: Source {
+                host: head.host(received),
+                origin: head.origin(received),
+                is_cross_site: head.is_cross_site,
+                navigates: head.navigates,
+            },
+            asks_for_method: head.asks_for_method,
+            has_idempotency_key: head.idempotency_key(received).is_some(),
+        };
+        router::route(Port::Orders, &self.service.sites, &head)
     }
 
     /// Waits for the next request's head, with all replies sent unless it is
@@ -185,6 +220,7 @@ impl Connection {
             query: &query,
             prefer: head.prefer(received),
             accept: head.accept(received),
+            idempotency_key: head.idempotency_key(received),
             body: (head.body != BodyFraming::None).then_some(body),
         };
         let waker = self.socket.waker();
@@ -209,7 +245,8 @@ impl Connection {
         BatchReader::new(&self.service, &mut self.socket, &mut batch)
             .read(head.body, &mut self.input)?;
         let mut finishing = batch.finish();
-        let reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
+        let mut reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
+        reply.allow_origin = self.allow_origin;
         let keep_alive = head.keep_alive && !self.is_ending();
         let framing = Framing {
             keep_alive,
@@ -268,7 +305,8 @@ impl Connection {
     fn end(mut self, ending: Ending) {
         match ending {
             Ending::Drop => return,
-            Ending::Refuse(route, reply) => {
+            Ending::Refuse(route, mut reply) => {
+                reply.allow_origin = self.allow_origin;
                 let framing = Framing {
                     head_only: self.head_only,
                     ..Framing::LAST

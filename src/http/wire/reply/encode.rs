@@ -6,8 +6,9 @@
 
 use crate::http::wire::date::DATE_LEN;
 use crate::http::wire::head::Head;
-use crate::http::wire::reply::parts::Reply;
-use crate::http::wire::reply::status::{has_content, status_line};
+use crate::http::wire::reply::cors::{preflight_lines, shared_lines};
+use crate::http::wire::reply::parts::{REPLAYED, Reply};
+use crate::http::wire::reply::status::{NOSNIFF, first_lines, has_content};
 use crate::http::wire::request_line::{Method, Version};
 
 /// The interim reply that lets a client send its body (RFC 9110 section
@@ -16,7 +17,7 @@ pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What `encode` reserves besides the body: the size of a head without dynamic
 /// fields.
-const HEAD_BYTES_USUAL: usize = 256;
+const HEAD_BYTES_USUAL: usize = 320;
 
 /// What a connection knows about the reply that a route doesn't.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +69,16 @@ impl Reply {
     /// The status line says HTTP/1.1 to a 1.0 client, too (RFC 9112 section
     /// 2.3).
     pub(crate) fn encode_head(&self, framing: Framing, date: &[u8; DATE_LEN], out: &mut Vec<u8>) {
-        match status_line(self.status) {
+        match first_lines(self.status, self.caching) {
             "" => {
                 out.extend_from_slice(b"HTTP/1.1 ");
                 push_number(out, u64::from(self.status));
-                out.extend_from_slice(b" \r\nDate: ");
+                out.extend_from_slice(b" ");
+                push_line(out, NOSNIFF);
+                if let Some(line) = self.caching.line() {
+                    push_line(out, line);
+                }
+                out.extend_from_slice(b"\r\nDate: ");
             }
             line => out.extend_from_slice(line.as_bytes()),
         }
@@ -97,6 +103,12 @@ impl Reply {
         if let Some(location) = &self.location {
             push_field(out, "Location", location);
         }
+        if self.is_replay {
+            push_line(out, REPLAYED);
+        }
+        if let Some(line) = self.allow_origin {
+            self.push_cors(line, out);
+        }
         for (name, value) in &self.extra {
             push_field(out, name, value);
         }
@@ -106,11 +118,30 @@ impl Reply {
             (false, _) => b"\r\nConnection: close\r\n\r\n",
         });
     }
+
+    #[cold]
+    fn push_cors(&self, allow_origin: &str, out: &mut Vec<u8>) {
+        push_line(out, allow_origin);
+        for line in shared_lines() {
+            push_line(out, line);
+        }
+        if self.is_preflight {
+            for line in preflight_lines(self.allow.unwrap_or_default()) {
+                push_line(out, line);
+            }
+        }
+    }
 }
 
 /// Appends a number in decimal.
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends a field that the program holds, line end first.
+fn push_line(out: &mut Vec<u8>, line: &str) {
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(line.as_bytes());
 }
 
 /// Appends a field, line end first. Control bytes in the value become spaces,

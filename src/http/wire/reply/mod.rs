@@ -3,12 +3,14 @@
 //! Routes build a [`Reply`]; each HTTP engine writes it in its own way, the
 //! native one with [`Reply::encode`].
 
+mod cors;
 mod encode;
 mod parts;
 mod status;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::cors::{preflight_lines, shared_lines};
 pub(crate) use self::encode::{CONTINUE, Framing};
-pub(crate) use self::parts::{Body, JSON, NDJSON, PROBLEM_JSON, Reply};
-pub(crate) use self::status::reason_phrase;
+pub(crate) use self::parts::{Body, Caching, JSON, NDJSON, PROBLEM_JSON, REPLAYED, Reply};
+pub(crate) use self::status::{NOSNIFF, reason_phrase};

@@ -32,6 +32,19 @@ impl Body {
     }
 }
 
+/// The field of a reply that repeats the outcome of an earlier request.
+pub(crate) const REPLAYED: &str = "Idempotent-Replayed: true";
+
+/// What a reply says of being kept and given to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// It must not be: it is an outcome, an error or a state.
+    Never,
+    /// What is asked for may come in another format.
+    ByAccept,
+    Unsaid,
+}
+
 /// What a route answers, apart from what the connection adds (`Date`,
 /// `Content-Length`, `Connection`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +59,14 @@ pub(crate) struct Reply {
     /// `WWW-Authenticate`: the challenge (with 401).
     pub www_authenticate: Option<&'static str>,
     pub location: Option<String>,
+    pub caching: Caching,
+    /// Whether it repeats the outcome of an earlier request.
+    pub is_replay: bool,
+    /// Whether it answers a CORS preflight about the methods in `allow`.
+    pub is_preflight: bool,
+    /// For a page of another origin that may read it: the field
+    /// `Access-Control-Allow-Origin`, whole.
+    pub allow_origin: Option<&'static str>,
     /// Further fields. Names must be tokens, and none that this type or the
     /// connection writes.
     pub extra: Vec<(&'static str, String)>,
@@ -62,6 +83,10 @@ impl Reply {
             allow: None,
             www_authenticate: None,
             location: None,
+            caching: Caching::Never,
+            is_replay: false,
+            is_preflight: false,
+            allow_origin: None,
             extra: Vec::new(),
             body: Body::Static(b""),
         }
@@ -103,6 +128,13 @@ impl Reply {
     #[must_use]
     pub(crate) fn with_location(mut self, location: String) -> Self {
         self.location = Some(location);
+        self
+    }
+
+    /// The same, to be cached otherwise.
+    #[must_use]
+    pub(crate) fn cached(mut self, caching: Caching) -> Self {
+        self.caching = caching;
         self
     }
 

@@ -1,5 +1,38 @@
 //! Statuses: their phrases, their lines, and which of them come with content.
 
+use crate::http::wire::reply::parts::Caching;
+
+/// A field that all replies have: what the body is stands in `Content-Type`,
+/// whatever it may look like to a browser.
+macro_rules! nosniff {
+    () => {
+        "X-Content-Type-Options: nosniff"
+    };
+}
+macro_rules! no_store {
+    () => {
+        "Cache-Control: no-store"
+    };
+}
+macro_rules! vary_accept {
+    () => {
+        "Vary: Accept"
+    };
+}
+
+pub(crate) const NOSNIFF: &str = nosniff!();
+
+impl Caching {
+    /// The field that says so, if one does.
+    pub(crate) const fn line(self) -> Option<&'static str> {
+        match self {
+            Self::Never => Some(no_store!()),
+            Self::ByAccept => Some(vary_accept!()),
+            Self::Unsaid => None,
+        }
+    }
+}
+
 /// Whether a status may come with content and its length (RFC 9110 section
 /// 8.6).
 pub(super) fn has_content(status: u16) -> bool {
@@ -17,11 +50,21 @@ macro_rules! statuses {
             }
         }
 
-        /// The status line and the next line's start, ready to send; empty for
-        /// a status not listed.
-        pub(super) const fn status_line(status: u16) -> &'static str {
-            match status {
-                $($status => concat!("HTTP/1.1 ", $status, " ", $phrase, "\r\nDate: "),)*
+        /// The first lines and the next one's start, ready to send; empty for
+        /// a status not listed, and for what only few replies have.
+        pub(super) const fn first_lines(status: u16, caching: Caching) -> &'static str {
+            match (status, caching) {
+                $(($status, Caching::Never) => concat!(
+                    "HTTP/1.1 ", $status, " ", $phrase, "\r\n",
+                    nosniff!(), "\r\n", no_store!(), "\r\nDate: ",
+                ),)*
+                (200, Caching::ByAccept) => concat!(
+                    "HTTP/1.1 200 OK\r\n",
+                    nosniff!(), "\r\n", vary_accept!(), "\r\nDate: ",
+                ),
+                (200, Caching::Unsaid) => {
+                    concat!("HTTP/1.1 200 OK\r\n", nosniff!(), "\r\nDate: ")
+                }
                 _ => "",
             }
         }
@@ -36,6 +79,7 @@ statuses! {
     304 "Not Modified",
     400 "Bad Request",
     401 "Unauthorized",
+    403 "Forbidden",
     404 "Not Found",
     405 "Method Not Allowed",
     408 "Request Timeout",

@@ -1,7 +1,7 @@
 //! Replies byte by byte.
 
 use crate::http::wire::date::DATE_LEN;
-use crate::http::wire::reply::{Framing, Reply, reason_phrase};
+use crate::http::wire::reply::{Caching, Framing, Reply, reason_phrase};
 use crate::http::wire::request_line::Version;
 
 const DATE: &[u8; DATE_LEN] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -25,7 +25,8 @@ fn a_committed_order() {
     let body = br#"{"id":"ord-001","status":"processed","seq":17}"#;
     assert_eq!(
         encoded(&Reply::json(201, body.to_vec()), OPEN),
-        "HTTP/1.1 201 Created\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 46\r\n\
+        "HTTP/1.1 201 Created\r\nX-Content-Type-Options: nosniff\r\n\
+         Cache-Control: no-store\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 46\r\n\
          Content-Type: application/json\r\n\r\n{\"id\":\"ord-001\",\"status\":\"processed\",\"seq\":17}"
     );
 }
@@ -38,11 +39,16 @@ fn every_optional_field() {
     reply.retry_after = Some(60);
     reply.allow = Some("GET, HEAD");
     reply.www_authenticate = Some("Bearer");
+    reply.is_replay = true;
+    reply.allow_origin = Some("Access-Control-Allow-Origin: https://a");
     assert_eq!(
         encoded(&reply, Framing::LAST),
-        "HTTP/1.1 503 Service Unavailable\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\
+        "HTTP/1.1 503 Service Unavailable\r\nX-Content-Type-Options: nosniff\r\n\
+         Cache-Control: no-store\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\
          Content-Type: text/plain\r\nRetry-After: 60\r\nAllow: GET, HEAD\r\nWWW-Authenticate: Bearer\r\n\
-         Location: /orders/a\r\nOrders-Ledger-Id: f00\r\nConnection: close\r\n\r\nno"
+         Location: /orders/a\r\nIdempotent-Replayed: true\r\nAccess-Control-Allow-Origin: https://a\r\n\
+         Vary: Origin\r\nAccess-Control-Expose-Headers: Idempotent-Replayed, Location, \
+         Orders-Ledger-Id, Retry-After\r\nOrders-Ledger-Id: f00\r\nConnection: close\r\n\r\nno"
     );
 }
 
@@ -103,15 +109,44 @@ fn status_lines() {
         let phrase = reason_phrase(status);
         let text = encoded(&Reply::empty(status), OPEN);
         assert!(
-            text.starts_with(&format!("HTTP/1.1 {status} {phrase}\r\nDate: Sun, ")),
+            text.starts_with(&format!("HTTP/1.1 {status} {phrase}\r\nX-Content")),
             "{text}"
         );
+        for (caching, line) in [
+            (Caching::Never, "\r\nCache-Control: no-store"),
+            (Caching::ByAccept, "\r\nVary: Accept"),
+            (Caching::Unsaid, ""),
+        ] {
+            let text = encoded(&Reply::empty(status).cached(caching), OPEN);
+            let lines = format!("\r\nX-Content-Type-Options: nosniff{line}\r\nDate: Sun, ");
+            assert!(text.contains(&lines), "{text}");
+        }
     }
     for status in [
-        200, 201, 202, 400, 401, 404, 405, 408, 409, 410, 411, 413, 414, 417, 422, 429, 431, 501,
-        503, 505,
+        200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409, 410, 411, 413, 414, 417, 422, 429,
+        431, 501, 503, 505,
     ] {
         assert_ne!(reason_phrase(status), "", "{status}");
+    }
+}
+
+#[test]
+fn a_preflight_is_answered_with_what_is_allowed() {
+    let reply = Reply {
+        allow: Some("POST"),
+        is_preflight: true,
+        allow_origin: Some("Access-Control-Allow-Origin: https://a"),
+        ..Reply::empty(204)
+    };
+    let text = encoded(&reply, OPEN);
+    for line in [
+        "Allow: POST",
+        "Access-Control-Allow-Methods: POST",
+        "Access-Control-Max-Age: 600",
+        "Access-Control-Allow-Headers: Accept, Authorization, Content-Encoding, Content-Type, \
+         Idempotency-Key, Prefer",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}: {text}");
     }
 }
 

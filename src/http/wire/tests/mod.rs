@@ -88,7 +88,7 @@ fn reads_what_routes_need() {
 
 #[test]
 fn absent_and_empty_fields_differ() {
-    let text = "GET /orders? HTTP/1.1\r\nHost:\r\nAccept:\r\n\r\n";
+    let text = "GET /orders? HTTP/1.1\r\nHost: a\r\nAccept:\r\nIdempotency-Key:\r\n\r\n";
     let head = read(text);
     let buf = text.as_bytes();
     assert_eq!(
@@ -103,9 +103,65 @@ fn absent_and_empty_fields_differ() {
         (None, None, 0)
     );
     assert_eq!(
+        (head.origin(buf), head.idempotency_key(buf)),
+        (None, Some(""))
+    );
+    assert_eq!(
         (&*target(&head, buf), head.body),
         ("/orders?", BodyFraming::None)
     );
+}
+
+#[test]
+fn where_a_request_comes_from() {
+    let of = |line: &str, lines: &str| {
+        let text = format!("GET {line}\r\n{lines}\r\n");
+        let head = read(&text);
+        let shown = |bytes: Option<&[u8]>| bytes.map(|b| String::from_utf8_lossy(b).into_owned());
+        let host = shown(head.host(text.as_bytes()));
+        let origin = shown(head.origin(text.as_bytes()));
+        (host, origin, [head.is_cross_site, head.navigates])
+    };
+    let text = |text: &str| Some(text.to_owned());
+    for (line, lines, want) in [
+        ("/ HTTP/1.0", "", (None, None, [false, false])),
+        (
+            "/ HTTP/1.1",
+            "Host: a:1\r\norigin: http://b\r\n",
+            (text("a:1"), text("http://b"), [false, false]),
+        ),
+        // The target's own host counts.
+        (
+            "http://[::1]:80/x HTTP/1.1",
+            "Host: a\r\nSec-Fetch-Site: same-site\r\n",
+            (text("[::1]:80"), None, [true, false]),
+        ),
+        (
+            "/ HTTP/1.1",
+            "Host: a\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n",
+            (text("a"), None, [true, true]),
+        ),
+        // One of two is enough, and what no browser says is ignored.
+        (
+            "/ HTTP/1.1",
+            "Host: a\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Site: none\r\n",
+            (text("a"), None, [true, false]),
+        ),
+        (
+            "/ HTTP/1.1",
+            "Host: a\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\n",
+            (text("a"), None, [false, false]),
+        ),
+        (
+            "/ HTTP/1.1",
+            "Host: a\r\nSec-Fetch-Site: moon\r\nSec-Fetch-Mode: \r\n",
+            (text("a"), None, [false, false]),
+        ),
+    ] {
+        assert_eq!(of(line, lines), want, "{line} {lines}");
+    }
+    let asks = with_lines("Access-Control-Request-Method: POST\r\n");
+    assert!(read(&asks).asks_for_method && !read(&with_lines("")).asks_for_method);
 }
 
 #[test]

@@ -45,6 +45,15 @@ fn refusals() {
             E::HostRepeated,
         ),
         (raw("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), E::HostInvalid),
+        (raw("GET / HTTP/1.1\r\nHost:\r\n\r\n"), E::HostInvalid),
+        (raw("GET / HTTP/1.0\r\nHost:\r\n\r\n"), E::HostInvalid),
+        (raw("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"), E::HostInvalid),
+        (raw("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"), E::HostInvalid),
+        (raw("GET / HTTP/1.1\r\nHost: %zz\r\n\r\n"), E::HostInvalid),
+        (
+            raw("GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"),
+            E::HostInvalid,
+        ),
         (raw("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"), E::HostInvalid),
         (raw("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), E::HostInvalid),
         (
@@ -56,6 +65,11 @@ fn refusals() {
             E::FieldRepeated,
         ),
         (head("Authorization: Bearer \u{e9}\r\n"), E::FieldNotAscii),
+        (head("Origin: a\r\norigin: a\r\n"), E::FieldRepeated),
+        (
+            head("Idempotency-Key: a\r\nIdempotency-Key: a\r\n"),
+            E::FieldRepeated,
+        ),
         // Body framing.
         (
             head("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
@@ -173,6 +187,8 @@ fn refusals() {
         (get("http:///a"), E::Target),
         (get("http://u@a/"), E::Target),
         (get("http://:80/"), E::Target),
+        (get("http://a:b/"), E::Target),
+        (get("http://[::1/"), E::Target),
         (
             raw("\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
             E::EmptyLines,

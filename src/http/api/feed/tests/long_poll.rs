@@ -13,6 +13,7 @@ use crate::http::api::handled::Handled;
 use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::service::Service;
+use crate::http::api::site::Sites;
 use crate::http::wire::reply::Reply;
 use crate::ledger::{Archive, LedgerId, Read, ReadError, ReadRange, memory};
 use crate::order::HashKey;
@@ -72,7 +73,13 @@ fn service() -> Arc<Service> {
     let config = Config::parse_from(["order-processor"], [("", ""); 0]).unwrap();
     let admission = Admission::new(pipeline, HashKey::from_bytes([1; 16]));
     let bodies = MemoryBudget::new(config.body_bytes);
-    Service::new(Arc::new(admission), Limits::of(&config), bodies, observer)
+    Service::new(
+        Arc::new(admission),
+        Limits::of(&config),
+        Sites::of(&config),
+        bodies,
+        observer,
+    )
 }
 
 /// Opens its ledger; three outcomes are in it.
