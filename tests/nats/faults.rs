@@ -1,13 +1,15 @@
 //! One server that is killed, stopped, full, or loses the stream.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{PATIENCE, get, post, until};
-use crate::load::{Persistent, agrees, feed};
-use crate::servers::NatsServer;
+use crate::harness::{Directory, PATIENCE, Service, get, post, until};
+use crate::load::{Persistent, Told, agrees, feed};
+use crate::proxy::Proxy;
+use crate::servers::{NatsServer, instance};
 
 #[test]
 fn a_killed_server_loses_nothing_that_was_acknowledged() {
@@ -160,4 +162,96 @@ fn a_deleted_stream_ends_the_process() {
         assert_eq!(ended.code, Some(4), "{}", ended.log);
         assert!(ended.log.contains("has forgotten ids"), "{}", ended.log);
     }
+}
+
+/// An instance that is cut off from the server: it says so, the other one goes
+/// on, and when the network is whole again both say the same.
+#[test]
+fn an_instance_that_is_cut_off_does_no_harm() {
+    let server = NatsServer::start("");
+    let proxy = Proxy::to(server.address());
+    let flags = ["--ack-timeout", "1s"];
+    let one = Service::launch(instance(&proxy.address.to_string(), &flags));
+    let two = server.instance(&flags);
+    let clients = Persistent::start(&[one.http, two.http], 6);
+    for _ in 0..2 {
+        let before = clients.count();
+        until("orders are acknowledged", || clients.count() > before + 50);
+        proxy.cut();
+        until("not ready", || get(one.admin, "/readyz").status == 503);
+        let before = clients.count();
+        until("the other one goes on", || clients.count() > before + 50);
+        proxy.heal();
+        until("ready again", || get(one.admin, "/readyz").status == 200);
+    }
+    let told = clients.end();
+    one.settled();
+    two.settled();
+    let feeds = [feed(one.http), feed(two.http)];
+    assert_eq!(feeds[0], feeds[1]);
+    agrees(&told, &feeds[0]);
+    one.drain();
+    two.drain();
+}
+
+/// An instance that is killed has lost nothing that it told anyone.
+#[test]
+fn a_killed_instance_loses_nothing_that_it_acknowledged() {
+    let server = NatsServer::start("");
+    let two = server.instance(&[]);
+    let mut told = HashMap::new();
+    for _ in 0..2 {
+        let one = server.instance(&[]);
+        let clients = Persistent::named(&format!("k{}-", told.len()), &[one.http], 8);
+        until("orders are acknowledged", || clients.count() > 200);
+        one.signal(Signal::KILL);
+        drop(one);
+        told.extend(clients.end());
+    }
+    let feed = feed(two.http);
+    agrees(&told, &feed);
+    // Another instance answers for it: at most 8 orders were not told.
+    for (id, answer) in told.iter().take(20) {
+        let order = format!(r#"{{"id":"{id}","value":1}}"#);
+        let reply = post(two.http, "", &order);
+        assert_eq!(
+            (reply.status, Told::of(&reply).as_ref()),
+            (200, Some(answer))
+        );
+    }
+    assert!(feed.len() <= told.len() + 16);
+    two.drain();
+}
+
+#[test]
+fn a_user_without_the_permission_to_publish_is_a_503() {
+    let server = NatsServer::start(
+        "authorization { users: [\n\
+         { user: all, password: p }\n\
+         { user: reader, password: p, permissions: { publish: { deny: \"orders.*\" } } }\n\
+         ] }\n",
+    );
+    let directory = Directory::new();
+    std::fs::create_dir(&directory.0).unwrap();
+    let file = directory.0.join("password");
+    std::fs::write(&file, "p").unwrap();
+    let file = file.to_str().unwrap();
+    let flags = [
+        "--ack-timeout",
+        "1s",
+        "--nats-password-file",
+        file,
+        "--nats-user",
+        "reader",
+    ];
+    let service = server.instance(&flags);
+    let problem = post(service.http, "", r#"{"id":"a","value":1}"#).problem(503);
+    assert_eq!(problem["retry_safe"], true);
+    until("given up", || get(service.http, "/orders/a").status == 404);
+    let log = service.log();
+    assert!(
+        log.to_lowercase().contains("permissions violation"),
+        "{log}"
+    );
+    service.drain();
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::harness::{Client, Reply, get, order};
 
@@ -43,15 +44,21 @@ impl Persistent {
     /// So many clients for each of these instances; an order is sent to the
     /// next one when it has no answer.
     pub(crate) fn start(addresses: &[SocketAddr], each: usize) -> Self {
+        Self::named("c", addresses, each)
+    }
+
+    /// The same; the ids begin with `name`.
+    pub(crate) fn named(name: &str, addresses: &[SocketAddr], each: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::<Mutex<HashMap<String, Told>>>::default();
         let clients = (0..addresses.len() * each).map(|me| {
             let (stop, told, addresses) = (stop.clone(), told.clone(), addresses.to_vec());
+            let name = name.to_owned();
             thread::spawn(move || {
                 let mut target = me;
                 let mut client: Option<Client> = None;
                 for number in 0.. {
-                    let id = format!("c{me}-{number}");
+                    let id = format!("{name}{me}-{number}");
                     loop {
                         if stop.load(Ordering::Relaxed) {
                             return;
@@ -65,8 +72,8 @@ impl Persistent {
                         if let Some(reply) = &reply {
                             assert_eq!(reply.status, 503, "{reply:?}");
                             assert_eq!(reply.json()["retry_safe"], true, "{reply:?}");
-                            thread::sleep(std::time::Duration::from_millis(20)); // a retry's pause
                         }
+                        thread::sleep(Duration::from_millis(20)); // a retry's pause
                         client = None;
                         target += 1;
                     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `servers.rs` | one server or a cluster: started, stopped, killed, asked |
 //! | `load.rs` | clients that remember what they were told |
+//! | `proxy.rs` | a network that can be cut |
 //! | `once.rs` | one id has one outcome, whichever instance it is sent to |
 //! | `reading.rs` | the feed and look-ups, on any instance |
 //! | `starting.rs` | what a start refuses, and what it waits for |
@@ -17,6 +18,7 @@ mod cluster;
 mod faults;
 mod load;
 mod once;
+mod proxy;
 mod reading;
 mod servers;
 mod starting;

@@ -3,6 +3,8 @@
 use std::sync::Barrier;
 use std::thread;
 
+use serde_json::json;
+
 use crate::harness::{Client, get, order, post, submit};
 use crate::load::{Told, agrees, feed};
 use crate::servers::NatsServer;
@@ -193,4 +195,55 @@ fn no_order_is_acknowledged_as_queued() {
         200
     );
     service.drain();
+}
+
+/// With one copy of the stream, orders that come together are stored together;
+/// ids among them that are taken get their outcome all the same.
+#[test]
+fn orders_that_are_stored_together_are_answered_each_for_itself() {
+    const LINES: usize = 300;
+    let server = NatsServer::start("");
+    let (one, two) = (server.instance(&[]), server.instance(&[]));
+    for id in ["o-0", "o-17", "o-299"] {
+        assert_eq!(post(one.http, "", &order_of(id, 1)).status, 201);
+    }
+    assert_eq!(post(one.http, "", &order_of("o-150", 2)).status, 201);
+    let batch: String = (0..LINES)
+        .map(|number| order_of(&format!("o-{number}"), 1) + "\n")
+        .collect();
+    let length = batch.len();
+    let request = format!(
+        "POST /submit HTTP/1.1\r\nHost: orders\r\nContent-Type: application/x-ndjson\r\n\
+         Content-Length: {length}\r\n\r\n{batch}"
+    );
+    let reply = Client::to(two.http).ask(request);
+    let feed = feed(one.http);
+    assert_eq!(feed.len(), LINES);
+    for (number, line) in reply.text().lines().enumerate() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let want = match number {
+            0 | 17 | 299 => "duplicate",
+            150 => "conflict",
+            _ => "processed",
+        };
+        assert_eq!(line["status"], want, "{line}");
+        if number != 150 {
+            assert_eq!(line["seq"], feed[&format!("o-{number}")].seq, "{line}");
+        }
+    }
+    assert_eq!(two.settled().orders(), (300, 296, 0));
+    let sent = server.api(
+        "STREAM.MSG.GET.ORDERS",
+        &json!({ "last_by_subj": "orders.o-100" }),
+    );
+    // "Nats-Batch-Id", in base64, at any of three places.
+    let headers = sent["message"]["hdrs"].as_str().unwrap();
+    let marks = ["TmF0cy1CYXRjaC1JZ", "5hdHMtQmF0Y2gtSW", "OYXRzLUJhdGNoLUlk"];
+    assert!(marks.iter().any(|mark| headers.contains(mark)), "{sent}");
+    one.drain();
+    two.drain();
+}
+
+fn order_of(id: &str, value: u32) -> String {
+    format!(r#"{{"id":"{id}","value":{value}}}"#)
 }

@@ -26,6 +26,10 @@ pub(super) struct Entry<T> {
     attempts: u32,
     /// Refusals in a row.
     refusals: u32,
+    /// It waits for the next batch.
+    pub(super) waiting: bool,
+    /// The batch that it is under way in.
+    pub(super) batch: Option<u64>,
     /// The message of its subject is being read.
     pub(super) reading: bool,
     /// The last sequence known when it was sent first: its own is larger.
@@ -41,6 +45,8 @@ impl<T: Item> Entry<T> {
             sent: None,
             attempts: 0,
             refusals: 0,
+            waiting: false,
+            batch: None,
             reading: false,
             after_seq: 0,
         }

@@ -8,7 +8,7 @@
 //! | `Orders-Reason` | of a failed one: the reason, percent-encoded (RFC 3986 section 2.1) but for printable ASCII |
 //! | `Orders-Accepted-At` | when it was admitted: nanoseconds since the Unix epoch |
 //! | `Orders-Submission` | which instance wrote it, and its how manyeth message this is |
-//! | `Nats-Expected-Stream`, `Nats-Expected-Last-Subject-Sequence` | what the publisher expected; the stream stores them, too |
+//! | `Nats-Expected-Stream`, `Nats-Expected-Last-Subject-Sequence`, `Nats-Batch-*` | what the publisher expected, and the batch it was sent in; the stream stores them, too |
 //!
 //! Sequence and commit time are the stream's own. The order is decoded by the
 //! same rules as a submitted one; a message that doesn't pass is somebody
@@ -39,6 +39,9 @@ const SUBMISSION: &str = "Orders-Submission";
 const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
 const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 
+const BATCH_ID: &str = "Nats-Batch-Id";
+const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
+const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 const SUBJECT: &str = "Nats-Subject";
 const SEQUENCE: &str = "Nats-Sequence";
 const TIME: &str = "Nats-Time-Stamp";
@@ -65,6 +68,15 @@ pub(super) fn headers(item: &impl Item, stream: &str, submission: String) -> Hea
     headers.insert(named(ACCEPTED_AT), item.accepted_at().to_string());
     headers.insert(named(SUBMISSION), submission);
     headers
+}
+
+/// Makes a message the one at this place, from 1, of a batch.
+pub(super) fn add_batch(headers: &mut HeaderMap, id: &str, at: usize, is_last: bool) {
+    headers.insert(named(BATCH_ID), id);
+    headers.insert(named(BATCH_SEQUENCE), at.to_string());
+    if is_last {
+        headers.insert(named(BATCH_COMMIT), "1");
+    }
 }
 
 /// A message of the stream that is no outcome in this format.

@@ -34,6 +34,7 @@
 //! | `message` | the format of an outcome as a message |
 //! | `shared`, `ledger` | the committer's side |
 //! | `publisher`, `entry`, `replies`, `taken` | in flight: sent, sent again, answered |
+//! | `batches`, `batch` | which orders are sent together; as one atomic publish |
 //! | `probe`, `health` | whether the stream is there and orders can be taken |
 //! | `session`, `hooks`, `limits` | what the thread works with |
 //! | `archive`, `reader`, `position` | the read side |
@@ -41,6 +42,8 @@
 mod api;
 mod archive;
 mod base64;
+mod batch;
+mod batches;
 mod connect;
 mod entry;
 mod error;

@@ -116,6 +116,7 @@ async fn serve<T: Item + 'static>(
         key,
         position,
         hooks,
+        batches: info.takes_batches(),
         created: info.created,
     };
     Publisher::new(session, shared, acks, events).run().await;

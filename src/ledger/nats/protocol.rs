@@ -18,6 +18,10 @@ pub(super) mod code {
     /// The subject has a message.
     pub(in crate::ledger::nats) const WRONG_LAST_SEQUENCE: u32 = 10_071;
     pub(in crate::ledger::nats) const NOT_ENABLED: u32 = 10_076;
+    /// A message of the same subject is about to be stored.
+    pub(in crate::ledger::nats) const IN_PROCESS: u32 = 10_164;
+    pub(in crate::ledger::nats) const BATCHES_DISABLED: u32 = 10_174;
+    pub(in crate::ledger::nats) const BATCH_HEADER_UNSUPPORTED: u32 = 10_177;
     /// The store is full, in messages or bytes, or for this subject.
     pub(in crate::ledger::nats) const STORE_FAILED: u32 = 10_077;
 }
@@ -34,6 +38,14 @@ pub(super) struct ApiError {
 impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} (error {})", self.description, self.err_code)
+    }
+}
+
+impl ApiError {
+    /// The subject has a message.
+    pub(super) fn is_taken(&self) -> bool {
+        self.err_code == code::WRONG_LAST_SEQUENCE
+            || self.err_code == code::STORE_FAILED && self.description.contains("per subject")
     }
 }
 
@@ -79,6 +91,12 @@ pub(super) struct ClusterInfo {
 }
 
 impl StreamInfo {
+    /// Whether messages are sent in batches: where there is one copy, a batch is
+    /// synced once. More copies gather messages by themselves.
+    pub(super) fn takes_batches(&self) -> bool {
+        self.config["num_replicas"] == 1 && self.config["allow_atomic"] == true
+    }
+
     /// Whether a replicated stream has no leader at the moment.
     pub(super) fn lacks_leader(&self) -> bool {
         self.cluster.as_ref().is_some_and(|it| it.leader.is_empty())

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep_until, timeout};
 
 use crate::ledger::nats::api::ApiFailure;
+use crate::ledger::nats::batches::Batches;
 use crate::ledger::nats::connect::Events;
 use crate::ledger::nats::entry::Entry;
 use crate::ledger::nats::health::Health;
@@ -42,6 +43,9 @@ pub(super) type Probe = Result<StreamInfo, ApiFailure>;
 /// Both ends: answers to what this thread has asked for.
 pub(super) type Channel<M> = (mpsc::Sender<M>, mpsc::Receiver<M>);
 
+/// Tells a batch's acknowledgement from a message's, in the subject.
+pub(super) const BATCH_MARK: char = 'b';
+
 /// Why the loop ends.
 pub(super) enum End {
     /// The committer is gone.
@@ -59,6 +63,7 @@ pub(super) struct Publisher<T> {
     pub(super) acks: Subscriber,
     pub(super) events: Events,
     pub(super) in_flight: HashMap<u64, Entry<T>>,
+    pub(super) batches: Batches,
     pub(super) bytes: usize,
     pub(super) next_number: u64,
     pub(super) reads: Channel<(u64, Read)>,
@@ -95,6 +100,7 @@ impl<T: Item + 'static> Publisher<T> {
             acks,
             events,
             in_flight: HashMap::with_capacity(ORDERS_MAX),
+            batches: Batches::default(),
             bytes: 0,
             next_number: 1,
             reads: mpsc::channel(ORDERS_MAX),
@@ -156,6 +162,7 @@ impl<T: Item + 'static> Publisher<T> {
         let now = Instant::now();
         self.send_new(now).await;
         self.tick(now).await;
+        self.send_batches(now).await;
         let change = self.health.change();
         if let Some(unavailable) = change {
             self.shared.set_unavailable(unavailable);
@@ -176,7 +183,9 @@ impl<T: Item + 'static> Publisher<T> {
             let entry = Entry::new(item, now, self.session.options.ack_timeout);
             self.bytes += entry.bytes();
             self.in_flight.insert(number, entry);
-            if self.health.is_connected() {
+            if self.session.batches {
+                self.wait_for_batch(number);
+            } else if self.health.is_connected() {
                 self.send(number, now).await;
             }
         }
@@ -198,10 +207,10 @@ impl<T: Item + 'static> Publisher<T> {
         match timeout(SEND_TIMEOUT, sent).await {
             Ok(Ok(())) => entry.was_sent(now, self.session.position.last()),
             Ok(Err(error)) => {
-                entry.was_refused(now);
+                self.refuse(number, now);
                 self.log(&error.to_string());
             }
-            Err(_) => entry.was_refused(now),
+            Err(_) => self.refuse(number, now),
         }
     }
 
@@ -218,10 +227,34 @@ impl<T: Item + 'static> Publisher<T> {
 
     pub(super) fn complete(&mut self, number: u64, result: CommitResult) {
         if let Some(entry) = self.in_flight.remove(&number) {
+            if let Some(batch) = entry.batch {
+                self.batches.leaves(batch);
+            }
             self.bytes -= entry.bytes();
             let item = entry.item;
             self.shared.complete(Completion { item, result });
             self.completed = true;
+        }
+    }
+
+    /// Lets an order wait for the next batch; it leaves the one it is in.
+    fn wait_for_batch(&mut self, number: u64) {
+        if let Some(entry) = self.in_flight.get_mut(&number) {
+            entry.waiting = true;
+            if let Some(batch) = entry.batch.take() {
+                self.batches.leaves(batch);
+            }
+            self.batches.wait(number);
+        }
+    }
+
+    /// An order was refused for a reason that passes, or could not be sent.
+    pub(super) fn refuse(&mut self, number: u64, now: Instant) {
+        if let Some(entry) = self.in_flight.get_mut(&number) {
+            entry.was_refused(now);
+            if let Some(batch) = entry.batch.take() {
+                self.batches.leaves(batch);
+            }
         }
     }
 
@@ -257,7 +290,7 @@ impl<T: Item + 'static> Publisher<T> {
         for (number, entry) in &self.in_flight {
             if now >= entry.deadline {
                 late.push(*number);
-            } else if now >= entry.due && !entry.reading {
+            } else if now >= entry.due && !entry.reading && !entry.waiting {
                 due.push(*number);
             }
         }
@@ -268,7 +301,11 @@ impl<T: Item + 'static> Publisher<T> {
             due.sort_unstable();
             due.truncate(RESENT_MAX);
             for number in due {
-                self.send(number, now).await;
+                if self.session.batches {
+                    self.wait_for_batch(number);
+                } else {
+                    self.send(number, now).await;
+                }
             }
         }
         if self.health.is_in_doubt() {

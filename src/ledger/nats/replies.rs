@@ -8,69 +8,85 @@ use async_nats::{Message, StatusCode};
 use crate::clock;
 use crate::ledger::nats::message;
 use crate::ledger::nats::protocol::{ApiError, PubAck, code};
-use crate::ledger::nats::publisher::{End, Publisher};
+use crate::ledger::nats::publisher::{BATCH_MARK, End, Publisher};
 use crate::ledger::{CommitResult, Item};
 
 impl<T: Item + 'static> Publisher<T> {
     pub(super) fn on_reply(&mut self, message: &Message) -> Result<(), End> {
-        let number = message.subject.strip_prefix(&*self.inbox);
-        let number = number.and_then(|number| number.parse().ok());
-        // One that comes after its order was answered says nothing new.
-        let Some((number, entry)) =
-            number.and_then(|number| Some((number, self.in_flight.get_mut(&number)?)))
-        else {
+        let Some(number) = message.subject.strip_prefix(&*self.inbox) else {
             return Ok(());
         };
+        if let Some(batch) = number.strip_prefix(BATCH_MARK) {
+            return match batch.parse() {
+                Ok(batch) => self.on_batch_reply(batch, message),
+                Err(_) => Ok(()),
+            };
+        }
+        match number.parse() {
+            // One that comes after its order was answered says nothing new.
+            Ok(number) if self.in_flight.contains_key(&number) => {
+                self.on_order_reply(number, message)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_order_reply(&mut self, number: u64, message: &Message) -> Result<(), End> {
         let now = Instant::now();
         if message.status == Some(StatusCode::NO_RESPONDERS) {
-            entry.was_refused(now);
-            self.health
-                .unanswered("no stream takes the messages".to_owned());
-            self.probe_by(now);
+            self.refuse(number, now);
+            self.no_responders(now);
             return Ok(());
         }
         match serde_json::from_slice(&message.payload) {
             Ok(PubAck {
                 error: Some(error), ..
-            }) => self.on_refusal(number, &error, now)?,
-            Ok(PubAck { seq, error: None }) if seq > 0 => {
-                if seq <= entry.after_seq {
-                    return Err(End::Failed(format!(
-                        "the stream {} acknowledges sequence {seq} after {}: it was created again or has \
-                         lost outcomes, and has forgotten ids",
-                        self.session.api.stream, entry.after_seq
-                    )));
+            }) => {
+                if error.is_taken() {
+                    self.health.replied(now);
+                    self.read(number);
+                    return Ok(());
                 }
+                self.refuse(number, now);
+                return self.on_trouble(&error, now);
+            }
+            Ok(PubAck { seq, error: None }) if seq > 0 => {
+                self.check_sequence(number, seq)?;
                 self.health.acknowledged(now);
                 self.session.position.reaches(seq);
                 let at = clock::unix_nanos();
                 self.complete(number, CommitResult::Committed { seq, at });
             }
             _ => {
-                entry.was_refused(now);
+                self.refuse(number, now);
                 self.log("an acknowledgement can't be read");
             }
         }
         Ok(())
     }
 
-    pub(super) fn on_refusal(
-        &mut self,
-        number: u64,
-        error: &ApiError,
-        now: Instant,
-    ) -> Result<(), End> {
-        let Some(entry) = self.in_flight.get_mut(&number) else {
-            return Ok(());
-        };
-        let taken = error.err_code == code::WRONG_LAST_SEQUENCE
-            || error.err_code == code::STORE_FAILED && error.description.contains("per subject");
-        if taken {
-            self.health.replied(now);
-            self.read(number);
+    /// A sequence that is not larger than what was known when the message was
+    /// sent: the stream is not what it was.
+    pub(super) fn check_sequence(&self, number: u64, seq: u64) -> Result<(), End> {
+        let after = self.in_flight.get(&number).map_or(0, |it| it.after_seq);
+        if seq > after {
             return Ok(());
         }
-        entry.was_refused(now);
+        Err(End::Failed(format!(
+            "the stream {} acknowledges sequence {seq} after {after}: it was created again or has \
+             lost outcomes, and has forgotten ids",
+            self.session.api.stream
+        )))
+    }
+
+    pub(super) fn no_responders(&mut self, now: Instant) {
+        let why = "no stream takes the messages";
+        self.health.unanswered(why.to_owned());
+        self.probe_by(now);
+    }
+
+    /// What a refusal that passes says of the stream.
+    pub(super) fn on_trouble(&mut self, error: &ApiError, now: Instant) -> Result<(), End> {
         match error.err_code {
             code::STREAM_NOT_MATCH => {
                 return Err(End::Failed(format!(
@@ -87,7 +103,7 @@ impl<T: Item + 'static> Publisher<T> {
                 self.probe_by(now);
             }
             // Too many at once, the same id in flight elsewhere, a leader that
-            // is catching up: it passes.
+            // is catching up.
             _ => self.log(&error.to_string()),
         }
         Ok(())

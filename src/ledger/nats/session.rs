@@ -16,4 +16,6 @@ pub(super) struct Session {
     pub(super) hooks: Hooks,
     /// When the stream was created.
     pub(super) created: String,
+    /// Messages are sent in batches.
+    pub(super) batches: bool,
 }

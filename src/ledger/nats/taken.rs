@@ -17,6 +17,9 @@ impl<T: Item + 'static> Publisher<T> {
         if std::mem::replace(&mut entry.reading, true) {
             return;
         }
+        if let Some(batch) = entry.batch.take() {
+            self.batches.leaves(batch);
+        }
         let subject = message::subject(entry.item.order().id().as_str());
         let (api, key, done) = (
             self.session.api.clone(),
@@ -48,9 +51,9 @@ impl<T: Item + 'static> Publisher<T> {
                 return self.complete(number, CommitResult::OtherContent(None));
             }
             // It has expired meanwhile, or the leader has changed: send again.
-            Ok(None) => return entry.was_refused(Instant::now()),
+            Ok(None) => return self.refuse(number, Instant::now()),
             Err(failure) => {
-                entry.was_refused(Instant::now());
+                self.refuse(number, Instant::now());
                 return self.log(&failure.to_string());
             }
         };
