@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks k8s/deploy.yaml: tests/k8s_check.py [file]
+"""Checks k8s/deploy.yaml and k8s/nats.yaml: tests/k8s_check.py [file...]
 
 Every object against the Kubernetes schemas when `kubernetes-validate` is
 installed, and the relations between objects that no schema knows: that the kill
@@ -13,7 +13,8 @@ import sys
 
 import yaml
 
-DEFAULT = pathlib.Path(__file__).resolve().parent.parent / "k8s" / "deploy.yaml"
+DIRECTORY = pathlib.Path(__file__).resolve().parent.parent / "k8s"
+DEFAULT = [DIRECTORY / "deploy.yaml", DIRECTORY / "nats.yaml"]
 # The drain deadline unless ORDERS_DRAIN_TIMEOUT says otherwise.
 DRAIN_SECONDS_DEFAULT = 25
 # The oldest version with the native `sleep` action on by default.
@@ -110,11 +111,38 @@ def check_volume(spec, container, env):
     check(retained <= 0.95 * size, f"the journal may keep {retained} bytes on a volume of {size}")
 
 
+def check_stateless(workload, container, env, by_kind, policy):
+    servers = env["ORDERS_LEDGER"]
+    check(servers.startswith("nats://"), "several pods share no ledger but NATS")
+    port = int(servers.rsplit(":", 1)[1])
+    egress = [allowed["port"] for rule in policy["spec"]["egress"] for allowed in rule["ports"]]
+    check(port in egress, f"the NetworkPolicy keeps the pods from NATS (port {port})")
+    check(53 in egress, "the NetworkPolicy keeps the pods from DNS")
+    check("ORDERS_DATA_DIR" not in env, "there is no volume to keep data on")
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+        check("secret" in volume, f"volume {volume['name']} is no Secret")
+    directory = mounts["nats"] + "/"
+    check(env["ORDERS_NATS_PASSWORD_FILE"].startswith(directory), "the password is not in the Secret")
+    (scaler,) = by_kind["HorizontalPodAutoscaler"]
+    target = scaler["spec"]["scaleTargetRef"]
+    check(
+        (target["kind"], target["name"]) == ("Deployment", workload["metadata"]["name"]),
+        "the HorizontalPodAutoscaler scales something else",
+    )
+    (budget,) = by_kind["PodDisruptionBudget"]
+    check(
+        budget["spec"]["minAvailable"] < scaler["spec"]["minReplicas"],
+        "the PodDisruptionBudget would block every node drain",
+    )
+
+
 def check_relations(objects):
     by_kind = {}
     for item in objects:
         by_kind.setdefault(item["kind"], []).append(item)
-    (workload,) = by_kind["StatefulSet"]
+    stateless = "Deployment" in by_kind
+    (workload,) = by_kind["Deployment" if stateless else "StatefulSet"]
     (budget,) = by_kind["PodDisruptionBudget"]
     (policy,) = by_kind["NetworkPolicy"]
 
@@ -125,13 +153,18 @@ def check_relations(objects):
     env = {entry["name"]: entry["value"] for entry in container["env"]}
     check_pod(spec, container, ports, env)
 
-    check(workload["spec"]["replicas"] == 1, "a ledger is not shared: one replica only")
-    services = {service["metadata"]["name"]: service["spec"] for service in by_kind["Service"]}
-    governing = services.get(workload["spec"]["serviceName"])
-    check(governing is not None and governing.get("clusterIP") == "None", "the StatefulSet's Service is not headless")
-    check_volume(workload["spec"], container, env)
+    if stateless:
+        check_stateless(workload, container, env, by_kind, policy)
+    else:
+        check(workload["spec"]["replicas"] == 1, "a ledger is not shared: one replica only")
+        services = {service["metadata"]["name"]: service["spec"] for service in by_kind["Service"]}
+        governing = services.get(workload["spec"]["serviceName"])
+        check(
+            governing is not None and governing.get("clusterIP") == "None", "the StatefulSet's Service is not headless"
+        )
+        check_volume(workload["spec"], container, env)
 
-    check(selects(workload["spec"]["selector"]["matchLabels"], labels), "the StatefulSet does not select its pods")
+    check(selects(workload["spec"]["selector"]["matchLabels"], labels), "the workload does not select its pods")
     check(selects(budget["spec"]["selector"]["matchLabels"], labels), "the PodDisruptionBudget selects no pod")
     check(
         budget["spec"].get("minAvailable", 0) == 0 or workload["spec"]["replicas"] > 1,
@@ -154,16 +187,18 @@ def check_relations(objects):
 
 
 def main():
-    path = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT
-    objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
-    check_schemas(objects)
-    check_relations(objects)
-    for problem in problems:
-        print(f"{path.name}: {problem}", file=sys.stderr)
-    if problems:
-        return 1
-    print(f"{path.name}: {len(objects)} objects, all relations hold")
-    return 0
+    failed = False
+    for path in [pathlib.Path(name) for name in sys.argv[1:]] or DEFAULT:
+        problems.clear()
+        objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
+        check_schemas(objects)
+        check_relations(objects)
+        for problem in problems:
+            print(f"{path.name}: {problem}", file=sys.stderr)
+        if not problems:
+            print(f"{path.name}: {len(objects)} objects, all relations hold")
+        failed = failed or bool(problems)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

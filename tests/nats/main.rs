@@ -9,12 +9,14 @@
 //! | `reading.rs` | the feed and look-ups, on any instance |
 //! | `starting.rs` | what a start refuses, and what it waits for |
 //! | `faults.rs` | one server that is killed, stopped, full, or loses the stream |
+//! | `consumers.rs` | the examples that read the stream, killed and started again |
 //! | `cluster.rs` | three servers whose leader is killed |
 
 #[path = "../harness/mod.rs"]
 mod harness;
 
 mod cluster;
+mod consumers;
 mod faults;
 mod load;
 mod once;
