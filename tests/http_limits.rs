@@ -89,6 +89,61 @@ fn a_connection_without_requests() {
 }
 
 #[test]
+fn empty_lines_alone_draw_no_reply() {
+    let service = Service::start(&["--idle-timeout", LATE, "--head-timeout", LATE]);
+    for lines in ["\r\n", "\r", "\r\n\r\n"] {
+        let mut client = Client::to(service.http);
+        client.send(format!("{}{lines}", order("a")));
+        assert!(matches!(client.reply().status, 200 | 201));
+        client.ends();
+        let mut client = Client::to(service.http);
+        client.send(lines);
+        client.ends();
+    }
+    // They don't renew the time either, and a request may follow them.
+    let service = Service::start(&[]);
+    let mut client = Client::to(service.http);
+    client.send(order("a") + "\r\n");
+    assert_eq!(client.reply().status, 201);
+    assert_eq!(client.ask(HEALTH).status, 200);
+}
+
+/// Clients like `http.client` and `curl` without `Expect` read nothing before
+/// they have sent all.
+#[test]
+fn a_refusal_reaches_a_client_that_sends_on() {
+    let service = Service::start(&["--max-batches", "1"]);
+    let head = |content_type: &str, bytes: usize| {
+        format!(
+            "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {bytes}\r\n\r\n"
+        )
+    };
+    let mut holder = Client::to(service.http);
+    holder.send(head("application/x-ndjson", 100));
+    until("one batch is being read", || {
+        let mut next = Client::to(service.http);
+        next.send(head("application/x-ndjson", 1));
+        next.send("\n");
+        next.reply().status == 503
+    });
+    let piece = vec![b'x'; 1 << 20];
+    for (content_type, megabytes, status) in [
+        ("application/json", 60, 413),
+        ("application/x-ndjson", 60, 503),
+        ("application/x-ndjson", 100, 413),
+    ] {
+        let mut client = Client::to(service.http);
+        client.send(head(content_type, megabytes << 20));
+        for _ in 0..megabytes {
+            client.send(&piece);
+        }
+        client.reply().problem(status);
+        client.ends();
+    }
+}
+
+#[test]
 fn replies_that_nobody_takes() {
     let service = Service::start(&["--write-timeout", LATE]);
     gives_up_on_who_never_reads(&service);

@@ -20,7 +20,9 @@ pub(crate) fn parse_head(input: &mut ReadBuffer) -> Result<Option<Head>, Ending>
 }
 
 /// Waits for the next request's head: `idle` for its first byte, and from then
-/// on for `--head-timeout`.
+/// on for `--head-timeout`. Empty lines before it are none of it: a client that
+/// sends one behind a body isn't asking for anything, and would take a reply
+/// for that to its next request.
 pub(crate) fn receive_head(
     input: &mut ReadBuffer,
     socket: &mut Socket,
@@ -29,7 +31,7 @@ pub(crate) fn receive_head(
 ) -> Result<Head, Ending> {
     let (mut idle_until, mut head_until) = (None, None);
     loop {
-        let begun = !input.is_empty();
+        let begun = input.has_begun();
         if !begun && service.is_closing() {
             return Err(Ending::Close);
         }

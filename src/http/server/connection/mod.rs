@@ -30,7 +30,7 @@ use crate::http::server::connection::batch::BatchReader;
 use crate::http::server::connection::body::{BodyReader, RequestBody};
 use crate::http::server::connection::ending::{Ending, count_rejected};
 use crate::http::server::connection::head::{parse_head, receive_head};
-use crate::http::server::connection::linger::linger;
+use crate::http::server::connection::linger::{LINGER_TIME, LINGER_TIME_UNREAD, linger};
 use crate::http::server::connection::read_buffer::ReadBuffer;
 use crate::http::server::connection::write_buffer::{WriteBuffer, WriteFailed};
 use crate::http::server::socket::Socket;
@@ -78,7 +78,7 @@ impl Connection {
                 Err(ending) => break ending,
             }
         };
-        self.end(ending);
+        self.end(ending, LINGER_TIME);
     }
 
     /// Refuses the connection itself: too many.
@@ -89,7 +89,7 @@ impl Connection {
         let report = Problem::TooManyConnections
             .report("as many connections are open as --max-connections allows")
             .retry_after(1);
-        self.end(Ending::refuse(Route::Other, report));
+        self.end(Ending::refuse(Route::Other, report), LINGER_TIME_UNREAD);
     }
 
     /// Serves one request.
@@ -301,8 +301,9 @@ impl Connection {
         }
     }
 
-    /// Sends what is left, and closes so that the client can read it.
-    fn end(mut self, ending: Ending) {
+    /// Sends what is left, and closes so that the client can read it, within
+    /// this time.
+    fn end(mut self, ending: Ending, linger_time: Duration) {
         match ending {
             Ending::Drop => return,
             Ending::Refuse(route, mut reply) => {
@@ -324,7 +325,7 @@ impl Connection {
         }
         if self.flush_all().is_ok() {
             drop((self.input, self.output, self.first));
-            linger(self.socket);
+            linger(self.socket, linger_time);
         }
     }
 }

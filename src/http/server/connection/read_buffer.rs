@@ -34,13 +34,22 @@ impl ReadBuffer {
         parse_head(received, &mut self.searched, &HeadLimits::default())
     }
 
+    /// Whether a byte of the next request has been received; empty lines before
+    /// it are not of it.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.behind_empty_lines().is_empty()
+    }
+
     /// Whether the next request, which has no head that can be parsed, begins
     /// like a `HEAD` request.
     pub(crate) fn begins_with_head(&self) -> bool {
+        self.behind_empty_lines().starts_with(b"HEAD ")
+    }
+
+    fn behind_empty_lines(&self) -> &[u8] {
         let line_ends = |byte: &&u8| matches!(byte, b'\r' | b'\n');
         let received = self.received();
-        let skipped = received.iter().take_while(line_ends).count();
-        received[skipped..].starts_with(b"HEAD ")
+        &received[received.iter().take_while(line_ends).count()..]
     }
 
     /// Goes on behind the first `count` bytes. This moves no byte.
