@@ -123,22 +123,42 @@ pub(crate) fn begin_calls(service: &Service, calls: usize, path: &str) -> TcpStr
 }
 
 /// Reads frames until one is as it should be, of `stream` (type and flags);
-/// none may end the connection.
+/// none may end the connection. Its payload.
 pub(crate) fn read_until(connection: &mut TcpStream, stream: u32, wanted: (u8, u8)) -> Vec<u8> {
     loop {
-        let mut head = [0; 9];
-        connection
-            .read_exact(&mut head)
-            .expect("the connection lives");
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; length as usize];
-        connection.read_exact(&mut payload).expect("a whole frame");
-        assert_ne!(head[3], 7, "GOAWAY: {payload:?}");
-        let of = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        if (of, head[3], head[4]) == (stream, wanted.0, wanted.1) {
+        let (of, found, payload) = next_frame(connection);
+        if (of, found) == (stream, wanted) {
             return payload;
         }
     }
+}
+
+/// Reads frames until each stream has had one as it should be, in any order.
+pub(crate) fn read_until_each(
+    connection: &mut TcpStream,
+    streams: impl IntoIterator<Item = u32>,
+    wanted: (u8, u8),
+) {
+    let mut missing = Vec::from_iter(streams);
+    while !missing.is_empty() {
+        let (of, found, _) = next_frame(connection);
+        missing.retain(|&stream| (stream, wanted) != (of, found));
+    }
+}
+
+/// Reads a frame that doesn't end the connection: its stream, its type and
+/// flags, its payload.
+fn next_frame(connection: &mut TcpStream) -> (u32, (u8, u8), Vec<u8>) {
+    let mut head = [0; 9];
+    connection
+        .read_exact(&mut head)
+        .expect("the connection lives");
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    connection.read_exact(&mut payload).expect("a whole frame");
+    assert_ne!(head[3], 7, "GOAWAY: {payload:?}");
+    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    (stream, (head[3], head[4]), payload)
 }
 
 /// Sends a PING, and waits for its answer: all that was sent before has been

@@ -12,7 +12,7 @@ use crate::client::{client, in_the_end, refused, request, retry_delay, run, subm
 use crate::harness::{PATIENCE, Service, until};
 use crate::http2::{
     PREFACE, SUBMIT, TRAILERS, connect, flood, frame, headers, message, on, read_to_end,
-    read_until, windows,
+    read_until, read_until_each, windows,
 };
 
 const FOLLOW: &str = "/orders.v1.OrderService/Follow";
@@ -82,9 +82,7 @@ fn a_response_that_is_not_taken_in_time_is_ended() {
     for window in [0, 1] {
         let start = Instant::now();
         let mut connection = flood(&service, window, 2, SUBMIT, Some(&request("w")));
-        for stream in [1, 3] {
-            read_until(&mut connection, stream, TRAILERS);
-        }
+        read_until_each(&mut connection, [1, 3], TRAILERS);
         assert!(start.elapsed() >= Duration::from_secs(1));
         // The connection lives, and a response that is taken is whole.
         let order = on(5, frame(0, 1, &message(&request("w"))));
