@@ -8,8 +8,8 @@
 use std::io;
 use std::io::Write;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Bytes of lines that may wait; some thousand lines.
@@ -22,6 +22,8 @@ pub(crate) struct LineQueue {
     filled: Condvar,
     /// All lines are written.
     empty: Condvar,
+    /// The thread that writes, once it runs.
+    writer: OnceLock<ThreadId>,
 }
 
 #[derive(Default)]
@@ -33,6 +35,13 @@ struct State {
     dropped: u64,
     /// Nobody reads: a flush has waited in vain since the last write.
     stalled: bool,
+}
+
+impl State {
+    /// Whether there is nothing to be written or reported.
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.dropped == 0
+    }
 }
 
 impl LineQueue {
@@ -51,28 +60,27 @@ impl LineQueue {
     }
 
     fn run(&self, mut out: impl Write, report: impl Fn(u64)) {
+        self.writer.get_or_init(|| thread::current().id());
         let mut lines = Vec::new();
         loop {
             lines.clear();
             let mut state = self.state();
             state.writing = false;
             state.stalled = false;
-            let dropped = mem::take(&mut state.dropped);
-            if dropped > 0 {
-                drop(state);
-                report(dropped);
-                continue;
-            }
-            if state.lines.is_empty() {
+            if state.is_empty() {
                 self.empty.notify_all();
             }
             let mut state = self
                 .filled
-                .wait_while(state, |state| state.lines.is_empty())
+                .wait_while(state, |state| state.is_empty())
                 .unwrap_or_else(PoisonError::into_inner);
             mem::swap(&mut state.lines, &mut lines);
+            let dropped = mem::take(&mut state.dropped);
             state.writing = true;
             drop(state);
+            if dropped > 0 {
+                report(dropped);
+            }
             // What can't be written can't be reported either.
             let _ = out.write_all(&lines);
         }
@@ -81,8 +89,10 @@ impl LineQueue {
     /// Adds a line, or drops it.
     pub(crate) fn push(&self, line: &[u8]) {
         let mut state = self.state();
-        // One line always fits.
-        if state.lines.is_empty() || state.lines.len() + line.len() <= BYTES_MAX {
+        // One line always fits, and so does a report of those that didn't: a
+        // queue that stays full would drop it, and it would be due again.
+        let fits = state.lines.is_empty() || state.lines.len() + line.len() <= BYTES_MAX;
+        if fits || self.writer.get() == Some(&thread::current().id()) {
             state.lines.extend_from_slice(line);
             drop(state);
             self.filled.notify_one();
@@ -107,7 +117,7 @@ impl LineQueue {
 
     fn wait(&self, mut state: MutexGuard<'_, State>, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        while state.writing || !state.lines.is_empty() || state.dropped > 0 {
+        while state.writing || !state.is_empty() {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 state.stalled = true;
                 return;
@@ -154,9 +164,12 @@ mod tests {
     }
 
     fn start() -> (Arc<LineQueue>, Sender<()>, Receiver<Vec<u8>>) {
+        start_with(Arc::default())
+    }
+
+    fn start_with(queue: Arc<LineQueue>) -> (Arc<LineQueue>, Sender<()>, Receiver<Vec<u8>>) {
         let (permit, permits) = channel();
         let (written, lines) = channel();
-        let queue = Arc::<LineQueue>::default();
         let reported = queue.clone();
         let report = move |count| reported.push(format!("{count} dropped\n").as_bytes());
         queue.start(Gated { permits, written }, report).unwrap();
@@ -201,6 +214,23 @@ mod tests {
         let whole = written.iter().filter(|byte| **byte == b'x').count() / line.len();
         assert_eq!(whole + dropped.unwrap(), pushed);
         assert!(whole * line.len() <= 2 * BYTES_MAX);
+    }
+
+    #[test]
+    fn what_a_full_queue_drops_before_it_is_read_is_reported() {
+        let queue = Arc::<LineQueue>::default();
+        let line = [b'x'; 1024];
+        let fits = BYTES_MAX / line.len();
+        for _ in 0..fits + 7 {
+            queue.push(&line);
+        }
+        let (queue, permit, lines) = start_with(queue);
+        for _ in 0..2 {
+            permit.send(()).unwrap();
+        }
+        queue.flush(LONG);
+        let written: Vec<u8> = lines.try_iter().flatten().collect();
+        assert_eq!(&written[fits * line.len()..], b"7 dropped\n");
     }
 
     #[test]
