@@ -22,7 +22,7 @@ pub struct Nats {
     pub replicas: usize,
 
     /// How long the stream knows an id and keeps its outcome (1s to 8760h), some
-    /// 240 bytes of a server's memory each; at least twice --ack-timeout. An
+    /// 500 bytes of a server's memory each; at least twice --ack-timeout. An
     /// existing stream must keep them at least so long
     #[arg(id = "nats_dedupe_window", long = "nats-dedupe-window", value_name = "TIME", default_value = "24h", value_parser = quantity::time(SECOND..=HOUR * 8760))]
     pub dedupe_window: Duration,
