@@ -96,6 +96,7 @@ impl Admission {
             admitted: arrived.instant,
             bulk: entered.bulk,
             pending: false,
+            retried: AtomicBool::new(false),
         });
         match self.pipeline.push(job) {
             Err(job) => {

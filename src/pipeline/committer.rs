@@ -6,6 +6,7 @@
 //! during one commit is the next batch (group commit).
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::clock;
@@ -216,6 +217,9 @@ impl<S: Source> Committer<'_, S> {
                     if job.pending {
                         pipeline.pending_queue.committed();
                     }
+                    if job.retried.load(Ordering::Relaxed) {
+                        pipeline.pending_queue.trouble_passes();
+                    }
                     pipeline.claims.finish(job.claim).waiters
                 }
                 Answer::Withdrawn(_) => {
@@ -241,15 +245,11 @@ impl<S: Source> Committer<'_, S> {
 
 /// Lets an order into the batch, unless it was withdrawn or is to be.
 fn admit(pipeline: &Pipeline, evaluated: Evaluated) -> Option<Evaluated> {
-    let job = &evaluated.job;
-    if let Verdict::Retry(reason) = &evaluated.verdict {
-        if job.pending {
-            pipeline.pending_queue.retry(evaluated.job); // it must get an outcome
-        } else {
-            pipeline.withdraw(job, Withdrawal::Retry(reason.clone()));
-        }
+    if let Verdict::Retry(reason) = evaluated.verdict {
+        pipeline.retry(evaluated.job, reason);
         return None;
     }
+    let job = &evaluated.job;
     // The claim decides between commit and force drain: past this line the
     // order can't be withdrawn, and a withdrawn one doesn't get past it.
     if !pipeline.claims.begin_commit(job.claim) {

@@ -1,6 +1,7 @@
 //! An order between admission and its answer.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::dedupe::claims::Claim;
@@ -26,6 +27,8 @@ pub(crate) struct InFlight {
     pub(crate) bulk: bool,
     /// It was loaded from the pending file: it must get an outcome.
     pub(crate) pending: bool,
+    /// The processor has returned it. Read and written by the committer.
+    pub(crate) retried: AtomicBool,
 }
 
 impl InFlight {

@@ -1,29 +1,37 @@
-//! Orders from the pending file that wait for a slot in the intake queue.
+//! Acknowledged orders that wait for a slot in the intake queue: those from the
+//! pending file, and those that the processor has returned.
 //!
-//! They were acknowledged by the last process, so [`Verdict::Retry`] doesn't
-//! withdraw them: the processor gets them again, each after [`RETRY_PAUSE`],
-//! and all together not more often than once in [`RETRY_SPACING`].
+//! An acknowledged order must get an outcome, so [`Verdict::Retry`] doesn't
+//! withdraw it: the processor gets it again, after [`RETRY_PAUSE`]. All together
+//! are tried not more often than once in [`RETRY_SPACING`] while the trouble
+//! lasts; each that gets through halves that time.
 //!
 //! [`Verdict::Retry`]: crate::pipeline::processor::Verdict::Retry
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::pipeline::in_flight::InFlight;
 
 /// How long after a `Retry` a pending order is tried again.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// The least time between two such tries.
+/// The least time between two such tries, after one that came to nothing.
 pub(crate) const RETRY_SPACING: Duration = Duration::from_millis(10);
 
-/// Bounded by the number of orders in the pending file.
+/// Less than this between two tries is none.
+const SPACING_MIN: Duration = Duration::from_micros(100);
+
+/// Bounded by what can be inside: all orders in it are.
 #[derive(Default)]
 pub(crate) struct PendingQueue {
     queues: Mutex<Queues>,
     /// Pending orders without an outcome, wherever they are.
     open: AtomicUsize,
+    /// Orders without an outcome are kept for the next process.
+    kept: AtomicBool,
 }
 
 #[derive(Default)]
@@ -33,6 +41,10 @@ struct Queues {
     retries: VecDeque<(Instant, Arc<InFlight>)>,
     /// When the next retry may start.
     next_retry: Option<Instant>,
+    /// The time between two retries now.
+    spacing: Duration,
+    /// The thread that feeds them, while it runs.
+    feeder: Option<Thread>,
 }
 
 /// What there is to feed.
@@ -81,7 +93,64 @@ impl PendingQueue {
     /// Has an order tried again, later.
     pub(crate) fn retry(&self, job: Arc<InFlight>) {
         let at = Instant::now() + RETRY_PAUSE;
-        self.queues().retries.push_back((at, job));
+        let mut queues = self.queues();
+        queues.spacing = RETRY_SPACING;
+        queues.retries.push_back((at, job));
+        // Otherwise the feeder wakes for the one in front.
+        if queues.retries.len() == 1
+            && let Some(feeder) = &queues.feeder
+        {
+            feeder.unpark();
+        }
+    }
+
+    /// An order that was tried again has its outcome.
+    pub(crate) fn trouble_passes(&self) {
+        let mut queues = self.queues();
+        queues.spacing = match queues.spacing / 2 {
+            spacing if spacing < SPACING_MIN => Duration::ZERO,
+            spacing => spacing,
+        };
+    }
+
+    /// Takes an order that waits to be tried again.
+    pub(crate) fn take_retry(&self) -> Option<Arc<InFlight>> {
+        self.queues().retries.pop_front().map(|(_, job)| job)
+    }
+
+    /// The next order whose retry is late by as long as it had to wait: it gets
+    /// a slot that others would get otherwise.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Arc<InFlight>> {
+        let mut queues = self.queues();
+        let (at, _) = queues.retries.front()?;
+        if now < *at + RETRY_PAUSE || queues.next_retry.is_some_and(|next| now < next) {
+            return None;
+        }
+        queues.next_retry = Some(now + queues.spacing);
+        queues.retries.pop_front().map(|(_, job)| job)
+    }
+
+    /// Says that orders which are withdrawn are kept for the next process.
+    pub(crate) fn set_kept(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they are: then nothing is tried again once the gate is closed.
+    pub(crate) fn is_kept(&self) -> bool {
+        // Relaxed: set before the gate opens.
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Makes the calling thread the feeder.
+    pub(crate) fn set_feeder(&self) {
+        self.queues().feeder = Some(thread::current());
+    }
+
+    /// Wakes the feeder, for a gate that has been closed.
+    pub(crate) fn wake_feeder(&self) {
+        if let Some(feeder) = &self.queues().feeder {
+            feeder.unpark();
+        }
     }
 
     /// Takes an order out, whatever it waits for.
@@ -104,7 +173,7 @@ impl PendingQueue {
         if now < at {
             return NextPending::Later(at - now);
         }
-        queues.next_retry = Some(now + RETRY_SPACING);
+        queues.next_retry = Some(now + queues.spacing);
         match queues.retries.pop_front() {
             Some((_, job)) => NextPending::Order(job),
             None => NextPending::Nothing,

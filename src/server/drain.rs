@@ -50,6 +50,8 @@ impl Server {
         let before = self.pipeline.metrics.ledger.outcomes();
         self.pipeline.gate.close(GateState::Draining);
         self.pipeline.end_pause();
+        // It withdraws what waits to be tried again.
+        self.pipeline.pending_queue.wake_feeder();
         if let Some(native) = &self.native {
             native.stop();
         }

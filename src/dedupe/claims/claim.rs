@@ -34,3 +34,13 @@ pub struct Ended<W> {
     /// The duplicates that wait for the order's answer.
     pub waiters: Vec<Arc<W>>,
 }
+
+/// The result of a try to withdraw an order that nobody has acknowledged.
+pub enum Unacked<W> {
+    /// It is withdrawn, and can't be acknowledged any more.
+    Withdrawn(Ended<W>),
+    /// It is acknowledged as queued, and still claimed.
+    Acknowledged,
+    /// It had ended already.
+    Ended,
+}

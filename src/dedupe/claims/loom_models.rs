@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use crate::dedupe::claims::{Claim, Claimed};
+use crate::dedupe::claims::{Claim, Claimed, Unacked};
 use crate::sync::modelled::check;
 use crate::sync::primitive::{AtomicUsize, Ordering};
 
@@ -154,6 +154,50 @@ fn acknowledged_or_withdrawn_first() {
         let other = thread::spawn(move || other.ack_queued(claim));
         let ended = claims.withdraw(claim).expect("nobody else ends it");
         assert_eq!(ended.acked, other.join().unwrap());
+    });
+}
+
+/// The same for an order that the processor returns: it keeps its claim if the
+/// acknowledgement was first.
+#[test]
+fn acknowledged_orders_are_not_withdrawn() {
+    check(3, || {
+        let claims = Arc::new(Claims::new(1));
+        let claim = queued(&claims, 7);
+        let other = claims.clone();
+        let other = thread::spawn(move || other.ack_queued(claim));
+        let stays = match claims.withdraw_unacked(claim) {
+            Unacked::Withdrawn(ended) => {
+                assert!(!ended.acked);
+                false
+            }
+            Unacked::Acknowledged => true,
+            Unacked::Ended => panic!("nobody else ends it"),
+        };
+        assert_eq!(stays, other.join().unwrap());
+        assert_eq!(claims.contains(7), stays);
+    });
+}
+
+/// A claimer that backs off ends its own claim only: a seal may have ended that,
+/// and another claim may have its slot.
+#[test]
+fn who_backs_off_ends_no_other_claim() {
+    check(3, || {
+        let claims = Arc::new(Claims::new(1));
+        let other = claims.clone();
+        let sealing = claims.clone();
+        let other = thread::spawn(move || drop(other.claim(7, 1)));
+        let sealing = thread::spawn(move || {
+            sealing.seal();
+            match sealing.claim(9, 1) {
+                Claimed::Mine(claim) => sealing.queued(claim),
+                _ => true, // no slot is free
+            }
+        });
+        drop(claims.claim(7, 1));
+        assert!(sealing.join().unwrap(), "the claim of 9 was ended");
+        other.join().unwrap();
     });
 }
 

@@ -37,6 +37,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::claim::Claim;
+pub(crate) use self::claim::{Claim, Unacked};
 pub use self::claim::{Claimed, Ended};
 pub use self::registry::Claims;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dedupe::claims::claim::{Claim, Claimed, Ended};
+use crate::dedupe::claims::claim::{Claim, Claimed, Ended, Unacked};
 use crate::dedupe::claims::duplicates::Duplicates;
 use crate::dedupe::claims::table::{ACKED, ATTACHED, GENERATION_SHIFT, Table, WITHDRAWN, phase};
 use crate::sync::primitive::{AtomicBool, Ordering, fence};
@@ -62,7 +62,9 @@ impl<W> Claims<W> {
             fence(Ordering::SeqCst);
             match self.table.find(id, Some(claim)) {
                 None => return Claimed::Mine(claim),
-                Some(_) => drop(self.release(claim, WITHDRAWN)),
+                // Not `release`: a seal may have ended it, and another claim
+                // may have the slot by now.
+                Some(_) => drop(self.withdraw(claim)),
             }
         }
         Claimed::Busy
@@ -108,6 +110,22 @@ impl<W> Claims<W> {
                     .then_some((state & !phase::MASK) | phase::RESERVED)
             })
             .then(|| self.release(claim, WITHDRAWN))
+    }
+
+    /// The same, unless the order is acknowledged as queued: then it keeps its
+    /// claim.
+    pub fn withdraw_unacked(&self, claim: Claim) -> Unacked<W> {
+        let mut acked = false;
+        let withdrawn = self.table.update(claim, |state| {
+            acked = state & ACKED != 0;
+            let live = matches!(state & phase::MASK, phase::QUEUED | phase::CLAIMING);
+            (live && !acked).then_some((state & !phase::MASK) | phase::RESERVED)
+        });
+        match (withdrawn, acked) {
+            (true, _) => Unacked::Withdrawn(self.release(claim, WITHDRAWN)),
+            (false, true) => Unacked::Acknowledged,
+            (false, false) => Unacked::Ended,
+        }
     }
 
     /// Ends a claim whose order has its outcome in the window, or is in doubt.

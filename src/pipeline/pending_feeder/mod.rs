@@ -6,6 +6,11 @@
 //! most half of the intake queue; the other half is left to new orders. Where
 //! new orders keep it fuller than that, as many are fed as orders in bulk have
 //! of it ([`bulk_share`](crate::pipeline::bulk_share)).
+//!
+//! The same thread feeds acknowledged orders that the processor has returned.
+//! Once the gate is closed they are not tried again, but withdrawn, for the
+//! pending file: the next process tries again. Without such a file they are
+//! tried until the drain deadline.
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::dedupe::claims::Claimed;
 use crate::order::{Order, OrderId};
+use crate::pipeline::answer::Withdrawal;
 use crate::pipeline::in_flight::{InFlight, cost};
 use crate::pipeline::pending_queue::NextPending;
 use crate::pipeline::shared::Pipeline;
@@ -48,7 +54,7 @@ enum Fed {
     All,
 }
 
-/// The thread that feeds pending orders into the intake queue.
+/// The thread that feeds acknowledged orders into the intake queue.
 pub(crate) struct PendingFeeder {
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
@@ -86,6 +92,7 @@ impl Pipeline {
                 admitted,
                 bulk: false, // counted by the queue of pending orders
                 pending: true,
+                retried: AtomicBool::new(false),
             }));
         }
         self.pending_queue.set_open(count);
@@ -100,8 +107,8 @@ impl Pipeline {
         (more > 0).then(|| self.capacity() + more as usize)
     }
 
-    /// Starts the feeder. It calls `done` when all pending orders have their
-    /// outcome, and ends.
+    /// Starts the feeder. It calls `done` when all orders of the pending file
+    /// have their outcome, if there are any.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -116,17 +123,23 @@ impl Pipeline {
     }
 
     fn feed_until(&self, stop: &AtomicBool, done: impl FnOnce()) {
+        self.pending_queue.set_feeder();
         let waker = Waker::from(Arc::new(Parked(thread::current())));
+        let mut done = (self.pending_queue.open() > 0).then_some(done);
         let mut pause = PAUSE_MIN;
         // Space is kept for it while the queue has none.
         let mut waiting = None;
         loop {
             // Listed before the check: what changes after the check wakes it.
             let watch = self.progress.watch(&waker);
+            if self.gate.is_closed() && self.pending_queue.is_kept() {
+                self.withdraw_retries();
+            }
             let fed = self.feed_some();
-            if self.pending_queue.open() == 0 {
-                drop(watch);
-                return done();
+            if self.pending_queue.open() == 0
+                && let Some(done) = done.take()
+            {
+                done();
             }
             // Pairs with the Release store in `PendingFeeder::stop`.
             if stop.load(Ordering::Acquire) || self.is_force_draining() {
@@ -147,13 +160,24 @@ impl Pipeline {
                     drop(watch); // progress makes no difference until then
                     thread::park_timeout(time);
                 }
-                // The end of the last order wakes it.
                 Fed::All => {
                     waiting = None;
+                    // The end of the last order of the file wakes it, or one
+                    // that is to be tried again.
+                    let watch = done.is_some().then_some(watch);
                     thread::park();
+                    drop(watch);
                 }
             }
         }
+    }
+
+    /// To be called behind a closed gate, when no more orders are tried again.
+    fn withdraw_retries(&self) {
+        while let Some(job) = self.pending_queue.take_retry() {
+            self.withdraw(&job, Withdrawal::Drain);
+        }
+        self.wake_queues.flush();
     }
 
     /// Feeds while half of the queue's slots are free, or few orders are fed.
@@ -175,13 +199,21 @@ impl Pipeline {
                 NextPending::Nothing => return Fed::All,
             }
         }
+        // However full the queue is: new orders must not starve those that are
+        // inside.
+        if let Some(job) = self.pending_queue.overdue(Instant::now()) {
+            match self.push(job) {
+                Ok(_) => orders += 1,
+                Err(job) => self.pending_queue.put_first(job),
+            }
+        }
         Fed::Some(orders)
     }
 }
 
 impl PendingFeeder {
-    /// Ends the thread; if all pending orders have their outcome, it has called
-    /// `done` then.
+    /// Ends the thread; if all orders of the pending file have their outcome, it
+    /// has called `done` then.
     pub(crate) fn stop(self) {
         // Pairs with the Acquire load in `feed_until`.
         self.stop.store(true, Ordering::Release);

@@ -119,6 +119,42 @@ fn retries_are_spaced() {
     assert!(matches!(queue.next(due + pause), NextPending::Nothing));
 }
 
+/// However many wait, once the processor takes them again.
+#[test]
+fn retries_catch_up_when_the_trouble_passes() {
+    let pipeline = pipeline(16, 1 << 20);
+    pipeline.claim_pending(orders(20)).unwrap();
+    let queue = &pipeline.pending_queue;
+    for _ in 0..20 {
+        let job = queue.take().unwrap();
+        queue.retry(job);
+    }
+    for _ in 0..7 {
+        queue.trouble_passes();
+    }
+    let due = Instant::now() + RETRY_PAUSE;
+    for _ in 0..19 {
+        assert!(matches!(queue.next(due), NextPending::Order(_)));
+    }
+    queue.retry(queue.take().unwrap());
+    let due = Instant::now() + RETRY_PAUSE;
+    queue.retry(queue.take().unwrap());
+    assert!(matches!(queue.next(due), NextPending::Later(_)));
+}
+
+/// New orders that keep the queue full don't starve those that are tried again.
+#[test]
+fn a_late_retry_gets_any_slot() {
+    let pipeline = pipeline(2, 1 << 20);
+    pipeline.claim_pending(orders(3)).unwrap();
+    let queue = &pipeline.pending_queue;
+    let job = queue.take().unwrap();
+    queue.retry(job);
+    assert!(queue.overdue(Instant::now() + RETRY_PAUSE).is_none());
+    assert!(queue.overdue(Instant::now() + 2 * RETRY_PAUSE).is_some());
+    assert!(queue.overdue(Instant::now() + 3 * RETRY_PAUSE).is_none());
+}
+
 #[test]
 fn too_many_and_too_long_ones_are_refused() {
     let small = pipeline(1, 64 << 20);

@@ -53,7 +53,9 @@ pub enum Verdict {
     /// Refused for good, with the reason: committed as failed.
     Failed(Arc<str>),
     /// A transient failure, with the reason: nothing is committed, the client
-    /// is asked to retry, and the id is free again.
+    /// is asked to retry, and the id is free again. An order that the client
+    /// was told is queued is processed again after a second, until it has an
+    /// outcome or a drain saves it for the next start.
     Retry(Arc<str>),
 }
 

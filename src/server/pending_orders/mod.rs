@@ -43,11 +43,11 @@ pub enum PendingOrdersError {
 }
 
 /// The pending file of this process, if the ledger has one, and the feeder of
-/// what the last process wrote to it.
+/// acknowledged orders.
 #[derive(Default)]
 pub(super) struct PendingStore {
     file: Option<Arc<PendingFile>>,
-    /// Runs while pending orders have no outcome.
+    /// Runs until the end, once the ledger is open.
     feeder: Option<PendingFeeder>,
 }
 
@@ -112,25 +112,23 @@ fn read(pending: &PendingOrder<'_>, key: &HashKey) -> Result<Order, PendingOrder
 }
 
 impl PendingStore {
-    /// Starts to feed claimed pending orders; the file is removed when all have
-    /// an outcome.
+    /// Starts to feed acknowledged orders: claimed pending ones, whose file is
+    /// removed when all have an outcome, and those that are tried again.
     pub(super) fn start(pipeline: &Arc<Pipeline>, file: Option<PendingFile>) -> io::Result<Self> {
-        let Some(file) = file.map(Arc::new) else {
-            return Ok(Self::default());
-        };
-        let mut feeder = None;
-        if pipeline.pending_queue.open() > 0 {
-            let file = file.clone();
-            feeder = Some(pipeline.feed_pending(move || match file.remove() {
-                Ok(()) => tracing::info!("all pending orders have their outcome"),
-                Err(error) => {
-                    tracing::warn!("{error}; the next start finds that all in it are committed");
-                }
-            })?);
+        let file = file.map(Arc::new);
+        if file.is_some() {
+            pipeline.pending_queue.set_kept();
         }
+        let finished = file.clone();
+        let feeder = pipeline.feed_pending(move || match finished.map(|file| file.remove()) {
+            Some(Err(error)) => {
+                tracing::warn!("{error}; the next start finds that all in it are committed");
+            }
+            _ => tracing::info!("all pending orders have their outcome"),
+        })?;
         Ok(Self {
-            file: Some(file),
-            feeder,
+            file,
+            feeder: Some(feeder),
         })
     }
 

@@ -63,6 +63,7 @@ fn make_pending(pipeline: &Pipeline, id: &str) {
         accepted_at: 1,
         admitted: Instant::now(),
         pending: false,
+        retried: false.into(),
     };
     assert!(matches!(pipeline.push(Arc::new(job)), Ok(true)));
     assert_eq!(pipeline.force_drain(Duration::ZERO), 0);
