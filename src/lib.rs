@@ -39,6 +39,8 @@
 //! or operators see also touches `http/api/openapi.json`, `docs/` and
 //! `CHANGELOG.md`.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod admission;
 mod clock;
 pub mod config;
