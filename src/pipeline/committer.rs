@@ -6,7 +6,6 @@
 //! during one commit is the next batch (group commit).
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::clock;
@@ -214,15 +213,11 @@ impl<S: Source> Committer<'_, S> {
             }
             let waiters = match answer {
                 Answer::Committed(_) | Answer::AlreadyThere(_) | Answer::OtherContent => {
-                    if job.pending {
-                        pipeline.pending_queue.committed();
-                    }
-                    if job.retried.load(Ordering::Relaxed) {
-                        pipeline.pending_queue.trouble_passes();
-                    }
+                    pipeline.pending_queue.committed(&job);
                     pipeline.claims.finish(job.claim).waiters
                 }
                 Answer::Withdrawn(_) => {
+                    pipeline.pending_queue.withdrawn(&job);
                     let withdrawn = &pipeline.withdrawn_orders;
                     let ended = withdrawn.end_in_doubt(&pipeline.claims, job.claim, &job);
                     ended.waiters

@@ -30,6 +30,8 @@ pub(crate) struct PendingQueue {
     queues: Mutex<Queues>,
     /// Pending orders without an outcome, wherever they are.
     open: AtomicUsize,
+    /// Other orders that the processor has returned, likewise.
+    returned: AtomicUsize,
     /// Orders without an outcome are kept for the next process.
     kept: AtomicBool,
 }
@@ -68,17 +70,34 @@ impl PendingQueue {
         self.open.store(orders, Ordering::Release);
     }
 
-    /// One of the pending orders has its outcome.
-    pub(crate) fn committed(&self) {
-        // Pairs with the Acquire load in `open`.
-        self.open.fetch_sub(1, Ordering::Release);
+    /// An order has its outcome, whether it was here or not.
+    pub(crate) fn committed(&self, job: &InFlight) {
+        if job.pending {
+            // Pairs with the Acquire load in `open`.
+            self.open.fetch_sub(1, Ordering::Release);
+        }
+        if job.retried.load(Ordering::Relaxed) {
+            self.trouble_passes();
+        }
+        self.withdrawn(job);
     }
 
-    /// Those without an outcome that are not here: fed, or with the ledger.
+    /// An order is withdrawn, whether it was here or not. A pending one stays in
+    /// the file, and open.
+    pub(crate) fn withdrawn(&self, job: &InFlight) {
+        if !job.pending && job.retried.load(Ordering::Relaxed) {
+            self.returned.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Pending and returned orders without an outcome that are not here: fed, or
+    /// with the ledger.
     pub(crate) fn fed(&self) -> usize {
         let queues = self.queues();
         let here = queues.first.len() + queues.retries.len();
-        self.open().saturating_sub(here)
+        // Relaxed: increased under the lock.
+        let returned = self.returned.load(Ordering::Relaxed);
+        (self.open() + returned).saturating_sub(here)
     }
 
     pub(crate) fn put(&self, job: Arc<InFlight>) {
@@ -94,6 +113,9 @@ impl PendingQueue {
     pub(crate) fn retry(&self, job: Arc<InFlight>) {
         let at = Instant::now() + RETRY_PAUSE;
         let mut queues = self.queues();
+        if !job.retried.swap(true, Ordering::Relaxed) && !job.pending {
+            self.returned.fetch_add(1, Ordering::Relaxed);
+        }
         queues.spacing = RETRY_SPACING;
         queues.retries.push_back((at, job));
         // Otherwise the feeder wakes for the one in front.
@@ -105,7 +127,7 @@ impl PendingQueue {
     }
 
     /// An order that was tried again has its outcome.
-    pub(crate) fn trouble_passes(&self) {
+    pub(super) fn trouble_passes(&self) {
         let mut queues = self.queues();
         queues.spacing = match queues.spacing / 2 {
             spacing if spacing < SPACING_MIN => Duration::ZERO,

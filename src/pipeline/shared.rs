@@ -357,10 +357,7 @@ impl Pipeline {
         match self.claims.withdraw_unacked(job.claim) {
             Unacked::Withdrawn(ended) => self.end_withdrawn(&job, Some(ended), why),
             Unacked::Ended => self.end_withdrawn(&job, None, why),
-            Unacked::Acknowledged => {
-                job.retried.store(true, Ordering::Relaxed);
-                self.pending_queue.retry(job);
-            }
+            Unacked::Acknowledged => self.pending_queue.retry(job),
         }
     }
 
@@ -381,6 +378,7 @@ impl Pipeline {
             Withdrawal::Ledger | Withdrawal::Unconfirmed => WithdrawReason::Ledger,
         });
         job.complete(Answer::Withdrawn(why));
+        self.pending_queue.withdrawn(job);
         if job.bulk {
             self.bulk.leave(1, cost(&job.order));
         }

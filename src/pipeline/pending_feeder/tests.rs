@@ -119,6 +119,39 @@ fn retries_are_spaced() {
     assert!(matches!(queue.next(due + pause), NextPending::Nothing));
 }
 
+/// Whether they were pending or returned by the processor: both have one share
+/// of the queue.
+#[test]
+fn what_is_fed_is_counted_while_both_kinds_wait() {
+    let pipeline = pipeline(16, 1 << 20);
+    pipeline.claim_pending(orders(5)).unwrap();
+    let queue = &pipeline.pending_queue;
+    queue.set_open(3);
+    let returned = [(); 2].map(|()| {
+        let mut job = Arc::into_inner(queue.take().unwrap()).unwrap();
+        job.pending = false;
+        Arc::new(job)
+    });
+    for job in &returned {
+        queue.retry(job.clone());
+        queue.retry(queue.take_retry().unwrap()); // is counted once
+    }
+    assert_eq!(queue.fed(), 0);
+    let [first, second] = [(); 2].map(|()| queue.take().unwrap());
+    assert_eq!(queue.fed(), 2);
+    for fed in 3..=4 {
+        queue.take_retry().unwrap();
+        assert_eq!(queue.fed(), fed);
+    }
+    queue.committed(&first);
+    queue.committed(&returned[0]);
+    assert_eq!(queue.fed(), 2);
+    queue.put_first(second);
+    pipeline.withdraw(&returned[1], Withdrawal::Drain);
+    assert_eq!(queue.fed(), 0);
+    assert_eq!(queue.open(), 2);
+}
+
 /// However many wait, once the processor takes them again.
 #[test]
 fn retries_catch_up_when_the_trouble_passes() {
