@@ -46,7 +46,8 @@ fn start(quick: bool, flags: &[&str]) -> Running {
     let base = ["order-processor", "--listen", "127.0.0.1:0", "--workers"];
     let workers = if quick { "1" } else { "2" };
     let ports = [workers, "--admin-listen", "127.0.0.1:0"];
-    let ports = [&ports[..], &["--grpc-listen", "off"]].concat();
+    let others = ["--grpc-listen", "off", "--allowed-hosts", "orders"];
+    let ports = [&ports[..], &others].concat();
     let all = [&base[..], &ports, flags].concat();
     let config = Config::parse_from(all, [("", ""); 0]).unwrap();
     let processor = Arc::new(Moody {

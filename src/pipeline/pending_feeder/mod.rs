@@ -127,7 +127,7 @@ impl Pipeline {
         let waker = Waker::from(Arc::new(Parked(thread::current())));
         let mut done = (self.pending_queue.open() > 0).then_some(done);
         let mut pause = PAUSE_MIN;
-        // Space is kept for it while the queue has none.
+        // Space is kept for it while the queue has none, up to its share.
         let mut waiting = None;
         loop {
             // Listed before the check: what changes after the check wakes it.
@@ -147,7 +147,9 @@ impl Pipeline {
             }
             match fed {
                 Fed::Some(orders) => {
-                    waiting.get_or_insert_with(|| self.bulk.wait());
+                    waiting = self
+                        .has_feed_share()
+                        .then(|| waiting.unwrap_or_else(|| self.bulk.wait()));
                     pause = if orders > 0 {
                         PAUSE_MIN
                     } else {
@@ -180,12 +182,16 @@ impl Pipeline {
         self.wake_queues.flush();
     }
 
+    /// Whether fewer are fed than orders in bulk may have of the queue.
+    fn has_feed_share(&self) -> bool {
+        (self.pending_queue.fed() as u64) < self.bulk.orders_max()
+    }
+
     /// Feeds while half of the queue's slots are free, or few orders are fed.
     /// The bytes are counted already.
     fn feed_some(&self) -> Fed {
         let mut orders = 0;
-        let has_share = || (self.pending_queue.fed() as u64) < self.bulk.orders_max();
-        while self.depth() < self.capacity().div_ceil(2) || has_share() {
+        while self.depth() < self.capacity().div_ceil(2) || self.has_feed_share() {
             match self.pending_queue.next(Instant::now()) {
                 NextPending::Order(job) => {
                     if let Err(job) = self.push(job) {
