@@ -90,7 +90,7 @@ pub mod internals {
     pub use crate::pipeline::processor::Rules;
     pub use crate::pipeline::{Pipeline, Settings};
     pub use crate::server::is_starting;
-    pub use crate::sync::crash::before_exit;
+    pub use crate::sync::log_limit::LogLimit;
     pub use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
     pub use crate::sync::watch_list::{Watch, WatchList};
 

@@ -37,9 +37,7 @@ enum Event {
 
 fn main() -> ExitCode {
     // The panic hook has reported it.
-    let code = panic::catch_unwind(run).unwrap_or(exit::FAILED.into());
-    log::flush();
-    code
+    panic::catch_unwind(run).unwrap_or(exit::FAILED.into())
 }
 
 fn run() -> ExitCode {

@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::{exit, log};
+use crate::exit;
 
 /// Whether SIGHUP ends the process: a tool, whose terminal was closed.
 pub(crate) struct HangUp(Arc<AtomicBool>);
@@ -44,7 +44,6 @@ pub(crate) fn watch(stop: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
                     stop(signal);
                 } else {
                     tracing::warn!("second signal: stopped without draining");
-                    log::flush();
                     process::exit(exit::DEADLINE.into());
                 }
             }

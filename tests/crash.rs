@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use harness::{BASE_FLAGS, Client, Directory, get, order, until};
-use order_processor::{Config, Order, Processor, Server, Verdict, internals};
+use order_processor::{Config, Order, Processor, Server, Verdict};
 
 /// Names the data directory to the process that is to crash.
 const DATA_DIR: &str = "ORDERS_TEST_CRASH_DATA_DIR";
@@ -43,11 +43,6 @@ fn process_that_crashes() {
     let flags = ["order-processor"].into_iter().chain(base);
     let flags = flags.chain(["--workers", "2", "--data-dir", &data]);
     let config = Config::parse_from(flags, [("ORDERS_ALLOWED_HOSTS", "orders")]).unwrap();
-    // As the log of the binary has it.
-    internals::before_exit(|| {
-        let data = env::var(DATA_DIR).expect("as above");
-        std::fs::write(format!("{data}.last"), "").expect("it can be written");
-    });
     let on_fault = |fault| panic!("{fault}");
     let mut server = Server::start_with(&config, Arc::new(Unsound), on_fault).unwrap();
     server.open().unwrap();
@@ -113,8 +108,6 @@ fn a_panic_ends_the_process_and_loses_no_committed_order() {
         status
     });
     assert_eq!(status.and_then(|status| status.code()), Some(1));
-    let last = format!("{}.last", directory.0.display());
-    std::fs::remove_file(last).expect("the log was flushed");
 
     let service = directory.start(&[]);
     let committed = committed.into_inner().unwrap();

@@ -96,6 +96,15 @@ fn a_stalled_standard_error_delays_no_second_signal() {
     assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
 }
 
+/// An abort ends by its signal.
+#[test]
+fn a_stalled_standard_error_delays_no_abort() {
+    let (service, _reader, _) = stalled();
+    service.signal(rustix::process::Signal::ABORT);
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, None, "{ended:?}");
+}
+
 #[test]
 fn what_waited_comes_out_in_order_once_it_is_read() {
     let (service, mut reader, filled) = stalled();

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::grpc::http2::Socket;
 use crate::grpc::limits::{LINGER_BYTES_MAX, LINGER_MAX, Limits, REFUSING_MAX};
+use crate::sync::log_limit::LogLimit;
 
 /// An empty SETTINGS frame, then GOAWAY with ENHANCE_YOUR_CALM (RFC 9113
 /// sections 6.5, 6.8 and 7): what a connection past the limit receives.
@@ -46,7 +47,10 @@ impl Acceptor {
                 Err(error) => {
                     // Most errors concern a connection that is gone by then;
                     // for the others a pause keeps this from spinning.
-                    tracing::debug!(%error, "can't accept a gRPC connection");
+                    static LIMIT: LogLimit = LogLimit::new();
+                    LIMIT.log(|suppressed| {
+                        tracing::debug!(suppressed, %error, "can't accept a gRPC connection");
+                    });
                     sleep(PAUSE).await;
                     continue;
                 }

@@ -1,17 +1,23 @@
 //! The log on standard error, and the last words of a process.
 
+mod end;
 mod queue;
+mod stderr;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Display;
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd as _;
 use std::panic::PanicHookInfo;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{io, panic, thread};
 
 use order_processor::Config;
-use order_processor::config::{LogFormat, LogLevel};
+use order_processor::config::{HttpEngine, LogFormat, LogLevel};
+use order_processor::internals::LogLimit;
+use rustix::io::fcntl_dupfd_cloexec;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,8 +25,6 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use self::queue::LineQueue;
 
-/// How long the end of the process waits for its last lines to be read.
-const LAST_LINES: Duration = Duration::from_secs(1);
 /// How long a panic waits for its message to be read, if the process goes on.
 const PANIC_LINE: Duration = Duration::from_millis(100);
 
@@ -33,13 +37,15 @@ static QUEUE: OnceLock<Arc<LineQueue>> = OnceLock::new();
 /// (below it, their events are of use to their authors only); everything at
 /// `trace`. Two libraries are silent below that: `may_minihttp` logs an error
 /// when a client closes its connection, and `h2` warns of each frame that a
-/// client shouldn't have sent, so a client could fill the log.
+/// client shouldn't have sent, so a client could fill the log. What
+/// `may_minihttp` prints past the log is logged within a limit.
 ///
 /// # Errors
-/// When the system gives no thread.
+/// When the system gives no thread or descriptor.
 pub(crate) fn start(config: &Config) -> io::Result<()> {
     let queue = Arc::<LineQueue>::default();
-    queue.start(io::stderr(), |lines| {
+    let out = File::from(fcntl_dupfd_cloexec(io::stderr().as_fd(), 3)?);
+    queue.start(out, |lines| {
         tracing::warn!(
             lines,
             "lines of the log were dropped: standard error was not read in time"
@@ -71,17 +77,12 @@ pub(crate) fn start(config: &Config) -> io::Result<()> {
         .with(lines.with_filter(targets))
         .init();
     QUEUE.get_or_init(|| queue);
-    order_processor::internals::before_exit(flush);
     panic::set_hook(Box::new(log_panic));
-    Ok(())
-}
-
-/// Waits until what was logged is written, at the end of the process; not
-/// longer than a second, should nobody read it.
-pub(crate) fn flush() {
-    if let Some(queue) = QUEUE.get() {
-        queue.flush(LAST_LINES);
+    end::prepare()?;
+    if config.admin_listen.is_some() || config.http_engine == HttpEngine::MayMinihttp {
+        stderr::take_over()?;
     }
+    Ok(())
 }
 
 /// Says on standard error why the process ends, or what a command has to say
@@ -112,22 +113,41 @@ impl Write for Line {
 /// Logs a panic, and waits a moment for it to be written, since the process may
 /// be about to abort. On a coroutine, whose panic is caught and fails one
 /// request, it does neither wait nor take a backtrace, for which the stack is
-/// too small.
+/// too small. Each place in the program has a limit: a client may be able to
+/// repeat a panic that is caught.
 fn log_panic(info: &PanicHookInfo<'_>) {
     if order_processor::internals::is_starting() {
         return; // it is the reason of the error that the start returns
     }
+    limit_of(info).log(|suppressed| log_panic_of_many(info, suppressed));
+}
+
+/// The limit of panics at this place.
+fn limit_of(info: &PanicHookInfo<'_>) -> Arc<LogLimit> {
+    /// Places in the program, so that there are few.
+    static LIMITS: Mutex<Vec<(String, Arc<LogLimit>)>> = Mutex::new(Vec::new());
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, limit)) = limits.iter().find(|(known, _)| *known == place) {
+        return limit.clone();
+    }
+    let limit = Arc::new(LogLimit::new());
+    limits.push((place, limit.clone()));
+    limit
+}
+
+fn log_panic_of_many(info: &PanicHookInfo<'_>, suppressed: Option<u64>) {
     if may::coroutine::is_coroutine() {
-        tracing::error!("{info}");
+        tracing::error!(suppressed, "{info}");
         return;
     }
     let thread = thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        tracing::error!(thread, "{info}\n{backtrace}");
+        tracing::error!(thread, suppressed, "{info}\n{backtrace}");
     } else {
-        tracing::error!(thread, "{info}");
+        tracing::error!(thread, suppressed, "{info}");
     }
     if let Some(queue) = QUEUE.get() {
         queue.flush_unless_stalled(PANIC_LINE);

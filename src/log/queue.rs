@@ -8,7 +8,7 @@
 use std::io;
 use std::io::Write;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,10 @@ impl State {
     /// Whether there is nothing to be written or reported.
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.dropped == 0
+    }
+
+    fn is_written(&self) -> bool {
+        !self.writing && self.is_empty()
     }
 }
 
@@ -101,6 +105,16 @@ impl LineQueue {
         }
     }
 
+    /// Whether all lines are written, as far as can be said without waiting for
+    /// the lock: also for a signal handler.
+    pub(crate) fn is_written(&self) -> bool {
+        match self.state.try_lock() {
+            Ok(state) => state.is_written(),
+            Err(TryLockError::Poisoned(state)) => state.into_inner().is_written(),
+            Err(TryLockError::WouldBlock) => false,
+        }
+    }
+
     /// Waits until all lines are written, or for so long.
     pub(crate) fn flush(&self, timeout: Duration) {
         self.wait(self.state(), timeout);
@@ -117,7 +131,7 @@ impl LineQueue {
 
     fn wait(&self, mut state: MutexGuard<'_, State>, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        while state.writing || !state.is_empty() {
+        while !state.is_written() {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 state.stalled = true;
                 return;

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::order::Order;
 use crate::pipeline::processor::{Processor, Verdict};
+use crate::sync::log_limit::LogLimit;
 
 /// Runs the processor; a panic in it is a failed order.
 pub(crate) fn evaluate(processor: &dyn Processor, order: &Order) -> Verdict {
@@ -16,7 +17,11 @@ pub(crate) fn evaluate(processor: &dyn Processor, order: &Order) -> Verdict {
             if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
                 std::mem::forget(again);
             }
-            tracing::error!(id = %order.id(), "the processor panicked; the order has failed");
+            static LIMIT: LogLimit = LogLimit::new();
+            LIMIT.log(|suppressed| {
+                let id = order.id();
+                tracing::error!(suppressed, %id, "the processor panicked; the order has failed");
+            });
             Verdict::failed("the processor panicked")
         }
     }

@@ -10,19 +10,10 @@
 
 use std::io;
 use std::process;
-use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 
 /// The exit code after a panic.
 const EXIT_CODE: i32 = 1;
-
-static BEFORE_EXIT: OnceLock<fn()> = OnceLock::new();
-
-/// Has this called before a panic ends the process: a log that is written by a
-/// thread of its own has its last lines still to write.
-pub fn before_exit(call: fn()) {
-    BEFORE_EXIT.get_or_init(|| call);
-}
 
 /// Starts a named thread whose panic ends the process.
 ///
@@ -56,9 +47,6 @@ impl Drop for ExitOnPanic {
                 thread = name,
                 "a thread of the service panicked; the process ends"
             );
-            if let Some(call) = BEFORE_EXIT.get() {
-                call();
-            }
             process::exit(EXIT_CODE);
         }
     }

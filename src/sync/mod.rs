@@ -4,6 +4,7 @@
 
 pub(crate) mod crash;
 pub(crate) mod dispatch_queue;
+pub(crate) mod log_limit;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
 pub(crate) mod memory_budget;

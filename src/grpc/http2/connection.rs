@@ -21,6 +21,7 @@ use crate::grpc::limits::{
     SEND_BUFFER_BYTES_MAX,
 };
 use crate::grpc::router::Services;
+use crate::sync::log_limit::LogLimit;
 
 type Accepted = Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>>;
 
@@ -91,7 +92,8 @@ async fn drain_begins(mut phase: watch::Receiver<DrainPhase>) {
 }
 
 fn ended(error: &h2::Error) {
-    tracing::debug!(%error, "a gRPC connection ended");
+    static LIMIT: LogLimit = LogLimit::new();
+    LIMIT.log(|suppressed| tracing::debug!(suppressed, %error, "a gRPC connection ended"));
 }
 
 /// The bodies of a connection's calls, some of which may be gone.

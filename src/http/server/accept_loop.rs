@@ -31,6 +31,7 @@ use crate::http::server::polled::{PolledFd, poll};
 use crate::http::server::spawner::Spawner;
 use crate::http::server::stack::stack_words;
 use crate::sync::crash;
+use crate::sync::log_limit::LogLimit;
 use crate::sync::wake_queue::WakeQueue;
 
 /// Connections accepted before the thread's other coroutines run.
@@ -163,7 +164,11 @@ impl AcceptLoop {
                 }
                 _ => {
                     if pause == PAUSE_MIN {
-                        tracing::warn!(%error, "can't accept connections; open ones go on");
+                        static LIMIT: LogLimit = LogLimit::new();
+                        LIMIT.log(|suppressed| {
+                            let what = "can't accept connections; open ones go on";
+                            tracing::warn!(suppressed, %error, "{what}");
+                        });
                     }
                     self.sleep(pause);
                     pause = (pause * 2).min(PAUSE_MAX);

@@ -15,10 +15,13 @@ use crate::http::server::connection::Connection;
 use crate::http::server::connection_permit::ConnectionLimit;
 use crate::http::server::socket::Socket;
 use crate::http::server::stack::stack_words;
+use crate::sync::log_limit::LogLimit;
 
 /// Connections past the limit that are refused with a reply at a time; more are
 /// closed without one.
 pub(crate) const REFUSING_MAX: usize = 64;
+
+static UNSERVED: LogLimit = LogLimit::new();
 
 pub(crate) struct Spawner {
     /// The I/O thread that accepts.
@@ -108,8 +111,12 @@ impl ConnectionContext {
                     connection.serve();
                 }
             }
-            Ok(None) => tracing::warn!("no timer slot for a connection"),
-            Err(error) => tracing::warn!(%error, "can't poll a connection"),
+            Ok(None) => UNSERVED.log(|suppressed| {
+                tracing::warn!(suppressed, "no timer slot for a connection");
+            }),
+            Err(error) => UNSERVED.log(|suppressed| {
+                tracing::warn!(suppressed, %error, "can't poll a connection");
+            }),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::ledger::nats::position::Position;
 use crate::ledger::{Find, Read, ReadError, ReadRange, Record};
 use crate::order::HashKey;
 use crate::sync::crash;
+use crate::sync::log_limit::LogLimit;
 
 /// Reads under way at a time.
 const READS_MAX: usize = 16;
@@ -135,7 +136,15 @@ impl Reader {
                 if from < oldest {
                     return Err(ReadError::Gone { seq: from, oldest });
                 }
-                tracing::debug!(from, first, "sequences are missing in the stream");
+                static LIMIT: LogLimit = LogLimit::new();
+                LIMIT.log(|suppressed| {
+                    tracing::debug!(
+                        suppressed,
+                        from,
+                        first,
+                        "sequences are missing in the stream"
+                    );
+                });
             }
             if !batch.records.is_empty() {
                 return Ok(batch.records);
@@ -203,7 +212,10 @@ impl Reader {
                     }
                     batch.records.push(Arc::new(stored.record));
                 }
-                Err(foreign) => tracing::warn!("{}", no_outcome(foreign)),
+                Err(foreign) => {
+                    static LIMIT: LogLimit = LogLimit::new();
+                    LIMIT.log(|suppressed| tracing::warn!(suppressed, "{}", no_outcome(foreign)));
+                }
             }
             batch.first_seq = batch.first_seq.or(seq);
             batch.last_seq = seq.or(batch.last_seq);

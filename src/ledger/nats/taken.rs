@@ -7,6 +7,7 @@ use crate::ledger::nats::message::{self, Foreign};
 use crate::ledger::nats::publisher::{Publisher, Read};
 use crate::ledger::{CommitResult, Held, Item};
 use crate::sync::crash;
+use crate::sync::log_limit::LogLimit;
 
 impl<T: Item + 'static> Publisher<T> {
     /// Reads the message of an order's subject.
@@ -43,11 +44,12 @@ impl<T: Item + 'static> Publisher<T> {
         let stored = match read {
             Ok(Some(Ok(stored))) => stored,
             Ok(Some(Err(Foreign { seq, why }))) => {
-                tracing::error!(
-                    id = entry.item.order().id().as_str(),
-                    seq,
-                    "an id is taken by a message that is no outcome: {why}"
-                );
+                static LIMIT: LogLimit = LogLimit::new();
+                LIMIT.log(|suppressed| {
+                    let id = entry.item.order().id().as_str();
+                    let what = "an id is taken by a message that is no outcome";
+                    tracing::error!(suppressed, id, seq, "{what}: {why}");
+                });
                 return self.complete(number, CommitResult::OtherContent(None));
             }
             // It has expired meanwhile, or the leader has changed: send again.
