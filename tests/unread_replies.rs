@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{Client, Service, get};
+use crate::harness::{Client, Reply, Service, get, order, submit, until};
 
 /// A connection with requests for large replies under way, which reads none.
-fn attacker(address: SocketAddr) -> Socket {
+fn attacker(address: SocketAddr, path: &str) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
     socket.connect(&address.into()).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let requests = "GET /openapi.json HTTP/1.1\r\nHost: o\r\n\r\n".repeat(400);
+    let requests = format!("GET {path} HTTP/1.1\r\nHost: o\r\n\r\n").repeat(400);
     socket.send(requests.as_bytes()).unwrap();
     socket
 }
@@ -42,11 +43,93 @@ fn who_reads_no_replies_does_not_hold_up_others() {
     let service = Service::start(&[]);
     let mut client = Client::to(service.http);
     let alone = p99(&mut client, 300);
-    let attackers: Vec<Socket> = (0..200).map(|_| attacker(service.http)).collect();
+    let attackers: Vec<Socket> = (0..200)
+        .map(|_| attacker(service.http, "/openapi.json"))
+        .collect();
     let beside = p99(&mut client, 300);
     // A busy machine adds to both; the attack itself lasts for seconds.
     let most = 5 * alone + Duration::from_millis(200);
     assert!(beside <= most, "{beside:?}, and {alone:?} alone");
     drop(attackers);
     assert_eq!(get(service.http, "/healthz").status, 200);
+}
+
+#[test]
+fn unread_replies_share_a_budget() {
+    let service = Service::start(&["--reply-bytes", "1MiB"]);
+    let large = format!(r#"{{"id":"large","value":1,"x":"{}"}}"#, "x".repeat(60_000));
+    assert_eq!(Client::to(service.http).ask(submit("", &large)).status, 201);
+    let mut attackers = Vec::new();
+    until("a reply is refused", || {
+        if attackers.len() < 100 {
+            attackers.push(attacker(service.http, "/orders/large"));
+        }
+        get(service.http, "/orders/large").status == 503
+    });
+    let reply = get(service.http, "/orders/large");
+    if reply.status == 503 {
+        assert_eq!(reply.problem(503)["type"], "/problems/reply-memory");
+        reply.retry_after();
+    }
+    // Orders are taken, and small replies sent.
+    assert_eq!(Client::to(service.http).ask(order("small")).status, 201);
+    assert_eq!(get(service.http, "/orders/small").status, 200);
+    drop(attackers);
+    until("the memory is free again", || {
+        get(service.http, "/orders/large").status == 200
+    });
+}
+
+/// A look-up by a page that may ask.
+fn look_up(service: &Service) -> Reply {
+    let origin = "Origin: https://a.test\r\n";
+    let request = format!("GET /orders/large HTTP/1.1\r\nHost: o\r\n{origin}\r\n");
+    let reply = Client::to(service.http).ask(request);
+    let allowed = reply.header("access-control-allow-origin");
+    assert_eq!(allowed, Some("https://a.test"), "{reply:?}");
+    reply
+}
+
+/// The connection stays open; the service ends it.
+#[test]
+fn who_is_cut_off_holds_no_memory() {
+    let flags = ["--reply-bytes", "64KiB", "--write-timeout", "1s"];
+    let flags = [&flags[..], &["--allowed-origins", "https://a.test"]].concat();
+    let service = Service::start(&flags);
+    let large = format!(r#"{{"id":"large","value":1,"x":"{}"}}"#, "x".repeat(60_000));
+    assert_eq!(Client::to(service.http).ask(submit("", &large)).status, 201);
+    let mut attackers = Vec::new();
+    until("a reply is refused", || {
+        if attackers.len() < 100 {
+            attackers.push(attacker(service.http, "/orders/large"));
+        }
+        look_up(&service).status == 503
+    });
+    until("the memory is free again", || {
+        look_up(&service).status == 200
+    });
+}
+
+#[test]
+fn unread_results_of_batches_share_the_budget() {
+    let service = Service::start(&["--reply-bytes", "16MiB"]);
+    let body = "x\n".repeat(60_000); // results of a hundred bytes each
+    let request = format!(
+        "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: application/x-ndjson\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut unread = Vec::new();
+    until("a batch is refused", || {
+        let mut client = Client::to(service.http);
+        client.send(&request);
+        let status = client.reply_to_head().status;
+        unread.push(client);
+        status == 503
+    });
+    assert!(unread.len() > 1, "one has space");
+    drop(unread);
+    until("the memory is free again", || {
+        Client::to(service.http).ask(&request).status == 200
+    });
 }

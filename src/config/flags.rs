@@ -129,6 +129,12 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = quantity::memory(64..=TIB))]
     pub body_bytes: usize,
 
+    /// Bytes of all HTTP replies that are being sent (64KiB to 1TiB), and of the
+    /// results of batches; not counting 4KiB of each reply, and pages of the
+    /// feed. Past them a reply is refused with 503
+    #[arg(long, value_name = "BYTES", default_value = "128MiB", value_parser = quantity::memory(64 << 10..=TIB))]
+    pub reply_bytes: usize,
+
     /// Open connections on the order port (1 to 1000000); clamped at start to
     /// the descriptor limit
     #[arg(long, value_name = "CONNECTIONS", default_value = "10000", value_parser = quantity::count(1..=1_000_000, "connections"))]

@@ -1,4 +1,6 @@
-//! The bytes of bodies being received, over all front ends: `--body-bytes`.
+//! The bytes of bodies being received, over all front ends: `--body-bytes`. And
+//! by the same means, with replies and results of batches in the place of front
+//! ends, those of replies being sent: `--reply-bytes`.
 //!
 //! Each front end has an account of its own in the one budget, and where there
 //! are two, none can take the last quarter of it: whatever clients do at one

@@ -170,3 +170,20 @@ fn buffers_count_as_bodies() {
     let refused = Client::to(service.http).ask(batch("", &line("b")));
     assert_eq!(refused.problem(503)["type"], "/problems/body-memory");
 }
+
+#[test]
+fn results_count_in_the_memory_of_replies() {
+    let service = Service::start(&["--reply-bytes", "256KiB"]);
+    // Results of a hundred bytes.
+    let body = line("first") + &"x\n".repeat(10_000);
+    let reply = Client::to(service.http).ask(batch("", &body));
+    let problem = reply.problem(503);
+    assert_eq!(problem["type"], "/problems/reply-memory");
+    assert_eq!(problem["retry_safe"], true);
+    reply.retry_after();
+    // What was taken stands, and the memory is free again.
+    let found = results(&Client::to(service.http).ask(batch("", &line("first"))));
+    assert_eq!(found[0]["status"], "duplicate", "{found:?}");
+    let figures = service.settled();
+    assert_eq!((figures.orders().0, figures.rejected("full")), (1, 1));
+}

@@ -44,6 +44,7 @@ fn defaults() {
         max_batch_orders: 100_000,
         max_batches: 16,
         body_bytes: 256 << 20,
+        reply_bytes: 128 << 20,
         max_connections: 10_000,
         head_timeout: seconds(10),
         body_timeout: seconds(30),

@@ -52,6 +52,7 @@ fn help_says_every_flag_with_its_default_and_variable() {
         ("max-batch-orders", "100000"),
         ("max-batches", "16"),
         ("body-bytes", "256MiB"),
+        ("reply-bytes", "128MiB"),
         ("max-connections", "10000"),
         ("head-timeout", "10s"),
         ("body-timeout", "30s"),

@@ -325,6 +325,14 @@ pub(super) const ROWS: &[Row] = &[
         &["", "0", "65535", "2TiB"],
     ),
     (
+        "reply-bytes",
+        &[
+            ("64KiB", "reply_bytes: 65536,"),
+            ("1TiB", "reply_bytes: 1099511627776,"),
+        ],
+        &["", "0", "65535", "2TiB"],
+    ),
+    (
         "max-connections",
         &[
             ("1", "max_connections: 1,"),

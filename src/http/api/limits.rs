@@ -23,6 +23,8 @@ pub(crate) struct Limits {
     pub max_batch_orders: usize,
     /// Batches at a time.
     pub max_batches: usize,
+    /// Bytes of all replies being sent, and of the results of batches.
+    pub reply_bytes: usize,
     /// Connections on the order port.
     pub max_connections: usize,
     /// From the first byte of a head to its last.
@@ -46,6 +48,7 @@ impl Limits {
             max_batch_body: config.max_batch_body,
             max_batch_orders: config.max_batch_orders,
             max_batches: config.max_batches,
+            reply_bytes: config.reply_bytes,
             max_connections: config.max_connections,
             head_timeout: config.head_timeout,
             body_timeout: config.body_timeout,

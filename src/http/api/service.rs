@@ -13,6 +13,9 @@ use crate::http::api::site::Sites;
 use crate::metrics::Metrics;
 use crate::sync::memory_budget::MemoryBudget;
 
+/// What the reply to a look-up has beside the order, at most.
+const ORDER_OVERHEAD_BYTES: usize = 4 << 10;
+
 /// What all routes and connections share.
 pub(crate) struct Service {
     pub admission: Arc<Admission>,
@@ -26,6 +29,10 @@ pub(crate) struct Service {
     pub executing: CachePadded<AtomicUsize>,
     /// The bodies being read, over all front ends.
     pub bodies: Arc<MemoryBudget>,
+    /// The replies being sent that are made for one request.
+    pub replies: Arc<MemoryBudget>,
+    /// The results of batches, in the same budget.
+    pub results: Arc<MemoryBudget>,
     /// Batches between their head and the first byte of their reply. The drain
     /// waits for them.
     pub batches: CachePadded<AtomicUsize>,
@@ -43,7 +50,13 @@ impl Service {
         bodies: Arc<MemoryBudget>,
         observer: Observer,
     ) -> Arc<Self> {
+        // Each order can be looked up, however small the budget is.
+        let order_bytes = limits.max_body + ORDER_OVERHEAD_BYTES;
+        let reply_bytes = limits.reply_bytes.max(order_bytes);
+        let [replies, results] = MemoryBudget::shared(reply_bytes, order_bytes);
         Arc::new(Self {
+            replies,
+            results,
             admission,
             pages: Pages::new(PAGE_BYTES),
             limits,

@@ -21,7 +21,7 @@ pub(crate) struct BatchCompletion {
     waker: Waker,
     watch: Option<Watch>,
     permit: BatchPermit,
-    _memory: MemoryPermit,
+    _memory: [MemoryPermit; 2],
 }
 
 impl BatchCompletion {
@@ -31,7 +31,7 @@ impl BatchCompletion {
         wait: Duration,
         waker: Waker,
         permit: BatchPermit,
-        memory: MemoryPermit,
+        memory: [MemoryPermit; 2],
     ) -> Self {
         let now = Instant::now();
         Self {

@@ -18,6 +18,9 @@ use crate::sync::watch_list::Watch;
 /// the turn of the thread's other connections cheap beside the orders in it.
 pub(crate) const READ_BYTES: usize = 64 << 10;
 
+/// By how much the memory for the results of a batch grows.
+const RESULTS_STEP: usize = 16 << 10;
+
 /// A batch whose body is being read.
 pub(crate) struct Batch {
     lines: Lines,
@@ -28,6 +31,9 @@ pub(crate) struct Batch {
     watch: Option<Watch>,
     permit: BatchPermit,
     memory: MemoryPermit,
+    results: MemoryPermit,
+    /// The bytes of that permit.
+    result_bytes: usize,
 }
 
 /// How much of a piece of the body was consumed.
@@ -39,6 +45,8 @@ pub(crate) enum Consumed {
     Blocked(usize),
     /// There are more lines than a batch gets results for: refuse it.
     TooManyLines,
+    /// There is no memory for the results: refuse it.
+    OutOfMemory,
 }
 
 impl Batch {
@@ -48,7 +56,7 @@ impl Batch {
     /// # Errors
     /// A [`BatchRefusal`] of the whole: no length, a length over
     /// `--max-batch-body`, no orders taken now, `--max-batches` being read, no
-    /// memory for its buffers (`--body-bytes`).
+    /// memory for its buffers (`--body-bytes`) or results (`--reply-bytes`).
     pub(crate) fn begin(
         service: &Arc<Service>,
         body: BodyFraming,
@@ -67,6 +75,10 @@ impl Batch {
             .bodies
             .try_acquire(bytes)
             .ok_or_else(BatchRefusal::out_of_memory)?;
+        let results = service
+            .results
+            .try_acquire(RESULTS_STEP)
+            .ok_or_else(BatchRefusal::out_of_reply_memory)?;
         let body_bytes = match body {
             BodyFraming::Length(bytes) => bytes,
             BodyFraming::None | BodyFraming::Chunked => 0, // not known
@@ -79,6 +91,8 @@ impl Batch {
             watch: None,
             permit,
             memory,
+            results,
+            result_bytes: RESULTS_STEP,
         })
     }
 
@@ -95,6 +109,10 @@ impl Batch {
                 consumed = Consumed::TooManyLines;
                 break;
             }
+            if !self.has_result_memory() {
+                consumed = Consumed::OutOfMemory;
+                break;
+            }
             if self.offers.is_blocked() {
                 consumed = Consumed::Blocked(bytes.len() - rest.len());
                 break;
@@ -108,10 +126,30 @@ impl Batch {
     /// fed. Its order may be blocked then.
     pub(crate) fn end(&mut self, service: &Service) -> Consumed {
         self.offers.have_arrived();
-        match self.lines.last() {
-            Some(line) if self.offers.take(service, &line).is_err() => Consumed::TooManyLines,
-            _ => Consumed::All,
+        if let Some(line) = self.lines.last()
+            && self.offers.take(service, &line).is_err()
+        {
+            return Consumed::TooManyLines;
         }
+        if self.has_result_memory() {
+            Consumed::All
+        } else {
+            Consumed::OutOfMemory
+        }
+    }
+
+    /// Whether the results so far are in memory that is permitted. As those
+    /// that have no answer count with the longest there is, they won't grow.
+    fn has_result_memory(&mut self) -> bool {
+        let bytes = self.offers.results.bytes();
+        if bytes > self.result_bytes {
+            let bytes = bytes.next_multiple_of(RESULTS_STEP);
+            if !self.results.grow_to(bytes) {
+                return false;
+            }
+            self.result_bytes = bytes;
+        }
+        true
     }
 
     /// Offers the blocked order once more. `None` when none is blocked (any
@@ -134,6 +172,7 @@ impl Batch {
     /// Waits for outcomes, after [`end`](Self::end).
     pub(crate) fn finish(self) -> BatchCompletion {
         let (results, wait) = (self.offers.results, self.ack_wait.time);
-        BatchCompletion::new(results, wait, self.waker, self.permit, self.memory)
+        let memory = [self.memory, self.results];
+        BatchCompletion::new(results, wait, self.waker, self.permit, memory)
     }
 }

@@ -41,4 +41,6 @@ mod results;
 pub(crate) use self::completion::BatchCompletion;
 pub(crate) use self::intake::{Batch, Consumed, READ_BYTES};
 pub use self::refusal::LAST_BYTES;
-pub(crate) use self::refusal::{BODY_TIMEOUTS, drained, too_large, too_many_lines, took_too_long};
+pub(crate) use self::refusal::{
+    BODY_TIMEOUTS, drained, out_of_reply_memory, too_large, too_many_lines, took_too_long,
+};

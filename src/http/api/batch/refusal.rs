@@ -64,6 +64,10 @@ impl BatchRefusal {
         Self::new(report.reply(), Reason::Full)
     }
 
+    pub(super) fn out_of_reply_memory() -> Box<Self> {
+        Self::new(out_of_reply_memory(), Reason::Full)
+    }
+
     fn new(reply: Reply, reason: Reason) -> Box<Self> {
         Box::new(Self { reply, reason })
     }
@@ -85,6 +89,14 @@ pub(crate) fn too_many_lines(limits: &Limits) -> Reply {
          those up to the limit were taken"
     );
     Problem::BodyTooLarge.report(detail).reply()
+}
+
+/// The refusal of a body with
+/// [`Consumed::OutOfMemory`](super::Consumed::OutOfMemory).
+pub(crate) fn out_of_reply_memory() -> Reply {
+    let detail = "the results of all batches are over their limit (--reply-bytes); what was taken \
+        of this one is not undone, and all of it may be sent again";
+    Problem::ReplyMemory.report(detail).retry_after(1).reply()
 }
 
 /// The refusal of a body that took longer than [`BODY_TIMEOUTS`].

@@ -11,7 +11,9 @@ use std::task::Waker;
 
 use crate::admission::{Admission, Ticket};
 use crate::http::api::batch::reasons::{FailureReasons, READ_SEQS_MAX, ReasonRead};
-use crate::http::api::batch::result_line::{LineResult, answered, committed, queued};
+use crate::http::api::batch::result_line::{
+    LineResult, RESULT_BYTES_MAX, answered, committed, queued,
+};
 use crate::ledger::{Outcome, Status};
 use crate::order::OrderId;
 
@@ -57,6 +59,12 @@ impl Results {
             unsettled: VecDeque::with_capacity(bytes.div_ceil(LINE_BYTES).min(UNSETTLED_LINES)),
             reasons: FailureReasons::new(admission, waker),
         }
+    }
+
+    /// Bytes of the results, with the longest there are for lines that have
+    /// none yet.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + self.unsettled.len() * RESULT_BYTES_MAX
     }
 
     /// Adds a line whose order is on its way.

@@ -99,6 +99,8 @@ problems! {
     TooManyBatches "too-many-batches" 503 true "Too many batches",
     /// All bodies being read together are over their budget.
     BodyMemory "body-memory" 503 true "Too much is being received at once",
+    /// All replies being sent together are over their budget.
+    ReplyMemory "reply-memory" 503 true "Too many replies are unread",
     /// More reads or scrapes are waiting than are taken on.
     FeedBusy "feed-busy" 503 true "The feed's readers are busy",
     /// The processor asks to try again.

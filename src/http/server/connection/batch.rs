@@ -99,9 +99,15 @@ impl<'a> BatchReader<'a> {
     /// Waits until the queue has taken the order that found it full, if one
     /// did.
     fn wait_for_space(&mut self, fed: &Consumed) -> Result<(), Ending> {
-        if *fed == Consumed::TooManyLines {
-            let reply = batch::too_many_lines(&self.service.limits);
-            return Err(self.reject(Reason::TooLarge, reply));
+        match fed {
+            Consumed::TooManyLines => {
+                let reply = batch::too_many_lines(&self.service.limits);
+                return Err(self.reject(Reason::TooLarge, reply));
+            }
+            Consumed::OutOfMemory => {
+                return Err(self.reject(Reason::Full, batch::out_of_reply_memory()));
+            }
+            Consumed::All | Consumed::Blocked(_) => {}
         }
         let mut since = None;
         while let Some(until) = self.batch.retry_blocked(self.service) {

@@ -38,6 +38,7 @@ use crate::http::wire::reply::{Framing, Reply};
 use crate::http::wire::{BodyFraming, Head, Method};
 use crate::metrics::Route;
 use crate::pipeline::gate::GateState;
+use crate::sync::memory_budget::FREE_BYTES;
 
 pub(crate) struct Connection {
     socket: Socket,
@@ -255,8 +256,8 @@ impl Connection {
         self.count_reply(Route::Submit, &reply);
         let limit = self.service.limits.write_timeout * BODY_TIMEOUTS;
         self.output.send(&mut self.socket, &reply, framing, limit)?;
-        // The batch holds its permit until its reply is out.
-        drop(finishing);
+        // The batch holds its permits until its reply is out.
+        drop((reply, finishing));
         self.flush_all()?;
         self.replied(keep_alive, head)
     }
@@ -267,6 +268,31 @@ impl Connection {
     }
 
     fn reply(&mut self, route: Route, reply: &Reply, framing: Framing) -> Result<(), WriteFailed> {
+        let bytes = reply.body.owned_len();
+        if bytes > FREE_BYTES {
+            return self.large_reply(route, reply, bytes, framing);
+        }
+        self.count_reply(route, reply);
+        self.output.reply(&mut self.socket, reply, framing)
+    }
+
+    /// Sends a reply that counts in the memory of all replies, or says that
+    /// there is none. Outcomes of orders that were submitted are small.
+    fn large_reply(
+        &mut self,
+        route: Route,
+        reply: &Reply,
+        bytes: usize,
+        framing: Framing,
+    ) -> Result<(), WriteFailed> {
+        let permit = self.service.replies.try_acquire(bytes);
+        let refusal = permit.is_none().then(|| {
+            let detail = "all replies being sent are over their limit (--reply-bytes)";
+            let mut refusal = Problem::ReplyMemory.report(detail).retry_after(1).reply();
+            refusal.allow_origin = reply.allow_origin;
+            refusal
+        });
+        let reply = refusal.as_ref().unwrap_or(reply);
         self.count_reply(route, reply);
         self.output.reply(&mut self.socket, reply, framing)
     }

@@ -23,6 +23,14 @@ pub(crate) enum Body {
 }
 
 impl Body {
+    /// How many bytes it has that were made for it.
+    pub(crate) fn owned_len(&self) -> usize {
+        match self {
+            Self::Owned(bytes) => bytes.len(),
+            Self::Static(_) | Self::Shared(_) => 0,
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Static(bytes) => bytes,
