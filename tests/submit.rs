@@ -19,6 +19,7 @@ on_both_engines!(
     other_members_and_digits_survive,
     a_bad_order_is_told_which_field,
     a_byte_order_mark_is_ignored,
+    an_order_is_not_taken_compressed,
 );
 
 /// A service whose one worker takes half a second for an order.
@@ -323,4 +324,24 @@ fn a_byte_order_mark_is_ignored(engine: &str) {
     let marked = post(service.http, "", &format!("\u{feff}{text}"));
     assert_eq!(marked.status, 201, "{}", marked.text());
     assert_eq!(post(service.http, "", text).status, 200, "the same order");
+}
+
+fn an_order_is_not_taken_compressed(engine: &str) {
+    let service = Service::on(engine, &[]);
+    let text = r#"{"id":"a","value":1}"#;
+    // Nor is it read for an id, which a key beside it would have to match.
+    let keyed = "gzip\r\nIdempotency-Key: k";
+    for coding in ["gzip", "zstd", "br", "identity, gzip", keyed] {
+        let reply = post(
+            service.http,
+            &format!("Content-Encoding: {coding}\r\n"),
+            text,
+        );
+        let problem = reply.problem(415);
+        assert_eq!(problem["type"], "/problems/unsupported-encoding");
+        assert_eq!(reply.header("accept-encoding"), Some("identity"));
+    }
+    let plain = post(service.http, "Content-Encoding: identity\r\n", text);
+    assert_eq!(plain.status, 201);
+    assert_eq!(service.settled().rejected("invalid"), 5);
 }

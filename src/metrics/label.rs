@@ -105,7 +105,7 @@ label! {
 }
 
 /// The statuses this service answers with; any other is counted as `other`.
-const STATUSES: [(u16, &str); 23] = [
+const STATUSES: [(u16, &str); 24] = [
     (200, "200"),
     (201, "201"),
     (202, "202"),
@@ -121,6 +121,7 @@ const STATUSES: [(u16, &str); 23] = [
     (411, "411"),
     (413, "413"),
     (414, "414"),
+    (415, "415"),
     (417, "417"),
     (422, "422"),
     (429, "429"),

@@ -7,6 +7,7 @@ mod harness;
 mod backpressure;
 mod chunked;
 mod drain;
+mod encoded;
 mod journal;
 mod limits;
 mod lines;

@@ -1,6 +1,6 @@
 //! A request as the routes see it.
 
-use crate::http::wire::FieldLines;
+use crate::http::wire::{ContentCoding, FieldLines};
 
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Request<'a> {
     pub accept: FieldLines<'a>,
     /// As it was sent, with its quotes if it has any.
     pub idempotency_key: Option<&'a str>,
+    /// Of the body.
+    pub content_coding: ContentCoding,
     /// `None` when the head announced none.
     pub body: Option<&'a [u8]>,
 }

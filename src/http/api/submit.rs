@@ -11,9 +11,12 @@ use crate::http::api::idempotency_key;
 use crate::http::api::orders::Lookup;
 use crate::http::api::outcome;
 use crate::http::api::prefer::AckWait;
-use crate::http::api::problem::{Problem, committed_otherwise, rejected, withdrawn};
+use crate::http::api::problem::{
+    Problem, committed_otherwise, rejected, unsupported_coding, withdrawn,
+};
 use crate::http::api::request::Request;
 use crate::http::api::service::Service;
+use crate::http::wire::ContentCoding;
 use crate::http::wire::reply::Reply;
 use crate::ledger::{Outcome, Status};
 use crate::metrics::Reason;
@@ -50,6 +53,10 @@ pub(crate) fn submit(
         let report = Problem::LengthRequired.report("an order is sent as the body");
         return Handled::Reply(report.reply());
     };
+    if request.content_coding != ContentCoding::Identity {
+        service.admission.reject(Reason::Invalid);
+        return Handled::Reply(unsupported_coding("identity"));
+    }
     let decoded = match request.idempotency_key {
         None => service
             .admission

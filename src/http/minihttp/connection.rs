@@ -24,7 +24,7 @@ use crate::http::minihttp::socket::Socket;
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::http::runtime::timers::Timers;
 use crate::http::wire::reply::{Body, Reply};
-use crate::http::wire::{FieldLines, Method, normalized_text};
+use crate::http::wire::{ContentCoding, FieldLines, Method, normalized_text};
 use crate::metrics::{Reason, Route};
 
 /// Requests between two checks of whether the client receives its replies,
@@ -222,6 +222,10 @@ impl Connection {
         let accept = joined_lines(&request, "accept");
         let key = header(&request, "idempotency-key").next();
         let key = key.map(str::to_owned);
+        let content_coding = header(&request, "content-encoding")
+            .fold(ContentCoding::Identity, |coding, line| {
+                coding.with_line(line.as_bytes())
+            });
         if let (Some(1..), Some(deadline)) = (length, &self.deadline) {
             deadline.set(service.limits.body_timeout);
         }
@@ -236,6 +240,7 @@ impl Connection {
             prefer: FieldLines::new("prefer", prefer.as_bytes()),
             accept: FieldLines::new("accept", accept.as_bytes()),
             idempotency_key: key.as_deref(),
+            content_coding,
             body: length.map(|_| &*body),
         };
         let waker = Waker::from(self.task_waker());

@@ -57,6 +57,7 @@ pub(super) fn write(
     for (name, value) in &reply.extra {
         match *name {
             "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
+            "Accept-Encoding" => drop(response.header("Accept-Encoding: identity")),
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
             // A service has one ledger, so that one line is leaked.
             feed_line::LEDGER_ID => {

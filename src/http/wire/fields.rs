@@ -7,6 +7,7 @@
 
 use crate::http::wire::authority::Authority;
 use crate::http::wire::body::BodyFraming;
+use crate::http::wire::content::ContentCoding;
 use crate::http::wire::error::FramingError;
 use crate::http::wire::list;
 use crate::http::wire::request_line::Version;
@@ -19,6 +20,7 @@ pub(super) struct Fields {
     pub(super) host: Span,
     content_length: Option<u64>,
     codings: TransferCodings,
+    pub(super) content_coding: ContentCoding,
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) expect_continue: bool,
@@ -41,6 +43,7 @@ impl Fields {
             host: Span::ABSENT,
             content_length: None,
             codings: TransferCodings::default(),
+            content_coding: ContentCoding::Identity,
             close: false,
             keep_alive: false,
             expect_continue: false,
@@ -104,6 +107,9 @@ impl Fields {
             14 if is("sec-fetch-site") => self.is_cross_site |= fetch_site_is_foreign(value),
             14 if is("sec-fetch-mode") => self.navigates |= fetch_mode_is_navigate(value),
             15 if is("idempotency-key") => keep_only(&mut self.idempotency_key, buf, value)?,
+            16 if is("content-encoding") => {
+                self.content_coding = self.content_coding.with_line(value);
+            }
             17 if is("transfer-encoding") => self.codings.take(value),
             29 if is("access-control-request-method") => self.asks_for_method = true,
             _ => {}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::http::wire::body::BodyFraming;
+use crate::http::wire::content::ContentCoding;
 use crate::http::wire::list::FieldLines;
 use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
@@ -23,6 +24,7 @@ pub(crate) struct Head {
     /// False when there is no body, and on HTTP/1.0 (RFC 9110 section 10.1.1).
     pub expect_continue: bool,
     pub body: BodyFraming,
+    pub content_coding: ContentCoding,
     /// Bytes of the buffer that the head takes, skipped empty lines included:
     /// the body starts here.
     pub len: usize,

@@ -18,11 +18,13 @@
 //! | `fields.rs`, `transfer_codings.rs` | the fields that the server reads, and which exclude each other |
 //! | `list.rs` | [`FieldLines`]: fields that are lists |
 //! | `body/` | [`BodyDecoder`]: a body of known length, or chunked |
+//! | `content/` | [`ContentCoding`], [`ContentDecoder`]: content that is compressed |
 //! | `error.rs` | [`FramingError`], [`BodyError`]: each refusal, its status and its reason |
 //! | `reply/`, `date.rs` | a reply, and its bytes |
 
 mod authority;
 mod body;
+mod content;
 pub(crate) mod date;
 mod error;
 mod fields;
@@ -41,6 +43,7 @@ mod tests;
 
 pub(crate) use self::authority::Authority;
 pub(crate) use self::body::{BodyDecoder, BodyFraming};
+pub(crate) use self::content::{ContentCoding, ContentDecoder, Undecodable};
 pub(crate) use self::error::{BodyError, FramingError};
 pub(crate) use self::fields::{fetch_mode_is_navigate, fetch_site_is_foreign};
 pub(crate) use self::head::Head;

@@ -190,6 +190,7 @@ fn evaluate(
             && version == Version::Http11
             && !matches!(body, BodyFraming::None | BodyFraming::Length(0)),
         body,
+        content_coding: fields.content_coding,
         len: buf.len(),
         path: within(path),
         query: query.map_or(Span::ABSENT, within),

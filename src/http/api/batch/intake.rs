@@ -10,7 +10,7 @@ use crate::http::api::batch::offer::LineOffers;
 use crate::http::api::batch::refusal::BatchRefusal;
 use crate::http::api::prefer::AckWait;
 use crate::http::api::service::{BatchPermit, Service};
-use crate::http::wire::{BodyFraming, FieldLines};
+use crate::http::wire::{BodyFraming, ContentCoding, FieldLines};
 use crate::sync::memory_budget::MemoryPermit;
 use crate::sync::watch_list::Watch;
 
@@ -55,22 +55,27 @@ impl Batch {
     ///
     /// # Errors
     /// A [`BatchRefusal`] of the whole: no length, a length over
-    /// `--max-batch-body`, no orders taken now, `--max-batches` being read, no
-    /// memory for its buffers (`--body-bytes`) or results (`--reply-bytes`).
+    /// `--max-batch-body`, a content coding that isn't known, no orders taken
+    /// now, `--max-batches` being read, no memory for its buffers
+    /// (`--body-bytes`) or results (`--reply-bytes`).
     pub(crate) fn begin(
         service: &Arc<Service>,
         body: BodyFraming,
+        coding: ContentCoding,
         prefer: FieldLines<'_>,
         waker: &Waker,
     ) -> Result<Self, Box<BatchRefusal>> {
         let limits = &service.limits;
         BatchRefusal::check_length(limits, body)?;
+        BatchRefusal::check_coding(coding)?;
         BatchRefusal::check_gate(service.admission.state())?;
         let permit = service
             .batch_permit()
             .ok_or_else(BatchRefusal::too_many_batches)?;
-        // A piece of the body and a line; however small the limit is, one fits.
-        let bytes = (READ_BYTES + limits.max_body).min(service.bodies.bytes_max());
+        // A piece of the body, a line and a decoder; however small the limit is,
+        // one fits.
+        let needed = READ_BYTES + limits.max_body + coding.memory_bytes();
+        let bytes = needed.min(service.bodies.bytes_max());
         let memory = service
             .bodies
             .try_acquire(bytes)
@@ -79,9 +84,9 @@ impl Batch {
             .results
             .try_acquire(RESULTS_STEP)
             .ok_or_else(BatchRefusal::out_of_reply_memory)?;
-        let body_bytes = match body {
-            BodyFraming::Length(bytes) => bytes,
-            BodyFraming::None | BodyFraming::Chunked => 0, // not known
+        let body_bytes = match (body, coding) {
+            (BodyFraming::Length(bytes), ContentCoding::Identity) => bytes,
+            _ => 0, // not known
         };
         Ok(Self {
             lines: Lines::new(limits.max_body),

@@ -43,4 +43,5 @@ pub(crate) use self::intake::{Batch, Consumed, READ_BYTES};
 pub use self::refusal::LAST_BYTES;
 pub(crate) use self::refusal::{
     BODY_TIMEOUTS, drained, out_of_reply_memory, too_large, too_many_lines, took_too_long,
+    undecodable,
 };

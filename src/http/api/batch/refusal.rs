@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::http::api::limits::Limits;
-use crate::http::api::problem::{Problem, closed};
-use crate::http::wire::BodyFraming;
+use crate::http::api::problem::{Problem, closed, unsupported_coding};
 use crate::http::wire::reply::Reply;
+use crate::http::wire::{BodyFraming, ContentCoding};
 use crate::metrics::Reason;
 use crate::pipeline::gate::GateState;
 
@@ -37,6 +37,16 @@ impl BatchRefusal {
                 Err(Self::new(too_large(limits), Reason::TooLarge))
             }
             BodyFraming::Length(_) | BodyFraming::Chunked => Ok(()),
+        }
+    }
+
+    /// Checks whether the content can be decoded.
+    pub(super) fn check_coding(coding: ContentCoding) -> Result<(), Box<Self>> {
+        match coding {
+            ContentCoding::Unknown => {
+                Err(Self::new(unsupported_coding("gzip, zstd"), Reason::Invalid))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -97,6 +107,13 @@ pub(crate) fn out_of_reply_memory() -> Reply {
     let detail = "the results of all batches are over their limit (--reply-bytes); what was taken \
         of this one is not undone, and all of it may be sent again";
     Problem::ReplyMemory.report(detail).retry_after(1).reply()
+}
+
+/// The refusal of a body whose content is not what its coding makes.
+pub(crate) fn undecodable() -> Reply {
+    let detail = "the content is not what its Content-Encoding says, ends early, or needs a window \
+        over 8 MiB; what was taken of it is not undone";
+    Problem::MalformedRequest.report(detail).reply()
 }
 
 /// The refusal of a body that took longer than [`BODY_TIMEOUTS`].

@@ -4,6 +4,7 @@
 use crate::admission::{Rejection, wording};
 use crate::http::api::problem::kind::Problem;
 use crate::http::api::problem::report::Report;
+use crate::http::wire::reply::Reply;
 use crate::http::wire::{BodyError, FramingError};
 use crate::ledger::ReadError;
 use crate::pipeline::answer::Withdrawal;
@@ -84,6 +85,14 @@ pub(crate) fn unreadable(why: &ReadError, gone: Problem) -> Report<'static> {
         ReadError::Damaged { .. } => Problem::JournalDamaged.report(why.to_string()),
         ReadError::Failed(_) => Problem::LedgerDown.report(why.to_string()).retry_after(1),
     }
+}
+
+/// The body comes in a content coding that is not taken; these are (RFC 9110
+/// section 15.5.16).
+pub(crate) fn unsupported_coding(accepted: &'static str) -> Reply {
+    let detail = format!("the Content-Encoding is not taken here, only: {accepted}");
+    let reply = Problem::UnsupportedEncoding.report(detail).reply();
+    reply.with_header("Accept-Encoding", accepted.to_owned())
 }
 
 /// More reads or scrapes are waiting than are taken on.

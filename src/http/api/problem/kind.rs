@@ -70,6 +70,8 @@ problems! {
     BodyTooLarge "body-too-large" 413 false "The body is too large",
     /// The request target is over its limit.
     TargetTooLong "target-too-long" 414 false "The request target is too long",
+    /// A content coding that the route doesn't take (field `Accept-Encoding`).
+    UnsupportedEncoding "unsupported-encoding" 415 false "Unsupported content encoding",
     /// An expectation other than `100-continue`.
     ExpectationFailed "expectation-failed" 417 false "Unknown expectation",
     /// The processor decided against the order (members `id`, `outcome`,

@@ -14,7 +14,8 @@ mod report;
 mod tests;
 
 pub(crate) use self::causes::{
-    busy, closed, closed_because, committed_otherwise, rejected, unreadable, withdrawn,
+    busy, closed, closed_because, committed_otherwise, rejected, unreadable, unsupported_coding,
+    withdrawn,
 };
 pub(crate) use self::kind::Problem;
 pub(crate) use self::report::{Report, shown};

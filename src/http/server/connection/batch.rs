@@ -14,8 +14,14 @@ use crate::http::server::connection::ending::Ending;
 use crate::http::server::connection::read_buffer::ReadBuffer;
 use crate::http::server::socket::{Socket, SocketError};
 use crate::http::wire::reply::Reply;
-use crate::http::wire::{BodyDecoder, BodyFraming, Head};
+use crate::http::wire::{
+    BodyDecoder, BodyFraming, ContentCoding, ContentDecoder, Head, Undecodable,
+};
 use crate::metrics::{Reason, Route};
+
+/// What a step of decoding counts in the quantum beside its content. Thousands
+/// of empty frames fit in what is received at a time: no content, but 6 ms.
+const STEP_BYTES: usize = 256;
 
 /// Begins the batch with this head, which `received` starts with.
 pub(crate) fn begin(
@@ -24,8 +30,15 @@ pub(crate) fn begin(
     head: &Head,
     received: &[u8],
 ) -> Result<Batch, Ending> {
-    Batch::begin(service, head.body, head.prefer(received), socket.waker())
-        .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
+    let (framing, coding) = (head.body, head.content_coding);
+    Batch::begin(
+        service,
+        framing,
+        coding,
+        head.prefer(received),
+        socket.waker(),
+    )
+    .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
 }
 
 /// Receives the body of one batch.
@@ -34,6 +47,8 @@ pub(crate) struct BatchReader<'a> {
     socket: &'a mut Socket,
     batch: &'a mut Batch,
     deadline: BatchDeadline,
+    /// Content so far, decoded.
+    content_bytes: u64,
 }
 
 impl<'a> BatchReader<'a> {
@@ -44,6 +59,7 @@ impl<'a> BatchReader<'a> {
             socket,
             batch,
             deadline: BatchDeadline::new(limits.body_timeout, limits.max_body),
+            content_bytes: 0,
         }
     }
 
@@ -52,22 +68,25 @@ impl<'a> BatchReader<'a> {
     pub(crate) fn read(
         mut self,
         framing: BodyFraming,
+        coding: ContentCoding,
         input: &mut ReadBuffer,
     ) -> Result<(), Ending> {
         let max = self.service.limits.max_batch_body;
-        let mut decoder = BodyDecoder::new(framing, max)
-            .map_err(|_| self.reject(Reason::TooLarge, batch::too_large(&self.service.limits)))?;
+        let mut decoder = BodyDecoder::new(framing, max).map_err(|_| self.too_large())?;
+        let mut content_decoder = coding.decoder();
         loop {
             let run = decoder
                 .run(input.received())
                 .map_err(|error| match error.status() {
-                    413 => self.reject(Reason::TooLarge, batch::too_large(&self.service.limits)),
+                    413 => self.too_large(),
                     _ => self.reject(Reason::Invalid, Report::from(error).reply()),
                 })?;
             if !run.content.is_empty() {
-                self.deadline.received(run.content.len());
-                self.socket.quantum().count_bytes(run.content.len());
-                self.feed(&input.received()[run.content.clone()])?;
+                let received = &input.received()[run.content.clone()];
+                match &mut content_decoder {
+                    None => self.take(received)?,
+                    Some(decoder) => self.decode(decoder, received)?,
+                }
             }
             input.consume(run.content.end);
             if run.done {
@@ -80,8 +99,38 @@ impl<'a> BatchReader<'a> {
                 self.receive(input)?;
             }
         }
+        if content_decoder.is_some_and(|decoder| !decoder.is_complete()) {
+            return Err(self.reject(Reason::Invalid, batch::undecodable()));
+        }
         let fed = self.guarded(|batch, service| batch.end(service))?;
         self.wait_for_space(&fed)
+    }
+
+    /// Decodes what has been received and takes it, with the thread's other
+    /// connections running in between: a little may become much.
+    fn decode(&mut self, decoder: &mut ContentDecoder, mut received: &[u8]) -> Result<(), Ending> {
+        self.socket.quantum().count_bytes(received.len());
+        while let Some(content) = decoder.next(&mut received) {
+            let content = content
+                .map_err(|Undecodable| self.reject(Reason::Invalid, batch::undecodable()))?;
+            self.content_bytes += content.len() as u64;
+            if self.content_bytes > self.service.limits.max_batch_body {
+                return Err(self.too_large());
+            }
+            self.take(content)?;
+            self.socket.quantum().count_bytes(STEP_BYTES);
+            if self.socket.quantum().is_spent() {
+                self.socket.give_way();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes content, decoded.
+    fn take(&mut self, content: &[u8]) -> Result<(), Ending> {
+        self.deadline.received(content.len());
+        self.socket.quantum().count_bytes(content.len());
+        self.feed(content)
     }
 
     /// Feeds content, waiting for space in the queue as often as need be.
@@ -179,6 +228,10 @@ impl<'a> BatchReader<'a> {
                 Ending::reject_gone(self.service, Route::Submit, Reason::Invalid)
             }
         }
+    }
+
+    fn too_large(&self) -> Ending {
+        self.reject(Reason::TooLarge, batch::too_large(&self.service.limits))
     }
 
     fn reject(&self, reason: Reason, reply: Reply) -> Ending {

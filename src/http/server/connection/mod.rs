@@ -222,6 +222,7 @@ impl Connection {
             prefer: head.prefer(received),
             accept: head.accept(received),
             idempotency_key: head.idempotency_key(received),
+            content_coding: head.content_coding,
             body: (head.body != BodyFraming::None).then_some(body),
         };
         let waker = self.socket.waker();
@@ -243,8 +244,11 @@ impl Connection {
         }
         // Replies to earlier requests don't wait for this one.
         self.output.flush(&mut self.socket)?;
-        BatchReader::new(&self.service, &mut self.socket, &mut batch)
-            .read(head.body, &mut self.input)?;
+        BatchReader::new(&self.service, &mut self.socket, &mut batch).read(
+            head.body,
+            head.content_coding,
+            &mut self.input,
+        )?;
         let mut finishing = batch.finish();
         let mut reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
         reply.allow_origin = self.allow_origin;

@@ -88,6 +88,7 @@ statuses! {
     411 "Length Required",
     413 "Content Too Large",
     414 "URI Too Long",
+    415 "Unsupported Media Type",
     417 "Expectation Failed",
     422 "Unprocessable Content",
     429 "Too Many Requests",
