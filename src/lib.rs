@@ -33,7 +33,7 @@
 //! | `clock` | wall time |
 //!
 //! Outside of the library: `main.rs` (the life of the process, signals, exit
-//! codes), `log.rs`, `tool.rs` (`journal verify` and its kind); `proto/`
+//! codes), `log.rs`, `tool.rs` (`journal verify` and its kind, `limits`); `proto/`
 //! (the gRPC messages), `tests/` (through real sockets), `tests/features/`
 //! (behaviour in Gherkin), `benches/`, `perf/`, `k8s/`. A change that clients
 //! or operators see also touches `http/api/openapi.json`, `docs/` and
@@ -68,6 +68,7 @@ pub use server::{Drained, Recovered, Recovery, Server, StartError};
 pub mod internals {
     pub use crate::admission::{Admission, Admitted};
     pub use crate::cpu::plan::Plan;
+    pub use crate::cpu::topology::Topology;
     pub use crate::dedupe::claims::{Claimed, Claims, Ended};
     pub use crate::dedupe::window::{Known, Window};
     pub use crate::grpc::limits::{
@@ -89,7 +90,7 @@ pub mod internals {
     pub use crate::pipeline::gate::GateState;
     pub use crate::pipeline::processor::Rules;
     pub use crate::pipeline::{Pipeline, Settings};
-    pub use crate::server::is_starting;
+    pub use crate::server::{MemoryBounds, is_starting};
     pub use crate::sync::log_limit::LogLimit;
     pub use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
     pub use crate::sync::watch_list::{Watch, WatchList};

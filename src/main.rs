@@ -47,6 +47,10 @@ fn run() -> ExitCode {
     };
     match Command::try_parse(std::env::args_os()) {
         Ok(Command::Serve(config)) => serve(&config),
+        Ok(Command::Limits(config, format)) => {
+            hang_up.ends_the_process();
+            tool::limits(&config, format)
+        }
         Ok(Command::Verify(dir)) => {
             hang_up.ends_the_process();
             tool::verify(&dir)

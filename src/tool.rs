@@ -1,5 +1,5 @@
 //! `journal verify`, `cat`, `backup` and `restore`: the journal read and copied
-//! by an operator.
+//! by an operator; and `limits`, the memory that the service may take.
 
 use std::io;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use order_processor::config::Cat;
+use order_processor::Config;
+use order_processor::config::{Cat, TableFormat};
 use order_processor::internals::journal;
 use order_processor::internals::journal::{Copied, RecoveryProgress, Verified};
-use order_processor::internals::line;
+use order_processor::internals::{MemoryBounds, Topology, line};
 
 use crate::{exit, log};
 
@@ -182,6 +183,17 @@ fn copied(copied: Result<Copied, impl std::error::Error>, what: &str, to: &Path)
         out.flush()
     };
     written(print())
+}
+
+/// Prints what memory the service may take.
+pub(crate) fn limits(config: &Config, format: TableFormat) -> ExitCode {
+    let bounds = MemoryBounds::new(config, Topology::here().usable());
+    let text = match format {
+        TableFormat::Text => bounds.to_string(),
+        TableFormat::Json => format!("{}\n", bounds.json()),
+    };
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// A reader that closes the pipe has read enough.

@@ -260,3 +260,73 @@ fn a_port_in_use(engine: &str) {
         assert_eq!(run(&flags, &[]).status.code(), Some(1), "{flag}");
     }
 }
+
+/// What `limits` says, with variables.
+fn limits(flags: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(&[&["limits"], flags].concat(), variables);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn limits_sums_up_the_memory_for_flags_and_variables() {
+    let table = limits(&["--queue-bytes", "1GiB"], &[("ORDERS_BODY_BYTES", "2GiB")]);
+    for (term, mib) in [
+        ("--queue-bytes ", " 1024 MiB"),
+        ("--body-bytes ", " 2048 MiB"),
+    ] {
+        let mut lines = table.lines();
+        let line = lines.find(|line| line.starts_with(term)).expect(term);
+        assert!(line.ends_with(mib), "{table}");
+    }
+    let json = limits(&["--format", "json"], &[]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let terms = json["terms"].as_array().unwrap();
+    let sum: u64 = terms
+        .iter()
+        .map(|term| term["bytes"].as_u64().unwrap())
+        .sum();
+    assert_eq!(json["bytes"], sum);
+    let line = usage_error(&["limits", "--format", "xml"], &[]);
+    assert!(line.contains("--format"), "{line}");
+    let line = usage_error(&["limits", "--queue-capacity", "0"], &[]);
+    assert!(line.contains("--queue-capacity"), "{line}");
+}
+
+/// The manifests give what their variables let clients take, and half as much
+/// again.
+#[test]
+fn a_pod_has_the_memory_that_its_variables_allow() {
+    for manifest in ["deploy", "nats"] {
+        let path = format!("{}/k8s/{manifest}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        let variables: Vec<_> = lines
+            .windows(2)
+            .filter_map(|pair| {
+                let name = pair[0].strip_prefix("- name: ORDERS_")?;
+                let value = pair[1].strip_prefix("value: ")?.trim_matches('"');
+                Some((format!("ORDERS_{name}"), value))
+            })
+            // Files that only the pod has.
+            .filter(|(name, _)| !name.ends_with("_FILE") && name != "ORDERS_NATS_USER")
+            .collect();
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
+        assert!(variables.len() > 5, "{variables:?}");
+        let (_, below) = text.split_once(" limits:\n").expect("a pod has limits");
+        let (_, limit) = below.split_once("memory: ").unwrap();
+        let (mib, _) = limit.split_once("Mi\n").expect("in MiB");
+        let limit = mib.parse::<u64>().unwrap() << 20;
+        let json = limits(&["--format", "json", "--workers", "1"], &variables);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let needed = json["bytes"].as_u64().unwrap();
+        assert!(
+            limit >= needed + needed / 2,
+            "{manifest}: {limit} for {needed}"
+        );
+    }
+}

@@ -10,6 +10,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use crate::config::flags::Config;
+use crate::config::limits;
+use crate::config::limits::TableFormat;
 use crate::config::parse::{Variables, utf8, variable, variable_text};
 use crate::config::usage::{Given, UsageError};
 use crate::config::value;
@@ -19,6 +21,8 @@ use crate::config::value;
 pub enum Command {
     /// Run the service.
     Serve(Box<Config>),
+    /// Print what memory the service may take with this configuration.
+    Limits(Box<Config>, TableFormat),
     /// Read every byte of the journal in this directory and say whether it is
     /// whole.
     Verify(PathBuf),
@@ -113,10 +117,13 @@ impl Command {
         A: IntoIterator<Item: Into<OsString>>,
     {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        if args.get(1).is_some_and(|word| word == "journal") {
-            journal(args, &std::env::vars_os().collect())
-        } else {
-            Config::try_parse(args).map(|config| Self::Serve(Box::new(config)))
+        match args.get(1).and_then(|word| word.to_str()) {
+            Some("journal") => journal(args, &std::env::vars_os().collect()),
+            Some("limits") => {
+                let (config, format) = limits::parse(args)?;
+                Ok(Self::Limits(Box::new(config), format))
+            }
+            _ => Config::try_parse(args).map(|config| Self::Serve(Box::new(config))),
         }
     }
 }

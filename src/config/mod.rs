@@ -16,6 +16,7 @@
 //! | `quantity`, `value` | text to a single value |
 //! | `relations` | what must hold between two values |
 //! | `parse` | words and variables to a [`Config`] |
+//! | `limits` | what `limits` is asked: the flags, and a format |
 //! | `command` | [`Command`]: the service, or a tool for the journal |
 //! | `usage` | [`UsageError`]: bad usage in one line |
 
@@ -23,6 +24,7 @@ mod bad_value;
 mod choice;
 mod command;
 mod flags;
+mod limits;
 mod nats;
 mod parse;
 mod quantity;
@@ -39,6 +41,7 @@ pub use self::choice::{
 pub use self::command::{Cat, Command};
 pub use self::flags::Config;
 pub(crate) use self::flags::MAX_BODY_MAX;
+pub use self::limits::TableFormat;
 pub use self::nats::Nats;
 pub use self::usage::{Given, UsageError};
 pub(crate) use self::value::{CORE_ID_END, core_list};

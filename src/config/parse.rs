@@ -129,7 +129,8 @@ pub(super) fn command() -> Command {
             "Times are written 250ms, 30s, 2m, 1h or 1h 30m; sizes 4096 (bytes), 64KiB, 1GiB or\n\
              10MB. A flag wins over its variable (env), the variable over the default.\n\
              To read a journal: order-processor journal verify, order-processor journal cat; see\n\
-             order-processor journal --help.\n\
+             order-processor journal --help. What memory the service may take with the same flags:\n\
+             order-processor limits, with --format text or json.\n\
              Exit codes: 0 drained clean, 1 could not start or run, 2 bad usage, 3 the drain\n\
              deadline passed, 4 the ledger failed for good.",
         )

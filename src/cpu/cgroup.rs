@@ -1,4 +1,5 @@
-//! The CPU quota that cgroups put on this process, versions 1 and 2.
+//! The CPU quota and the memory limit that cgroups put on this process, versions
+//! 1 and 2.
 //!
 //! /proc/self/cgroup says which group, /proc/self/mountinfo where its files are
 //! (cgroups(7), proc_pid_mountinfo(5)). A quota on any group further up applies
@@ -9,11 +10,14 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// Where a hierarchy is mounted if mountinfo doesn't say, with its version.
-const USUAL: [(&str, Version); 3] = [
+const USUAL: [(&str, Version); 4] = [
     ("/sys/fs/cgroup", Version::V2),
     ("/sys/fs/cgroup/cpu,cpuacct", Version::V1),
     ("/sys/fs/cgroup/cpu", Version::V1),
+    ("/sys/fs/cgroup/memory", Version::V1),
 ];
+/// More than this is no limit: version 1 has the largest number of pages.
+const LIMIT_BYTES_MAX: u64 = 1 << 62;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
@@ -24,26 +28,52 @@ enum Version {
 /// The tightest quota in thousandths of a core, at least 1; `root` replaces
 /// `/`.
 pub(crate) fn millicores(root: &Path) -> Option<u64> {
+    tightest(root, "cpu", |dir, version| match version {
+        Version::V1 => quota_v1(dir),
+        Version::V2 => quota_v2(dir),
+    })
+}
+
+/// The tightest memory limit in bytes; `root` replaces `/`.
+pub(crate) fn memory_bytes(root: &Path) -> Option<u64> {
+    tightest(root, "memory", |dir, version| {
+        let name = match version {
+            Version::V1 => "memory.limit_in_bytes",
+            Version::V2 => "memory.max",
+        };
+        let text = fs::read_to_string(dir.join(name)).ok()?;
+        let bytes = text.trim().parse().ok()?; // or `max`
+        (bytes < LIMIT_BYTES_MAX).then_some(bytes)
+    })
+}
+
+/// The least that a controller allows in a group of this process or above.
+fn tightest(
+    root: &Path,
+    controller: &str,
+    limit: impl Fn(&Path, Version) -> Option<u64>,
+) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
-    let mut mounts: Vec<_> = mounts.lines().filter_map(mount).collect();
+    let mut mounts: Vec<_> = mounts
+        .lines()
+        .filter_map(|line| mount(line, controller))
+        .collect();
     if mounts.is_empty() {
         mounts = USUAL.map(|(point, version)| (version, "/", point)).to_vec();
     }
     let mut tightest: Option<u64> = None;
     for (version, mount_root, point) in mounts {
         let point = under(root, point);
-        let group = groups.lines().find_map(|line| group(line, version));
+        let group = groups
+            .lines()
+            .find_map(|line| group(line, version, controller));
         let group = group
             .and_then(|group| below(group, mount_root))
             .unwrap_or(Path::new(""));
         let mut dir = point.join(group);
         loop {
-            let quota = match version {
-                Version::V1 => quota_v1(&dir),
-                Version::V2 => quota_v2(&dir),
-            };
-            tightest = tightest.into_iter().chain(quota).min();
+            tightest = tightest.into_iter().chain(limit(&dir, version)).min();
             if dir == point || !dir.pop() {
                 break;
             }
@@ -52,9 +82,9 @@ pub(crate) fn millicores(root: &Path) -> Option<u64> {
     tightest
 }
 
-/// A line of mountinfo, if it is a hierarchy with CPU quotas: version, root
+/// A line of mountinfo, if it is a hierarchy with this controller: version, root
 /// inside the hierarchy, mount point.
-fn mount(line: &str) -> Option<(Version, &str, &str)> {
+fn mount<'a>(line: &'a str, controller: &str) -> Option<(Version, &'a str, &'a str)> {
     // Optional fields of any number end at a lone dash.
     let (front, back) = line.split_once(" - ")?;
     let mut front = front.split(' ').skip(3);
@@ -63,7 +93,7 @@ fn mount(line: &str) -> Option<(Version, &str, &str)> {
     let (kind, _source, options) = (back.next()?, back.next()?, back.next()?);
     match kind {
         "cgroup2" => Some((Version::V2, mount_root, point)),
-        "cgroup" if options.split(',').any(|option| option == "cpu") => {
+        "cgroup" if options.split(',').any(|option| option == controller) => {
             Some((Version::V1, mount_root, point))
         }
         _ => None,
@@ -72,11 +102,11 @@ fn mount(line: &str) -> Option<(Version, &str, &str)> {
 
 /// The path in a line of /proc/self/cgroup (`id:controllers:path`), if it is of
 /// that hierarchy.
-fn group(line: &str, version: Version) -> Option<&str> {
+fn group<'a>(line: &'a str, version: Version, controller: &str) -> Option<&'a str> {
     let (id, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
     let fits = match version {
-        Version::V1 => controllers.split(',').any(|controller| controller == "cpu"),
+        Version::V1 => controllers.split(',').any(|name| name == controller),
         Version::V2 => id == "0" && controllers.is_empty(),
     };
     fits.then_some(path)

@@ -8,7 +8,7 @@
 //! Relies on `core_affinity` to stay inside the mask: it reads it with
 //! sched_getaffinity(2).
 
-mod cgroup;
+pub(crate) mod cgroup;
 pub(crate) mod plan;
 pub(crate) mod prefetch;
 #[cfg(test)]

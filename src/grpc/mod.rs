@@ -48,6 +48,7 @@ mod listener;
 mod lookup;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
+mod memory;
 pub mod proto;
 mod ready_queue;
 mod refusal;
@@ -60,5 +61,6 @@ mod stream;
 mod submit;
 
 pub(crate) use self::limits::{Limits, REFUSING_MAX};
+pub(crate) use self::memory::memory;
 pub(crate) use self::ready_queue::ReadyQueue;
 pub(crate) use self::server::GrpcServer;

@@ -20,6 +20,7 @@ pub(crate) mod gate;
 mod in_flight;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
+pub(crate) mod memory;
 mod pace;
 pub(crate) mod pending_feeder;
 pub(crate) mod pending_queue;

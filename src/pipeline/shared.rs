@@ -28,7 +28,7 @@ use crate::sync::wake_queue::WakeQueues;
 use crate::sync::watch_list::WatchList;
 
 /// Evaluated orders that may wait for the committer. Workers wait past it.
-const COMMIT_QUEUE_ORDERS: usize = 8192;
+pub(super) const COMMIT_QUEUE_ORDERS: usize = 8192;
 /// Orders that a ledger may have in flight.
 const LEDGER_ORDERS: usize = journal::BATCH_ORDERS_MAX;
 
@@ -36,6 +36,11 @@ const LEDGER_ORDERS: usize = journal::BATCH_ORDERS_MAX;
 /// batches of the ledger, so that it goes on while a commit takes long. With
 /// more, the caches no longer hold an order when its turn comes.
 const BULK_ORDERS_MAX: usize = 4 * LEDGER_ORDERS;
+
+/// Orders between admission and answer, at most.
+pub(super) fn in_flight_max(queue_orders: usize, workers: usize) -> usize {
+    queue_orders + workers + COMMIT_QUEUE_ORDERS + LEDGER_ORDERS
+}
 
 /// What the pipeline is built from.
 pub struct Settings {
@@ -119,7 +124,7 @@ impl Pipeline {
         } else {
             Idle::Yield
         };
-        let in_flight = settings.queue_orders + workers + COMMIT_QUEUE_ORDERS + LEDGER_ORDERS;
+        let in_flight = in_flight_max(settings.queue_orders, workers);
         let bulk_orders_max = settings.queue_orders.div_ceil(2).min(BULK_ORDERS_MAX);
         let queue_orders = settings.queue_orders as u64;
         Arc::new(Self {

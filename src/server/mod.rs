@@ -8,6 +8,7 @@
 //! | `ports`, `coroutines` | sockets and descriptor limits; the coroutine scheduler |
 //! | `open_ledger` | recovery, and the dedupe window filled from it |
 //! | `pending_orders` | the pending file: written by a drain, taken up by a start |
+//! | `memory` | the most memory that a configuration allows |
 //! | `attempt` | panics of libraries at the start, as errors |
 //! | `drain` | the end: a drain, or after the ledger has failed |
 
@@ -15,6 +16,7 @@ mod attempt;
 mod coroutines;
 mod drain;
 mod error;
+mod memory;
 mod open_ledger;
 mod pending_orders;
 mod ports;
@@ -25,5 +27,6 @@ mod start;
 pub use self::attempt::is_starting;
 pub use self::drain::Drained;
 pub use self::error::StartError;
+pub use self::memory::MemoryBounds;
 pub use self::recovery::{Recovered, Recovery};
 pub use self::running::Server;

@@ -25,6 +25,7 @@ use crate::pipeline::{Pipeline, Settings};
 use crate::server::attempt::attempt;
 use crate::server::coroutines::start_coroutines;
 use crate::server::error::StartError;
+use crate::server::memory::warn_of_limit;
 use crate::server::open_ledger::LedgerConfig;
 use crate::server::pending_orders::PendingStore;
 use crate::server::ports::{OrderPort, bind_grpc, bind_order_port, connection_limits};
@@ -177,7 +178,9 @@ fn place_threads(config: &Config, quick_processor: bool) -> Result<Plan, StartEr
         pin: &config.pin,
         quick_processor,
     };
-    let plan = Plan::new(request, &Topology::here())?;
+    let topology = Topology::here();
+    let plan = Plan::new(request, &topology)?;
+    warn_of_limit(config, topology.usable());
     tracing::info!(
         workers = plan.workers,
         io_threads = plan.io_threads,

@@ -83,7 +83,7 @@ fn words_that_are_no_flags_and_values() {
         (&["-z"], "-z: no such flag"),
         (
             &["run"],
-            "run: no such command: only serve, and journal as the first word",
+            "run: no such command: only serve, and journal or limits as the first word",
         ),
         (&["serve", "more"], "more: no such flag"),
     ] {

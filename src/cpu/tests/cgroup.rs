@@ -147,3 +147,36 @@ fn version_1() {
         ),
     ]);
 }
+
+#[test]
+fn memory_limits() {
+    let v1 = "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+    let file = "sys/fs/cgroup/memory/a/memory.limit_in_bytes";
+    for (files, want) in [
+        (
+            &[
+                (CGROUP, "0::/a/b\n"),
+                (MOUNTINFO, V2),
+                ("sys/fs/cgroup/a/b/memory.max", "max\n"),
+                ("sys/fs/cgroup/a/memory.max", "1073741824\n"),
+            ][..],
+            Some(1 << 30),
+        ),
+        (
+            &[(CGROUP, "5:memory:/a\n"), (MOUNTINFO, v1), (file, "4096\n")],
+            Some(4096),
+        ),
+        (
+            &[
+                (CGROUP, "5:memory:/a\n"),
+                (MOUNTINFO, v1),
+                (file, "9223372036854771712\n"),
+            ],
+            None,
+        ),
+        (&[(CGROUP, "0::/a/b\n"), (MOUNTINFO, V2)], None),
+    ] {
+        let root = Root::with(files);
+        assert_eq!(cgroup::memory_bytes(&root.0), want, "{files:?}");
+    }
+}

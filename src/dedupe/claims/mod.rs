@@ -40,3 +40,4 @@ mod tests;
 pub(crate) use self::claim::{Claim, Unacked};
 pub use self::claim::{Claimed, Ended};
 pub use self::registry::Claims;
+pub(crate) use self::table::table_bytes;

@@ -57,6 +57,15 @@ pub(crate) struct Bucket {
     slots: [Slot; WAYS],
 }
 
+fn buckets(in_flight: usize) -> usize {
+    (in_flight.max(WAYS) * SLOTS_PER_ORDER / WAYS).next_power_of_two()
+}
+
+/// Bytes of a table for `in_flight` claims at a time.
+pub(crate) fn table_bytes(in_flight: usize) -> usize {
+    buckets(in_flight) * size_of::<Bucket>()
+}
+
 pub(crate) struct Table {
     buckets: Box<[Bucket]>,
     mask: u64,
@@ -65,7 +74,7 @@ pub(crate) struct Table {
 impl Table {
     /// A table for `in_flight` claims at a time.
     pub(crate) fn new(in_flight: usize) -> Self {
-        let buckets = (in_flight.max(WAYS) * SLOTS_PER_ORDER / WAYS).next_power_of_two();
+        let buckets = buckets(in_flight);
         Self {
             // Fresh zero pages: FREE is zero.
             buckets: zeroed_slice_box(buckets),

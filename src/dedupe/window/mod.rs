@@ -59,6 +59,9 @@ struct Entry {
     seq_status: AtomicU64,
 }
 
+/// Bytes for each id: its entry, the entry's link and a bucket.
+pub(crate) const ID_BYTES: usize = size_of::<Entry>() + 2 * size_of::<AtomicU32>();
+
 /// What the window holds for an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {

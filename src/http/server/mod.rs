@@ -19,6 +19,7 @@ mod accept_loop;
 mod connection;
 mod connection_permit;
 mod listener;
+mod memory;
 mod polled;
 mod quantum;
 mod socket;
@@ -26,5 +27,6 @@ mod spawner;
 mod stack;
 
 pub(crate) use self::listener::Listener;
+pub(crate) use self::memory::CONNECTION_BYTES_MAX;
 pub(crate) use self::spawner::REFUSING_MAX;
 pub(crate) use self::stack::stack_words;

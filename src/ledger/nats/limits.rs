@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes of messages in flight; past them orders wait in the committer's queue.
-pub(super) const BYTES_MAX: usize = 64 << 20;
+pub(crate) const BYTES_MAX: usize = 64 << 20;
 /// How long the connection may take to accept a message before it is tried
 /// again later: it accepts at once unless it is broken.
 pub(super) const SEND_TIMEOUT: Duration = Duration::from_millis(100);

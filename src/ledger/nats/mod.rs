@@ -67,5 +67,6 @@ mod taken;
 
 pub(crate) use self::error::NatsError;
 pub(crate) use self::hooks::Hooks;
+pub(crate) use self::limits::BYTES_MAX;
 pub(crate) use self::open::open;
 pub(crate) use self::options::Options;

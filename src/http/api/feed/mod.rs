@@ -18,4 +18,4 @@ mod query;
 mod tests;
 
 pub(crate) use self::long_poll::{LongPoll, feed};
-pub(crate) use self::pages::{PAGE_BYTES, Pages};
+pub(crate) use self::pages::{BUDGET_BYTES, PAGE_BYTES, Pages};

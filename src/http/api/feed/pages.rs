@@ -24,7 +24,7 @@ use crate::sync::memory_budget::MemoryBudget;
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// Bytes of all pages that are being sent, or about to be. A page that is
 /// larger than that (of one line) goes alone.
-pub(super) const BUDGET_BYTES: usize = 64 << 20;
+pub(crate) const BUDGET_BYTES: usize = 64 << 20;
 /// Reads that others can join: those under way, and those being sent.
 const RECENT_MAX: usize = 32;
 /// No line is shorter than this, so that no more records are read than fit.

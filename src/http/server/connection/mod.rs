@@ -15,6 +15,8 @@ mod linger;
 mod read_buffer;
 mod write_buffer;
 
+pub(super) use self::capacity::KEPT_BYTES;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
