@@ -166,6 +166,7 @@ pub struct Config {
 
     /// Origins of other sites whose pages may send requests and read replies:
     /// ORIGIN[,ORIGIN...], as in https://shop.example [default: none]
+    #[allow(rustdoc::bare_urls)] // the text of --help
     #[arg(long, value_name = "ORIGINS", value_parser = value::allowed_origins)]
     pub allowed_origins: Option<AllowedOrigins>,
 
