@@ -171,8 +171,8 @@ fn a_start_without_space_waits_for_it() {
     // The first write is that of the lock file, which may fail.
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64"]);
     command.args(["-e", "inject=pwrite64:error=ENOSPC:when=1..6"]);
-    command.arg(program.get_program()).args(program.get_args());
-    let service = Service::launch(command); // ready in the end
+    // Ready in the end.
+    let service = Service::launch(Service::wrapped(command, &program));
     assert!(
         service
             .log()

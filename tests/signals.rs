@@ -62,13 +62,7 @@ fn hung_in(directory: &Directory, calls: &str) -> (Service, Tracer) {
         command.arg("-P").arg(directory.0.join(file)); // the loader reads, too
     }
     command.arg("-P").arg(&directory.0);
-    command.arg(service.get_program()).args(service.get_args());
-    for (name, value) in service.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let command = Service::wrapped(command, &service);
     let service = Service::listening(command, &["http", "admin"]);
     let tracer = Tracer::of(&service);
     until("it hangs", || {

@@ -122,6 +122,18 @@ impl Service {
         command
     }
 
+    /// Has `wrapper`, such as strace(1), run a prepared command.
+    pub(crate) fn wrapped(mut wrapper: Command, command: &Command) -> Command {
+        wrapper.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => wrapper.env(name, value),
+                None => wrapper.env_remove(name),
+            };
+        }
+        wrapper
+    }
+
     fn shielded(program: &str) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
