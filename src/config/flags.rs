@@ -161,6 +161,7 @@ pub struct Config {
     /// Names beside localhost, 127.0.0.0/8 and [::1] that HTTP ports bound to
     /// loopback answer to: NAME[,NAME...] without a port. A port bound to
     /// another address answers to any name [default: none]
+    #[allow(rustdoc::broken_intra_doc_links)] // the text of --help
     #[arg(long, value_name = "NAMES", value_parser = value::allowed_hosts)]
     pub allowed_hosts: Option<AllowedHosts>,
 
