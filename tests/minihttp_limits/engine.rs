@@ -55,6 +55,17 @@ fn a_connection_is_not_closed_on_request() {
 }
 
 #[test]
+fn the_length_of_a_reply_to_head_is_that_of_what_is_sent() {
+    let service = service();
+    for port in [service.http, service.admin] {
+        assert_ne!(get(port, "/healthz").header("content-length"), Some("0"));
+        let mut client = Client::to(port);
+        client.send(HEALTH.replace("GET", "HEAD"));
+        assert_eq!(client.reply_to_head().header("content-length"), Some("0"));
+    }
+}
+
+#[test]
 fn a_body_is_not_asked_for() {
     let service = service();
     let body = r#"{"id":"a","value":1}"#;
