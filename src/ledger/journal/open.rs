@@ -238,6 +238,7 @@ impl Opening<'_> {
             storage: self.storage.clone(),
             directory,
             extent: extent.clone(),
+            extent_is_due: false,
             index: index.clone(),
             metrics: metrics.clone(),
             segment_bytes: manifest.segment_bytes,

@@ -20,7 +20,11 @@ enum Runner {
     /// The writer runs it when it needs a segment: for tests that must run the
     /// same way twice.
     #[cfg(test)]
-    Inline(Preallocator),
+    Inline {
+        preallocator: Preallocator,
+        /// Segments taken so far.
+        taken: usize,
+    },
 }
 
 impl SegmentSupply {
@@ -40,9 +44,13 @@ impl SegmentSupply {
     #[cfg(test)]
     pub(crate) fn inline(mut preallocator: Preallocator, slot: Arc<SegmentSlot>) -> Self {
         preallocator.step(&slot);
+        preallocator.record_extent();
         Self {
             slot,
-            runner: Runner::Inline(preallocator),
+            runner: Runner::Inline {
+                preallocator,
+                taken: 0,
+            },
         }
     }
 
@@ -50,6 +58,7 @@ impl SegmentSupply {
     pub(crate) fn take(&mut self) -> Result<PreparedSegment, WriteError> {
         self.step_inline();
         let prepared = self.slot.take()?;
+        self.record_inline();
         self.step_inline();
         Ok(prepared)
     }
@@ -69,7 +78,7 @@ impl SegmentSupply {
         match self.runner {
             Runner::Thread(_) => self.slot.take_retry(),
             #[cfg(test)]
-            Runner::Inline(_) => true,
+            Runner::Inline { .. } => true,
         }
     }
 
@@ -87,7 +96,7 @@ impl SegmentSupply {
                 let _ = thread.take().map(JoinHandle::join);
             }
             #[cfg(test)]
-            Runner::Inline(_) => {}
+            Runner::Inline { .. } => {}
         }
     }
 
@@ -95,8 +104,26 @@ impl SegmentSupply {
         match &mut self.runner {
             Runner::Thread(_) => {}
             #[cfg(test)]
-            Runner::Inline(preallocator) => {
+            Runner::Inline { preallocator, .. } => {
                 preallocator.step(&self.slot);
+            }
+        }
+    }
+
+    /// The writer may be ahead of the extent, by as many segments as it likes,
+    /// and what it relies on must be durable without it.
+    fn record_inline(&mut self) {
+        match &mut self.runner {
+            Runner::Thread(_) => {}
+            #[cfg(test)]
+            Runner::Inline {
+                preallocator,
+                taken,
+            } => {
+                *taken += 1;
+                if taken.is_multiple_of(3) {
+                    preallocator.record_extent();
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The preallocator itself.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Preallocator {
     /// The directory, to see whether it is still there.
     pub(crate) directory: Box<dyn File>,
     pub(crate) extent: ExtentFile,
+    /// A segment was made since it was written.
+    pub(crate) extent_is_due: bool,
     pub(crate) index: Arc<SegmentIndex>,
     pub(crate) metrics: Arc<JournalMetrics>,
     pub(crate) segment_bytes: u64,
@@ -54,6 +57,7 @@ impl Preallocator {
     pub(super) fn run(&mut self, slot: &SegmentSlot) {
         loop {
             let pause = self.step(slot);
+            self.record_extent();
             if slot.signal_retry() {
                 (self.wake)();
             }
@@ -91,7 +95,7 @@ impl Preallocator {
             Ok(file) => {
                 self.succeeded(number);
                 slot.fill(Ok(file));
-                self.record_extent();
+                self.extent_is_due = true;
                 CHECK_INTERVAL
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -109,8 +113,12 @@ impl Preallocator {
         }
     }
 
-    /// So that the next start notices when what is there now is gone.
-    fn record_extent(&self) {
+    /// Behind a segment that was made, so that the next start notices when what
+    /// is there now is gone. The writer doesn't wait for it.
+    pub(super) fn record_extent(&mut self) {
+        if !mem::take(&mut self.extent_is_due) {
+            return;
+        }
         let extent = Extent {
             last_seq: self.index.last_seq(),
             has_segments: true,
