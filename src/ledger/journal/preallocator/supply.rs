@@ -21,7 +21,7 @@ enum Runner {
     /// same way twice.
     #[cfg(test)]
     Inline {
-        preallocator: Preallocator,
+        preallocator: Box<Preallocator>,
         /// Segments taken so far.
         taken: usize,
     },
@@ -42,7 +42,8 @@ impl SegmentSupply {
     }
 
     #[cfg(test)]
-    pub(crate) fn inline(mut preallocator: Preallocator, slot: Arc<SegmentSlot>) -> Self {
+    pub(crate) fn inline(preallocator: Preallocator, slot: Arc<SegmentSlot>) -> Self {
+        let mut preallocator = Box::new(preallocator);
         preallocator.step(&slot);
         preallocator.record_extent();
         Self {

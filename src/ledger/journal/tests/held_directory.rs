@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::ledger::journal::file_names::{LOCK, MANIFEST, segment_name};
@@ -116,6 +117,11 @@ fn nothing_is_acknowledged_into_a_directory_that_is_gone() {
     let scratch = Scratch::new("gone");
     let mut journal = start(&scratch, &options(1 << 16)).unwrap();
     append(&mut journal.ledger, &[evaluated(0, 0)]).1.unwrap();
+    // From then on the preallocator has nothing to do for seconds, in which the
+    // commits themselves must notice.
+    while !scratch.data().join(segment_name(2)).exists() {
+        thread::yield_now();
+    }
     fs::remove_dir_all(scratch.data()).unwrap();
     let removed = Instant::now();
     let mut numbers = 1..;
