@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use harness::{Client, Directory, Service, submit, until};
+use harness::{Client, Directory, Service, submit, unread_batches, until};
 
 const MIB: u64 = 1 << 20;
 /// What the clients of these tests fill.
@@ -29,7 +29,7 @@ const SMALL: [&str; 6] = [
     "--queue-capacity",
     "4096",
 ];
-/// Lines that are no orders: a result of a hundred bytes each.
+/// Lines of a batch.
 const LINES: usize = 40_000;
 
 /// A row of `/proc/PID/status`, in bytes.
@@ -51,25 +51,6 @@ fn bound(flags: &[&str]) -> u64 {
     assert!(output.status.success(), "{output:?}");
     let limits: Value = serde_json::from_slice(&output.stdout).unwrap();
     limits["bytes"].as_u64().expect("a number of bytes")
-}
-
-/// Batches whose results are not read, until one is refused.
-fn unread_batches(service: &Service) -> Vec<Client> {
-    let body = "x\n".repeat(LINES);
-    let batch = format!(
-        "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: application/x-ndjson\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut unread = Vec::new();
-    until("a batch is refused", || {
-        let mut client = Client::to(service.http);
-        client.send(&batch);
-        let status = client.reply_to_head().status;
-        unread.push(client);
-        status == 503
-    });
-    unread
 }
 
 #[test]
@@ -96,7 +77,7 @@ fn the_peak_is_below_the_sum_of_the_limits() {
             client
         })
         .collect();
-    let unread = unread_batches(&service);
+    let unread = unread_batches(&service, LINES);
 
     let peak = memory(&service, "VmHWM:");
     let bound = bound(&flags);
@@ -111,7 +92,7 @@ fn the_peak_is_below_the_sum_of_the_limits() {
 fn memory_is_given_back_after_a_peak() {
     let service = Service::start(&[&BUDGETS[..], &SMALL].concat());
     let at_start = memory(&service, "VmRSS:");
-    let unread = unread_batches(&service);
+    let unread = unread_batches(&service, LINES);
     let peak = memory(&service, "VmRSS:");
     assert!(
         peak >= at_start + 8 * MIB,

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{Client, Reply, Service, get, order, submit, until};
+use crate::harness::{
+    Client, Reply, Service, batch_of_junk, get, order, submit, unread_batches, until,
+};
 
 /// A connection with requests for large replies under way, which reads none.
 fn attacker(address: SocketAddr, path: &str) -> Socket {
@@ -113,23 +115,10 @@ fn who_is_cut_off_holds_no_memory() {
 #[test]
 fn unread_results_of_batches_share_the_budget() {
     let service = Service::start(&["--reply-bytes", "16MiB"]);
-    let body = "x\n".repeat(60_000); // results of a hundred bytes each
-    let request = format!(
-        "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: application/x-ndjson\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut unread = Vec::new();
-    until("a batch is refused", || {
-        let mut client = Client::to(service.http);
-        client.send(&request);
-        let status = client.reply_to_head().status;
-        unread.push(client);
-        status == 503
-    });
+    let unread = unread_batches(&service, 60_000);
     assert!(unread.len() > 1, "one has space");
     drop(unread);
     until("the memory is free again", || {
-        Client::to(service.http).ask(&request).status == 200
+        Client::to(service.http).ask(batch_of_junk(60_000)).status == 200
     });
 }

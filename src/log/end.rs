@@ -15,6 +15,8 @@ use crate::log::{QUEUE, stderr};
 const LAST_LINES: Duration = Duration::from_secs(1);
 const BETWEEN_POLLS: Duration = Duration::from_millis(1);
 
+// SAFETY: the declaration is that of the C standard (7.22.4.2), and a function
+// that doesn't unwind may be registered from anywhere.
 unsafe extern "C" {
     /// exit(3) calls `call`, on the thread that exits.
     safe fn atexit(call: extern "C" fn()) -> c_int;

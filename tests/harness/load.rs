@@ -109,3 +109,28 @@ pub(crate) fn gives_up_on_who_never_reads(service: &Service) {
         "others are served"
     );
 }
+
+/// A batch of lines that are no orders: a result of a hundred bytes each.
+pub(crate) fn batch_of_junk(lines: usize) -> String {
+    let body = "x\n".repeat(lines);
+    format!(
+        "POST /submit HTTP/1.1\r\nHost: o\r\nContent-Type: application/x-ndjson\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Such batches whose results are not read, until one is refused.
+#[track_caller]
+pub(crate) fn unread_batches(service: &Service, lines: usize) -> Vec<Client> {
+    let batch = batch_of_junk(lines);
+    let mut unread = Vec::new();
+    until("a batch is refused", || {
+        let mut client = Client::to(service.http);
+        client.send(&batch);
+        let status = client.reply_to_head().status;
+        unread.push(client);
+        status == 503
+    });
+    unread
+}

@@ -34,7 +34,7 @@ pub(crate) use client::{Client, Reply, get, order, post, submit};
 pub(crate) use directory::Directory;
 pub(crate) use figures::Figures;
 pub(crate) use injected::Injected;
-pub(crate) use load::{Crowd, gives_up_on_who_never_reads, python};
+pub(crate) use load::{Crowd, batch_of_junk, gives_up_on_who_never_reads, python, unread_batches};
 pub(crate) use service::{BASE_FLAGS, Ended, Service};
 pub(crate) use small::Small;
 

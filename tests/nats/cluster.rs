@@ -2,8 +2,8 @@
 
 use rustix::process::Signal;
 
-use crate::harness::{Service, get, until};
-use crate::load::{Persistent, agrees, feed};
+use crate::harness::{Service, until};
+use crate::load::{Persistent, end_alike};
 use crate::servers::{Cluster, NatsServer, instance};
 
 #[test]
@@ -25,19 +25,7 @@ fn killing_the_leader_loses_nothing_that_was_acknowledged() {
         });
         cluster.0[leader].run();
     }
-    let told = clients.end();
-    until("ready", || {
-        [one.admin, two.admin]
-            .iter()
-            .all(|admin| get(*admin, "/readyz").status == 200)
-    });
-    one.settled();
-    two.settled();
-    let feeds = [feed(one.http), feed(two.http)];
-    assert_eq!(feeds[0], feeds[1]);
-    agrees(&told, &feeds[0]);
-    one.drain();
-    two.drain();
+    end_alike(clients, [one, two]);
 }
 
 /// Each server in turn, then one that hangs, then all at once.
@@ -67,16 +55,5 @@ fn restarts_of_all_servers_lose_nothing_that_was_acknowledged() {
     cluster.0.iter_mut().for_each(NatsServer::kill);
     cluster.0.iter_mut().for_each(NatsServer::run);
     more("all are back");
-    let told = clients.end();
-    until("ready", || {
-        let ready = |admin| get(admin, "/readyz").status == 200;
-        [one.admin, two.admin].into_iter().all(ready)
-    });
-    one.settled();
-    two.settled();
-    let feeds = [feed(one.http), feed(two.http)];
-    assert_eq!(feeds[0], feeds[1]);
-    agrees(&told, &feeds[0]);
-    one.drain();
-    two.drain();
+    end_alike(clients, [one, two]);
 }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::{Directory, PATIENCE, Service, get, post, until};
-use crate::load::{Persistent, Told, agrees, feed};
+use crate::load::{Persistent, Told, agrees, end_alike, feed};
 use crate::proxy::Proxy;
 use crate::servers::{NatsServer, instance};
 
@@ -31,14 +31,7 @@ fn a_killed_server_loses_nothing_that_was_acknowledged() {
     }
     let before = clients.count();
     until("orders are acknowledged", || clients.count() > before + 100);
-    let told = clients.end();
-    one.settled();
-    two.settled();
-    let feeds = [feed(one.http), feed(two.http)];
-    assert_eq!(feeds[0], feeds[1]);
-    agrees(&told, &feeds[0]);
-    one.drain();
-    two.drain();
+    end_alike(clients, [one, two]);
 }
 
 /// A server that hangs for longer than the ack timeout: those who wait hear that
@@ -184,14 +177,7 @@ fn an_instance_that_is_cut_off_does_no_harm() {
         proxy.heal();
         until("ready again", || get(one.admin, "/readyz").status == 200);
     }
-    let told = clients.end();
-    one.settled();
-    two.settled();
-    let feeds = [feed(one.http), feed(two.http)];
-    assert_eq!(feeds[0], feeds[1]);
-    agrees(&told, &feeds[0]);
-    one.drain();
-    two.drain();
+    end_alike(clients, [one, two]);
 }
 
 /// An instance that is killed has lost nothing that it told anyone.

@@ -8,7 +8,7 @@ use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::harness::{Client, Reply, get, order};
+use crate::harness::{Client, Reply, Service, get, order, until};
 
 /// A final answer: the status of the outcome, and its sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,5 +146,26 @@ pub(crate) fn feed(address: SocketAddr) -> HashMap<String, Told> {
 pub(crate) fn agrees(told: &HashMap<String, Told>, feed: &HashMap<String, Told>) {
     for (id, told) in told {
         assert_eq!(feed.get(id), Some(told), "{id}");
+    }
+}
+
+/// Ends the clients, then two instances, which must have one feed between them
+/// that says what the clients were told.
+#[track_caller]
+pub(crate) fn end_alike(clients: Persistent, instances: [Service; 2]) {
+    let told = clients.end();
+    until("ready", || {
+        let ready = |instance: &Service| get(instance.admin, "/readyz").status == 200;
+        instances.iter().all(ready)
+    });
+    for instance in &instances {
+        instance.settled();
+    }
+    let [one, two] = &instances;
+    let feeds = [feed(one.http), feed(two.http)];
+    assert_eq!(feeds[0], feeds[1]);
+    agrees(&told, &feeds[0]);
+    for instance in instances {
+        instance.drain();
     }
 }
