@@ -7,7 +7,11 @@
 //! | `proxy.rs` | a network that can be cut |
 //! | `once.rs` | one id has one outcome, whichever instance it is sent to |
 //! | `reading.rs` | the feed and look-ups, on any instance |
+//! | `grpc.rs` | the same over gRPC |
 //! | `starting.rs` | what a start refuses, and what it waits for |
+//! | `credentials.rs` | every way to prove who one is |
+//! | `jwt.rs` | tokens of an operator, an account and a user |
+//! | `tls.rs`, `certificates.rs` | TLS, with certificates made for the test |
 //! | `faults.rs` | one server that is killed, stopped, full, or loses the stream |
 //! | `consumers.rs` | the examples that read the stream, killed and started again |
 //! | `cluster.rs` | three servers whose leader is killed |
@@ -15,12 +19,21 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+#[path = "../grpc/client.rs"]
+#[allow(dead_code, reason = "the tests of gRPC itself use the rest")]
+mod client;
+
+mod certificates;
 mod cluster;
 mod consumers;
+mod credentials;
 mod faults;
+mod grpc;
+mod jwt;
 mod load;
 mod once;
 mod proxy;
 mod reading;
 mod servers;
 mod starting;
+mod tls;

@@ -119,6 +119,13 @@ impl NatsServer {
         Service::launch(instance(&self.address(), flags))
     }
 
+    /// The same with gRPC.
+    #[track_caller]
+    pub(crate) fn instance_with_grpc(&self, flags: &[&str]) -> Service {
+        let command = command(&self.address(), "127.0.0.1:0", flags);
+        Service::launch_with(command, &["http", "admin", "grpc"])
+    }
+
     /// Sends a request to JetStream's API.
     #[track_caller]
     pub(crate) fn api(&self, subject: &str, payload: &Value) -> Value {
@@ -140,9 +147,13 @@ impl Drop for NatsServer {
 
 /// The command of an instance on these servers.
 pub(crate) fn instance(servers: &str, flags: &[&str]) -> Command {
+    command(servers, "off", flags)
+}
+
+fn command(servers: &str, grpc: &str, flags: &[&str]) -> Command {
     let mut command = Service::command();
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    command.args(["--grpc-listen", "off"]);
+    command.args(["--grpc-listen", grpc]);
     command.args(["--ledger", &format!("nats://{servers}")]);
     command.args(flags);
     command

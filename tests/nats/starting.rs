@@ -7,12 +7,12 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Directory, get, post, until};
+use crate::harness::{get, post, until};
 use crate::servers::{NatsServer, instance};
 
 /// Runs a command that has to end with exit code 1; returns its log.
 #[track_caller]
-fn refused(mut command: Command) -> String {
+pub(crate) fn refused(mut command: Command) -> String {
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -90,41 +90,6 @@ fn a_stream_that_would_break_a_promise_is_refused() {
         log.contains("raise its max_payload or lower --max-body"),
         "{log}"
     );
-}
-
-#[test]
-fn credentials_are_read_from_files_and_never_logged() {
-    const SECRET: &str = "s3cr3t-of-the-test";
-    let accounts = format!("authorization {{ users: [{{ user: orders, password: {SECRET} }}] }}\n");
-    let server = NatsServer::start(&accounts);
-    let log = refused(instance(&server.address(), &[]));
-    assert!(log.contains("refuses the credentials"), "{log}");
-
-    let directory = Directory::new();
-    std::fs::create_dir(&directory.0).unwrap();
-    let file = directory.0.join("password");
-    let flags = [
-        "--nats-user",
-        "orders",
-        "--log-level",
-        "trace",
-        "--nats-password-file",
-    ];
-    let flags = [&flags[..], &[file.to_str().unwrap()]].concat();
-    let log = refused(instance(&server.address(), &flags));
-    assert!(
-        log.contains("can't read") && log.contains("password"),
-        "{log}"
-    );
-
-    std::fs::write(&file, format!("{SECRET}\n")).unwrap();
-    let service = server.instance(&flags);
-    assert_eq!(
-        post(service.http, "", r#"{"id":"a","value":1}"#).status,
-        201
-    );
-    let ended = service.drain();
-    assert!(!ended.log.contains(SECRET));
 }
 
 /// While no server can be reached the process is alive, and not ready.

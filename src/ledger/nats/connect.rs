@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event};
 use tokio::sync::mpsc;
 
 use crate::ledger::nats::error::NatsError;
@@ -96,16 +96,6 @@ pub(super) fn check_server(client: &Client, options: &Options) -> Result<(), Nat
         });
     }
     Ok(())
-}
-
-/// Whether trying again could help. The crate's text has no secrets in it.
-pub(super) fn is_final(error: &ConnectError) -> Option<NatsError> {
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            Some(NatsError::Refused(error.to_string()))
-        }
-        _ => None,
-    }
 }
 
 /// How long to wait before this attempt: longer each time, and each instance

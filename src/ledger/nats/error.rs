@@ -38,6 +38,30 @@ pub enum NatsError {
     /// The server doesn't accept the credentials.
     #[error("the NATS server refuses the credentials: {0}")]
     Refused(String),
+    /// The file can't be what signs for the client.
+    #[error("can't use {}: it holds no seed of an NKey", .0.display())]
+    NoSeed(PathBuf),
+    /// The files for TLS don't belong together, or are none.
+    #[error("can't use the certificates of --nats-tls-ca, --nats-tls-cert and --nats-tls-key: {0}")]
+    TlsFiles(String),
+    /// The server's certificate is of no authority known here, or not its own.
+    #[error(
+        "the NATS server's certificate is not trusted ({0}): --nats-tls-ca names the file with \
+         the certificates of its authority"
+    )]
+    Untrusted(String),
+    /// The server wants another client certificate, or any.
+    #[error(
+        "the NATS server refuses this client's certificate ({0}): --nats-tls-cert and \
+         --nats-tls-key name one that it trusts"
+    )]
+    ClientUntrusted(String),
+    /// TLS was asked for.
+    #[error(
+        "the NATS server speaks no TLS, which --nats-tls-ca and --nats-tls-cert require: turn \
+         it on there, or leave them out"
+    )]
+    NoTls,
     /// JetStream is off, for the server or for the account.
     #[error("JetStream is not enabled on the NATS server ({0}): start it with -js")]
     NoJetStream(String),

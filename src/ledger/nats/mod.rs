@@ -28,7 +28,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `options`, `open`, `error` | what is asked for; opening; why it is refused |
-//! | `connect` | credentials, TLS, reconnecting |
+//! | `connect`, `refused` | credentials, TLS, reconnecting; which failures are final |
 //! | `api`, `protocol`, `base64` | JetStream's requests and replies |
 //! | `stream` | the stream's configuration: created, or checked |
 //! | `message` | the format of an outcome as a message |
@@ -59,6 +59,7 @@ mod probe;
 mod protocol;
 mod publisher;
 mod reader;
+mod refused;
 mod replies;
 mod session;
 mod shared;

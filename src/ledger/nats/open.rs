@@ -19,6 +19,7 @@ use crate::ledger::nats::position::Position;
 use crate::ledger::nats::protocol::StreamInfo;
 use crate::ledger::nats::publisher::Publisher;
 use crate::ledger::nats::reader::{Reader, Request};
+use crate::ledger::nats::refused::is_final;
 use crate::ledger::nats::session::Session;
 use crate::ledger::nats::shared::Shared;
 use crate::ledger::nats::stream::{self, Unusable};
@@ -158,7 +159,7 @@ async fn client(options: &Options) -> Result<(Client, Events), NatsError> {
         match connect.connect(&options.servers[..]).await {
             Ok(client) => return Ok((client, events)),
             Err(error) => {
-                if let Some(error) = connect::is_final(&error) {
+                if let Some(error) = is_final(&error, options) {
                     return Err(error);
                 }
                 pause(&mut attempt, &error).await;
