@@ -14,6 +14,7 @@ on_both_engines!(
     other_methods_are_refused_with_those_allowed,
     the_admin_port_has_its_own_table,
     metrics_come_in_the_format_asked_for,
+    a_ready_service_says_which_ledger_it_has,
     sizes_and_lengths,
 );
 
@@ -236,6 +237,26 @@ fn the_admin_port_has_its_own_table(engine: &str) {
     post(service.admin, "", r#"{"id":"b","value":1}"#).problem(404);
     let figures = service.settled();
     assert_eq!(figures.orders(), (1, 1, 0), "no order comes in there");
+}
+
+/// Instances behind one name have to say the same.
+fn a_ready_service_says_which_ledger_it_has(engine: &str) {
+    let (one, two) = (with_an_order(engine), with_an_order(engine));
+    let id = |service: &Service| {
+        let ready = get(service.admin, "/readyz").json();
+        let id = ready["ledger_id"].as_str().expect("it is open").to_owned();
+        assert_eq!((ready["status"].as_str(), id.len()), (Some("ready"), 32));
+        assert_eq!(get(service.admin, "/stats").json()["ledger_id"], id);
+        let metric = format!("ledger_info{{id=\"{id}\",kind=\"memory\"}}");
+        assert_eq!(service.figures().get(&metric), 1.0, "{metric}");
+        let page = get(service.http, "/orders");
+        if engine == "native" {
+            assert_eq!(page.header("orders-ledger-id"), Some(&*id));
+        }
+        id
+    };
+    assert_eq!(id(&one), id(&one));
+    assert_ne!(id(&one), id(&two));
 }
 
 fn metrics_come_in_the_format_asked_for(engine: &str) {

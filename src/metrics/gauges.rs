@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::metrics::process::ProcessMetrics;
 
+/// The kind of the ledger that other processes commit to as well.
+pub(super) const SHARED_LEDGER: &str = "nats";
+
 /// The levels that live elsewhere, read by the caller just before a scrape.
 #[derive(Debug, Clone, Default)]
 pub struct Gauges {
@@ -21,6 +24,8 @@ pub struct Gauges {
     pub ready: bool,
     /// The kind of ledger, for `/stats`: a word that needs no escaping.
     pub ledger: &'static str,
+    /// Which ledger it is, in hexadecimal digits; `None` until it is open.
+    pub ledger_id: Option<String>,
     /// The process as its system sees it; `None` leaves the `process_*`
     /// families out.
     pub process: Option<ProcessMetrics>,

@@ -73,6 +73,11 @@ fn an_order_sent_to_one_instance_is_known_to_the_other() {
         ),
         (1, 0)
     );
+    let stats = get(two.admin, "/stats").json();
+    assert_eq!(
+        stats["orders_already_there"],
+        json!({ "same": 1, "other": 0 })
+    );
     assert_eq!(server.state()["messages"], 2);
     for instance in [one, two, three] {
         instance.drain();

@@ -45,7 +45,10 @@ fn every_instance_serves_the_whole_feed() {
 
     let id = |service: &crate::harness::Service| {
         let page = get(service.http, "/orders?after=50");
-        page.header("orders-ledger-id").map(str::to_owned)
+        let id = page.header("orders-ledger-id").map(str::to_owned);
+        let ready = get(service.admin, "/readyz").json();
+        assert_eq!(ready["ledger_id"].as_str(), id.as_deref());
+        id
     };
     let ledger = id(&one);
     assert!(ledger.is_some() && ledger == id(&two));

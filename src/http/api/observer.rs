@@ -135,6 +135,9 @@ fn gauges(pipeline: &Pipeline) -> Gauges {
         dedupe_window_age: pipeline.window.age(),
         ready: pipeline.gate.state() == GateState::Open,
         ledger: pipeline.archive().map_or("", |archive| archive.kind()),
+        ledger_id: pipeline
+            .archive()
+            .map(|archive| archive.ledger_id().to_string()),
         process: ProcessMetrics::read(),
     }
 }

@@ -4,7 +4,7 @@
 //! The order of the reads matters once: outcomes before acceptances (see
 //! [`counter`](crate::metrics::counter)).
 
-use crate::metrics::gauges::Gauges;
+use crate::metrics::gauges::{Gauges, SHARED_LEDGER};
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
@@ -20,9 +20,6 @@ pub(crate) const CLASSIC_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charse
 /// The `Content-Type` of [`openmetrics`].
 pub(crate) const OPENMETRICS_CONTENT_TYPE: &str =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// The kind of the ledger that other processes commit to as well.
-const SHARED_LEDGER: &str = "nats";
 
 /// Bytes of a usual exposition: the buffer is reserved once.
 const USUAL_BYTES: usize = 16 * 1024;
@@ -53,6 +50,14 @@ const fn gauge(name: &'static str, help: &'static str) -> Family {
     }
 }
 
+const fn info(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind: Kind::Info,
+        help,
+    }
+}
+
 fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format) {
     out.reserve(USUAL_BYTES);
     let mut text = Text::new(out, format);
@@ -70,11 +75,12 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     if let Some(process) = &gauges.process {
         self::process(&mut text, process);
     }
-    let build = Family {
-        name: "build",
-        kind: Kind::Info,
-        help: "What was built; always 1.",
-    };
+    if let Some(id) = &gauges.ledger_id {
+        let ledger = info("ledger", "Which ledger orders are committed to; always 1.");
+        text.family(&ledger);
+        text.sample(&ledger, &[("id", id), ("kind", gauges.ledger)], 1);
+    }
+    let build = info("build", "What was built; always 1.");
     text.family(&build);
     text.sample(&build, &[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.finish();
@@ -104,7 +110,7 @@ fn orders(text: &mut Text<'_>, metrics: &Metrics) {
         text.sample(&withdrawn, &[("reason", reason.as_str())], count);
     }
 
-    // After the three ways out: accepted is never less than their sum.
+    // After all the ways out: accepted is never less than their sum.
     let accepted = counter("orders_accepted", "New orders let into the intake queue.");
     single(text, &accepted, metrics.admission.accepted.get());
     let duplicate = counter(

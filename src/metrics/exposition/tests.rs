@@ -48,6 +48,7 @@ fn small_state() -> (Metrics, Gauges) {
         dedupe_window_age: Some(Duration::from_millis(2_500)),
         ready: true,
         ledger: "memory",
+        ledger_id: Some("0123456789abcdef".repeat(2)),
         process: Some(ProcessMetrics {
             cpu: Duration::from_millis(1_230),
             resident_bytes: 4_096,

@@ -14,12 +14,12 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::metrics::gauges::Gauges;
+use crate::metrics::gauges::{Gauges, SHARED_LEDGER};
 use crate::metrics::histogram::HistogramSnapshot;
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
-use crate::metrics::recorded::{HttpMetrics, Metrics};
+use crate::metrics::recorded::{HttpMetrics, LedgerMetrics, Metrics};
 use crate::metrics::text::{push_decimal, push_seconds};
 
 #[cfg(test)]
@@ -49,9 +49,13 @@ struct Stats {
     uptime_seconds: Number,
     ready: bool,
     ledger: &'static str,
+    ledger_id: Option<String>,
     orders_processed: u64,
     orders_failed: u64,
     orders_withdrawn: Members<u64>,
+    /// With a ledger that other processes commit to as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders_already_there: Option<Members<u64>>,
     orders_accepted: u64,
     orders_duplicate: u64,
     orders_rejected: Members<u64>,
@@ -111,10 +115,13 @@ impl Stats {
             uptime_seconds: seconds(metrics.uptime()),
             ready: gauges.ready,
             ledger: gauges.ledger,
+            ledger_id: gauges.ledger_id.clone(),
             orders_processed: metrics.ledger.processed.get(),
             orders_failed: metrics.ledger.failed.get(),
             orders_withdrawn: Members(WithdrawReason::ALL.iter().map(withdrawn).collect()),
-            // After the three ways out: accepted is never less than their sum.
+            orders_already_there: (gauges.ledger == SHARED_LEDGER)
+                .then(|| already_there(&metrics.ledger)),
+            // After all the ways out: accepted is never less than their sum.
             orders_accepted: metrics.admission.accepted.get(),
             orders_duplicate: metrics.admission.duplicate.get(),
             orders_rejected: Members(Reason::ALL.iter().map(rejected).collect()),
@@ -144,6 +151,14 @@ impl Stats {
             process: gauges.process.as_ref().map(Process::of),
         }
     }
+}
+
+/// By whether the content was the same.
+fn already_there(ledger: &LedgerMetrics) -> Members<u64> {
+    Members(vec![
+        ("same", ledger.already_there_same.get()),
+        ("other", ledger.already_there_other.get()),
+    ])
 }
 
 /// Sums a histogram up; `decimals` takes its values to the unit on the wire.

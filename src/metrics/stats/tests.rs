@@ -72,6 +72,7 @@ fn distinct_figures() -> (Metrics, Gauges) {
         dedupe_window_age: Some(Duration::from_millis(1_500)),
         ready: true,
         ledger: "memory",
+        ledger_id: Some("0123456789abcdef".repeat(2)),
         process: Some(ProcessMetrics {
             cpu: Duration::from_millis(20),
             resident_bytes: 1,
@@ -103,6 +104,7 @@ fn every_figure_has_its_own_key() {
             "uptime_seconds": null,
             "ready": true,
             "ledger": "memory",
+            "ledger_id": "0123456789abcdef0123456789abcdef",
             "orders_processed": 5,
             "orders_failed": 1,
             "orders_withdrawn": {"retry": 1, "drain": 0, "ledger": 0},
@@ -136,6 +138,25 @@ fn every_figure_has_its_own_key() {
             "process_max_fds": 5,
             "process_start_time_seconds": 6,
         })
+    );
+}
+
+/// Only where other processes commit to the same ledger is there such a way for
+/// an accepted order to end.
+#[test]
+fn what_others_had_committed_has_its_figures_with_a_shared_ledger() {
+    let (metrics, mut gauges) = distinct_figures();
+    metrics.ledger.already_there_same.add(11);
+    metrics.ledger.already_there_other.add(12);
+    assert!(
+        stats(&metrics, &gauges)
+            .get("orders_already_there")
+            .is_none()
+    );
+    gauges.ledger = "nats";
+    assert_eq!(
+        stats(&metrics, &gauges)["orders_already_there"],
+        json!({"same": 11, "other": 12})
     );
 }
 

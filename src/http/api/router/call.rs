@@ -113,16 +113,22 @@ fn scrape(service: &Service, view: View, waker: &Waker) -> Handled<Wait> {
     }
 }
 
-/// Ready as long as orders are taken, also while the segment behind the one that
+/// Ready as long as orders are taken, and for which ledger: behind one name all
+/// have to say the same. Also while the segment behind the one that
 /// is written to can't be made; but it says so.
 fn readiness(service: &Service) -> Reply {
     let state = service.admission.state();
     let trouble = service.admission.no_segment_ahead();
     match (state, trouble) {
-        (GateState::Open, None) => Reply::fixed(200, JSON, br#"{"status":"ready"}"#),
-        (GateState::Open, Some(why)) => {
-            let warning = format!("orders are taken until the current segment is full: {why}");
-            let body = serde_json::json!({"status": "ready", "warning": warning});
+        (GateState::Open, trouble) => {
+            let mut body = serde_json::json!({"status": "ready"});
+            if let Some(archive) = service.admission.archive() {
+                body["ledger_id"] = archive.ledger_id().to_string().into();
+            }
+            if let Some(why) = trouble {
+                let warning = format!("orders are taken until the current segment is full: {why}");
+                body["warning"] = warning.into();
+            }
             Reply::json(200, body.to_string().into_bytes())
         }
         (GateState::LedgerFull, Some(why)) => closed_because(state, &why).reply(),
