@@ -145,3 +145,19 @@ fn what_is_no_backup_is_refused() {
     assert!(told.contains("is in use by process"), "{told}");
     service.drain();
 }
+
+/// A volume that is the data directory is not quite empty when it is new.
+#[test]
+fn the_root_of_a_new_file_system_is_an_empty_directory() {
+    let (data, volume) = (Directory::new(), Directory::new());
+    let service = data.start(&[]);
+    assert_eq!(seq(&service, "o-1"), 1);
+    service.drain();
+    std::fs::create_dir_all(volume.0.join("lost+found")).unwrap();
+    let paths = [("--from", &*data.0), ("--data-dir", &*volume.0)];
+    done(tool(&["restore"], &paths));
+    let service = volume.start(&[]);
+    assert_eq!(get(service.http, "/orders/o-1").status, 200);
+    assert_eq!(seq(&service, "o-2"), 2);
+    service.drain();
+}

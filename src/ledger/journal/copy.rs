@@ -19,7 +19,7 @@ use crate::ledger::journal::directory::ReadOnlyDirectory;
 use crate::ledger::journal::directory_tree::FileSystem;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::extent::{Extent, ExtentFile};
-use crate::ledger::journal::file_names::{EXTENT, LOCK, PENDING, segment_name};
+use crate::ledger::journal::file_names::{EXTENT, LOCK, LOST_AND_FOUND, PENDING, segment_name};
 use crate::ledger::journal::format::{RecordView, SegmentHead};
 use crate::ledger::journal::live_reader::{LiveReader, open_to_read};
 use crate::ledger::journal::lock::DirectoryLock;
@@ -77,7 +77,7 @@ fn copy_into(from: &Path, to: &Path, kind: Kind) -> Result<Copied, OpenError> {
     let occupied = || OpenError::Occupied { dir: to.to_owned() };
     // Nor in a directory that is something else.
     let names = ReadOnlyDirectory::open(to).and_then(|dir| dir.names());
-    if names.is_ok_and(|names| !names.is_empty() && names.iter().all(|name| name != LOCK)) {
+    if names.is_ok_and(|names| is_occupied(&names) && names.iter().all(|name| name != LOCK)) {
         return Err(occupied());
     }
     let lock = DirectoryLock::acquire(&FileSystem, to)?;
@@ -85,10 +85,17 @@ fn copy_into(from: &Path, to: &Path, kind: Kind) -> Result<Copied, OpenError> {
     let names = storage
         .names()
         .map_err(OpenError::io("the directory to copy to", "list"))?;
-    if names.iter().any(|name| name != LOCK) {
+    if is_occupied(&names) {
         return Err(occupied());
     }
     copy(&source, from, &storage, kind)
+}
+
+/// Whether there is more than in a new file system or in an attempt that failed.
+fn is_occupied(names: &[String]) -> bool {
+    names
+        .iter()
+        .any(|name| name != LOCK && name != LOST_AND_FOUND)
 }
 
 pub(crate) fn copy(

@@ -17,6 +17,9 @@ pub(crate) const PENDING_NEW: &str = "pending.new";
 /// A segment until it is whole.
 pub(crate) const SEGMENT_NEW: &str = "journal.new";
 
+/// What a new ext4 has at its root, and no file of ours.
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
+
 pub(crate) fn segment_name(number: u32) -> String {
     format!("journal-{number:010}.seg")
 }
