@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
-"""Checks k8s/deploy.yaml and k8s/nats.yaml: tests/k8s_check.py [file...]
+"""Checks the manifests under k8s/: tests/k8s_check.py [--write]
 
-Every object against the Kubernetes schemas when `kubernetes-validate` is
-installed, and the relations between objects that no schema knows: that the kill
-comes after the drain, that probes ask the admin port, that selectors select.
-Needs PyYAML. Exits 1 and lists what is wrong.
+k8s/deploy.yaml and k8s/nats.yaml are what kustomize renders from the overlays
+(--write renders them again), and what the Helm chart gives. Every object is checked against the Kubernetes
+schemas of two versions when `kubernetes-validate` is installed, and the relations
+between objects that no schema knows: that the kill comes after the drain, that
+probes ask the admin port, that selectors select. Needs PyYAML. Exits 1 and lists
+what is wrong.
 """
 
-import pathlib
 import re
 import sys
 
-import yaml
+import k8s_chart
+import k8s_parts
+import k8s_render
+from k8s_render import K8S, RENDERED, objects
 
-DIRECTORY = pathlib.Path(__file__).resolve().parent.parent / "k8s"
-DEFAULT = [DIRECTORY / "deploy.yaml", DIRECTORY / "nats.yaml"]
 # The drain deadline unless ORDERS_DRAIN_TIMEOUT says otherwise.
 DRAIN_SECONDS_DEFAULT = 25
 # The oldest version with the native `sleep` action on by default.
 KUBERNETES_OLDEST = "1.30"
+
+# Kinds that are in no schema.
+OTHERS = {"monitoring.coreos.com", "snapshot.storage.k8s.io"}
 
 problems = []
 
@@ -53,14 +58,16 @@ def selects(selector, labels):
     return bool(selector) and selector.items() <= labels.items()
 
 
-def check_schemas(objects):
+def check_schemas(items):
     try:
         import kubernetes_validate
     except ImportError:
         print("kubernetes-validate is not installed: schemas not checked")
         return
     for version in (KUBERNETES_OLDEST, kubernetes_validate.latest_version()):
-        for item in objects:
+        for item in items:
+            if item["apiVersion"].split("/")[0] in OTHERS:
+                continue
             try:
                 kubernetes_validate.validate(item, version, strict=True)
             except (
@@ -186,19 +193,54 @@ def check_relations(objects):
         check(scraped in (None, str(ports["admin"])), f"Service {name} is scraped at another port than admin")
 
 
+def check_rendering(name):
+    """Whether the committed file is what its overlay is rendered to."""
+    committed = (K8S / name).read_text(encoding="utf-8")
+    check(committed == k8s_render.with_head(name, committed.split("\n", 4)[-1]), "its head was changed")
+    if k8s_render.kustomize_command() is None:
+        print(f"{name}: neither kubectl nor kustomize is installed: not rendered")
+        return
+    rendered = k8s_render.kustomize(K8S / "overlays" / RENDERED[name])
+    check(objects(committed) == objects(rendered), "it is not what its overlay is rendered to: run with --write")
+
+
+def check_all(items):
+    check_schemas(items)
+    check_relations(items)
+
+
+def report(name, what):
+    """Prints what was found; whether that is nothing."""
+    for problem in problems:
+        print(f"{name}: {problem}", file=sys.stderr)
+    if not problems:
+        print(f"{name}: {what}, all relations hold")
+    holds = not problems
+    problems.clear()
+    return holds
+
+
 def main():
-    failed = False
-    for path in [pathlib.Path(name) for name in sys.argv[1:]] or DEFAULT:
-        problems.clear()
-        objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
-        check_schemas(objects)
-        check_relations(objects)
-        for problem in problems:
-            print(f"{path.name}: {problem}", file=sys.stderr)
-        if not problems:
-            print(f"{path.name}: {len(objects)} objects, all relations hold")
-        failed = failed or bool(problems)
-    return 1 if failed else 0
+    if sys.argv[1:] == ["--write"]:
+        k8s_render.write()
+    elif sys.argv[1:]:
+        sys.exit(__doc__)
+    hold = True
+    for name in RENDERED:
+        items = objects((K8S / name).read_text(encoding="utf-8"))
+        check_rendering(name)
+        check_all(items)
+        hold &= report(name, f"{len(items)} objects")
+    k8s_parts.check_snapshot(check, check_schemas)
+    hold &= report("examples/volume-snapshot", "a snapshot and its way back")
+    if k8s_render.kustomize_command() is not None:
+        k8s_parts.check_components(check, check_all)
+        hold &= report("components", "on each overlay")
+        k8s_parts.check_example(check, check_all)
+        hold &= report("examples/production", "rendered")
+    if k8s_chart.check_if_possible(check, check_all):
+        hold &= report("chart", "the same objects")
+    return 0 if hold else 1
 
 
 if __name__ == "__main__":
