@@ -3,7 +3,7 @@
 """
 
 import k8s_render
-from k8s_parts import by_kind, check_monitors, variables
+from k8s_parts import by_kind, check_monitors, check_rules, variables
 from k8s_render import K8S, objects
 
 # What Helm's charts label beside the name.
@@ -52,11 +52,13 @@ def check_chart(template, check, check_all):
         for line in differences(named(items), named(expected)):
             check(False, f"as {name}: {line}")
         # A release of another name, with all that is optional.
-        more = {"monitoring": {"serviceMonitor": True, "podMonitor": True, "labels": {"release": "prometheus"}}}
+        more = {"monitoring": {"serviceMonitor": True, "podMonitor": True, "rules": True}}
+        more["monitoring"]["labels"] = {"release": "prometheus"}
         more |= {"settings": {"ORDERS_OVERLOAD_STATUS": "429", "ORDERS_DRAIN_TIMEOUT": "20s"}}
         items = objects(template(values | more, "shop"))
-        check_all([item for item in items if not item["kind"].endswith("Monitor")])
+        check_all(items)
         check_monitors(items, check)
+        check_rules(items, check)
         (workload,) = by_kind(items, "Deployment") + by_kind(items, "StatefulSet")
         env = variables(workload)
         check(env["ORDERS_OVERLOAD_STATUS"] == "429", "a setting is left out")

@@ -41,6 +41,13 @@ def check_monitors(items, check):
         check(endpoint["path"] == "/metrics", "the PodMonitor asks another path")
 
 
+def check_rules(items, check):
+    """That a PrometheusRule has the rules that promtool tests."""
+    (rules,) = objects((K8S / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))
+    found = by_kind(items, "PrometheusRule")
+    check([rule["spec"] for rule in found] == [rules], "the rules are not those of k8s/monitoring")
+
+
 def variables(workload):
     (container,) = workload["spec"]["template"]["spec"]["containers"]
     return {entry["name"]: entry["value"] for entry in container["env"]}
@@ -52,6 +59,7 @@ def check_components(check, check_all):
             items = kustomize_of(overlay, [component])
             check(any("Monitor" in item["kind"] for item in items), f"{component} adds no monitor")
             check_monitors(items, check)
+        check_rules(kustomize_of(overlay, ["components/prometheus-rule"]), check)
         items = kustomize_of(overlay, ["components/envoy"])
         check_all(items)
         (workload,) = by_kind(items, "Deployment") + by_kind(items, "StatefulSet")
@@ -63,6 +71,7 @@ def check_example(check, check_all):
     items = objects(kustomize(K8S / "examples" / "production"))
     check_all(items)
     check_monitors(items, check)
+    check_rules(items, check)
     (namespace,) = by_kind(items, "Namespace")
     for item in items:
         where = item["metadata"].get("namespace")

@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 K8S = ROOT / "k8s"
 # What is committed as a rendering, and of which overlay.
 RENDERED = {"deploy.yaml": "journal", "nats.yaml": "nats"}
+RULE = K8S / "components" / "prometheus-rule" / "prometheus-rule.yaml"
 
 
 def program(name):
@@ -58,10 +59,27 @@ def with_head(name, text):
     )
 
 
+def prometheus_rule():
+    """The alerts as an object of the Prometheus Operator."""
+    rules = (K8S / "monitoring" / "rules.yaml").read_text(encoding="utf-8")
+    body = "".join(f"  {line}\n" if line else "\n" for line in rules.splitlines())
+    return (
+        "# Rendered from k8s/monitoring/rules.yaml by tests/k8s_check.py --write.\n"
+        "apiVersion: monitoring.coreos.com/v1\n"
+        "kind: PrometheusRule\n"
+        "metadata:\n"
+        "  name: order-processor\n"
+        "  labels:\n"
+        "    app.kubernetes.io/name: order-processor\n"
+        f"spec:\n{body}"
+    )
+
+
 def write():
     """Writes the renderings that are committed."""
     if kustomize_command() is None:
         sys.exit("neither kubectl nor kustomize is installed")
+    RULE.write_text(prometheus_rule(), encoding="utf-8")
     for name, overlay in RENDERED.items():
         text = with_head(name, kustomize(K8S / "overlays" / overlay))
         (K8S / name).write_text(text, encoding="utf-8")
@@ -87,7 +105,8 @@ def helm_template():
         from helm_python.chart import Chart
     except ImportError:
         return None
-    return lambda values, release: helm_by_package(Chart.load(chart), values, release)
+    loaded = Chart.load(chart)
+    return lambda values, release: helm_by_package(loaded, values, release)
 
 
 def helm_by_program(helm, chart, values, release):
