@@ -65,14 +65,16 @@ WORKDIR /
 ENV ORDERS_LISTEN=0.0.0.0:8080 \
     ORDERS_ADMIN_LISTEN=0.0.0.0:9090 \
     ORDERS_GRPC_LISTEN=0.0.0.0:50051 \
-    ORDERS_DATA_DIR=/data
+    ORDERS_DATA_DIR=/data \
+    ORDERS_DRAIN_TIMEOUT=5s
 EXPOSE 8080 9090 50051
 # The journal. A volume, because in the container's own layer an fdatasync goes
 # through the overlay, and the data is removed with the container. Name it
 # (-v orders:/data), or each `docker run` starts with an empty one.
 VOLUME ["/data"]
 
-# SIGTERM starts the drain, which takes up to ORDERS_DRAIN_TIMEOUT (25s).
-# `docker stop` kills after 10 s by default: use docker stop -t 30.
+# SIGTERM starts the drain, which takes up to ORDERS_DRAIN_TIMEOUT, and up to 4 s
+# for the last commit and the replies: less than the 10 s after which `docker
+# stop` kills. With a longer one, use docker stop -t.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["order-processor"]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use std::{io, process, thread};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,19 +30,30 @@ impl HangUp {
     }
 }
 
+/// A signal that comes again within this time is the same request: terminals,
+/// timeout(1) and supervisors send it to the process and to its group.
+const REPEATED: Duration = Duration::from_secs(2);
+
 /// Calls `stop` on the first SIGTERM or SIGINT; the second ends the process at
-/// once.
+/// once, unless it is the first one [again](REPEATED).
 pub(crate) fn watch(stop: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             let mut stop = Some(stop);
+            let mut first = None;
             for signal in signals.forever() {
                 if signal == SIGHUP {
                     tracing::info!("SIGHUP: this version has nothing to read again");
                 } else if let Some(stop) = stop.take() {
+                    first = Some((signal, Instant::now()));
                     stop(signal);
+                } else if first.is_some_and(|(it, at)| it == signal && at.elapsed() < REPEATED) {
+                    tracing::info!(
+                        signal,
+                        "the same signal again: send it once more after 2s to stop without draining"
+                    );
                 } else {
                     tracing::warn!("second signal: stopped without draining");
                     process::exit(exit::DEADLINE.into());

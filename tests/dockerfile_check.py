@@ -4,7 +4,8 @@
 Every COPY takes only what .dockerignore lets into the context, and every RUN is
 run in a scratch folder, with `cargo build` as `cargo check` and the repository's
 own target folder, so that it takes seconds. Shows what a new file, crate or lint
-does to an image that is built from a list of files. Exits 1 where a step fails.
+does to an image that is built from a list of files, and that the image's drain fits
+`docker stop`. Exits 1 where a step fails.
 """
 
 import os
@@ -43,6 +44,13 @@ def instructions():
     return found[begins[0] + 1 : begins[1]]
 
 
+def check_drain():
+    """`docker stop` kills after 10 s; a drain takes up to 4 s after its deadline."""
+    found = re.search(r"ORDERS_DRAIN_TIMEOUT=(\d+)s\b", (REPO / "Dockerfile").read_text())
+    if not found or int(found[1]) + 4 >= 10:
+        sys.exit("Dockerfile: ORDERS_DRAIN_TIMEOUT doesn't fit into docker stop's 10 s")
+
+
 def context():
     """What .dockerignore, a list of what is let in, leaves of the repository."""
     lines = (REPO / ".dockerignore").read_text().split("\n")
@@ -65,6 +73,7 @@ def copy(what, build, let_in):
 
 
 def main():
+    check_drain()
     let_in = context()
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)

@@ -171,7 +171,11 @@ fn a_second_signal_ends_it_at_once(engine: &str) {
         until("inside", || service.figures().inside() == 1);
         service.terminate();
         until("draining", || get(service.admin, "/readyz").status == 503);
-        service.signal(second);
+        // Another one, or the same one two seconds later.
+        until("noticed", || {
+            service.signal(second);
+            service.log().contains("second signal")
+        });
         let ended = service.wait(PATIENCE);
         assert_eq!(ended.code, Some(3), "{}", ended.log);
         assert!(ended.log.contains("second signal"), "{}", ended.log);

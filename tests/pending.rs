@@ -306,6 +306,136 @@ fn whatever_ends_it_meanwhile_each_has_one_outcome() {
     service.drain();
 }
 
+/// Kill -9 at any moment of a drain, again and again, from when it has said that
+/// acknowledged orders are on disk.
+#[test]
+fn a_kill_in_a_drain_loses_none() {
+    let slow = ["--processor", "simulate", "--simulate", "1ms..6ms"];
+    let flags = [
+        &slow[..],
+        &["--workers", "2", "--dedupe-window", "16"],
+        &["--ack", "queued", "--drain-timeout", "1h"],
+    ]
+    .concat();
+    let directory = Directory::new();
+    let mut ids: Vec<String> = Vec::new();
+    let mut random = std::process::id() as usize;
+    println!("seed {random}");
+    for round in 0..8 {
+        let service = directory.start(&flags);
+        let mut client = Client::to(service.http);
+        for number in 0..100 {
+            let id = format!("o-{round}-{number}");
+            assert_eq!(client.ask(order(&id)).status, 202);
+            ids.push(id);
+        }
+        drop(client);
+        service.terminate();
+        until("they are on disk", || {
+            service.log().contains("are in the pending file")
+        });
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let left = service.figures().inside() as usize;
+        let left = left.saturating_sub((random >> 33) % (left + 1));
+        until("some are done", || {
+            service.log().contains("drained=") || service.figures().inside() as usize <= left
+        });
+        service.signal(Signal::KILL);
+        service.wait(PATIENCE);
+    }
+    let service = directory.start(&[]);
+    service.settled();
+    until("removed", || !file(&directory).exists());
+    one_outcome_each(&service, &ids);
+    service.drain();
+}
+
+/// Whoever is told during a drain that an order is queued, since it has waited
+/// long enough, hears so when the order is on disk.
+#[test]
+fn who_is_told_in_a_drain_is_on_disk_then() {
+    let directory = Directory::new();
+    let flags = [&STUCK[..6], &["--drain-timeout", "1h"]].concat();
+    let service = directory.start(&flags);
+    told(&service, "before");
+    let body = |id: &str| format!(r#"{{"id":"{id}","value":1}}"#);
+    let mut waiting: Vec<Client> = Vec::new();
+    for number in 0..5 {
+        let mut client = Client::to(service.http);
+        client.send(submit("Prefer: wait=2\r\n", &body(&format!("o-{number}"))));
+        waiting.push(client);
+    }
+    let mut patient = Client::to(service.http);
+    patient.send(order("patient"));
+    until("inside", || service.figures().inside() == 7);
+    service.terminate();
+    until("on disk", || file(&directory).exists());
+    assert!(!holds(&directory, "patient"));
+    for (number, mut client) in waiting.into_iter().enumerate() {
+        assert_eq!(client.reply().status, 202);
+        assert!(holds(&directory, &format!("o-{number}")));
+    }
+    service.signal(Signal::KILL);
+    service.wait(PATIENCE);
+    assert_eq!(kept_in(&directory), 6);
+    let service = directory.start(&[]);
+    assert_eq!(service.settled().orders(), (6, 6, 0));
+    assert_eq!(get(service.http, "/orders/patient").status, 404);
+    service.drain();
+}
+
+/// All in time: nothing is left of the file.
+#[test]
+fn a_drain_in_time_leaves_no_file() {
+    let directory = Directory::new();
+    let slow = ["--processor", "simulate", "--simulate", "100ms..100ms"];
+    let flags = [&slow[..], &["--workers", "1", "--ack", "queued"]].concat();
+    let service = directory.start(&flags);
+    let mut client = Client::to(service.http);
+    for number in 0..10 {
+        let reply = client.ask(order(&format!("o-{number}")));
+        assert_eq!(reply.status, 202);
+    }
+    let ended = service.drain();
+    assert!(
+        ended.log.contains("are in the pending file"),
+        "{}",
+        ended.log
+    );
+    assert_eq!(ended.logged("kept"), 0);
+    assert!(!file(&directory).exists());
+    let service = directory.start(&[]);
+    assert!(!service.log().contains("pending orders"));
+    service.drain();
+}
+
+/// The journal has no space and the orders with it: they are saved all the same,
+/// if there is space for the file.
+#[test]
+fn a_kill_loses_none_that_wait_for_space() {
+    let directory = Directory::new();
+    let service = directory.start(&["--drain-timeout", "1h"]);
+    let full = Injected::into_committer(&service, "pwrite64:error=ENOSPC");
+    let ids: Vec<String> = (0..3).map(|number| format!("o-{number}")).collect();
+    told(&service, &ids[0]);
+    until("no space", || {
+        service.log().contains("orders are refused until it works")
+    });
+    service.terminate();
+    until("on disk", || {
+        file(&directory).exists() && holds(&directory, &ids[0])
+    });
+    service.signal(Signal::KILL);
+    drop(full); // a process isn't gone while one of its threads is traced
+    service.wait(PATIENCE);
+    let service = directory.start(&[]);
+    assert_eq!(service.settled().orders(), (1, 1, 0));
+    one_outcome_each(&service, &ids[..1]);
+    service.drain();
+}
+
 #[test]
 fn what_can_not_be_taken_up_refuses_the_start() {
     let directory = Directory::new();

@@ -4,9 +4,12 @@
 mod harness;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use harness::{Client, Directory, PATIENCE, Service, get, on_both_engines, order, post, until};
+use harness::{
+    BASE_FLAGS, Client, Directory, PATIENCE, Service, get, on_both_engines, order, post, until,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 on_both_engines!(a_hang_up_ends_nothing);
@@ -134,6 +137,29 @@ fn a_recovery_is_not_waited_for() {
     let service = directory.start(&[]);
     assert_eq!(service.settled().orders(), (1, 1, 0));
     service.drain();
+}
+
+/// timeout(1) signals the process that it has started and the group that both
+/// are in: that is one request to drain.
+#[test]
+fn what_signals_the_group_too_lets_it_drain() {
+    let mut timeout = Command::new("timeout");
+    timeout.args(["--signal=TERM", "1000"]);
+    let flags = ["--processor", "simulate", "--simulate", "1s..1s"];
+    let mut command = Service::command();
+    command.args(BASE_FLAGS).args(flags);
+    let mut command = Service::wrapped(timeout, &command);
+    command.process_group(0);
+    let service = Service::launch(command);
+    let mut waits = Client::to(service.http);
+    waits.send(order("a"));
+    until("inside", || service.figures().inside() == 1);
+    // To timeout(1), which passes it on to its child and to the group: at once,
+    // or as one.
+    service.terminate();
+    assert_eq!(waits.reply().status, 201);
+    let ended = service.wait(PATIENCE);
+    assert!(ended.log.contains("drained=1"), "{}", ended.log);
 }
 
 /// The second signal comes while the first is being handled, in a recovery.

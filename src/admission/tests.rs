@@ -37,7 +37,7 @@ fn a_pending_id_is_not_claimed_again() {
         first: false,
     };
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.force_drain(Duration::ZERO), 0);
+    assert_eq!(pipeline.force_drain(Duration::ZERO), []);
     match admission.admit_entered(late, None, None, entered) {
         Offered::Rejected(Rejection::Closed(GateState::Draining)) => {}
         other => panic!("{other:?}"),

@@ -49,8 +49,14 @@ impl Ticket {
         self.duplicate
     }
 
+    #[cfg(test)]
+    pub(crate) fn claim(&self) -> Claim {
+        self.claim
+    }
+
     /// Stops waiting because the order is acknowledged as queued. `false` if it
-    /// has ended: then there is an answer, now or in a moment. `false`, too, if
+    /// has ended: then there is an answer, now or in a moment; or if a drain is
+    /// yet to save it: ask again soon. `false`, too, if
     /// the ledger keeps nothing for the next start: then the answer is that the
     /// order is [unconfirmed](Withdrawal::Unconfirmed).
     pub fn ack_queued(&self) -> bool {

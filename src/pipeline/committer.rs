@@ -92,8 +92,9 @@ impl<S: Source> Committer<'_, S> {
         if !self.failed {
             self.collect_completions();
         }
-        if pipeline.is_force_draining() {
-            self.reclaim();
+        let requested = pipeline.given_back.is_requested();
+        if requested || pipeline.is_force_draining() {
+            self.reclaim(requested);
         }
         let free = if self.failed {
             usize::MAX
@@ -170,14 +171,21 @@ impl<S: Source> Committer<'_, S> {
         }
     }
 
-    /// Takes back what the ledger can't write, for the force drain to find.
-    fn reclaim(&mut self) {
+    /// Takes back what the ledger can't write: for the force drain to find, or
+    /// `requested` by a drain that saves it, to be tried again.
+    fn reclaim(&mut self, requested: bool) {
         let mut unwritten = Vec::new();
         self.ledger.reclaim(&mut unwritten);
         for Evaluated { job, .. } in unwritten {
             if self.pipeline.claims.take_back(job.claim) {
+                if requested {
+                    self.pipeline.given_back.push(&job);
+                }
                 self.pipeline.pending_queue.put(job);
             }
+        }
+        if requested {
+            self.pipeline.pending_queue.wake_feeder();
         }
     }
 

@@ -17,6 +17,7 @@ mod evaluate;
 mod evaluated;
 pub(crate) mod force_drain;
 pub(crate) mod gate;
+mod given_back;
 mod in_flight;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
@@ -32,6 +33,7 @@ mod start;
 #[cfg(test)]
 mod test_pipeline;
 pub(crate) mod throughput;
+mod unsaved;
 mod window_monitor;
 mod withdrawn_orders;
 mod worker;

@@ -175,6 +175,13 @@ impl PendingQueue {
         }
     }
 
+    /// Visits all orders that are here.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&Arc<InFlight>)) {
+        let queues = self.queues();
+        queues.first.iter().for_each(&mut visit);
+        queues.retries.iter().for_each(|(_, job)| visit(job));
+    }
+
     /// Takes an order out, whatever it waits for.
     pub(crate) fn take(&self) -> Option<Arc<InFlight>> {
         let mut queues = self.queues();

@@ -18,6 +18,7 @@ use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
 use crate::pipeline::bulk_share::BulkShare;
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::gate::Gate;
+use crate::pipeline::given_back::GivenBack;
 use crate::pipeline::in_flight::{InFlight, cost};
 use crate::pipeline::pending_queue::PendingQueue;
 use crate::pipeline::stall::Round;
@@ -80,6 +81,8 @@ pub struct Pipeline {
     pub(crate) commit_space: Parking,
     /// Set once, when no more orders will come.
     closed: AtomicBool,
+    /// Orders that the ledger has no space for.
+    pub(crate) given_back: GivenBack<InFlight>,
     /// Set at the drain deadline: what is inside is withdrawn.
     pub(crate) force_draining: AtomicBool,
     /// The order that each worker has given to a processor that may take long.
@@ -143,6 +146,7 @@ impl Pipeline {
             round: Round::default(),
             commit_space: Parking::new(workers, Idle::Yield),
             closed: AtomicBool::new(false),
+            given_back: GivenBack::default(),
             force_draining: AtomicBool::new(false),
             in_process: (0..workers).map(|_| ProcessSlot::default()).collect(),
             pending_queue: PendingQueue::default(),

@@ -39,12 +39,17 @@ impl<T> WithdrawnOrders<T> {
         ended
     }
 
-    /// Takes the orders, and counts the acknowledged ones that the ledger still
+    /// Takes the orders, and returns the acknowledged ones that the ledger still
     /// has: one that comes back in doubt meanwhile is in one of the two.
-    pub(crate) fn take<W>(&self, claims: &Claims<W>) -> (Vec<Arc<T>>, usize) {
+    pub(crate) fn take<W>(&self, claims: &Claims<W>) -> (Vec<Arc<T>>, Vec<Claim>) {
         let mut orders = self.lock();
         let with_ledger = claims.sealed_acked();
         (std::mem::take(&mut *orders), with_ledger)
+    }
+
+    /// Visits the orders.
+    pub(crate) fn each(&self, visit: impl FnMut(&Arc<T>)) {
+        self.lock().iter().for_each(visit);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<T>>> {

@@ -46,7 +46,7 @@ pub(crate) fn run(pipeline: &Pipeline, me: usize, core: Option<CoreId>, processo
             pipeline.in_process[me].store(Some(job.clone()));
             let verdict = evaluate(processor, &job.order);
             drop(job);
-            let Some(job) = pipeline.in_process[me].take() else {
+            let Some(job) = pipeline.take_processed(me) else {
                 continue; // the force drain was faster, and has ended the order
             };
             (job, verdict)

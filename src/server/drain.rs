@@ -39,7 +39,8 @@ pub struct Drained {
 
 impl Server {
     /// Ends the service: takes no more orders, finishes those inside, sends the
-    /// replies. A [recovery](Self::recovery) that still runs is not waited for;
+    /// replies. It begins by writing orders acknowledged as queued to the
+    /// pending file, if the ledger has one: a kill meanwhile loses none. A [recovery](Self::recovery) that still runs is not waited for;
     /// the process should end then. Orders that are still inside after `timeout` are withdrawn: a
     /// client that waits gets a 503 that says that a retry is safe, and orders
     /// acknowledged as queued are written to the pending file for the next
@@ -66,8 +67,8 @@ impl Server {
         // While it is recovering nothing is inside but pending orders, which
         // are in their file.
         let recovering = self.threads.is_none();
-        let in_time = recovering || self.pipeline.gate.wait_empty(deadline);
-        let mut missed = 0;
+        let in_time = recovering || self.pending.wait_empty(&self.pipeline, deadline);
+        let mut missed = Vec::new();
         if !in_time {
             missed = self.pipeline.force_drain(LAST_COMMIT);
             self.timers.wake_all();

@@ -5,8 +5,10 @@
 //! answer. Nothing waits for it when the process is to end: like a kill, that
 //! leaves a directory that the next start recovers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::dedupe::claims::Claim;
 use crate::pipeline::Pipeline;
 use crate::server::error::StartError;
 use crate::server::open_ledger::OpenLedger;
@@ -24,6 +26,8 @@ pub struct Recovery {
 pub struct Recovered {
     opening: Opening,
     ledger: OpenLedger,
+    /// Of the pending orders.
+    claims: HashSet<Claim>,
 }
 
 impl Recovery {
@@ -35,8 +39,12 @@ impl Recovery {
         let Self { pipeline, opening } = self;
         let mut ledger = opening.ledger.open(&pipeline, &opening.key)?;
         let pending = std::mem::take(&mut ledger.pending);
-        pending_orders::claim(&pipeline, pending, &opening.key)?;
-        Ok(Recovered { opening, ledger })
+        let claims = pending_orders::claim(&pipeline, pending, &opening.key)?;
+        Ok(Recovered {
+            opening,
+            ledger,
+            claims,
+        })
     }
 
     /// The same on a thread of its own, whose panic ends the process. `done`
@@ -76,7 +84,11 @@ impl Server {
     /// # Errors
     /// When the system gives no threads.
     pub fn open_recovered(&mut self, recovered: Recovered) -> Result<(), StartError> {
-        let Recovered { opening, ledger } = recovered;
+        let Recovered {
+            opening,
+            ledger,
+            claims,
+        } = recovered;
         let threads = self.pipeline.start(
             &opening.plan,
             opening.processor,
@@ -86,7 +98,7 @@ impl Server {
         );
         let threads = threads.map_err(StartError::system("the workers"))?;
         self.threads = Some(threads);
-        self.pending = PendingStore::start(&self.pipeline, ledger.pending_file)
+        self.pending = PendingStore::start(&self.pipeline, ledger.pending_file, claims)
             .map_err(StartError::system("the feeder"))?;
         self.pipeline.gate.open();
         // Watchers of the gate are woken now, not behind the first order.

@@ -101,6 +101,15 @@ Feature: Draining
         | HTTP |
         | gRPC |
 
+    Scenario: Told to stop by a supervisor and its group at once, it drains
+      Given a service
+      And its only worker takes 1s for an order
+      And a client waits for the outcome of order "a" worth 1
+      When the service is told to stop
+      And it is told to stop once more
+      Then the client that waits for "a" is told that the order is processed
+      And it ends with exit code 0
+
     Scenario: Told to stop twice, it ends at once
       Given a service
       And its only worker never gets done with an order
@@ -108,7 +117,7 @@ Feature: Draining
       And a client waits for the outcome of order "a" worth 1
       When the service is told to stop
       And it has begun to drain
-      And it is told to stop once more
+      And it is told to stop again two seconds later
       Then it ends with exit code 3
       And its log says "second signal"
 

@@ -5,21 +5,30 @@ use std::sync::Arc;
 
 use crate::dedupe::claims::claim::Claim;
 use crate::dedupe::claims::registry::Claims;
-use crate::dedupe::claims::table::{ACKED, GENERATION_SHIFT, SEALED, WITHDRAWN, phase};
+use crate::dedupe::claims::table::{
+    ACKED, GENERATION_SHIFT, SAVED, SEALED, WANTED, WITHDRAWN, phase,
+};
 use crate::sync::primitive::Ordering;
 
 impl<W> Claims<W> {
     /// Records that the order is acknowledged as queued. `false` if it has
-    /// ended: the submitter gets its answer instead.
+    /// ended: the submitter gets its answer instead. `false`, too, while
+    /// acknowledgements are [deferred](Self::defer_acks): ask again soon.
     ///
     /// The flag is in the word that a withdrawal replaces, so that one of the
     /// two comes first: either the end of the claim sees the flag, or the
     /// acknowledgement fails.
     pub fn ack_queued(&self, claim: Claim) -> bool {
-        let acked = self.table.update(claim, |state| {
+        // Relaxed: what is acknowledged before this is seen is found by the
+        // drain's next round, as if it had been so before the drain.
+        let deferred = self.deferred.load(Ordering::Relaxed);
+        let allowed = |state| !deferred || state & (ACKED | SAVED) != 0;
+        let before = self.table.change(claim, |state| {
             let live = matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING);
-            (live && state & SEALED == 0).then_some(state | ACKED)
+            let flag = if allowed(state) { ACKED } else { WANTED };
+            (live && state & SEALED == 0).then_some(state | flag)
         });
+        let acked = before.is_some_and(allowed);
         // SeqCst, with `seal`, which may have passed this slot before. Should
         // it come after, one too many is counted as acknowledged.
         acked && !self.sealed.load(Ordering::SeqCst)
@@ -39,6 +48,41 @@ impl<W> Claims<W> {
         acked && !self.sealed.load(Ordering::SeqCst)
     }
 
+    /// From now on an order that waits can be acknowledged only once it is
+    /// [saved](Self::set_saved).
+    pub(crate) fn defer_acks(&self) {
+        self.deferred.store(true, Ordering::Relaxed);
+    }
+
+    /// The order is on disk: it may be acknowledged, if it is there still.
+    pub(crate) fn set_saved(&self, claim: Claim) {
+        self.table.update(claim, |state| {
+            matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING)
+                .then_some(state | SAVED)
+        });
+    }
+
+    /// Whether an order without an outcome is acknowledged, or is to be.
+    pub(crate) fn is_acked_or_wanted(&self, claim: Claim) -> bool {
+        let state = self.table.state(claim).load(Ordering::Acquire);
+        state & phase::MASK != phase::FREE
+            && state & (ACKED | WANTED) != 0
+            && (state >> GENERATION_SHIFT) as u32 == claim.generation
+    }
+
+    /// The orders without an outcome that are acknowledged, or are to be, and
+    /// are not in a batch.
+    pub(crate) fn acked_or_wanted(&self) -> impl Iterator<Item = Claim> {
+        self.table.states().zip(0..).filter_map(|(state, slot)| {
+            let state = state.load(Ordering::Acquire);
+            let flagged = state & (ACKED | WANTED) != 0;
+            (state & phase::MASK == phase::QUEUED && flagged).then_some(Claim {
+                slot,
+                generation: (state >> GENERATION_SHIFT) as u32,
+            })
+        })
+    }
+
     /// Whether the claim ended without an outcome. Known until the slot is
     /// taken again, so ask only once admission has closed.
     pub fn was_withdrawn(&self, claim: Claim) -> bool {
@@ -55,12 +99,12 @@ impl<W> Claims<W> {
             && (state >> GENERATION_SHIFT) as u32 == claim.generation
     }
 
-    /// Ends a drain: withdraws every order that is not in a batch, and counts
+    /// Ends a drain: withdraws every order that is not in a batch, and returns
     /// the acknowledged ones among them. The [others](Self::sealed_acked), and
     /// any order that is claimed from now on, are not acknowledged any more. To
     /// be called after admission has closed. Returns the waiters to answer.
-    pub fn seal(&self) -> (usize, Vec<Arc<W>>) {
-        let mut acked = 0;
+    pub fn seal(&self) -> (Vec<Claim>, Vec<Arc<W>>) {
+        let mut acked = Vec::new();
         let mut waiters = Vec::new();
         // SeqCst, with `ack_queued`: an acknowledgement either sees this, or
         // has set its flag before the load below.
@@ -80,26 +124,32 @@ impl<W> Claims<W> {
             });
             let Some(before) = before else { continue }; // it has ended
             if before & phase::MASK != phase::COMMITTING {
-                acked += usize::from(before & ACKED != 0);
+                if before & ACKED != 0 {
+                    acked.push(claim);
+                }
                 waiters.append(&mut self.release(claim, WITHDRAWN).waiters);
             }
         }
         (acked, waiters)
     }
 
-    /// How many acknowledged orders have not ended yet, of those that
+    /// The acknowledged orders that have not ended yet, of those that
     /// [`seal`](Self::seal) left in a batch.
-    pub fn sealed_acked(&self) -> usize {
+    pub fn sealed_acked(&self) -> Vec<Claim> {
         // SeqCst, with the store in `seal`: nothing is sealed before.
         if !self.sealed.load(Ordering::SeqCst) {
-            return 0;
+            return Vec::new();
         }
-        let left = self.table.states().filter(|state| {
+        let left = self.table.states().zip(0..).filter_map(|(state, slot)| {
             // Acquire: pairs with the release of one that has ended, whose
             // order has its outcome or is pending.
             let state = state.load(Ordering::Acquire);
-            state & phase::MASK != phase::FREE && state & SEALED != 0 && state & ACKED != 0
+            let left = state & phase::MASK != phase::FREE && state & SEALED != 0;
+            (left && state & ACKED != 0).then_some(Claim {
+                slot,
+                generation: (state >> GENERATION_SHIFT) as u32,
+            })
         });
-        left.count()
+        left.collect()
     }
 }

@@ -17,6 +17,9 @@ pub struct Claims<W> {
     /// No order is acknowledged as queued any more: set by `seal`, for the
     /// slots that it finds free.
     pub(crate) sealed: AtomicBool,
+    /// An order is acknowledged as queued only once it is on disk: set by a
+    /// drain that writes them there.
+    pub(crate) deferred: AtomicBool,
 }
 
 impl<W> Claims<W> {
@@ -26,6 +29,7 @@ impl<W> Claims<W> {
             table: Table::new(in_flight),
             duplicates: Duplicates::new(),
             sealed: AtomicBool::new(false),
+            deferred: AtomicBool::new(false),
         }
     }
 

@@ -33,6 +33,11 @@ pub(crate) const WITHDRAWN: u64 = 1 << 5;
 /// The order is not acknowledged as queued any more: the process ends while the
 /// ledger has it, and it is not written to the pending file.
 pub(crate) const SEALED: u64 = 1 << 6;
+/// A submitter wants the order to be acknowledged as queued, while
+/// acknowledgements are deferred.
+pub(crate) const WANTED: u64 = 1 << 7;
+/// In a slot that is not free: the order is on disk, and may be acknowledged.
+pub(crate) const SAVED: u64 = WITHDRAWN;
 const TAG_SHIFT: u32 = 8;
 const TAG_MASK: u64 = 0xff_ffff << TAG_SHIFT;
 pub(crate) const GENERATION_SHIFT: u32 = 32;

@@ -99,7 +99,7 @@ pub(crate) use self::limits::{BATCH_ORDERS_MAX, RECORD_BYTES_MAX, RECORD_OVERHEA
 #[cfg(test)]
 pub(crate) use self::open::Journal;
 pub use self::open::{Options, open};
-pub(crate) use self::pending_file::{PendingFile, PendingOrder};
+pub(crate) use self::pending_file::{PendingFile, PendingFileError, PendingOrder};
 pub use self::replay::{ReplayError, replay};
 pub(crate) use self::report::Recovered;
 pub use self::report::RecoveryProgress;

@@ -183,11 +183,13 @@ impl SegmentIndex {
         u64::from((next_number - 1).saturating_sub(last)) * self.segment_bytes
     }
 
-    /// Keeps all outcomes after sequence `seq` from being removed.
-    pub(crate) fn pin_after(&self, seq: u64) {
-        // Relaxed: set before any segment is removed, and lifted when it
-        // doesn't matter any more.
-        self.pinned_after.store(seq, Ordering::Relaxed);
+    /// Keeps all outcomes after sequence `seq` from being removed, beside those
+    /// that are pinned already. `false` if some of them are gone.
+    pub(crate) fn pin_after(&self, seq: u64) -> bool {
+        // Under the lock, for `pop_oldest`.
+        let _lists = self.lists();
+        self.pinned_after.fetch_min(seq, Ordering::Relaxed);
+        self.oldest_seq() <= seq + 1
     }
 
     /// Lifts [`pin_after`](Self::pin_after).
@@ -199,11 +201,11 @@ impl SegmentIndex {
     /// last `window` outcomes or one that is [pinned](Self::pin_after), or is
     /// the one that is written to. The caller removes the file.
     pub(crate) fn pop_oldest(&self, window: u64) -> Option<u32> {
+        let mut lists = self.lists();
         let pinned_from = self.pinned_after.load(Ordering::Relaxed).saturating_add(1);
         let keep_from = (self.last_seq() + 1)
             .saturating_sub(window)
             .min(pinned_from);
-        let mut lists = self.lists();
         let second = lists.segments.get(1)?.first_seq;
         if second > keep_from {
             return None;
@@ -266,9 +268,11 @@ mod tests {
         assert_eq!(index.oldest_seq(), 21);
         assert!(index.find(20).is_none());
         assert_eq!(index.find(21).unwrap().end_seq, 31);
-        index.pin_after(29);
-        assert_eq!(index.pop_oldest(0), None);
-        index.pin_after(30);
+        assert!(index.pin_after(29) && index.pin_after(30));
+        assert_eq!(index.pop_oldest(0), None, "the earlier pin holds, too");
+        assert!(!index.pin_after(19), "gone");
+        index.unpin();
+        assert!(index.pin_after(30));
         assert_eq!(index.pop_oldest(0), Some(3));
         assert_eq!(index.pop_oldest(0), None);
         assert_eq!(index.find(31).unwrap().end_seq, u64::MAX);

@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::dedupe::claims::Claim;
 use crate::pipeline::answer::{Answer, Withdrawal};
 use crate::pipeline::in_flight::InFlight;
 use crate::pipeline::shared::Pipeline;
@@ -60,10 +61,10 @@ impl Pipeline {
     ///
     /// Waits up to `timeout` for orders that are with the ledger or with a
     /// quick processor. Orders that are still between two places or with such a
-    /// processor then are given up: the number of acknowledged ones among them
-    /// is returned. Orders that the ledger still has may come back; see
+    /// processor then are given up: the acknowledged ones among them are
+    /// returned. Orders that the ledger still has may come back; see
     /// [`take_pending`](Self::take_pending).
-    pub(crate) fn force_drain(&self, timeout: Duration) -> usize {
+    pub(crate) fn force_drain(&self, timeout: Duration) -> Vec<Claim> {
         let end = Instant::now() + timeout;
         self.force_draining.store(true, Ordering::SeqCst);
         // It asks its ledger to give back what it can't write.
@@ -72,7 +73,7 @@ impl Pipeline {
             self.withdraw_all();
             let now = Instant::now();
             if self.gate.wait_empty(end.min(now + ROUND)) {
-                return 0;
+                return Vec::new();
             }
             if now >= end {
                 break;
@@ -108,8 +109,8 @@ impl Pipeline {
     }
 
     /// Takes the acknowledged orders that were withdrawn, in the order of their
-    /// admission; and counts the acknowledged ones that the ledger still has.
-    pub(crate) fn take_pending(&self) -> (Vec<Arc<InFlight>>, usize) {
+    /// admission; and the acknowledged ones that the ledger still has.
+    pub(crate) fn take_pending(&self) -> (Vec<Arc<InFlight>>, Vec<Claim>) {
         let (mut pending, with_ledger) = self.withdrawn_orders.take(&self.claims);
         pending.sort_by_key(|job| job.accepted_at);
         (pending, with_ledger)

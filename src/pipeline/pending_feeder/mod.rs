@@ -12,6 +12,7 @@
 //! pending file: the next process tries again. Without such a file they are
 //! tried until the drain deadline.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use crate::dedupe::claims::Claimed;
+use crate::dedupe::claims::{Claim, Claimed};
 use crate::order::{Order, OrderId};
 use crate::pipeline::answer::Withdrawal;
 use crate::pipeline::in_flight::{InFlight, cost};
@@ -62,11 +63,15 @@ pub(crate) struct PendingFeeder {
 
 impl Pipeline {
     /// Claims pending orders, each with the time of its admission, before the
-    /// gate opens: they are inside then, and known as queued.
+    /// gate opens: they are inside then, and known as queued. Returns their
+    /// claims.
     ///
     /// # Errors
     /// [`PendingRefused`]; the process can't go on then.
-    pub(crate) fn claim_pending(&self, orders: Vec<(u64, Order)>) -> Result<(), PendingRefused> {
+    pub(crate) fn claim_pending(
+        &self,
+        orders: Vec<(u64, Order)>,
+    ) -> Result<HashSet<Claim>, PendingRefused> {
         let count = orders.len();
         let bytes = orders.iter().map(|(_, order)| cost(order)).sum();
         if !self.gate.enter_pending(count as u64, bytes) {
@@ -74,6 +79,7 @@ impl Pipeline {
             return Err(needed.map_or(PendingRefused::Bytes(bytes), PendingRefused::Orders));
         }
         let admitted = Instant::now();
+        let mut claims = HashSet::with_capacity(count);
         for (accepted_at, order) in orders {
             let claim = match self.claims.claim(order.id_hash(), order.content_hash()) {
                 Claimed::Mine(claim) => claim,
@@ -84,6 +90,7 @@ impl Pipeline {
             };
             let claimed = self.claims.queued(claim) && self.claims.ack_queued(claim);
             assert!(claimed, "no drain before the start is over");
+            claims.insert(claim);
             self.pending_queue.put(Arc::new(InFlight {
                 order,
                 claim,
@@ -97,7 +104,7 @@ impl Pipeline {
         }
         self.pending_queue.set_open(count);
         self.metrics.admission.accepted.add(count as u64);
-        Ok(())
+        Ok(claims)
     }
 
     /// The queue capacity that so many pending orders need, if it is more than

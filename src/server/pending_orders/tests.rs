@@ -66,7 +66,7 @@ fn make_pending(pipeline: &Pipeline, id: &str) {
         retried: false.into(),
     };
     assert!(matches!(pipeline.push(Arc::new(job)), Ok(true)));
-    assert_eq!(pipeline.force_drain(Duration::ZERO), 0);
+    assert_eq!(pipeline.force_drain(Duration::ZERO), []);
 }
 
 /// A start would refuse a file with an id in it twice.
@@ -77,11 +77,12 @@ fn an_id_is_in_the_file_once() {
     assert!(committed.is_empty() && opened.pending_orders.is_empty());
     let pipeline = Pipeline::for_tests(&Settings::for_tests());
     pipeline.gate.open();
-    let store = PendingStore::start(&pipeline, Some({ opened }.pending_file)).unwrap();
+    let store =
+        PendingStore::start(&pipeline, Some({ opened }.pending_file), HashSet::new()).unwrap();
     for id in ["a", "b", "a"] {
         make_pending(&pipeline, id);
     }
-    let saved = store.save(&pipeline, 0);
+    let saved = store.save(&pipeline, Vec::new());
     assert_eq!((saved.kept, saved.lost, saved.durable), (2, 0, true));
     drop(pipeline);
     let (opened, _) = open(&directory.0);

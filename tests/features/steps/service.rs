@@ -108,9 +108,30 @@ async fn speak(world: &mut World, protocol: Protocol) {
 
 #[when("the service is told to stop")]
 #[when("it is told to stop")]
-#[when("it is told to stop once more")]
 async fn stop(world: &mut World) {
     world.act(|scene| scene.service().terminate()).await;
+}
+
+#[when("it is told to stop once more")]
+async fn stop_again(world: &mut World) {
+    world
+        .act(|scene| {
+            scene.service().terminate();
+            until("noticed", || scene.service().log().contains("same signal"));
+        })
+        .await;
+}
+
+#[when("it is told to stop again two seconds later")]
+async fn stop_later(world: &mut World) {
+    world
+        .act(|scene| {
+            until("stopped", || {
+                scene.service().terminate();
+                scene.service().log().contains("second signal")
+            });
+        })
+        .await;
 }
 
 #[when("it has begun to drain")]

@@ -90,6 +90,12 @@ impl PendingFile {
             .collect())
     }
 
+    /// Keeps the outcomes after sequence `after_seq`, in which a start looks for
+    /// those of the orders, from being removed. `false` if some are gone.
+    pub(crate) fn pin(&self, after_seq: u64) -> bool {
+        self.index.pin_after(after_seq)
+    }
+
     /// Writes these orders and no others. None has an outcome up to sequence
     /// `after_seq`. They are durable when this returns.
     ///
@@ -100,6 +106,7 @@ impl PendingFile {
         after_seq: u64,
         orders: impl Iterator<Item = PendingOrder<'a>> + Clone,
     ) -> Result<(), PendingFileError> {
+        self.pin(after_seq);
         let failed = |doing| PendingFileError::of(PENDING_NEW, doing);
         let file = self.storage.create(PENDING_NEW).map_err(failed("make"))?;
         let written = format::write(&*file, self.ledger, after_seq, orders)

@@ -3,9 +3,9 @@
 //!
 //! # Life cycle
 //!
-//! It is written as `pending.new`, synced, renamed, and the name synced: there
-//! is the old file or the new one, each whole. It is removed when every order
-//! in it has its outcome. In between, orders in it may have been committed, and
+//! A drain begins by writing it and may write it again, as `pending.new`,
+//! synced, renamed, and the name synced: there is the old file or the new one,
+//! each whole. It is removed when every order in it has its outcome. In between, orders in it may have been committed, and
 //! only the journal says which. A start therefore searches the journal for
 //! their ids, behind the sequence in the header, wherever the dedupe window
 //! begins, and hands out those that are not there; until the file is removed,
@@ -20,6 +20,6 @@ mod order;
 mod tests;
 
 pub(crate) use self::check::PendingSummary;
-pub(crate) use self::file::PendingFile;
+pub(crate) use self::file::{PendingFile, PendingFileError};
 pub(crate) use self::format::{load, write_copy};
 pub(crate) use self::order::PendingOrder;

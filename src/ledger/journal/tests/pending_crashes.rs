@@ -9,7 +9,7 @@ use crate::ledger::journal::tests::fixture::{
     Evaluated, append, evaluated, open_locked, options, read_all,
 };
 use crate::ledger::journal::tests::random::{Random, for_seeds};
-use crate::ledger::journal::{OpenError, Options, PendingOrder};
+use crate::ledger::journal::{Journal, OpenError, Options, PendingOrder};
 use crate::ledger::{Archive, CommitResult, Ledger};
 
 /// What must be found.
@@ -41,6 +41,37 @@ impl Oracle {
     fn commit(&mut self, id: &str) {
         let fresh = self.committed.insert(id.to_owned());
         assert!(fresh, "{id} is committed twice");
+    }
+
+    /// Writes orders to the pending file, beside those that it holds; orders in
+    /// it may be committed later. Returns whether they are there for sure.
+    fn add_to_file(
+        &mut self,
+        journal: &Journal<Evaluated>,
+        waiting: &[Evaluated],
+        in_file: bool,
+    ) -> bool {
+        let ids: Vec<_> = waiting.iter().map(|it| it.order.id().to_string()).collect();
+        let orders = waiting
+            .iter()
+            .map(|order| PendingOrder::new(order.accepted_at, &order.order));
+        let after_seq = journal.archive.last_seq();
+        if waiting.is_empty() || !journal.pending_file.pin(after_seq) {
+            return false;
+        }
+        let written = if in_file {
+            journal.pending_file.append(after_seq, orders)
+        } else {
+            journal.pending_file.write(after_seq, orders)
+        };
+        let is_there = written.is_ok();
+        let those = if is_there {
+            &mut self.pending
+        } else {
+            &mut self.attempted
+        };
+        those.extend(ids);
+        is_there
     }
 
     /// One process, from start to end. `Err`: it could not start.
@@ -76,7 +107,13 @@ impl Oracle {
         }
 
         let mut failed = false;
+        let mut in_file = !waiting.is_empty();
         for _ in 0..random.below(8) {
+            // A drain begins with what waits, or goes on with what has come.
+            if !failed && random.percent(25) {
+                waiting.extend(self.new_orders(random, 3));
+                in_file |= self.add_to_file(&journal, &waiting, in_file);
+            }
             let mut batch = self.new_orders(random, 3);
             let fed = random.below(4).min(waiting.len() as u64) as usize;
             batch.extend(waiting.drain(..fed));
@@ -107,7 +144,9 @@ impl Oracle {
         }
         // Drained, in time or not.
         if waiting.is_empty() && !failed && random.percent(70) {
-            let _ = journal.pending_file.remove();
+            if in_file || random.percent(50) {
+                let _ = journal.pending_file.remove();
+            }
             return Ok(());
         }
         waiting.extend(self.new_orders(random, 3));
