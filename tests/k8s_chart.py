@@ -78,5 +78,7 @@ def check_if_possible(check, check_all):
     if template is None:
         print("chart: neither helm nor helm-python-sdk is installed: not rendered")
         return False
+    found = k8s_render.helm_lint()
+    check(not found, f"helm lint: {found}")
     check_chart(template, check, check_all)
     return True

@@ -18,6 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 K8S = ROOT / "k8s"
 # What is committed as a rendering, and of which overlay.
 RENDERED = {"deploy.yaml": "journal", "nats.yaml": "nats"}
+# What has to be done before.
+BEFORE = {"nats.yaml": "# kubectl create secret generic order-processor-nats --from-file=password\n"}
 RULE = K8S / "components" / "prometheus-rule" / "prometheus-rule.yaml"
 
 
@@ -51,6 +53,7 @@ def with_head(name, text):
     """A rendering as it is committed."""
     overlay = RENDERED[name]
     return (
+        f"{BEFORE.get(name, '')}"
         f"# kubectl apply -f k8s/{name}\n"
         f"#\n"
         f"# Rendered from k8s/overlays/{overlay}, whose files say why each setting is as it\n"
@@ -107,6 +110,20 @@ def helm_template():
         return None
     loaded = Chart.load(chart)
     return lambda values, release: helm_by_package(loaded, values, release)
+
+
+def helm_lint():
+    """What Helm finds to criticise in the chart, as text."""
+    chart = K8S / "chart"
+    if helm := program("helm"):
+        done = subprocess.run([helm, "lint", "--strict", str(chart)], capture_output=True, text=True)
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+    from helm_python.chart import lint
+
+    found = lint(chart, strict=True)
+    # 1 is advice: an icon is recommended.
+    severe = [message["error"] for message in found["messages"] if message["severity"] > 1]
+    return "; ".join(severe + found["errors"])
 
 
 def helm_by_program(helm, chart, values, release):
