@@ -3,10 +3,10 @@
 
 use nkeys::KeyPair;
 
-use crate::harness::{Directory, post};
+use crate::harness::{Directory, get, post, until};
 use crate::jwt::{Operator, credentials_file};
 use crate::servers::{NatsServer, instance};
-use crate::starting::refused;
+use crate::starting::{reason, refused};
 
 const SECRET: &str = "s3cr3t-of-the-test";
 
@@ -44,11 +44,7 @@ fn served(server: &NatsServer, flags: &[&str], secrets: &[&str]) {
 fn turned_away(server: &NatsServer, flags: &[&str], why: &str, secrets: &[&str]) {
     let flags = [flags, &["--log-level", "trace"]].concat();
     let log = refused(instance(&server.address(), &flags));
-    let last = log.lines().last().unwrap_or_default();
-    assert!(
-        last.starts_with("order-processor: ") && last.contains(why),
-        "{log}"
-    );
+    assert!(reason(&log).contains(why), "{log}");
     hides(&log, secrets);
 }
 
@@ -153,4 +149,78 @@ fn a_credentials_file() {
     let half = files.write("half.creds", half);
     let flags = ["--nats-creds-file", &*half];
     turned_away(&server, &flags, &half, &[&jwt]);
+}
+
+/// What docs/nats.md says that the user needs.
+#[test]
+fn the_permissions_that_are_documented_are_enough() {
+    let publish = [
+        "orders.*",
+        "$JS.API.STREAM.INFO.ORDERS",
+        "$JS.API.STREAM.CREATE.ORDERS",
+        "$JS.API.STREAM.MSG.GET.ORDERS",
+        "$JS.API.DIRECT.GET.ORDERS",
+    ];
+    let user = |publish: &[&str]| {
+        format!(
+            "authorization {{ users: [{{ user: orders, password: {SECRET}, permissions: {{ \
+             publish: {publish:?}, subscribe: [\"_INBOX.>\"] }} }}] }}\n"
+        )
+    };
+    let documented = std::fs::read_to_string("docs/nats.md").unwrap();
+    for subject in publish {
+        let named = subject.replace("ORDERS", "<stream>");
+        assert!(documented.contains(&format!("`{named}`")), "{named}");
+    }
+    let mut server = NatsServer::start(&user(&publish));
+    let files = Files::new();
+    let file = files.write("password", SECRET);
+    let flags = ["--nats-user", "orders", "--nats-password-file", &file];
+    let (one, two) = (server.instance(&flags), server.instance(&flags));
+    let order = r#"{"id":"a","value":1}"#;
+    assert_eq!(post(one.http, "", order).status, 201);
+    assert_eq!(post(two.http, "", order).status, 200);
+    assert_eq!(get(two.http, "/orders/a").status, 200);
+    assert_eq!(get(two.http, "/orders?after=0").text().lines().count(), 1);
+    for service in [one, two] {
+        let log = service.drain().log;
+        assert!(!log.contains("ermission"), "{log}");
+    }
+    // Once there is a stream, it need not be created.
+    server.reconfigure("\"$JS.API.STREAM.CREATE.ORDERS\", ", "");
+    let service = server.instance(&flags);
+    assert_eq!(post(service.http, "", order).status, 200);
+    service.drain();
+}
+
+/// A password or a token that is changed on the server: the log says why there
+/// is no connection, and the changed file is enough to have one again.
+#[test]
+fn a_secret_that_changes_is_read_again() {
+    const NEXT: &str = "n3xt-s3cr3t";
+    let files = Files::new();
+    for (config, user) in [
+        ("token: ", None),
+        ("user: orders, password: ", Some("orders")),
+    ] {
+        let mut server = NatsServer::start(&format!("authorization {{ {config}{SECRET} }}\n"));
+        let file = files.write("secret", SECRET);
+        let flags = match user {
+            None => vec!["--nats-token-file", &file],
+            Some(name) => vec!["--nats-user", name, "--nats-password-file", &file],
+        };
+        let service = server.instance(&[&flags[..], &["--log-level", "trace"]].concat());
+        let order = r#"{"id":"a","value":1}"#;
+        assert_eq!(post(service.http, "", order).status, 201);
+        server.reconfigure(SECRET, NEXT);
+        until("the log says that it is refused", || {
+            let log = service.log();
+            log.contains("NATS: nats: authorization violation")
+        });
+        until("not ready", || get(service.admin, "/readyz").status == 503);
+        files.write("secret", NEXT);
+        until("ready", || get(service.admin, "/readyz").status == 200);
+        assert_eq!(post(service.http, "", order).status, 200);
+        hides(&service.drain().log, &[SECRET, NEXT]);
+    }
 }

@@ -83,6 +83,16 @@ impl NatsServer {
         });
     }
 
+    /// Changes its configuration, and starts it again.
+    #[track_caller]
+    pub(crate) fn reconfigure(&mut self, from: &str, to: &str) {
+        self.kill();
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(&self.config, text.replace(from, to)).unwrap();
+        self.run();
+    }
+
     fn spawn(&mut self) {
         assert!(self.child.is_none(), "it doesn't run");
         let child = Command::new(program())
@@ -111,6 +121,10 @@ impl NatsServer {
     pub(crate) fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");
         kill_process(Pid::from_child(child), signal).expect("it is our child");
+        if signal == Signal::STOP {
+            // Each of its threads takes note of the signal by itself.
+            until("the NATS server stands still", || stands_still(child.id()));
+        }
     }
 
     /// An instance of the service on it.
@@ -143,6 +157,17 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn stands_still(process: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    tasks.flatten().all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // The state follows the name, which is in brackets.
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('T'))
+    })
 }
 
 /// The command of an instance on these servers.

@@ -25,6 +25,15 @@ pub(crate) fn refused(mut command: Command) -> String {
     log
 }
 
+/// The line of a log that says why the process ended; its threads may log beside
+/// it.
+#[track_caller]
+pub(crate) fn reason(log: &str) -> &str {
+    let mut lines = log.lines();
+    let line = lines.find(|line| line.starts_with("order-processor: "));
+    line.unwrap_or_else(|| panic!("no reason in: {log}"))
+}
+
 #[test]
 fn a_server_without_jetstream_is_refused() {
     let server = NatsServer::without_jetstream();

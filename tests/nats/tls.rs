@@ -3,7 +3,7 @@
 use crate::certificates::Certificates;
 use crate::harness::post;
 use crate::servers::{NatsServer, instance};
-use crate::starting::refused;
+use crate::starting::{reason, refused};
 
 /// What a start with these files of these certificates says before it ends.
 #[track_caller]
@@ -12,10 +12,7 @@ fn refused_with(server: &NatsServer, files: &[(&str, String)]) -> String {
         .iter()
         .flat_map(|(flag, file)| [*flag, file])
         .collect();
-    let log = refused(instance(&server.address(), &flags));
-    let last = log.lines().last().unwrap_or_default();
-    assert!(last.starts_with("order-processor: "), "{log}");
-    last.to_owned()
+    reason(&refused(instance(&server.address(), &flags))).to_owned()
 }
 
 #[test]

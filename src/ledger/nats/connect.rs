@@ -1,9 +1,10 @@
 //! The connection: credentials, TLS, how it is made again.
 
+use std::future::ready;
 use std::path::Path;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, Event};
 use tokio::sync::mpsc;
 
 use crate::ledger::nats::error::NatsError;
@@ -32,7 +33,7 @@ pub(super) type Events = mpsc::Receiver<Event>;
 /// Options for connecting, and where its events arrive. Reads the secrets.
 pub(super) async fn prepare(options: &Options) -> Result<(ConnectOptions, Events), NatsError> {
     let (sender, events) = mpsc::channel(EVENTS_MAX);
-    let mut connect = ConnectOptions::new()
+    let mut connect = authenticated(options)?
         .name("order-processor")
         .connection_timeout(CONNECT_TIMEOUT)
         .ping_interval(PING_INTERVAL)
@@ -54,25 +55,49 @@ pub(super) async fn prepare(options: &Options) -> Result<(ConnectOptions, Events
             .add_client_certificate(certificate.clone(), key.clone())
             .require_tls(true);
     }
-    connect = match &options.credentials {
-        None => connect,
+    Ok((connect, events))
+}
+
+/// Options with the credentials. A password and a token are read again for each
+/// connection, so that a server whose secret was changed is reached once the
+/// file is.
+fn authenticated(options: &Options) -> Result<ConnectOptions, NatsError> {
+    let new = ConnectOptions::new();
+    Ok(match &options.credentials {
+        None => new,
         Some(Credentials::User {
             name,
             password_file,
-        }) => connect.user_and_password(name.clone(), secret(password_file)?),
-        Some(Credentials::Token(file)) => connect.token(secret(file)?),
-        Some(Credentials::NKey(file)) => connect.nkey(secret(file)?),
+        }) => {
+            let name = name.clone();
+            read_again(password_file, move |auth, password| {
+                auth.username = Some(name.clone());
+                auth.password = Some(password);
+            })?
+        }
+        Some(Credentials::Token(file)) => read_again(file, |auth, token| auth.token = Some(token))?,
+        Some(Credentials::NKey(file)) => new.nkey(secret(file)?),
         Some(Credentials::File(file)) => {
             let text = read(file)?;
-            connect
-                .credentials(&text)
-                .map_err(|source| NatsError::Secret {
-                    file: file.clone(),
-                    source,
-                })?
+            new.credentials(&text).map_err(|source| NatsError::Secret {
+                file: file.clone(),
+                source,
+            })?
         }
-    };
-    Ok((connect, events))
+    })
+}
+
+fn read_again(
+    file: &Path,
+    set: impl Fn(&mut Auth, String) + Send + Sync + 'static,
+) -> Result<ConnectOptions, NatsError> {
+    secret(file)?; // one that is missing now ends the start
+    let file = file.to_owned();
+    Ok(ConnectOptions::with_auth_callback(move |_nonce| {
+        let mut auth = Auth::new();
+        let read = secret(&file).map(|secret| set(&mut auth, secret));
+        ready(read.map(|()| auth).map_err(AuthError::new))
+    }))
 }
 
 /// Checks what the server said when it was connected to.

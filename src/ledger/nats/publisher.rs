@@ -82,6 +82,8 @@ pub(super) struct Publisher<T> {
     pub(super) completed: bool,
     /// When a refusal without a name was logged last.
     pub(super) logged: Option<Instant>,
+    /// Why the last attempt to connect failed, as it was logged.
+    pub(super) failure: Option<String>,
 }
 
 impl<T: Item + 'static> Publisher<T> {
@@ -115,6 +117,7 @@ impl<T: Item + 'static> Publisher<T> {
             tick_due: now,
             completed: false,
             logged: None,
+            failure: None,
         }
     }
 
@@ -262,6 +265,7 @@ impl<T: Item + 'static> Publisher<T> {
         let now = Instant::now();
         match event {
             Event::Connected => {
+                self.failure = None;
                 self.tick_due = now;
                 self.probe_by(now);
                 // Acknowledgements that were under way are lost.
@@ -271,7 +275,7 @@ impl<T: Item + 'static> Publisher<T> {
             }
             Event::Disconnected | Event::Closed => self.tick_due = now,
             Event::ServerError(error) => self.log(&error.to_string()),
-            Event::ClientError(error) => tracing::debug!(%error, "NATS client"),
+            Event::ClientError(error) => self.log_failure(&error.to_string()),
             Event::SlowConsumer(_) | Event::LameDuckMode | Event::Draining => {}
         }
     }
@@ -323,6 +327,18 @@ impl<T: Item + 'static> Publisher<T> {
         if self.logged.is_none_or(|last| now - last >= EVERY) {
             self.logged = Some(now);
             tracing::warn!("NATS: {why}");
+        }
+    }
+
+    /// Logs why there is no connection, but not again with each attempt.
+    fn log_failure(&mut self, why: &str) {
+        if self.failure.as_deref() == Some(why) {
+            return;
+        }
+        let before = self.logged;
+        self.log(why);
+        if self.logged != before {
+            self.failure = Some(why.to_owned());
         }
     }
 }
