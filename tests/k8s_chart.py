@@ -11,6 +11,17 @@ OF_HELM = ["app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kuber
 # The values that give what an overlay gives.
 SAME = {"deploy.yaml": {}, "nats.yaml": {"ledger": "nats"}}
 IMAGE = {"image": {"tag": "latest"}}
+# Values that only the chart has; each has to be found in the objects.
+MORE = {
+    "image": {"repository": "registry.example/orders", "digest": "sha256:" + "0" * 64},
+    "imagePullSecrets": [{"name": "registry"}],
+    "settings": {"ORDERS_OVERLOAD_STATUS": "429", "ORDERS_DRAIN_TIMEOUT": "20s"},
+    "monitoring": {"serviceMonitor": True, "podMonitor": True, "rules": True, "labels": {"release": "prometheus"}},
+    "podAnnotations": {"example/note": "text"},
+    "nodeSelector": {"example/disk": "fast"},
+    "tolerations": [{"key": "example/orders", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+}
 # Values that must not be taken.
 REFUSED = [
     {"ledger": "memory"},
@@ -45,6 +56,16 @@ def differences(ours, other, path=""):
     return [] if ours == other else [f"{path} is {ours!r}, not {other!r}"]
 
 
+def check_pod(pod, check):
+    """That it has what only the chart's values can give it."""
+    (container,) = pod["spec"]["containers"]
+    image = "registry.example/orders@sha256:" + "0" * 64
+    check(container["image"] == image, f"the image is {container['image']}")
+    check(pod["metadata"].get("annotations") == MORE["podAnnotations"], "podAnnotations are left out")
+    for name in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity"):
+        check(pod["spec"].get(name) == MORE[name], f"{name} is left out")
+
+
 def check_chart(template, check, check_all):
     for name, values in SAME.items():
         items = objects(template(IMAGE | values, "order-processor"))
@@ -52,10 +73,7 @@ def check_chart(template, check, check_all):
         for line in differences(named(items), named(expected)):
             check(False, f"as {name}: {line}")
         # A release of another name, with all that is optional.
-        more = {"monitoring": {"serviceMonitor": True, "podMonitor": True, "rules": True}}
-        more["monitoring"]["labels"] = {"release": "prometheus"}
-        more |= {"settings": {"ORDERS_OVERLOAD_STATUS": "429", "ORDERS_DRAIN_TIMEOUT": "20s"}}
-        items = objects(template(values | more, "shop"))
+        items = objects(template(values | MORE, "shop"))
         check_all(items)
         check_monitors(items, check)
         check_rules(items, check)
@@ -64,6 +82,7 @@ def check_chart(template, check, check_all):
         check(env["ORDERS_OVERLOAD_STATUS"] == "429", "a setting is left out")
         check(env["ORDERS_DRAIN_TIMEOUT"] == "20s", "a setting does not replace the default")
         check(env["ORDERS_QUEUE_BYTES"] == "128MiB", "one setting replaces the others")
+        check_pod(workload["spec"]["template"], check)
     for values in REFUSED:
         try:
             template(values, "shop")
