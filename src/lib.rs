@@ -57,7 +57,7 @@ mod sync;
 
 pub use config::Config;
 pub use ledger::LedgerFailed;
-pub use order::{Order, OrderId};
+pub use order::{Order, OrderId, TraceId, TraceParent};
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Recovered, Recovery, Server, StartError};
 

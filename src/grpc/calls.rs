@@ -11,7 +11,7 @@ use crate::grpc::proto::{
     FollowRequest, GetOrderRequest, GetOrderResponse, SubmitRequest, SubmitResponse,
     SubmitStreamRequest,
 };
-use crate::grpc::{follow, idempotency, lookup, stream, submit};
+use crate::grpc::{follow, idempotency, lookup, request, stream, submit};
 
 pub(super) struct OrderCalls(pub(super) Arc<FrontEnd>);
 
@@ -22,8 +22,9 @@ impl OrderService for OrderCalls {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
+        let submission = request::submission(&metadata);
         let request = idempotency::with_key(&self.0.admission, &metadata, request)?;
-        let response = submit::submit(&self.0, request).await?;
+        let response = submit::submit(&self.0, request, submission).await?;
         Ok(idempotency::marked(response))
     }
 
@@ -34,10 +35,12 @@ impl OrderService for OrderCalls {
         mut request: Request<Streaming<SubmitStreamRequest>>,
     ) -> Result<Response<stream::Responses>, Status> {
         let dropped = request.extensions_mut().remove::<DroppedMessages>();
+        let submission = request::submission(request.metadata());
         let responses = stream::serve(
             self.0.clone(),
             request.into_inner(),
             dropped.unwrap_or_default(),
+            submission,
         );
         Ok(Response::new(responses))
     }

@@ -21,6 +21,9 @@ pub(super) fn reason(outcome: &Outcome) -> String {
 /// A committed outcome with all that the ledger holds of it.
 pub(super) fn order_record(record: &Record) -> OrderRecord {
     let order::Parts { value, others } = order::Parts::of(&record.order);
+    let submitter = record.submitter.as_deref();
+    let client = submitter.and_then(|submitter| submitter.client.as_deref());
+    let traceparent = submitter.and_then(|submitter| submitter.traceparent);
     OrderRecord {
         seq: record.outcome.seq,
         status: order_status(record.outcome.status).into(),
@@ -32,6 +35,8 @@ pub(super) fn order_record(record: &Record) -> OrderRecord {
             value,
             attributes_json: others,
         }),
+        client: client.unwrap_or_default().to_owned(),
+        traceparent: traceparent.map_or_else(String::new, |it| it.to_string()),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tonic::metadata::MetadataMap;
+
 use crate::admission::Admission;
 use crate::config::Ack;
 use crate::grpc::error::{CallError, ErrorReason};
@@ -10,7 +12,10 @@ use crate::grpc::front_end::FrontEnd;
 use crate::grpc::proto::{AckMode, Order as OrderMessage};
 use crate::grpc::status;
 use crate::metrics::Reason;
-use crate::order::Order;
+use crate::order::{Order, Submission, TraceParent};
+
+/// In a request: the trace that the call belongs to.
+pub(super) const TRACEPARENT: &str = "traceparent";
 
 /// How soon to check again for an answer that is about to be there, since the
 /// thread that brings it may not wake the call.
@@ -53,10 +58,19 @@ pub(super) fn commit_wait(
     })
 }
 
-/// The order in a message.
+/// What a call's metadata says of its orders. An invalid trace context is no
+/// error, and of several none counts (W3C Trace Context, section 3.2).
+pub(super) fn submission(metadata: &MetadataMap) -> Submission {
+    let mut values = metadata.get_all(TRACEPARENT).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    Submission::traced(only.and_then(|value| TraceParent::parse(value.as_bytes())))
+}
+
+/// The order in a message, submitted so.
 pub(super) fn decode_order(
     admission: &Admission,
     message: Option<OrderMessage>,
+    submission: Submission,
 ) -> Result<Order, CallError> {
     let Some(OrderMessage {
         id,
@@ -70,7 +84,9 @@ pub(super) fn decode_order(
             .field("order"));
     };
     let others = (!attributes_json.is_empty()).then_some(&*attributes_json);
-    admission
+    let mut order = admission
         .decode_parts(&id, &value, others)
-        .map_err(|rejection| status::rejected(&rejection))
+        .map_err(|rejection| status::rejected(&rejection))?;
+    order.set_submission(submission);
+    Ok(order)
 }

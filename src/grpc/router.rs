@@ -22,13 +22,19 @@ use crate::grpc::idempotency;
 use crate::grpc::proto::DESCRIPTORS;
 use crate::grpc::proto::order_service_server::OrderServiceServer;
 use crate::grpc::refusal::{Refusal, check};
+use crate::grpc::request;
 use crate::grpc::route::Route;
 use crate::metrics::Reason;
 
 /// The headers of a request that are read. The rest is dropped before the call
 /// begins, which may last: a header list takes a multiple of the bytes that it
 /// is held to, and few bytes of the connection.
-const HEADERS_READ: [&str; 3] = ["grpc-encoding", "grpc-accept-encoding", idempotency::KEY];
+const HEADERS_READ: [&str; 4] = [
+    "grpc-encoding",
+    "grpc-accept-encoding",
+    idempotency::KEY,
+    request::TRACEPARENT,
+];
 
 /// The services, whatever they are made of.
 pub(super) trait Services: Send + Sync {

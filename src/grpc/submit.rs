@@ -12,12 +12,14 @@ use crate::grpc::ready_queue::TaskWaker;
 use crate::grpc::request::{ANSWER_CHECK_INTERVAL, commit_wait, decode_order};
 use crate::grpc::{convert, lookup, status};
 use crate::ledger::{Outcome, Status};
+use crate::order::Submission;
 use crate::pipeline::answer::Answer;
 
 /// Takes one order and waits for its outcome.
 pub(super) async fn submit(
     front_end: &FrontEnd,
     request: SubmitRequest,
+    submission: Submission,
 ) -> Result<SubmitResponse, CallError> {
     let SubmitRequest {
         order,
@@ -26,7 +28,7 @@ pub(super) async fn submit(
     } = request;
     let wait = commit_wait(front_end, ack_mode, wait)?;
     let admission = &front_end.admission;
-    let order = decode_order(admission, order)?;
+    let order = decode_order(admission, order, submission)?;
     let id = *order.id();
     let task_waker = front_end.task_waker();
     let waker = task_waker.waker();

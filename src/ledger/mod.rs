@@ -22,4 +22,4 @@ pub(crate) use self::commit::{CommitResult, Completion, Held, Unavailable, Wake}
 pub use self::commit::{Item, Ledger, LedgerFailed};
 pub(crate) use self::id::LedgerId;
 pub use self::outcome::Status;
-pub(crate) use self::outcome::{Outcome, Record};
+pub(crate) use self::outcome::{Outcome, Record, Submitter};

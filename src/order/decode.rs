@@ -4,12 +4,15 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+use crate::order::client::Client;
 use crate::order::decimal;
 use crate::order::hash::HashKey;
 use crate::order::id::OrderId;
 use crate::order::invalid::Invalid;
 use crate::order::members::Members;
+use crate::order::submission::Submission;
 use crate::order::text_position::TextPosition;
+use crate::order::traceparent::TraceParent;
 
 /// A valid order.
 #[derive(Clone)]
@@ -19,6 +22,7 @@ pub struct Order {
     json: Box<str>,
     id_hash: u128,
     content_hash: u128,
+    submission: Submission,
 }
 
 impl Order {
@@ -38,6 +42,27 @@ impl Order {
     /// outside strings.
     pub fn json(&self) -> &str {
         &self.json
+    }
+
+    /// Who submitted it, by the name that the operator gave: 1 to 64 characters
+    /// of `A-Z a-z 0-9 . _ -`. `None` if the server asks nobody who they are.
+    pub fn client(&self) -> Option<&str> {
+        self.submission.client.map(Client::as_str)
+    }
+
+    /// The `traceparent` of its first submission (W3C Trace Context), for what
+    /// a processor sends on.
+    pub fn traceparent(&self) -> Option<TraceParent> {
+        self.submission.traceparent
+    }
+
+    pub(crate) fn submission(&self) -> &Submission {
+        &self.submission
+    }
+
+    /// Says how it was submitted. For front ends, once it is decoded.
+    pub(crate) fn set_submission(&mut self, submission: Submission) {
+        self.submission = submission;
     }
 
     /// The id's hash, as [`HashKey::id`] gives it.
@@ -115,6 +140,7 @@ impl Order {
             id_hash,
             content_hash: members.others.wrapping_add(key.value(value)),
             json: members.into_json(),
+            submission: Submission::default(),
         })
     }
 }

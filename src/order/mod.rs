@@ -15,7 +15,9 @@
 //! | `members` | the members of the object, read by `serde_json` |
 //! | `minify`, `names` | the rules that JSON itself doesn't have: white space, nesting, duplicates, surrogates |
 //! | `invalid` | [`Invalid`]: why a text is no order |
+//! | `submission`, `client`, `traceparent` | [`Submission`]: who sent it, as part of which trace |
 
+mod client;
 mod decimal;
 mod decode;
 mod hash;
@@ -25,10 +27,13 @@ mod members;
 mod minify;
 mod names;
 mod parts;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod text_position;
+mod traceparent;
 
+pub(crate) use self::client::{CLIENT_LEN_MAX, Client, is_client_name};
 pub use self::decode::{Order, decode};
 pub(crate) use self::decode::{decode_named, decode_with};
 pub use self::hash::HashKey;
@@ -37,3 +42,6 @@ pub use self::id::OrderId;
 pub(crate) use self::invalid::Invalid;
 pub(crate) use self::members::BYTE_ORDER_MARK;
 pub(crate) use self::parts::Parts;
+pub(crate) use self::submission::Submission;
+pub(crate) use self::traceparent::{TRACEPARENT_BYTES, TRACEPARENT_LEN};
+pub use self::traceparent::{TraceId, TraceParent};

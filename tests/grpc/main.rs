@@ -18,4 +18,5 @@ mod load;
 mod small_frames;
 mod stream;
 mod submit;
+mod trace_context;
 mod untaken;

@@ -8,6 +8,7 @@
 //! | `once.rs` | one id has one outcome, whichever instance it is sent to |
 //! | `reading.rs` | the feed and look-ups, on any instance |
 //! | `grpc.rs` | the same over gRPC |
+//! | `trace_context.rs` | trace contexts as headers |
 //! | `starting.rs` | what a start refuses, and what it waits for |
 //! | `credentials.rs` | every way to prove who one is |
 //! | `jwt.rs` | tokens of an operator, an account and a user |
@@ -37,3 +38,4 @@ mod reading;
 mod servers;
 mod starting;
 mod tls;
+mod trace_context;

@@ -18,12 +18,14 @@ use crate::grpc::stream::waiting_order::{OrderRequest, WaitingOrder};
 use crate::grpc::{lookup, status};
 use crate::ledger::Status;
 use crate::metrics::Reason;
-use crate::order::{ID_LEN_MAX, Order};
+use crate::order::{ID_LEN_MAX, Order, Submission};
 
 pub(super) struct Intake {
     front_end: Arc<FrontEnd>,
     task_waker: Arc<TaskWaker>,
     dropped: DroppedMessages,
+    /// Of the call: all of its orders are part of it.
+    submission: Submission,
     requests_read: u64,
 }
 
@@ -32,11 +34,13 @@ impl Intake {
         front_end: Arc<FrontEnd>,
         task_waker: Arc<TaskWaker>,
         dropped: DroppedMessages,
+        submission: Submission,
     ) -> Self {
         Self {
             front_end,
             task_waker,
             dropped,
+            submission,
             requests_read: 0,
         }
     }
@@ -80,7 +84,8 @@ impl Intake {
             return Err(ErrorReason::TooLarge.error(detail));
         }
         let wait = commit_wait(&self.front_end, request.ack_mode, request.wait)?;
-        Ok((decode_order(admission, request.order)?, wait))
+        let order = decode_order(admission, request.order, self.submission)?;
+        Ok((order, wait))
     }
 
     /// The entry of an order that was admitted or rejected.

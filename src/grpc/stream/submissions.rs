@@ -20,6 +20,7 @@ use crate::grpc::stream::response_queue::ResponseQueue;
 use crate::grpc::stream::waiting_order::{Offer, OrderRequest, WaitingOrder};
 use crate::grpc::{error, status};
 use crate::metrics::Reason;
+use crate::order::Submission;
 use crate::pipeline::gate::GateState;
 
 /// What a call answers with.
@@ -54,12 +55,13 @@ pub(crate) fn serve(
     front_end: Arc<FrontEnd>,
     requests: Streaming<SubmitStreamRequest>,
     dropped: DroppedMessages,
+    submission: Submission,
 ) -> Responses {
     let task_waker = front_end.task_waker();
     let submissions = Submissions {
         requests,
         phase: front_end.phase(),
-        intake: Intake::new(front_end.clone(), task_waker.clone(), dropped),
+        intake: Intake::new(front_end.clone(), task_waker.clone(), dropped, submission),
         responses: ResponseQueue::default(),
         waiting: None,
         end: None,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::admission::Admission;
 use crate::http::wire::reply::Reply;
-use crate::ledger::{Outcome, Record};
+use crate::ledger::{Outcome, Record, Submitter};
 
 /// The header that names the ledger.
 pub(crate) const LEDGER_ID: &str = "Orders-Ledger-Id";
@@ -46,9 +46,22 @@ pub(crate) fn write_line(record: &Record, line: &mut Vec<u8>) {
         line.extend_from_slice(br#","detail":"#);
         serde_json::to_writer(&mut *line, &**reason).expect("a string is written to memory");
     }
+    if let Some(submitter) = &record.submitter {
+        write_submitter(submitter, line);
+    }
     line.extend_from_slice(br#","order":"#);
     line.extend_from_slice(record.order.as_bytes());
     line.push(b'}');
+}
+
+/// Neither a client's name nor a trace context has anything to escape.
+fn write_submitter(submitter: &Submitter, line: &mut Vec<u8>) {
+    if let Some(client) = &submitter.client {
+        write!(line, r#","client":"{client}""#).expect("a Vec takes all that is written");
+    }
+    if let Some(traceparent) = submitter.traceparent {
+        write!(line, r#","traceparent":"{traceparent}""#).expect("a Vec takes all");
+    }
 }
 
 /// RFC 3339, UTC, to the microsecond.
@@ -59,7 +72,10 @@ fn time(unix_nanos: u64) -> humantime::Rfc3339Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value::Null;
+
     use crate::ledger::Status;
+    use crate::order::TraceParent;
 
     use super::*;
 
@@ -75,6 +91,7 @@ mod tests {
             committed_at: 1_700_000_001_000_000_000,
             id: "ord-1".into(),
             order: r#"{"id":"ord-1","value":100.50}"#.into(),
+            submitter: None,
         };
         let text = |record: &Record| String::from_utf8(line(record)).unwrap();
         assert_eq!(
@@ -86,5 +103,14 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&text(&record)).unwrap();
         assert_eq!(json["detail"], "said \"no\"");
         assert_eq!(json["status"], "failed");
+        assert_eq!((&json["client"], &json["traceparent"]), (&Null, &Null));
+        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        record.submitter = Submitter::boxed(
+            Some("desk-7".into()),
+            TraceParent::parse(traceparent.as_bytes()),
+        );
+        let json: serde_json::Value = serde_json::from_str(&text(&record)).unwrap();
+        assert_eq!(json["client"], "desk-7");
+        assert_eq!(json["traceparent"], traceparent);
     }
 }

@@ -1,6 +1,7 @@
 //! A request as the routes see it.
 
 use crate::http::wire::{ContentCoding, FieldLines};
+use crate::order::Submission;
 
 /// A request with its whole body.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Request<'a> {
     pub accept: FieldLines<'a>,
     /// As it was sent, with its quotes if it has any.
     pub idempotency_key: Option<&'a str>,
+    /// Who asks, and as part of which trace.
+    pub submission: Submission,
     /// Of the body.
     pub content_coding: ContentCoding,
     /// `None` when the head announced none.

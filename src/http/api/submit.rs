@@ -64,10 +64,11 @@ pub(crate) fn submit(
             .map_err(|rejection| Box::new(refusal(service, None, &rejection))),
         Some(key) => idempotency_key::decode(service, body, key),
     };
-    let order = match decoded {
+    let mut order = match decoded {
         Ok(order) => order,
         Err(reply) => return Handled::Reply(*reply),
     };
+    order.set_submission(request.submission);
     let id = *order.id();
     let ack_wait = AckWait::of(&service.limits, request.prefer);
     if ack_wait.time.is_zero() {

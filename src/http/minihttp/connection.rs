@@ -17,7 +17,7 @@ use crate::http::api::router::{
 use crate::http::api::service::Service;
 use crate::http::minihttp::deadline::ConnectionDeadline;
 use crate::http::minihttp::request::{
-    Untrusted, body_length, discard_body, header, joined_lines, read_body, source,
+    Untrusted, body_length, discard_body, header, joined_lines, read_body, source, traceparent,
 };
 use crate::http::minihttp::response::write;
 use crate::http::minihttp::socket::Socket;
@@ -26,6 +26,7 @@ use crate::http::runtime::timers::Timers;
 use crate::http::wire::reply::{Body, Reply};
 use crate::http::wire::{ContentCoding, FieldLines, Method, normalized_text};
 use crate::metrics::{Reason, Route};
+use crate::order::Submission;
 
 /// Requests between two checks of whether the client receives its replies,
 /// which the crate would else collect without a bound.
@@ -222,6 +223,7 @@ impl Connection {
         let accept = joined_lines(&request, "accept");
         let key = header(&request, "idempotency-key").next();
         let key = key.map(str::to_owned);
+        let submission = Submission::traced(traceparent(&request));
         let content_coding = header(&request, "content-encoding")
             .fold(ContentCoding::Identity, |coding, line| {
                 coding.with_line(line.as_bytes())
@@ -240,6 +242,7 @@ impl Connection {
             prefer: FieldLines::new("prefer", prefer.as_bytes()),
             accept: FieldLines::new("accept", accept.as_bytes()),
             idempotency_key: key.as_deref(),
+            submission,
             content_coding,
             body: length.map(|_| &*body),
         };

@@ -14,6 +14,7 @@ use crate::http::wire::{
     Authority, FramingError, TransferCodings, fetch_mode_is_navigate, fetch_site_is_foreign,
 };
 use crate::metrics::Reason;
+use crate::order::TraceParent;
 use crate::sync::memory_budget::{FREE_BYTES, MemoryBudget, MemoryPermit};
 
 /// What is discarded at most of a body that is refused unread.
@@ -102,6 +103,13 @@ pub(super) fn source<'a>(request: &'a MiniRequest<'_, '_, '_>) -> Result<Source<
         navigates: header(request, "sec-fetch-mode")
             .any(|value| fetch_mode_is_navigate(value.as_bytes())),
     })
+}
+
+/// The `traceparent`, if there is one and it is valid.
+pub(super) fn traceparent(request: &MiniRequest<'_, '_, '_>) -> Option<TraceParent> {
+    let mut lines = header(request, "traceparent");
+    let only = lines.next().filter(|_| lines.next().is_none())?;
+    TraceParent::parse(only.as_bytes())
 }
 
 /// All lines of a header, as [`FieldLines`](crate::http::wire::FieldLines)

@@ -35,6 +35,7 @@ pub(super) struct Fields {
     pub(super) navigates: bool,
     pub(super) asks_for_method: bool,
     pub(super) idempotency_key: Span,
+    pub(super) traceparent: Span,
 }
 
 impl Fields {
@@ -56,6 +57,7 @@ impl Fields {
             navigates: false,
             asks_for_method: false,
             idempotency_key: Span::ABSENT,
+            traceparent: Span::ABSENT,
         }
     }
 
@@ -96,6 +98,7 @@ impl Fields {
                     self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
+            11 if is("traceparent") => self.take_traceparent(buf, value),
             12 if is("content-type") => keep_only(&mut self.content_type, buf, value)?,
             13 if is("authorization") => keep_only(&mut self.authorization, buf, value)?,
             14 if is("content-length") => {
@@ -115,6 +118,13 @@ impl Fields {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Of several lines none counts; that is no error (W3C Trace Context,
+    /// section 3.2).
+    fn take_traceparent(&mut self, buf: &[u8], value: &[u8]) {
+        let is_first = self.traceparent == Span::ABSENT;
+        self.traceparent = Span::of(if is_first { value } else { &value[..0] }, buf);
     }
 
     /// Evaluates the fields that depend on each other and on the version.

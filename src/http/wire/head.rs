@@ -8,6 +8,7 @@ use crate::http::wire::list::FieldLines;
 use crate::http::wire::request_line::{Method, Version};
 use crate::http::wire::span::Span;
 use crate::http::wire::target::{normalized, normalized_text};
+use crate::order::TraceParent;
 
 /// What a request's head says. Holds no borrow: the texts are ranges of the
 /// buffer that [`parse_head`](crate::http::wire::parse_head) saw, and the
@@ -41,6 +42,7 @@ pub(crate) struct Head {
     pub(super) host: Span,
     pub(super) origin: Span,
     pub(super) idempotency_key: Span,
+    pub(super) traceparent: Span,
     pub(super) content_type: Span,
     pub(super) authorization: Span,
     pub(super) prefer: Span,
@@ -79,6 +81,11 @@ impl Head {
     /// The `Idempotency-Key`, with its quotes if it has any.
     pub(crate) fn idempotency_key<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
         self.idempotency_key.text(buf)
+    }
+
+    /// The `traceparent`, if it is valid.
+    pub(crate) fn traceparent(&self, buf: &[u8]) -> Option<TraceParent> {
+        TraceParent::parse(self.traceparent.bytes(buf)?)
     }
 
     /// The `Content-Type`, with its parameters, as it was sent.

@@ -200,6 +200,7 @@ fn evaluate(
         navigates: fields.navigates,
         asks_for_method: fields.asks_for_method,
         idempotency_key: fields.idempotency_key,
+        traceparent: fields.traceparent,
         content_type: fields.content_type,
         authorization: fields.authorization,
         prefer: fields.prefer,

@@ -27,11 +27,13 @@ use crc32c::crc32c;
 
 use crate::ledger::LedgerId;
 use crate::ledger::journal::file_names::{EXTENT, EXTENT_NEW};
-use crate::ledger::journal::format::{VERSION, u32_at, u64_at};
+use crate::ledger::journal::format::{u32_at, u64_at};
 use crate::ledger::journal::storage::{Source, Storage, read_full, write_full};
 
 const MAGIC: [u8; 8] = *b"\xFFEXTENT\xFE";
 const LEN: usize = 64;
+/// The format version of this file.
+const VERSION: u32 = 1;
 /// The time in a backup, which is no file's.
 const BACKUP: u64 = u64::MAX;
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::ledger::journal::format::{FRAME_HEAD, RECORD_MIN, SEGMENT_HEAD};
-use crate::order::ID_LEN_MAX;
+use crate::order::{CLIENT_LEN_MAX, ID_LEN_MAX, TRACEPARENT_BYTES};
 
 /// Bytes in a segment of a new directory, unless the options say otherwise.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
@@ -15,9 +15,9 @@ pub(crate) const BATCH_ORDERS_MAX: usize = 4096;
 pub(crate) const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of one record, in segments of [`SEGMENT_BYTES`]. The JSON and the
 /// reason of an admitted order must be shorter by [`RECORD_OVERHEAD_MAX`].
-pub(crate) const RECORD_BYTES_MAX: usize = (16 << 20) + 512;
+pub(crate) const RECORD_BYTES_MAX: usize = (16 << 20) + 1024;
 /// Most bytes of a record beside the order's JSON and its reason.
-pub(crate) const RECORD_OVERHEAD_MAX: usize = 128;
+pub(crate) const RECORD_OVERHEAD_MAX: usize = 256;
 
 const _: () = {
     // A segment's header, a frame's head, and a seal behind the frame.
@@ -25,7 +25,8 @@ const _: () = {
     assert!(BATCH_BYTES_MAX <= RECORD_BYTES_MAX);
     assert!((heads + RECORD_BYTES_MAX) as u64 <= SEGMENT_BYTES);
     assert!(BATCH_ORDERS_MAX * RECORD_MIN <= BATCH_BYTES_MAX);
-    assert!(RECORD_MIN + ID_LEN_MAX + 8 <= RECORD_OVERHEAD_MAX);
+    let submission = CLIENT_LEN_MAX + TRACEPARENT_BYTES;
+    assert!(RECORD_MIN + ID_LEN_MAX + submission + 8 <= RECORD_OVERHEAD_MAX);
     assert!(heads as u64 <= *SEGMENT_BYTES_ALLOWED.start() / 2);
     assert!(
         *SEGMENT_BYTES_ALLOWED.end() < u32::MAX as u64,

@@ -23,12 +23,14 @@ use crc32c::crc32c;
 use crate::ledger::LedgerId;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{MANIFEST, MANIFEST_NEW, PENDING, segment_number};
-use crate::ledger::journal::format::{VERSION, u32_at, u64_at};
+use crate::ledger::journal::format::{u32_at, u64_at};
 use crate::ledger::journal::limits::SEGMENT_BYTES_ALLOWED;
 use crate::ledger::journal::storage::{Source, Storage, read_full, write_full};
 
 const MAGIC: [u8; 8] = *b"\xFFLEDGER\xFE";
 const LEN: usize = 64;
+/// The format version of this file.
+const VERSION: u32 = 1;
 
 /// What never changes in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,8 @@
 //! 2. Segments without a header are removed, unless it is the next one and all
 //!    zero.
 //! 3. If anything follows `D` in its segment, the writer moves on to a new
-//!    segment, whose header names `D` as the end of the one before. Nothing is
+//!    segment, whose header names `D` as the end of the one before; so it does
+//!    if that segment is of an earlier version of the format. Nothing is
 //!    overwritten or truncated for it; the bytes behind `D` stay, discarded.
 
 use std::io;
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{SEGMENT_NEW, segment_name};
-use crate::ledger::journal::format::{Position, RecordView, SegmentHead};
+use crate::ledger::journal::format::{Position, RecordView, SegmentHead, VERSION};
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::report::{Recovered, RecoveryProgress};
 use crate::ledger::journal::segment_files::{SegmentFiles, SegmentList};
@@ -133,7 +134,10 @@ impl Recovery<'_> {
             took: started.elapsed(),
         };
         let sealed = read.end.as_ref().is_none_or(|end| end.sealed);
-        let active = read.end.filter(|_| scan.in_last == 0);
+        // An earlier version's segment is not appended to: its readers would
+        // take what they don't know for damage.
+        let is_current = last_head.is_some_and(|head| head.version == VERSION);
+        let active = read.end.filter(|_| scan.in_last == 0 && is_current);
         let active = active.map(|end| ActiveSegment {
             number: end.number,
             first_seq: last_head.map_or(1, |head| head.first_seq),

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::ledger::memory::archive::MemoryArchive;
 use crate::ledger::memory::chunks::Appender;
 use crate::ledger::{
-    CommitResult, Completion, Item, Ledger, LedgerFailed, LedgerId, Outcome, Record,
+    CommitResult, Completion, Item, Ledger, LedgerFailed, LedgerId, Outcome, Record, Submitter,
 };
 
 /// Items in a batch: what fits the caches while completions are passed on.
@@ -48,6 +48,7 @@ impl<T: Item> Ledger<T> for MemoryLedger<T> {
                 committed_at: at,
                 id: order.id().as_str().into(),
                 order: order.json().into(),
+                submitter: Submitter::of(order.submission()),
             });
             self.done.push(Completion {
                 item,

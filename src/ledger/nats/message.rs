@@ -7,6 +7,8 @@
 //! | `Orders-Status` | `processed` or `failed` |
 //! | `Orders-Reason` | of a failed one: the reason, percent-encoded (RFC 3986 section 2.1) but for printable ASCII |
 //! | `Orders-Accepted-At` | when it was admitted: nanoseconds since the Unix epoch |
+//! | `Orders-Client` | who submitted it, if that is known |
+//! | `traceparent` | the trace that its submission belongs to (W3C Trace Context), if it has one |
 //! | `Orders-Submission` | which instance wrote it, and its how manyeth message this is |
 //! | `Nats-Expected-Stream`, `Nats-Expected-Last-Subject-Sequence`, `Nats-Batch-*` | what the publisher expected, and the batch it was sent in; the stream stores them, too |
 //!
@@ -21,8 +23,8 @@ use async_nats::header::{HeaderMap, HeaderName};
 
 use crate::ledger::nats::base64;
 use crate::ledger::nats::protocol::StoredMessage;
-use crate::ledger::{Item, Outcome, Record, Status};
-use crate::order::{HashKey, decode_with};
+use crate::ledger::{Item, Outcome, Record, Status, Submitter};
+use crate::order::{HashKey, TraceParent, decode_with, is_client_name};
 
 /// What an order's subject begins with.
 pub(super) const SUBJECT_PREFIX: &str = "orders.";
@@ -30,11 +32,13 @@ pub(super) const SUBJECT_PREFIX: &str = "orders.";
 pub(super) const SUBJECTS: &str = "orders.*";
 /// Bytes of a message beside the order, at most: a reason of 256 bytes, each of
 /// them encoded, and the other headers.
-pub(super) const OVERHEAD_BYTES: usize = 3 * 256 + 1024;
+pub(super) const OVERHEAD_BYTES: usize = 3 * 256 + 1024 + 256;
 
 const STATUS: &str = "Orders-Status";
 const REASON: &str = "Orders-Reason";
 const ACCEPTED_AT: &str = "Orders-Accepted-At";
+const CLIENT: &str = "Orders-Client";
+const TRACEPARENT: &str = "traceparent";
 const SUBMISSION: &str = "Orders-Submission";
 const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
 const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
@@ -66,6 +70,13 @@ pub(super) fn headers(item: &impl Item, stream: &str, submission: String) -> Hea
         headers.insert(named(REASON), percent_encoded(reason));
     }
     headers.insert(named(ACCEPTED_AT), item.accepted_at().to_string());
+    let submitted = item.order().submission();
+    if let Some(client) = submitted.client {
+        headers.insert(named(CLIENT), client.as_str());
+    }
+    if let Some(traceparent) = submitted.traceparent {
+        headers.insert(named(TRACEPARENT), traceparent.to_string());
+    }
     headers.insert(named(SUBMISSION), submission);
     headers
 }
@@ -153,6 +164,10 @@ impl Stored {
             return Err(foreign("its subject names another order"));
         }
         let reason = header(REASON).as_deref().map(percent_decoded);
+        // What somebody else has put there is left out.
+        let client = header(CLIENT).filter(|name| is_client_name(name));
+        let traceparent = header(TRACEPARENT);
+        let traceparent = traceparent.and_then(|text| TraceParent::parse(text.as_bytes()));
         let accepted_at = header(ACCEPTED_AT).and_then(|nanos| nanos.parse().ok());
         Ok(Self {
             content: order.content_hash(),
@@ -167,6 +182,7 @@ impl Stored {
                 committed_at: unix_nanos(time).ok_or(foreign("it has no time"))?,
                 id: id.into(),
                 order: order.json().into(),
+                submitter: Submitter::boxed(client.map(Into::into), traceparent),
             },
         })
     }
@@ -221,7 +237,7 @@ fn percent_decoded(text: &str) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::Order;
+    use crate::order::{Client, Order, Submission};
 
     struct Plain(Order, Option<Arc<str>>);
 
@@ -283,15 +299,37 @@ mod tests {
                 committed_at,
                 id,
                 order,
+                submitter,
             } = stored.record;
             assert_eq!((outcome.seq, outcome.status), (7, item.status()));
             assert_eq!(outcome.reason.as_deref(), reason);
             assert_eq!(accepted_at, item.accepted_at());
             assert_eq!(committed_at % 1_000_000_000, 500_000_000);
             assert_eq!((&*id, &*order), ("o-1", item.order().json()));
+            assert_eq!(submitter, Submitter::of(item.order().submission()));
             assert_eq!(stored.content, item.order().content_hash());
             assert_eq!(&*stored.submission, "ab-1");
         }
+    }
+
+    #[test]
+    fn who_submitted_it_is_read_again_unless_somebody_else_wrote_it() {
+        let mut item = item(None);
+        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        item.0.set_submission(Submission {
+            client: Some(Client::named("desk-7").unwrap()),
+            traceparent: TraceParent::parse(traceparent.as_bytes()),
+        });
+        let mut message = direct(&item, "orders.o-1");
+        let submitter = |message: &async_nats::Message| {
+            let stored = Stored::of_direct(message, &key()).unwrap();
+            stored.record.submitter
+        };
+        assert_eq!(submitter(&message), Submitter::of(item.0.submission()));
+        let headers = message.headers.as_mut().unwrap();
+        headers.insert(named(CLIENT), "two words");
+        headers.insert(named(TRACEPARENT), "00-0-0-00");
+        assert_eq!(submitter(&message), None);
     }
 
     #[test]

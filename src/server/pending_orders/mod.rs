@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::dedupe::claims::Claim;
 use crate::ledger::journal::{PendingFile, PendingOrder};
-use crate::order::{HashKey, Invalid, Order, decode};
+use crate::order::{Client, HashKey, Invalid, Order, Submission, decode};
 use crate::pipeline::pending_feeder::{PendingFeeder, PendingRefused};
 use crate::pipeline::{InFlight, Pipeline};
 use crate::server::pending_orders::shared_file::SharedFile;
@@ -125,11 +125,16 @@ fn read(pending: &PendingOrder<'_>, key: &HashKey) -> Result<Order, PendingOrder
         id: pending.id.to_string(),
         why,
     };
-    let order = decode(pending.order.as_bytes(), key)
+    let mut order = decode(pending.order.as_bytes(), key)
         .map_err(|invalid: Invalid| unreadable(invalid.to_string()))?;
     if order.id().as_str() != pending.id {
         return Err(unreadable(format!("its id is {}", order.id())));
     }
+    let client = pending.client.as_deref().map(Client::named).transpose();
+    order.set_submission(Submission {
+        client: client.map_err(|invalid| unreadable(invalid.to_string()))?,
+        traceparent: pending.traceparent,
+    });
     Ok(order)
 }
 

@@ -11,6 +11,7 @@ use crate::http::api::batch::refusal::BatchRefusal;
 use crate::http::api::prefer::AckWait;
 use crate::http::api::service::{BatchPermit, Service};
 use crate::http::wire::{BodyFraming, ContentCoding, FieldLines};
+use crate::order::Submission;
 use crate::sync::memory_budget::MemoryPermit;
 use crate::sync::watch_list::Watch;
 
@@ -50,8 +51,8 @@ pub(crate) enum Consumed {
 }
 
 impl Batch {
-    /// Begins a batch, before a byte of its body is read. `waker` wakes the
-    /// coroutine that reads it.
+    /// Begins a batch, before a byte of its body is read; all of its orders are
+    /// part of this submission. `waker` wakes the coroutine that reads it.
     ///
     /// # Errors
     /// A [`BatchRefusal`] of the whole: no length, a length over
@@ -63,6 +64,7 @@ impl Batch {
         body: BodyFraming,
         coding: ContentCoding,
         prefer: FieldLines<'_>,
+        submission: Submission,
         waker: &Waker,
     ) -> Result<Self, Box<BatchRefusal>> {
         let limits = &service.limits;
@@ -90,7 +92,7 @@ impl Batch {
         };
         Ok(Self {
             lines: Lines::new(limits.max_body),
-            offers: LineOffers::new(&service.admission, waker, body_bytes),
+            offers: LineOffers::new(&service.admission, submission, waker, body_bytes),
             ack_wait: AckWait::of(limits, prefer),
             waker: waker.clone(),
             watch: None,

@@ -11,11 +11,12 @@ use crate::http::api::batch::result_line::LineResult;
 use crate::http::api::batch::results::Results;
 use crate::http::api::service::Service;
 use crate::metrics::Reason;
-use crate::order::{Invalid, Order, OrderId};
+use crate::order::{Invalid, Order, OrderId, Submission};
 
 /// The lines so far, and what they came to.
 pub(super) struct LineOffers {
     pub(super) results: Results,
+    submission: Submission,
     /// Lines so far, blank ones included.
     line: u64,
     /// Lines so far that are not blank.
@@ -42,8 +43,14 @@ struct BlockedOrder {
 pub(super) struct TooManyLines;
 
 impl LineOffers {
-    pub(super) fn new(admission: &Arc<Admission>, waker: &Waker, body_bytes: u64) -> Self {
+    pub(super) fn new(
+        admission: &Arc<Admission>,
+        submission: Submission,
+        waker: &Waker,
+        body_bytes: u64,
+    ) -> Self {
         Self {
+            submission,
             results: Results::new(admission, waker, body_bytes),
             line: 0,
             orders: 0,
@@ -88,7 +95,10 @@ impl LineOffers {
         }
         match line {
             Line::Text(text) => match service.admission.decode(text) {
-                Ok(order) => self.offer(service, order, None),
+                Ok(mut order) => {
+                    order.set_submission(self.submission);
+                    self.offer(service, order, None);
+                }
                 Err(rejection) => self.rejected(None, &rejection),
             },
             Line::TooLong => {

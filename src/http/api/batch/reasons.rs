@@ -138,6 +138,7 @@ mod tests {
             committed_at: 0,
             id: "a".into(),
             order: "{}".into(),
+            submitter: None,
         })
     }
 

@@ -18,6 +18,7 @@ use crate::http::wire::{
     BodyDecoder, BodyFraming, ContentCoding, ContentDecoder, Head, Undecodable,
 };
 use crate::metrics::{Reason, Route};
+use crate::order::Submission;
 
 /// What a step of decoding counts in the quantum beside its content. Thousands
 /// of empty frames fit in what is received at a time: no content, but 6 ms.
@@ -36,6 +37,7 @@ pub(crate) fn begin(
         framing,
         coding,
         head.prefer(received),
+        Submission::traced(head.traceparent(received)),
         socket.waker(),
     )
     .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))

@@ -39,6 +39,7 @@ use crate::http::server::socket::Socket;
 use crate::http::wire::reply::{Framing, Reply};
 use crate::http::wire::{BodyFraming, Head, Method};
 use crate::metrics::Route;
+use crate::order::Submission;
 use crate::pipeline::gate::GateState;
 use crate::sync::memory_budget::FREE_BYTES;
 
@@ -224,6 +225,7 @@ impl Connection {
             prefer: head.prefer(received),
             accept: head.accept(received),
             idempotency_key: head.idempotency_key(received),
+            submission: Submission::traced(head.traceparent(received)),
             content_coding: head.content_coding,
             body: (head.body != BodyFraming::None).then_some(body),
         };

@@ -12,7 +12,7 @@
 //! | offset | bytes | header |
 //! |---|---|---|
 //! | 0 | 8 | magic: `FF "ORDSEG" FE` |
-//! | 8 | 4 | format version: 1 |
+//! | 8 | 4 | format version: 2 |
 //! | 12 | 4 | the segment's number, from 1 |
 //! | 16 | 16 | the ledger's id |
 //! | 32 | 8 | sequence of the first record in it |
@@ -50,9 +50,9 @@
 //! | 28 | 4 | length of the reason |
 //! | 32 | 1 | status: 1 processed, 2 failed |
 //! | 33 | 1 | length of the id |
-//! | 34 | 1 | 1 if there is a reason, 0 if not |
-//! | 35 | 1 | zero |
-//! | 36 | | the id, the reason, the order's JSON; zeroes up to the length |
+//! | 34 | 1 | flags: 1 if there is a reason, 2 if there is a trace context |
+//! | 35 | 1 | length of the client's name; 0 if it is not known |
+//! | 36 | | the id, the reason, the order's JSON, the client's name, the trace context (25 bytes: trace id, parent id, flags); zeroes up to the length |
 //!
 //! # Why a stray frame can't pass for a real one
 //!
@@ -65,7 +65,14 @@
 //! Magic, version, number, ledger id and checksum of a segment's header never
 //! move, so that any version can be told from damage. Any change to the meaning
 //! of another byte raises the version. A program reads the versions it knows,
-//! refuses others, and writes its newest into new segments.
+//! refuses others, and writes its newest into new segments. It appends to no
+//! segment of an earlier version, whose readers would take what is new for
+//! damage: it begins a new one behind the last frame.
+//!
+//! | version | since | what it has |
+//! |---|---|---|
+//! | 1 | 0.1.0 | |
+//! | 2 | 0.2.0 | the client's name and the trace context in records; in version 1 those bytes are zero, so its records read the same |
 
 mod bytes;
 mod frame_head;

@@ -2,8 +2,11 @@
 
 use crate::ledger::journal::format::bytes::{u32_at, u64_at};
 use crate::ledger::journal::format::salt::Salt;
-use crate::ledger::{Item, Outcome, Record, Status};
-use crate::order::ID_LEN_MAX;
+use crate::ledger::{Item, Outcome, Record, Status, Submitter};
+use crate::order::{
+    CLIENT_LEN_MAX, Client, ID_LEN_MAX, Order, TRACEPARENT_BYTES, TRACEPARENT_LEN, TraceParent,
+    is_client_name,
+};
 
 /// Bytes before a record's texts.
 const HEAD: usize = 36;
@@ -13,6 +16,11 @@ const ALIGN: usize = 8;
 pub(crate) const RECORD_MIN: usize = (HEAD + 1).next_multiple_of(ALIGN);
 
 const _: () = assert!(ID_LEN_MAX <= u8::MAX as usize, "an id's length is one byte");
+const _: () = assert!(CLIENT_LEN_MAX <= u8::MAX as usize, "and a client's");
+
+/// Flags of a record: it has a reason, or a trace context.
+const HAS_REASON: u8 = 1;
+const HAS_TRACEPARENT: u8 = 2;
 
 /// A committed order, borrowed from the buffer it was read into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +39,10 @@ pub struct RecordView<'a> {
     pub id: &'a str,
     /// The order's JSON.
     pub order: &'a str,
+    /// Who submitted it, if that is known.
+    pub client: Option<&'a str>,
+    /// The trace that its submission belongs to.
+    pub traceparent: Option<TraceParent>,
 }
 
 impl RecordView<'_> {
@@ -46,12 +58,20 @@ impl RecordView<'_> {
             committed_at: self.committed_at,
             id: self.id.into(),
             order: self.order.into(),
+            submitter: Submitter::boxed(
+                self.client.map(|client| client.to_owned().into()),
+                self.traceparent,
+            ),
         }
     }
 
     /// Bytes of its texts.
     pub(crate) fn text_bytes(&self) -> usize {
-        self.id.len() + self.reason.map_or(0, str::len) + self.order.len()
+        self.id.len()
+            + self.reason.map_or(0, str::len)
+            + self.order.len()
+            + self.client.map_or(0, str::len)
+            + self.traceparent.map_or(0, |_| TRACEPARENT_LEN)
     }
 }
 
@@ -60,7 +80,14 @@ pub(crate) fn encoded_len(item: &impl Item) -> usize {
     let order = item.order();
     let reason = item.reason().map_or(0, |reason| reason.len());
     let texts = order.id().as_bytes().len() + reason + order.json().len();
-    (HEAD + texts).next_multiple_of(ALIGN)
+    (HEAD + texts + submission_len(order)).next_multiple_of(ALIGN)
+}
+
+/// Bytes that say how an order was submitted: none if nothing is known.
+fn submission_len(order: &Order) -> usize {
+    let submission = order.submission();
+    let client = submission.client.map_or(0, |client| client.as_str().len());
+    client + submission.traceparent.map_or(0, |_| TRACEPARENT_BYTES)
 }
 
 /// Appends `item` to `out`. Its length must fit into a `u32`.
@@ -78,11 +105,23 @@ pub(crate) fn encode_record(out: &mut Vec<u8>, seq: u64, item: &impl Item, salt:
     out.extend_from_slice(&item.accepted_at().to_le_bytes());
     out.extend_from_slice(&(json.len() as u32).to_le_bytes());
     out.extend_from_slice(&(reason.len() as u32).to_le_bytes());
-    let has_reason = u8::from(item.reason().is_some());
-    out.extend_from_slice(&[status, id.len() as u8, has_reason, 0]);
+    let submission = order.submission();
+    let client = submission.client.map_or("", Client::as_str).as_bytes();
+    let mut flags = 0;
+    if item.reason().is_some() {
+        flags |= HAS_REASON;
+    }
+    if submission.traceparent.is_some() {
+        flags |= HAS_TRACEPARENT;
+    }
+    out.extend_from_slice(&[status, id.len() as u8, flags, client.len() as u8]);
     out.extend_from_slice(id);
     out.extend_from_slice(reason);
     out.extend_from_slice(json);
+    out.extend_from_slice(client);
+    if let Some(traceparent) = submission.traceparent {
+        out.extend_from_slice(&traceparent.encode());
+    }
     out.resize(start + len, 0);
     let record = &mut out[start..];
     let sum = salt.checksum([&record[..4], &record[8..]]);
@@ -119,19 +158,32 @@ pub(crate) fn decode_record(
         2 => Status::Failed,
         _ => return None,
     };
+    let (flags, client_len) = (record[34], record[35]);
     let texts = &record[HEAD..];
     let (id, texts) = texts.split_at_checked(record[33].into())?;
     let (reason, texts) = texts.split_at_checked(u32_at(record, 28) as usize)?;
-    let order = texts.get(..u32_at(record, 24) as usize)?;
+    let (order, texts) = texts.split_at_checked(u32_at(record, 24) as usize)?;
+    let (client, texts) = texts.split_at_checked(client_len.into())?;
+    let client = match str::from_utf8(client).ok()? {
+        "" => None,
+        name => Some(is_client_name(name).then_some(name)?),
+    };
+    let traceparent = if flags & HAS_TRACEPARENT == 0 {
+        None
+    } else {
+        Some(TraceParent::decode(texts.first_chunk()?)?)
+    };
     let reason = str::from_utf8(reason).ok()?;
     let view = RecordView {
         seq: record_seq(record),
         status,
-        reason: (record[34] == 1).then_some(reason),
+        reason: (flags & HAS_REASON != 0).then_some(reason),
         accepted_at: u64_at(record, 16),
         committed_at,
         id: str::from_utf8(id).ok()?,
         order: str::from_utf8(order).ok()?,
+        client,
+        traceparent,
     };
     Some((view, len))
 }

@@ -9,12 +9,15 @@ use crate::ledger::journal::format::position::Position;
 /// Bytes in a segment's header.
 pub(crate) const SEGMENT_HEAD: usize = 64;
 /// The format version that is written.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+/// The earliest that is read.
+const VERSION_MIN: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"\xFFORDSEG\xFE";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHead {
+    pub(crate) version: u32,
     pub(crate) ledger: LedgerId,
     pub(crate) number: u32,
     pub(crate) first_seq: u64,
@@ -35,7 +38,7 @@ impl SegmentHead {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEAD] {
         let mut bytes = [0; SEGMENT_HEAD];
         bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.version.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.number.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.ledger.0);
         bytes[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
@@ -50,12 +53,13 @@ impl SegmentHead {
             return Err(HeadError::Undecodable);
         }
         let version = u32_at(bytes, 8);
-        if version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&version) {
             return Err(HeadError::Version(version));
         }
         let mut id = [0; 16];
         id.copy_from_slice(&bytes[16..32]);
         Ok(Self {
+            version,
             ledger: LedgerId(id),
             number: u32_at(bytes, 12),
             first_seq: u64_at(bytes, 32),
@@ -71,6 +75,7 @@ mod tests {
     #[test]
     fn a_segment_head_tells_versions_from_damage() {
         let head = SegmentHead {
+            version: VERSION,
             ledger: LedgerId([9; 16]),
             number: 12,
             first_seq: 1000,
@@ -87,24 +92,29 @@ mod tests {
             let decoded = SegmentHead::decode(&bytes);
             assert_eq!(decoded, Err(HeadError::Undecodable), "bit {bit}");
         }
-        let mut newer = bytes;
-        newer[8] = 2;
-        let sum = crc32c(&newer[..60]).to_le_bytes();
-        newer[60..].copy_from_slice(&sum);
-        assert_eq!(SegmentHead::decode(&newer), Err(HeadError::Version(2)));
+        for version in [1, VERSION] {
+            let of_version = SegmentHead { version, ..head };
+            assert_eq!(SegmentHead::decode(&of_version.encode()), Ok(of_version));
+        }
+        for version in [0, VERSION + 1] {
+            let unknown = SegmentHead { version, ..head }.encode();
+            let refused = Err(HeadError::Version(version));
+            assert_eq!(SegmentHead::decode(&unknown), refused);
+        }
         assert_eq!(SegmentHead::decode(&[0; 64]), Err(HeadError::Undecodable));
     }
 
     #[test]
     fn the_bytes_are_these() {
         let head = SegmentHead {
+            version: VERSION,
             ledger: LedgerId(*b"0123456789abcdef"),
             number: 1,
             first_seq: 1,
             previous_end: Position::START,
         };
         let bytes = head.encode();
-        assert_eq!(&bytes[..16], b"\xFFORDSEG\xFE\x01\0\0\0\x01\0\0\0");
+        assert_eq!(&bytes[..16], b"\xFFORDSEG\xFE\x02\0\0\0\x01\0\0\0");
         assert_eq!(&bytes[16..40], b"0123456789abcdef\x01\0\0\0\0\0\0\0");
         // CRC-32C's check value (RFC 3720, appendix B.4, has others).
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);

@@ -5,7 +5,7 @@
 //! | offset | bytes | header |
 //! |---|---|---|
 //! | 0 | 8 | magic: `FF "ORDKEP" FE` |
-//! | 8 | 4 | format version: 1 |
+//! | 8 | 4 | format version: 2; 1 is read, too, and has zeroes for what is new |
 //! | 12 | 4 | zero |
 //! | 16 | 16 | the ledger's id |
 //! | 32 | 8 | the last sequence whose outcome had been published when the file was written (`Pipeline::settled_seq`): no order in the file was committed up to it |
@@ -19,8 +19,10 @@
 //! | 0 | 8 | when it was admitted, in nanoseconds since the Unix epoch |
 //! | 8 | 4 | length of its JSON |
 //! | 12 | 1 | length of its id |
-//! | 13 | 3 | zero |
-//! | 16 | | the id, the JSON |
+//! | 13 | 1 | length of the client's name; 0 if it is not known |
+//! | 14 | 1 | 1 if there is a trace context |
+//! | 15 | 1 | zero |
+//! | 16 | | the id, the JSON, the client's name, the trace context (25 bytes) |
 //!
 //! The last 4 bytes are the CRC-32C of all before. Magic, version and the
 //! header's checksum never move.
@@ -36,11 +38,13 @@ use crate::ledger::journal::file_names::PENDING;
 use crate::ledger::journal::format::{u32_at, u64_at};
 use crate::ledger::journal::pending_file::order::{PendingOrder, PendingOrders};
 use crate::ledger::journal::storage::{File, Source, read_full, write_full};
-use crate::order::ID_LEN_MAX;
+use crate::order::{ID_LEN_MAX, TRACEPARENT_BYTES, TraceParent};
 
 const MAGIC: [u8; 8] = *b"\xFFORDKEP\xFE";
 /// The format version that is written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The earliest that is read.
+const VERSION_MIN: u32 = 1;
 const HEAD: usize = 64;
 const ORDER_HEAD: usize = 16;
 pub(super) const SUM: usize = 4;
@@ -128,26 +132,43 @@ fn decode_order(bytes: &[u8]) -> Option<(PendingOrder<'static>, &[u8])> {
     let (head, rest) = bytes.split_at_checked(ORDER_HEAD)?;
     let (id, rest) = rest.split_at_checked(head[12].into())?;
     let (json, rest) = rest.split_at_checked(u32_at(head, 8) as usize)?;
+    let (client, mut rest) = rest.split_at_checked(head[13].into())?;
+    let mut traceparent = None;
+    if head[14] != 0 {
+        let (bytes, behind) = rest.split_first_chunk()?;
+        traceparent = Some(TraceParent::decode(bytes)?);
+        rest = behind;
+    }
     let text = |bytes: &[u8]| Some(Cow::Owned(str::from_utf8(bytes).ok()?.to_owned()));
     let order = PendingOrder {
         accepted_at: u64_at(head, 0),
         id: text(id)?,
         order: text(json)?,
+        client: (!client.is_empty()).then(|| text(client)).flatten(),
+        traceparent,
     };
     Some((order, rest))
 }
 
 fn encoded_len(order: &PendingOrder<'_>) -> usize {
-    ORDER_HEAD + order.id.len() + order.order.len()
+    let client = order.client.as_ref().map_or(0, |client| client.len());
+    let traceparent = order.traceparent.map_or(0, |_| TRACEPARENT_BYTES);
+    ORDER_HEAD + order.id.len() + order.order.len() + client + traceparent
 }
 
 fn encode_order(bytes: &mut Vec<u8>, order: &PendingOrder<'_>) {
     // The JSON of an order is shorter than a record, and an id than a byte.
     bytes.extend_from_slice(&order.accepted_at.to_le_bytes());
     bytes.extend_from_slice(&(order.order.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&[order.id.len() as u8, 0, 0, 0]);
+    let client = order.client.as_deref().unwrap_or_default();
+    let has_traceparent = u8::from(order.traceparent.is_some());
+    bytes.extend_from_slice(&[order.id.len() as u8, client.len() as u8, has_traceparent, 0]);
     bytes.extend_from_slice(order.id.as_bytes());
     bytes.extend_from_slice(order.order.as_bytes());
+    bytes.extend_from_slice(client.as_bytes());
+    if let Some(traceparent) = order.traceparent {
+        bytes.extend_from_slice(&traceparent.encode());
+    }
 }
 
 impl Head {
@@ -173,7 +194,7 @@ impl Head {
             return Err(refused("it is damaged"));
         }
         let version = u32_at(bytes, 8);
-        if version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&version) {
             return Err(OpenError::Version {
                 file: PENDING.to_owned(),
                 version,

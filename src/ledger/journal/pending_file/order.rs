@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::order::Order;
+use crate::order::{Order, TraceParent};
 
 /// An order that was acknowledged as queued and has no outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,10 @@ pub struct PendingOrder<'a> {
     pub id: Cow<'a, str>,
     /// The JSON.
     pub order: Cow<'a, str>,
+    /// Who submitted it, if that is known.
+    pub client: Option<Cow<'a, str>>,
+    /// The trace that its submission belongs to.
+    pub traceparent: Option<TraceParent>,
 }
 
 impl<'a> PendingOrder<'a> {
@@ -20,6 +24,8 @@ impl<'a> PendingOrder<'a> {
             accepted_at,
             id: order.id().as_str().into(),
             order: order.json().into(),
+            client: order.client().map(Into::into),
+            traceparent: order.traceparent(),
         }
     }
 }

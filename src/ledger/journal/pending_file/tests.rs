@@ -14,7 +14,7 @@ use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
 use crate::ledger::journal::segment_index::SegmentIndex;
 use crate::ledger::journal::storage::Source;
 use crate::ledger::journal::tests::disk::{Disk, Fault};
-use crate::order::ID_LEN_MAX;
+use crate::order::{ID_LEN_MAX, TraceParent};
 
 const ID: LedgerId = LedgerId([7; 16]);
 
@@ -32,7 +32,14 @@ fn pending(id: &str, order: &str) -> PendingOrder<'static> {
         accepted_at: 0x0102_0304_0506_0708,
         id: Cow::Owned(id.to_owned()),
         order: Cow::Owned(order.to_owned()),
+        client: None,
+        traceparent: None,
     }
+}
+
+fn traceparent() -> TraceParent {
+    let text = format!("00-{}-{}-01", "ab".repeat(16), "cd".repeat(8));
+    TraceParent::parse(text.as_bytes()).unwrap()
 }
 
 /// The file with these orders in it.
@@ -45,26 +52,39 @@ fn bytes_of(orders: &[PendingOrder<'static>]) -> Vec<u8> {
 }
 
 fn two() -> [PendingOrder<'static>; 2] {
-    [
-        pending("a", r#"{"id":"a","value":1}"#),
-        pending("bc", r#"{"id":"bc","value":-2.50,"note":"ü"}"#),
-    ]
+    let second = PendingOrder {
+        client: Some("desk-7".into()),
+        traceparent: Some(traceparent()),
+        ..pending("bc", r#"{"id":"bc","value":-2.50,"note":"ü"}"#)
+    };
+    [pending("a", r#"{"id":"a","value":1}"#), second]
 }
 
 #[test]
 fn every_byte_is_at_its_offset() {
-    let bytes = bytes_of(&two()[..1]);
+    let submitted = PendingOrder {
+        client: Some("b".into()),
+        traceparent: Some(traceparent()),
+        ..two()[0].clone()
+    };
+    let bytes = bytes_of(&[two()[0].clone(), submitted]);
     let mut expected = b"\xFFORDKEP\xFE".to_vec();
-    expected.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([2, 0, 0, 0, 0, 0, 0, 0]);
     expected.extend([7; 16]);
     expected.extend([9, 0, 0, 0, 0, 0, 0, 0]);
-    expected.extend([1, 0, 0, 0, 0, 0, 0, 0]);
-    expected.extend([64 + 16 + 1 + 20 + 4, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([2, 0, 0, 0, 0, 0, 0, 0]);
+    expected.extend([64 + 2 * (16 + 1 + 20) + 1 + 25 + 4, 0, 0, 0, 0, 0, 0, 0]);
     expected.extend([0; 4]);
     expected.extend(crc32c(&expected).to_le_bytes());
     expected.extend([8, 7, 6, 5, 4, 3, 2, 1]);
     expected.extend([20, 0, 0, 0, 1, 0, 0, 0]);
     expected.extend(b"a{\"id\":\"a\",\"value\":1}");
+    expected.extend([8, 7, 6, 5, 4, 3, 2, 1]);
+    expected.extend([20, 0, 0, 0, 1, 1, 1, 0]);
+    expected.extend(b"a{\"id\":\"a\",\"value\":1}b");
+    expected.extend([0xab; 16]);
+    expected.extend([0xcd; 8]);
+    expected.push(1);
     expected.extend(crc32c(&expected).to_le_bytes());
     assert_eq!(bytes, expected);
 }
@@ -78,7 +98,8 @@ fn orders_are_read_back() {
         .collect();
     orders.push(pending(&"i".repeat(ID_LEN_MAX), &note));
     for orders in [two().to_vec(), orders] {
-        let loaded = decode(&bytes_of(&orders), ID).unwrap();
+        let bytes = bytes_of(&orders);
+        let loaded = decode(&bytes, ID).unwrap();
         let after_seq = 9;
         assert!(loaded == PendingOrders { after_seq, orders });
     }
@@ -134,9 +155,12 @@ fn impossible_content_is_refused() {
         decode(&bytes, ID)
     };
     assert!(changed(&|_| {}).is_ok());
-    let newer = changed(&|bytes| bytes[8] = 2).unwrap_err();
+    // The earlier version has zeroes where there is nothing to say.
+    let earlier = changed(&|bytes| bytes[8] = 1).unwrap();
+    assert_eq!(earlier.orders, two());
+    let newer = changed(&|bytes| bytes[8] = 3).unwrap_err();
     assert!(
-        matches!(newer, OpenError::Version { version: 2, .. }),
+        matches!(newer, OpenError::Version { version: 3, .. }),
         "{newer}"
     );
     let foreign = changed(&|bytes| bytes[16] = 0).unwrap_err();
@@ -146,6 +170,8 @@ fn impossible_content_is_refused() {
         &|bytes| bytes[48] += 1,                                         // a longer file
         &|bytes| bytes[64 + 8] += 1,                                     // a longer order
         &|bytes| bytes[64 + 12] = 255,                                   // a longer id
+        &|bytes| bytes[64 + 13] = 1,                                     // a longer name
+        &|bytes| bytes[64 + 14] = 1,                                     // a trace context
         &|bytes| bytes[64 + 16] = 0xFF,                                  // no UTF-8
     ] {
         let error = changed(change).unwrap_err();

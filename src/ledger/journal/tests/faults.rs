@@ -284,9 +284,9 @@ fn what_does_not_belong_together_is_refused() {
             bytes[60..64].copy_from_slice(&sum);
         });
     };
-    let newer = refusal(&|disk| header(disk, |bytes| bytes[8] = 2));
+    let newer = refusal(&|disk| header(disk, |bytes| bytes[8] = 3));
     assert!(
-        matches!(newer, OpenError::Version { version: 2, .. }),
+        matches!(newer, OpenError::Version { version: 3, .. }),
         "{newer}"
     );
     let foreign = refusal(&|disk| header(disk, |bytes| bytes[16] ^= 1));

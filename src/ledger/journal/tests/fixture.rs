@@ -14,8 +14,9 @@ use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::writer::JournalLedger;
 use crate::ledger::{
     Archive, CommitResult, Completion, Item, Ledger, LedgerFailed, LedgerId, Record, Status,
+    Submitter,
 };
-use crate::order::{HashKey, Order, decode};
+use crate::order::{Client, HashKey, Order, Submission, TraceParent, decode};
 
 /// An evaluated order.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ impl Evaluated {
             && record.accepted_at == self.accepted_at
             && *record.id == *self.order.id().as_str()
             && *record.order == *self.order.json()
+            && record.submitter == Submitter::of(self.order.submission())
     }
 }
 
@@ -54,11 +56,20 @@ impl Item for Evaluated {
     }
 }
 
-/// The `number`th order, padded by so many bytes; every fifth has failed.
+/// The `number`th order, padded by so many bytes; every fifth has failed. Of
+/// every third it is known who submitted it, of every fourth in which trace.
 pub(super) fn evaluated(number: u64, padding: usize) -> Evaluated {
     let note = "ü".repeat(padding / 2);
     let json = format!(r#"{{"id":"o-{number}","value":{number},"note":"{note}"}}"#);
-    let order = decode(json.as_bytes(), &HashKey::from_bytes([1; 16])).unwrap();
+    let mut order = decode(json.as_bytes(), &HashKey::from_bytes([1; 16])).unwrap();
+    let traceparent = format!("00-{:032x}-{:016x}-01", number + 1, number + 2);
+    order.set_submission(Submission {
+        client: number
+            .is_multiple_of(3)
+            .then(|| Client::named(&format!("desk-{}", number % 9)).unwrap()),
+        traceparent: TraceParent::parse(traceparent.as_bytes())
+            .filter(|_| number.is_multiple_of(4)),
+    });
     Evaluated {
         order,
         reason: number.is_multiple_of(5).then(|| "no: ü".into()),

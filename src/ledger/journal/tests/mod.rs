@@ -16,3 +16,4 @@ mod random;
 mod real_files;
 mod rewound;
 mod round_trip;
+mod versions;

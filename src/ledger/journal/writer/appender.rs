@@ -7,7 +7,7 @@ use crate::clock;
 use crate::ledger::Item;
 use crate::ledger::journal::extent::{Extent, ExtentFile};
 use crate::ledger::journal::file_names::{EXTENT, segment_name};
-use crate::ledger::journal::format::{FrameHead, Salt, SegmentHead};
+use crate::ledger::journal::format::{FrameHead, Salt, SegmentHead, VERSION};
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::preallocator::SegmentSupply;
 use crate::ledger::journal::segment_index::{Segment, SegmentIndex};
@@ -97,6 +97,7 @@ impl Appender {
             durable: self.end.position,
         };
         let segment = SegmentHead {
+            version: VERSION,
             ledger: self.manifest.ledger,
             number: active.number,
             first_seq: active.first_seq,
