@@ -2,6 +2,8 @@
 `ledger: nats` those of k8s/nats.yaml. Labels of Helm's own aside.
 """
 
+import re
+
 import k8s_render
 from k8s_parts import by_kind, check_monitors, check_rules, variables
 from k8s_render import K8S, objects
@@ -83,6 +85,18 @@ def check_chart(template, check, check_all):
         check(env["ORDERS_DRAIN_TIMEOUT"] == "20s", "a setting does not replace the default")
         check(env["ORDERS_QUEUE_BYTES"] == "128MiB", "one setting replaces the others")
         check_pod(workload["spec"]["template"], check)
+    for form in ("none", "password", "token", "nkey", "creds"):
+        for tls in ({}, {"secret": "tls"}, {"secret": "tls", "clientCertificate": True}):
+            values = {"ledger": "nats", "nats": {"credentials": form, "tls": tls}}
+            items = objects(template(values, "shop"))
+            check_all(items)
+            env = variables(*by_kind(items, "Deployment"))
+            names = {name for name in env if re.fullmatch("ORDERS_NATS_(USER|.*_FILE|TLS_.*)", name)}
+            expected = {"ORDERS_NATS_TLS_CA"} if tls else set()
+            expected |= {"ORDERS_NATS_TLS_CERT", "ORDERS_NATS_TLS_KEY"} if "clientCertificate" in tls else set()
+            expected |= {f"ORDERS_NATS_{form.upper()}_FILE"} if form != "none" else set()
+            expected |= {"ORDERS_NATS_USER"} if form == "password" else set()
+            check(names == expected, f"{values} give {sorted(names)}")
     for values in REFUSED:
         try:
             template(values, "shop")

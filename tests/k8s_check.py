@@ -33,6 +33,22 @@ def check(holds, message):
         problems.append(message)
 
 
+def variables_of_the_program():
+    """A variable for each flag, as src/config declares them."""
+    names = set()
+    for source in (K8S.parent / "src" / "config").rglob("*.rs"):
+        text = source.read_text(encoding="utf-8")
+        for attribute, field in re.findall(r"#\[arg\((.*?)\)\]\s*pub (\w+):", text, re.DOTALL):
+            if named := re.search(r'\blong = "([a-z0-9-]+)"', attribute):
+                names.add(named[1])
+            elif re.search(r"\blong\b", attribute):
+                names.add(field)
+    return {"ORDERS_" + name.replace("-", "_").upper() for name in names}
+
+
+VARIABLES = variables_of_the_program()
+
+
 def seconds(text):
     """`25s`, `500ms` or `1m` in seconds."""
     match = re.fullmatch(r"(\d+)(ms|s|m)", text)
@@ -126,11 +142,15 @@ def check_stateless(workload, container, env, by_kind, policy):
     check(port in egress, f"the NetworkPolicy keeps the pods from NATS (port {port})")
     check(53 in egress, "the NetworkPolicy keeps the pods from DNS")
     check("ORDERS_DATA_DIR" not in env, "there is no volume to keep data on")
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+    mounts = {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts", [])}
+    volumes = workload["spec"]["template"]["spec"].get("volumes", [])
+    for volume in volumes:
         check("secret" in volume, f"volume {volume['name']} is no Secret")
-    directory = mounts["nats"] + "/"
-    check(env["ORDERS_NATS_PASSWORD_FILE"].startswith(directory), "the password is not in the Secret")
+    check(sorted(mounts) == sorted(volume["name"] for volume in volumes), "not each Secret is mounted")
+    for name, value in env.items():
+        if re.fullmatch("ORDERS_NATS_(.*_FILE|TLS_.*)", name):
+            directories = [directory for directory in mounts.values() if value.startswith(directory + "/")]
+            check(len(directories) == 1, f"{name} is in no Secret")
     (scaler,) = by_kind["HorizontalPodAutoscaler"]
     target = scaler["spec"]["scaleTargetRef"]
     check(
@@ -159,6 +179,8 @@ def check_relations(objects):
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     env = {entry["name"]: entry["value"] for entry in container["env"]}
     check_pod(spec, container, ports, env)
+    for name in sorted(set(env) - VARIABLES):
+        check(False, f"{name} is no variable of the program")
 
     if stateless:
         check_stateless(workload, container, env, by_kind, policy)

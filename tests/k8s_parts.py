@@ -5,6 +5,8 @@ Kinds that Kubernetes itself doesn't have (`monitoring.coreos.com`,
 select what is there, and ask a port that it has.
 """
 
+import re
+
 from k8s_render import K8S, kustomize, kustomize_of, objects
 
 # Every overlay with every component.
@@ -64,6 +66,11 @@ def check_components(check, check_all):
         check_all(items)
         (workload,) = by_kind(items, "Deployment") + by_kind(items, "StatefulSet")
         check(variables(workload).get("ORDERS_OVERLOAD_STATUS") == "429", "Envoy would eject a busy pod")
+    items = kustomize_of("overlays/nats", ["components/nats-creds", "components/nats-tls"])
+    check_all(items)
+    (workload,) = by_kind(items, "Deployment")
+    names = sorted(name for name in variables(workload) if re.fullmatch("ORDERS_NATS_.*(USER|FILE|TLS.*)", name))
+    check(names == [f"ORDERS_NATS_{it}" for it in ("CREDS_FILE", "TLS_CA", "TLS_CERT", "TLS_KEY")], f"{names}")
 
 
 def check_example(check, check_all):

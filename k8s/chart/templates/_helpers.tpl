@@ -26,6 +26,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{- /* Secrets of the NATS ledger: the names of the volumes, each with its Secret. */ -}}
+{{- define "orders.secrets" -}}
+{{- if and (eq .Values.ledger "nats") (ne .Values.nats.credentials "none") }}
+nats: {{ .Values.nats.secret }}
+{{- end }}
+{{- if and (eq .Values.ledger "nats") .Values.nats.tls.secret }}
+nats-tls: {{ .Values.nats.tls.secret }}
+{{- end }}
+{{- end -}}
+
 {{- /* What the ledger needs, then what the values say. */ -}}
 {{- define "orders.settings" -}}
 ORDERS_LISTEN: "0.0.0.0:8080"
@@ -35,9 +45,20 @@ ORDERS_DRAIN_TIMEOUT: 25s
 {{- if eq .Values.ledger "nats" }}
 ORDERS_LEDGER: {{ .Values.nats.servers | quote }}
 ORDERS_NATS_REPLICAS: {{ .Values.nats.replicas | quote }}
-{{- if .Values.nats.user }}
-ORDERS_NATS_USER: {{ .Values.nats.user | quote }}
-ORDERS_NATS_PASSWORD_FILE: /run/secrets/nats/password
+{{- with .Values.nats.credentials }}
+{{- if eq . "password" }}
+ORDERS_NATS_USER: {{ required "nats.user is the user of the password" $.Values.nats.user | quote }}
+{{- end }}
+{{- if ne . "none" }}
+ORDERS_NATS_{{ upper . }}_FILE: /run/secrets/nats/{{ . }}
+{{- end }}
+{{- end }}
+{{- if .Values.nats.tls.secret }}
+ORDERS_NATS_TLS_CA: /run/secrets/nats-tls/ca.crt
+{{- if .Values.nats.tls.clientCertificate }}
+ORDERS_NATS_TLS_CERT: /run/secrets/nats-tls/tls.crt
+ORDERS_NATS_TLS_KEY: /run/secrets/nats-tls/tls.key
+{{- end }}
 {{- end }}
 {{- else }}
 ORDERS_DATA_DIR: /data
