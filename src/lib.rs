@@ -33,11 +33,11 @@
 //! | `clock` | wall time |
 //!
 //! Outside of the library: `main.rs` (the life of the process, signals, exit
-//! codes), `log.rs`, `tool.rs` (`journal verify` and its kind, `limits`); `proto/`
-//! (the gRPC messages), `tests/` (through real sockets), `tests/features/`
-//! (behaviour in Gherkin), `benches/`, `perf/`, `k8s/`. A change that clients
-//! or operators see also touches `http/api/openapi.json`, `docs/` and
-//! `CHANGELOG.md`.
+//! codes), `log.rs`, `tool.rs` (`journal verify` and its kind, `limits`,
+//! `config`), `health.rs`; `proto/` (the gRPC messages), `tests/` (through real
+//! sockets), `tests/features/` (behaviour in Gherkin), `benches/`, `perf/`,
+//! `k8s/`. A change that clients or operators see also touches
+//! `http/api/openapi.json`, `docs/` and `CHANGELOG.md`.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 

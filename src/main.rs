@@ -2,6 +2,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // they panic on an error
 
+mod health;
 mod log;
 mod signals;
 mod tool;
@@ -50,6 +51,18 @@ fn run() -> ExitCode {
         Ok(Command::Limits(config, format)) => {
             hang_up.ends_the_process();
             tool::limits(&config, format)
+        }
+        Ok(Command::Settings(settings, format)) => {
+            hang_up.ends_the_process();
+            tool::settings(&settings, format)
+        }
+        Ok(Command::Health(health)) => {
+            hang_up.ends_the_process();
+            health::ask(&health)
+        }
+        Ok(Command::Text(text)) => {
+            hang_up.ends_the_process();
+            tool::print(&text)
         }
         Ok(Command::Verify(dir)) => {
             hang_up.ends_the_process();

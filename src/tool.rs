@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use order_processor::Config;
-use order_processor::config::{Cat, TableFormat};
+use order_processor::config::{Cat, Setting, TableFormat};
 use order_processor::internals::journal;
 use order_processor::internals::journal::{Copied, RecoveryProgress, Verified};
 use order_processor::internals::{MemoryBounds, Topology, line};
+use serde_json::{Map, Value, json};
 
 use crate::{exit, log};
 
@@ -192,8 +193,36 @@ pub(crate) fn limits(config: &Config, format: TableFormat) -> ExitCode {
         TableFormat::Text => bounds.to_string(),
         TableFormat::Json => format!("{}\n", bounds.json()),
     };
+    print(text.as_bytes())
+}
+
+/// Prints each flag's value, and whether it comes from a flag, a variable or is
+/// the default.
+pub(crate) fn settings(settings: &[Setting], format: TableFormat) -> ExitCode {
+    let text = match format {
+        TableFormat::Text => settings.iter().fold(String::new(), |text, setting| {
+            let Setting {
+                flag,
+                value,
+                source,
+            } = setting;
+            text + &format!("{flag:<24} {value:<24} {source}\n")
+        }),
+        TableFormat::Json => {
+            let member = |setting: &Setting| {
+                let value = json!({"value": setting.value, "source": setting.source});
+                (setting.flag.clone(), value)
+            };
+            let object: Map<_, _> = settings.iter().map(member).collect();
+            format!("{}\n", Value::Object(object))
+        }
+    };
+    print(text.as_bytes())
+}
+
+pub(crate) fn print(text: &[u8]) -> ExitCode {
     let mut out = io::stdout().lock();
-    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    written(out.write_all(text).and_then(|()| out.flush()))
 }
 
 /// A reader that closes the pipe has read enough.

@@ -160,7 +160,7 @@ fn help_and_version_go_to_standard_output() {
         "64KiB",
         "--drain-timeout",
         "25s",
-        "[env: ORDERS_QUEUE_CAPACITY]",
+        "ORDERS_QUEUE_CAPACITY",
         "Exit codes",
     ] {
         assert!(text.contains(shown), "{shown} in {text}");
@@ -329,4 +329,72 @@ fn a_pod_has_the_memory_that_its_variables_allow() {
             "{manifest}: {limit} for {needed}"
         );
     }
+}
+
+#[test]
+fn the_settings_in_force_are_printed_with_their_source() {
+    let variables = [("ORDERS_WORKERS", "3")];
+    let text = run(&["config", "--max-body", "1KiB"], &variables);
+    assert_eq!((text.status.code(), text.stderr.len()), (Some(0), 0));
+    let text = String::from_utf8(text.stdout).unwrap();
+    for (flag, value, source) in [
+        ("max-body", "1KiB", "--max-body"),
+        ("workers", "3", "ORDERS_WORKERS"),
+        ("queue-capacity", "65536", "default"),
+    ] {
+        let words = [flag, value, source];
+        let line = text.lines().find(|line| line.starts_with(flag)).unwrap();
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>(), words);
+    }
+    let json = run(&["config", "--format=json"], &variables).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["workers"]["source"], "ORDERS_WORKERS");
+    assert_eq!(json["drain-timeout"]["value"], "25s");
+
+    let line = usage_error(&["config", "--workers", "none"], &[]);
+    assert!(line.contains("--workers none"), "{line}");
+}
+
+#[test]
+fn a_service_is_asked_whether_it_is_alive_and_ready() {
+    let service = Service::start(&[]);
+    let admin = service.admin.to_string();
+    let health = |more: &[&str]| run(&[&["health", "--admin-listen", &admin], more].concat(), &[]);
+    assert_eq!(health(&[]).status.code(), Some(0));
+    assert_eq!(health(&["--ready"]).status.code(), Some(0));
+    service.drain();
+    let gone = health(&[]);
+    assert_eq!(gone.status.code(), Some(1));
+    let said = String::from_utf8(gone.stderr).unwrap();
+    assert!(said.contains(&format!("/healthz on {admin}: ")), "{said}");
+}
+
+#[test]
+fn any_other_status_is_a_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = listener.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+        let asked = head.next().unwrap().unwrap();
+        let reply = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        std::io::Write::write_all(&mut stream, reply.as_bytes()).unwrap();
+        asked
+    });
+    let unready = run(&["health", "--ready", "--admin-listen", &admin], &[]);
+    assert_eq!(answering.join().unwrap(), "GET /readyz HTTP/1.1");
+    assert_eq!(unready.status.code(), Some(1));
+    let said = String::from_utf8(unready.stderr).unwrap();
+    assert!(said.contains("503 Service Unavailable"), "{said}");
+}
+
+#[test]
+fn man_page_and_completions_go_to_standard_output() {
+    for words in [&["man"][..], &["completions", "bash"]] {
+        let output = run(words, &[]);
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+        assert!(String::from_utf8(output.stdout).unwrap().contains("queue"));
+    }
+    let line = usage_error(&["completions", "tcsh"], &[]);
+    assert!(line.contains("bash, fish, zsh"), "{line}");
 }

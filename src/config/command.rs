@@ -10,11 +10,13 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use crate::config::flags::Config;
+use crate::config::health::Health;
 use crate::config::limits;
 use crate::config::limits::TableFormat;
 use crate::config::parse::{Variables, utf8, variable, variable_text};
+use crate::config::settings::Setting;
 use crate::config::usage::{Given, UsageError};
-use crate::config::value;
+use crate::config::{health, manual, settings, value};
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,12 @@ pub enum Command {
     Serve(Box<Config>),
     /// Print what memory the service may take with this configuration.
     Limits(Box<Config>, TableFormat),
+    /// Print the settings in force.
+    Settings(Vec<Setting>, TableFormat),
+    /// Ask the service at this admin address whether it is alive, or ready.
+    Health(Health),
+    /// Print this text: the man page, or completions for a shell.
+    Text(Vec<u8>),
     /// Read every byte of the journal in this directory and say whether it is
     /// whole.
     Verify(PathBuf),
@@ -123,6 +131,13 @@ impl Command {
                 let (config, format) = limits::parse(args)?;
                 Ok(Self::Limits(Box::new(config), format))
             }
+            Some("config") => {
+                let (settings, format) = settings::parse(args, &std::env::vars_os().collect())?;
+                Ok(Self::Settings(settings, format))
+            }
+            Some("health") => health::parse(args, &std::env::vars_os().collect()).map(Self::Health),
+            Some("man") => manual::page(&args[2..], &tools()).map(Self::Text),
+            Some("completions") => manual::completions(&args[2..], &tools()).map(Self::Text),
             _ => Config::try_parse(args).map(|config| Self::Serve(Box::new(config))),
         }
     }

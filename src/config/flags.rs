@@ -190,7 +190,7 @@ pub struct Config {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub grpc_keepalive_timeout: Duration,
 
-    /// How late a commit may be that no client waits for (0ms to 100ms): orders
+    /// How late a commit may be that no client waits for (0ms to 100ms). Orders
     /// acknowledged as queued come together for as long, and a crash loses them
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = quantity::time(Duration::ZERO..=MILLISECOND * 100))]
     pub commit_delay: Duration,

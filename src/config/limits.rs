@@ -7,7 +7,7 @@ use crate::config::usage::{Given, UsageError};
 
 const FORMAT: &str = "--format";
 
-/// `--format` of `limits`.
+/// `--format` of `limits` and `config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
     /// Lines of text.
@@ -23,7 +23,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<(Config, TableFormat), UsageE
 }
 
 /// Takes the format out, and the second word: the others are for the service.
-fn take_format(args: Vec<OsString>) -> Result<(TableFormat, Vec<OsString>), UsageError> {
+pub(super) fn take_format(args: Vec<OsString>) -> Result<(TableFormat, Vec<OsString>), UsageError> {
     let mut format = None;
     let mut others = Vec::with_capacity(args.len());
     let mut words = args.into_iter();

@@ -15,8 +15,12 @@
 //! | `choice` | the types of flags that offer a choice |
 //! | `quantity`, `value` | text to a single value |
 //! | `relations` | what must hold between two values |
+//! | `help` | the text of `--help` |
 //! | `parse` | words and variables to a [`Config`] |
 //! | `limits` | what `limits` is asked: the flags, and a format |
+//! | `settings` | what `config` is asked: every setting and where it comes from |
+//! | `health` | what `health` is asked: an address, and which question |
+//! | `manual` | the man page and completions |
 //! | `command` | [`Command`]: the service, or a tool for the journal |
 //! | `usage` | [`UsageError`]: bad usage in one line |
 
@@ -24,11 +28,15 @@ mod bad_value;
 mod choice;
 mod command;
 mod flags;
+mod health;
+mod help;
 mod limits;
+mod manual;
 mod nats;
 mod parse;
 mod quantity;
 mod relations;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -41,7 +49,9 @@ pub use self::choice::{
 pub use self::command::{Cat, Command};
 pub use self::flags::Config;
 pub(crate) use self::flags::MAX_BODY_MAX;
+pub use self::health::Health;
 pub use self::limits::TableFormat;
 pub use self::nats::Nats;
+pub use self::settings::Setting;
 pub use self::usage::{Given, UsageError};
 pub(crate) use self::value::{CORE_ID_END, core_list};

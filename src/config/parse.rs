@@ -13,6 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::config::flags::Config;
+use crate::config::help;
 use crate::config::relations;
 use crate::config::usage::{Given, UsageError, one_line};
 
@@ -64,7 +65,7 @@ impl Config {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        parse(words, &env)
+        parse(&words, &env)
     }
 }
 
@@ -114,8 +115,15 @@ pub(super) fn utf8(words: impl Iterator<Item = OsString>) -> Result<Vec<String>,
     words.map(word).collect()
 }
 
-/// The command as clap sees it.
+/// The command as clap sees it, with the short `--help`.
 pub(super) fn command() -> Command {
+    let command = flags();
+    let help = help::text(&command);
+    command.override_help(help)
+}
+
+/// The command with the whole text of each flag, for the man page.
+pub(super) fn flags() -> Command {
     let serve = Arg::new("command")
         .value_name("serve")
         .hide_possible_values(true)
@@ -125,16 +133,6 @@ pub(super) fn command() -> Command {
         .bin_name("order-processor")
         .no_binary_name(true)
         .version(env!("CARGO_PKG_VERSION"))
-        .after_help(
-            "Times are written 250ms, 30s, 2m, 1h or 1h 30m; sizes 4096 (bytes), 64KiB, 1GiB or\n\
-             10MB. A flag wins over its variable (env), the variable over the default.\n\
-             To read a journal: order-processor journal verify, order-processor journal cat; see\n\
-             order-processor journal --help. What memory the service may take with the same flags:\n\
-             order-processor limits, with --format text or json.\n\
-             Exit codes: 0 drained clean, 1 could not start or run, 2 bad usage, 3 the drain\n\
-             deadline passed, 4 the ledger failed for good.",
-        )
-        .max_term_width(100)
         .arg(serve);
     // After `augment_args`, which would put the type's own doc comment here.
     let command = Config::augment_args(command)
@@ -150,17 +148,30 @@ pub(super) fn command() -> Command {
     })
 }
 
-fn parse(words: Vec<String>, env: &Variables) -> Result<Config, UsageError> {
+fn parse(words: &[String], env: &Variables) -> Result<Config, UsageError> {
+    matches(words, env).map(|parsed| parsed.config)
+}
+
+/// A command line with its variables, checked.
+pub(super) struct Parsed {
+    /// What the words give.
+    pub(super) typed: ArgMatches,
+    /// What words and variables give.
+    pub(super) all: ArgMatches,
+    pub(super) config: Config,
+}
+
+pub(super) fn matches(words: &[String], env: &Variables) -> Result<Parsed, UsageError> {
     let command = command();
     let typed = command
         .clone()
-        .try_get_matches_from(&words)
+        .try_get_matches_from(words)
         .map_err(|error| UsageError::from_clap(error, Given::flag))?;
     let from_env = flags_of_variables(&command, &typed, env)?;
     let from_variable =
         |flag: &str, value: &str| Given::variable(&variable(flag.trim_start_matches('-')), value);
     let all = command
-        .try_get_matches_from(from_env.iter().chain(&words))
+        .try_get_matches_from(from_env.iter().chain(words))
         .map_err(|error| UsageError::from_clap(error, from_variable))?;
     let config = Config::from_arg_matches(&all)
         .map_err(|error| UsageError::from_clap(error, Given::flag))?;
@@ -171,7 +182,7 @@ fn parse(words: Vec<String>, env: &Variables) -> Result<Config, UsageError> {
         };
         broken.into_usage_error(given)
     })?;
-    Ok(config)
+    Ok(Parsed { typed, all, config })
 }
 
 /// `--flag=value` for each variable whose flag was not typed.
