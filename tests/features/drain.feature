@@ -103,7 +103,7 @@ Feature: Draining
 
     Scenario: Told to stop by a supervisor and its group at once, it drains
       Given a service
-      And its only worker takes 1s for an order
+      And its only worker takes 3s for an order
       And a client waits for the outcome of order "a" worth 1
       When the service is told to stop
       And it is told to stop once more

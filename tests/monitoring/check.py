@@ -72,6 +72,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as reply:
                 return json.load(reply)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it listens before it is ready
+                raise ConnectionError("not ready") from error
             sys.exit(f"check.py: {parameters}: {error.read().decode()}")
 
     def query(self, expression):
