@@ -215,20 +215,20 @@ fn a_limit_of_file_sizes_is_waited_out() {
     let directory = Directory::new();
     let mut command = Service::command_after("ulimit -S -f 4096");
     command.args(directory.command(&[]).get_args());
-    let service = Service::launch(command);
-    let mut client = Client::to(service.http);
-    client.send(order("waits"));
-    let not_ready = eventually("not ready", || {
-        let reply = get(service.admin, "/readyz");
-        (reply.status == 503).then(|| reply.problem(503)["detail"].to_string())
+    let service = Service::listening(command, &["http", "admin"]);
+    eventually("no space", || {
+        let detail = get(service.admin, "/readyz").problem(503)["detail"].to_string();
+        detail.contains("ulimit -f").then_some(())
     });
-    assert!(not_ready.contains("ulimit -f"), "{not_ready}");
+    let mut client = Client::to(service.http);
+    let refused = client.ask(order("a"));
+    assert_eq!(refused.problem(503)["retry_safe"], true);
     let raised = std::process::Command::new("prlimit")
         .args(["--pid", &service.pid().to_string(), "--fsize=unlimited:"])
         .status();
     assert!(raised.expect("util-linux is there").success());
-    assert_eq!(client.reply().json()["seq"], 1);
     until("ready", || get(service.admin, "/readyz").status == 200);
+    assert_eq!(client.ask(order("a")).json()["seq"], 1);
     service.drain();
 }
 

@@ -6,6 +6,7 @@ mod harness;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Instant;
 
 use harness::{
     BASE_FLAGS, Client, Directory, PATIENCE, Service, get, on_both_engines, order, post, until,
@@ -33,11 +34,20 @@ fn a_hang_up_ends_nothing(engine: &str) {
 fn a_hang_up_ends_no_start_and_no_drain() {
     let directory = Directory::new();
     let (recovering, tracer) = hung_in(&directory, "flock");
+    let hung = Instant::now();
     recovering.signal(Signal::HUP);
     until("logged", || recovering.log().contains("SIGHUP"));
+    let hung = hung.elapsed();
     drop(tracer);
     until("ready", || get(recovering.admin, "/readyz").status == 200);
-    recovering.drain();
+    let log = recovering.drain().log;
+    let recovered = log.lines().find(|line| line.contains(" recovered "));
+    let took = recovered.and_then(|line| line.split("took_ms=").nth(1));
+    let took: u128 = took.and_then(|took| took.trim().parse().ok()).expect(&log);
+    assert!(
+        took >= hung.as_millis(),
+        "the wait for the lock counts: {took}"
+    );
     let service = Service::slow("native", "2", "2s", &[]);
     let mut waits = Client::to(service.http);
     waits.send(order("a"));
@@ -124,6 +134,9 @@ fn a_recovery_is_not_waited_for() {
         let mut open = Client::to(service.http);
         let recovering = open.ask(order("b"));
         assert_eq!(recovering.problem(503)["type"], "/problems/recovering");
+        let figures = service.figures();
+        let rejected = |reason| figures.rejected(reason);
+        assert_eq!((rejected("starting"), rejected("draining")), (1, 0));
         service.terminate();
         until(why, || service.log().contains("drained"));
         open.ends();

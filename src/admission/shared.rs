@@ -72,7 +72,9 @@ impl Admission {
     pub(super) fn closed(&self, state: GateState) -> Rejection {
         self.reject(match state {
             GateState::LedgerDown | GateState::LedgerFull | GateState::LedgerAway => Reason::Ledger,
-            _ => Reason::Draining,
+            // Open: it has opened since.
+            GateState::Recovering | GateState::Open => Reason::Starting,
+            GateState::Draining => Reason::Draining,
         });
         Rejection::Closed(state)
     }

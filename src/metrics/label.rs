@@ -47,8 +47,10 @@ label! {
     Reason {
         /// No slot or no bytes left in the intake queue.
         Full = "full",
-        /// The process is draining or still recovering.
+        /// The process is draining.
         Draining = "draining",
+        /// The ledger is still being recovered.
+        Starting = "starting",
         /// The ledger is down.
         Ledger = "ledger",
         /// Bad JSON, a bad field or bad framing.

@@ -36,6 +36,8 @@ pub(super) struct OpenLedger {
     pub(super) pending: Vec<PendingOrder<'static>>,
     /// Where a drain writes pending orders, if the ledger has such a file.
     pub(super) pending_file: Option<PendingFile>,
+    /// What was found, for the log.
+    pub(super) recovered: Option<Recovered>,
 }
 
 impl LedgerConfig {
@@ -81,6 +83,7 @@ fn open_memory(window: usize) -> OpenLedger {
         archive: Arc::new(archive),
         pending: Vec::new(),
         pending_file: None,
+        recovered: None,
     }
 }
 
@@ -112,6 +115,7 @@ fn open_nats(
         archive,
         pending: Vec::new(),
         pending_file: None,
+        recovered: None,
     })
 }
 
@@ -157,7 +161,6 @@ fn open_journal(
             "orders in the journal are no orders to this version: their ids are not known to be taken"
         );
     }
-    report(&opened.recovered);
     let metrics = opened.metrics.clone();
     let fresh = pipeline.metrics.journal.set(metrics).is_ok();
     debug_assert!(fresh, "a pipeline has one ledger");
@@ -165,6 +168,7 @@ fn open_journal(
         ledger: Box::new(opened.ledger),
         archive: Arc::new(opened.archive),
         pending: opened.pending_orders,
+        recovered: Some(opened.recovered),
         pending_file: Some(opened.pending_file),
     })
 }
@@ -187,7 +191,8 @@ fn log_progress(progress: RecoveryProgress, logged: &mut Instant) {
     tracing::info!(percent, outcomes = progress.records, "recovering");
 }
 
-fn report(recovered: &Recovered) {
+/// Logs what was recovered; all of it took so long.
+pub(super) fn report(recovered: &Recovered, took: Duration) {
     let Recovered {
         ledger,
         rewound,
@@ -195,7 +200,7 @@ fn report(recovered: &Recovered) {
         last_seq,
         oldest_seq,
         torn_tail,
-        took,
+        took: _, // by the journal alone
     } = recovered;
     let took_ms = took.as_millis() as u64;
     tracing::info!(%ledger, records, last_seq, oldest_seq, took_ms, "recovered");

@@ -7,10 +7,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::dedupe::claims::Claim;
 use crate::pipeline::Pipeline;
 use crate::server::error::StartError;
+use crate::server::open_ledger;
 use crate::server::open_ledger::OpenLedger;
 use crate::server::pending_orders::{self, PendingStore};
 use crate::server::running::{Opening, Server};
@@ -36,10 +38,14 @@ impl Recovery {
     /// # Errors
     /// When the ledger can't be opened or the pending orders can't be taken up.
     pub fn run(self) -> Result<Recovered, StartError> {
+        let began = Instant::now();
         let Self { pipeline, opening } = self;
         let mut ledger = opening.ledger.open(&pipeline, &opening.key)?;
         let pending = std::mem::take(&mut ledger.pending);
         let claims = pending_orders::claim(&pipeline, pending, &opening.key)?;
+        if let Some(recovered) = &ledger.recovered {
+            open_ledger::report(recovered, began.elapsed());
+        }
         Ok(Recovered {
             opening,
             ledger,
@@ -89,6 +95,9 @@ impl Server {
             ledger,
             claims,
         } = recovered;
+        // Before the gate opens: without space it opens for nobody. The
+        // committer lifts it.
+        let _ = self.pipeline.gate.shed(ledger.ledger.unavailable());
         let threads = self.pipeline.start(
             &opening.plan,
             opening.processor,

@@ -82,6 +82,7 @@ mod report;
 mod segment_files;
 mod segment_index;
 mod segment_reader;
+mod segment_size;
 mod storage;
 mod tail_scan;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::extent::{Extent, ExtentFile, FoundExtent};
 use crate::ledger::journal::file_names::{EXTENT, MANIFEST};
 use crate::ledger::journal::format::RecordView;
-use crate::ledger::journal::limits::{SEGMENT_BYTES, SEGMENT_BYTES_ALLOWED};
+use crate::ledger::journal::limits::SEGMENT_BYTES_ALLOWED;
 use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::pending_file;
@@ -20,6 +20,7 @@ use crate::ledger::journal::preallocator::{
 use crate::ledger::journal::recovery::{NoSpace, RecoveredJournal, Recovery};
 use crate::ledger::journal::report::{Recovered, RecoveryProgress};
 use crate::ledger::journal::segment_index::SegmentIndex;
+use crate::ledger::journal::segment_size::suitable;
 use crate::ledger::journal::storage::Storage;
 use crate::ledger::journal::writer::{Appender, JournalLedger};
 use crate::ledger::{Item, Wake};
@@ -34,8 +35,8 @@ pub struct Options {
     /// Bytes of segments to retain; the oldest are removed first. `None`: all.
     pub retain_bytes: Option<u64>,
     /// Bytes in a segment, if the directory is new: a multiple of 512 between
-    /// 1 KiB and 1 GiB.
-    pub segment_bytes: u64,
+    /// 1 KiB and 1 GiB. `None`: what suits the volume.
+    pub segment_bytes: Option<u64>,
 }
 
 impl Default for Options {
@@ -43,7 +44,7 @@ impl Default for Options {
         Self {
             window: 4_000_000,
             retain_bytes: None,
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: None,
         }
     }
 }
@@ -85,7 +86,7 @@ pub fn open<T: Item>(
     let opening = Opening {
         storage: lock.storage(),
         lock: Some(lock),
-        new: Manifest::random(options.segment_bytes),
+        new: Manifest::random(options.segment_bytes.unwrap_or_else(|| suitable(dir))),
         options,
         wake,
         no_space: NoSpace::Wait,
@@ -178,6 +179,10 @@ impl Opening<'_> {
             // Better now than while a client waits for the first commit.
             supply.wait_until_filled();
         }
+        let no_segment = match &found.end.active {
+            None => supply.unavailable(),
+            Some(_) => None,
+        };
         let appender = Appender::new(
             manifest,
             found.end,
@@ -187,7 +192,7 @@ impl Opening<'_> {
             extent_file,
         );
         Ok(Journal {
-            ledger: JournalLedger::new(appender, self.lock),
+            ledger: JournalLedger::new(appender, no_segment, self.lock),
             archive,
             metrics,
             recovered: found.report,

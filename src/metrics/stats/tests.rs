@@ -111,7 +111,7 @@ fn every_figure_has_its_own_key() {
             "orders_accepted": 7,
             "orders_duplicate": 2,
             "orders_rejected": {
-                "full": 0, "draining": 0, "ledger": 0, "invalid": 0, "conflict": 0,
+                "full": 0, "draining": 0, "starting": 0, "ledger": 0, "invalid": 0, "conflict": 0,
                 "too_large": 3, "unauthorized": 0, "timeout": 0,
             },
             "queue_depth": 1,

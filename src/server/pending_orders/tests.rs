@@ -32,7 +32,7 @@ fn open(directory: &Path) -> (journal::Journal<Evaluated>, BTreeSet<String>) {
     let mut committed = BTreeSet::new();
     let options = Options {
         window: 1000,
-        segment_bytes: 64 << 10,
+        segment_bytes: Some(64 << 10),
         ..Options::default()
     };
     let mut visit = |record: &journal::RecordView<'_>| {

@@ -55,7 +55,8 @@ impl BatchRefusal {
         let reason = match state {
             GateState::Open => return Ok(()),
             GateState::LedgerDown | GateState::LedgerFull | GateState::LedgerAway => Reason::Ledger,
-            GateState::Recovering | GateState::Draining => Reason::Draining,
+            GateState::Recovering => Reason::Starting,
+            GateState::Draining => Reason::Draining,
         };
         Err(Self::new(closed(state).reply(), reason))
     }

@@ -84,6 +84,14 @@ impl SegmentSlot {
         drop(self.wait_while_empty());
     }
 
+    /// Why the next segment could not be made, if that may pass.
+    pub(super) fn unavailable(&self) -> Option<String> {
+        match &self.state().content {
+            Content::Unavailable(WriteError::Later(why)) => Some(why.clone()),
+            _ => None,
+        }
+    }
+
     /// Why nothing may be written any more. Cheap enough to ask often.
     pub(super) fn fault(&self) -> Option<&str> {
         self.fault.get().map(String::as_str)

@@ -69,6 +69,11 @@ impl SegmentSupply {
         self.slot.wait_until_filled();
     }
 
+    /// Why there is no next segment for now.
+    pub(crate) fn unavailable(&self) -> Option<String> {
+        self.slot.unavailable()
+    }
+
     /// Why nothing may be written any more.
     pub(crate) fn fault(&self) -> Option<&str> {
         self.slot.fault()

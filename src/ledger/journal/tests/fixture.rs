@@ -83,7 +83,7 @@ pub(super) fn options(segment_bytes: u64) -> Options {
     Options {
         window: 1_000_000,
         retain_bytes: None,
-        segment_bytes,
+        segment_bytes: Some(segment_bytes),
     }
 }
 
@@ -108,7 +108,7 @@ fn open_with(disk: &Disk, options: &Options, lock: Option<Arc<DirectoryLock>>) -
     let opening = Opening {
         storage,
         lock,
-        new: Manifest::of(ID, options.segment_bytes),
+        new: Manifest::of(ID, options.segment_bytes.expect("chosen by the test")),
         options,
         wake: Arc::new(|| {}),
         no_space: NoSpace::Fail,

@@ -14,7 +14,8 @@ use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, Unavai
 /// seal, which lets the next start tell damage from a torn write.
 pub struct JournalLedger<T> {
     appender: Appender,
-    /// Orders without an outcome: empty unless the writer waits.
+    /// Orders without an outcome: empty unless the writer waits, and perhaps
+    /// then.
     queue: VecDeque<T>,
     done: Vec<Completion<T>>,
     state: WriterState,
@@ -31,14 +32,44 @@ pub(crate) enum WriterState {
 }
 
 impl<T> JournalLedger<T> {
-    pub(crate) fn new(appender: Appender, lock: Option<Arc<DirectoryLock>>) -> Self {
-        Self {
+    /// `no_segment`: why there is none to write to yet. Better refused now than
+    /// when a client waits for the first commit.
+    pub(crate) fn new(
+        appender: Appender,
+        no_segment: Option<String>,
+        lock: Option<Arc<DirectoryLock>>,
+    ) -> Self {
+        let mut ledger = Self {
             appender,
             queue: VecDeque::new(),
             done: Vec::new(),
             state: WriterState::Healthy,
             _lock: lock,
+        };
+        if let Some(why) = no_segment {
+            ledger.wait(why);
         }
+        ledger
+    }
+
+    /// Orders are refused until it works.
+    fn wait(&mut self, why: String) {
+        tracing::error!("{why}; orders are refused until it works");
+        self.state = WriterState::Waiting(why);
+        self.appender.supply().set_writer_waits(true);
+    }
+
+    /// Has waited, and goes on.
+    fn resume(&mut self) {
+        if let WriterState::Waiting(why) = &self.state {
+            tracing::info!(why, "the journal can be written to again");
+            self.state = WriterState::Healthy;
+            self.appender.supply().set_writer_waits(false);
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.state, WriterState::Waiting(_))
     }
 
     fn is_failed(&self) -> bool {
@@ -60,11 +91,7 @@ impl<T: Item> JournalLedger<T> {
                 Err(error) => return self.stop(error),
             }
         }
-        if let WriterState::Waiting(why) = &self.state {
-            tracing::info!(why, "the journal can be written to again");
-            self.state = WriterState::Healthy;
-            self.appender.supply().set_writer_waits(false);
-        }
+        self.resume();
     }
 
     fn complete(&mut self, count: usize, first_seq: u64, at: u64) {
@@ -86,9 +113,7 @@ impl<T: Item> JournalLedger<T> {
         match error {
             WriteError::Later(why) => {
                 if matches!(self.state, WriterState::Healthy) {
-                    tracing::error!("{why}; orders are refused until it works");
-                    self.state = WriterState::Waiting(why);
-                    self.appender.supply().set_writer_waits(true);
+                    self.wait(why);
                 }
             }
             WriteError::Fatal(why) => {
@@ -101,10 +126,10 @@ impl<T: Item> JournalLedger<T> {
 
 impl<T: Item> Ledger<T> for JournalLedger<T> {
     fn unavailable(&self) -> Option<Unavailable> {
-        matches!(self.state, WriterState::Waiting(_)).then_some(Unavailable::Full)
+        self.is_waiting().then_some(Unavailable::Full)
     }
 
-    /// 0 while the writer waits, and after a failure.
+    /// 0 while the writer has orders, and after a failure.
     fn capacity_left(&self) -> usize {
         if self.is_failed() || !self.queue.is_empty() {
             0
@@ -132,8 +157,12 @@ impl<T: Item> Ledger<T> for JournalLedger<T> {
         {
             self.stop(WriteError::Fatal(why.to_owned()));
         }
-        if !self.queue.is_empty() && self.appender.supply().take_retry() {
-            self.commit_queue();
+        if self.is_waiting() && self.appender.supply().take_retry() {
+            if !self.queue.is_empty() {
+                self.commit_queue();
+            } else if self.appender.supply().unavailable().is_none() {
+                self.resume();
+            }
         }
         done.append(&mut self.done);
         match &self.state {
