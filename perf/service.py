@@ -333,7 +333,7 @@ def submit(address, order_id):
         return reply.code
 
 
-def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wrapper=()):
+def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wrapper=(), scheme="http"):
     """Loads a server with orders of unique ids; what orders.lua reports, and
     `generator_cpu_seconds`, what wrk itself used. `wrapper` stands before the
     command: what measures for as long as the load lasts.
@@ -342,7 +342,7 @@ def wrk(address, *, connections, seconds, threads=1, options=("count=off",), wra
     command = [
         *map(str, wrapper),
         *("wrk", f"-t{min(threads, connections)}", f"-c{connections}", f"-d{seconds}s"),
-        *("--timeout", "10s", "-s", str(PERF / "orders.lua"), f"http://{address}", "--", *options),
+        *("--timeout", "10s", "-s", str(PERF / "orders.lua"), f"{scheme}://{address}", "--", *options),
     ]
     # In a group of its own, so that a wrapper's child is ended with it.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)

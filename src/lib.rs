@@ -27,6 +27,7 @@
 //! | `ledger` | where outcomes become final and are read again: the traits, `memory`, `journal` (every byte on disk, recovery, retention, tools) |
 //! | `metrics` | counters, gauges, histograms, their label values (HTTP statuses among them), and their exposition as text and JSON |
 //! | `order` | bytes to a validated, hashed order; pure. Stored and pending orders are read with the same rules, so a stricter rule reaches old ones |
+//! | `tls` | certificates and keys from files, read again on request; the names of clients |
 //! | `sync` | parking and waking, oneshots, watch lists, memory budgets, crash on panic |
 //! | `cpu` | cores and CPU quota; which cores workers and I/O threads get, and whether workers spin |
 //! | `config` | flags and environment variables: types, defaults, ranges, and what must hold between them |
@@ -54,12 +55,14 @@ mod order;
 mod pipeline;
 mod server;
 mod sync;
+mod tls;
 
 pub use config::Config;
 pub use ledger::LedgerFailed;
 pub use order::{Order, OrderId, TraceId, TraceParent};
 pub use pipeline::processor::{Processor, Verdict};
 pub use server::{Drained, Recovered, Recovery, Server, StartError};
+pub use tls::TlsError;
 
 /// What the benches, the tests and the journal's command-line tools of this
 /// package reach into. No part of the public API: anything here may change in

@@ -32,6 +32,7 @@ mod exit {
 /// What the main thread waits for.
 enum Event {
     Signal(i32),
+    HangUp,
     Fault(LedgerFailed),
     Recovered(Box<Result<Recovered, StartError>>),
 }
@@ -118,9 +119,12 @@ enum CannotStart {
 /// Binds, prints the addresses, begins to recover.
 fn start(config: &Config, events: Sender<Event>) -> Result<Server, CannotStart> {
     // `send` fails only once main has ended.
-    let (signalled, faulted) = (events.clone(), events.clone());
-    signals::watch(move |signal| drop(signalled.send(Event::Signal(signal))))
-        .map_err(CannotStart::Signals)?;
+    let (hung_up, signalled, faulted) = (events.clone(), events.clone(), events.clone());
+    signals::watch(
+        move || drop(hung_up.send(Event::HangUp)),
+        move |signal| drop(signalled.send(Event::Signal(signal))),
+    )
+    .map_err(CannotStart::Signals)?;
     log::start(config).map_err(CannotStart::Log)?;
     let mut server = Server::start(config, move |fault| drop(faulted.send(Event::Fault(fault))))?;
     print_addresses(&server).map_err(CannotStart::Addresses)?;
@@ -141,13 +145,14 @@ fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> 
                     return failed(&error.into());
                 }
             }
+            Event::HangUp => server.reload(),
             Event::Signal(signal) => {
                 tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
                 let drained = server.drain(config.drain_timeout);
                 // A fault meanwhile decides, whatever the result of the drain.
                 let fault = events.try_iter().find_map(|event| match event {
                     Event::Fault(fault) => Some(fault),
-                    Event::Signal(_) | Event::Recovered(_) => None,
+                    Event::Signal(_) | Event::HangUp | Event::Recovered(_) => None,
                 });
                 return fault.map_or_else(|| report(drained), |fault| report_fault(&fault));
             }

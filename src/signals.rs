@@ -34,9 +34,13 @@ impl HangUp {
 /// timeout(1) and supervisors send it to the process and to its group.
 const REPEATED: Duration = Duration::from_secs(2);
 
-/// Calls `stop` on the first SIGTERM or SIGINT; the second ends the process at
-/// once, unless it is the first one [again](REPEATED).
-pub(crate) fn watch(stop: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
+/// Calls `hang_up` on each SIGHUP, and `stop` on the first SIGTERM or SIGINT;
+/// the second ends the process at once, unless it is the first one
+/// [again](REPEATED).
+pub(crate) fn watch(
+    hang_up: impl Fn() + Send + 'static,
+    stop: impl FnOnce(i32) + Send + 'static,
+) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     thread::Builder::new()
         .name("signals".into())
@@ -45,7 +49,7 @@ pub(crate) fn watch(stop: impl FnOnce(i32) + Send + 'static) -> io::Result<()> {
             let mut first = None;
             for signal in signals.forever() {
                 if signal == SIGHUP {
-                    tracing::info!("SIGHUP: this version has nothing to read again");
+                    hang_up();
                 } else if let Some(stop) = stop.take() {
                     first = Some((signal, Instant::now()));
                     stop(signal);

@@ -14,6 +14,7 @@ use crate::config::choice::{
 };
 use crate::config::nats::Nats;
 use crate::config::quantity::{GIB, HOUR, MIB, MILLISECOND, SECOND, TIB};
+use crate::config::tls::Tls;
 use crate::config::{quantity, value};
 
 /// The largest `--max-body`, in bytes. The server asserts that the journal can
@@ -157,6 +158,10 @@ pub struct Config {
     /// than the 60s of common load balancers, so that they close first
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub idle_timeout: Duration,
+
+    /// The flags of TLS.
+    #[command(flatten)]
+    pub tls: Tls,
 
     /// Names beside localhost, 127.0.0.0/8 and [::1] that HTTP ports bound to
     /// loopback answer to: NAME[,NAME...] without a port. A port bound to

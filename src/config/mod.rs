@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `flags` | [`Config`]: a field for each flag |
 //! | `nats` | [`Nats`]: those of the NATS ledger |
+//! | `tls` | [`Tls`]: those of TLS |
 //! | `choice` | the types of flags that offer a choice |
 //! | `quantity`, `value` | text to a single value |
 //! | `relations` | what must hold between two values |
@@ -39,6 +40,7 @@ mod relations;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod usage;
 mod value;
 
@@ -53,5 +55,6 @@ pub use self::health::Health;
 pub use self::limits::TableFormat;
 pub use self::nats::Nats;
 pub use self::settings::Setting;
+pub use self::tls::Tls;
 pub use self::usage::{Given, UsageError};
 pub(crate) use self::value::{CORE_ID_END, core_list};

@@ -4,7 +4,7 @@
 //! of all orders inside, or it could never be taken however idle the service
 //! is.
 
-use crate::config::choice::Ack;
+use crate::config::choice::{Ack, HttpEngine};
 use crate::config::flags::Config;
 use crate::config::quantity::show_bytes;
 use crate::config::usage::{Given, UsageError};
@@ -56,7 +56,30 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
             }
         }
     }
+    tls(config)?;
     nats(config)
+}
+
+/// What must hold between the flags of TLS.
+fn tls(config: &Config) -> Result<(), Broken> {
+    let tls = &config.tls;
+    let has = [tls.cert.is_some(), tls.key.is_some()];
+    both_or_none(["tls-cert", "tls-key"], has)?;
+    if tls.client_ca.is_some() && tls.cert.is_none() {
+        return Err(Broken {
+            flags: ["tls-client-ca", "tls-cert"],
+            why: "needs --tls-cert and --tls-key".to_owned(),
+            why_second: String::new(), // it is not given
+        });
+    }
+    if tls.cert.is_some() && config.http_engine == HttpEngine::MayMinihttp {
+        return Err(Broken {
+            flags: ["tls-cert", "http-engine"],
+            why: "is not possible with --http-engine may_minihttp, which has no TLS".to_owned(),
+            why_second: "is not possible with --tls-cert: this engine has no TLS".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// What must hold between the flags of the NATS ledger.
@@ -81,28 +104,10 @@ fn nats(config: &Config) -> Result<(), Broken> {
             why_second: format!("must be at most half of --nats-dedupe-window ({window:?})"),
         });
     }
-    for (one, has_one, other, has_other) in [
-        (
-            "nats-user",
-            nats.user.is_some(),
-            "nats-password-file",
-            nats.password_file.is_some(),
-        ),
-        (
-            "nats-tls-cert",
-            nats.tls_cert.is_some(),
-            "nats-tls-key",
-            nats.tls_key.is_some(),
-        ),
-    ] {
-        if has_one != has_other {
-            return Err(Broken {
-                flags: [one, other],
-                why: format!("needs --{other}"),
-                why_second: format!("needs --{one}"),
-            });
-        }
-    }
+    let password = [nats.user.is_some(), nats.password_file.is_some()];
+    both_or_none(["nats-user", "nats-password-file"], password)?;
+    let identity = [nats.tls_cert.is_some(), nats.tls_key.is_some()];
+    both_or_none(["nats-tls-cert", "nats-tls-key"], identity)?;
     let credentials = [
         ("nats-user", nats.user.is_some()),
         ("nats-token-file", nats.token_file.is_some()),
@@ -118,6 +123,19 @@ fn nats(config: &Config) -> Result<(), Broken> {
         });
     }
     Ok(())
+}
+
+/// One flag is of use only with the other.
+fn both_or_none(flags: [&'static str; 2], [has_one, has_other]: [bool; 2]) -> Result<(), Broken> {
+    if has_one == has_other {
+        return Ok(());
+    }
+    let [one, other] = flags;
+    Err(Broken {
+        flags,
+        why: format!("needs --{other}"),
+        why_second: format!("needs --{one}"),
+    })
 }
 
 /// `outer` has to be at least `inner`.

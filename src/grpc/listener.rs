@@ -11,9 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::grpc::http2::Socket;
+use crate::grpc::http2::{Handshake, Incoming};
 use crate::grpc::limits::{LINGER_BYTES_MAX, LINGER_MAX, Limits, REFUSING_MAX};
 use crate::sync::log_limit::LogLimit;
+use crate::tls::Tls;
 
 /// An empty SETTINGS frame, then GOAWAY with ENHANCE_YOUR_CALM (RFC 9113
 /// sections 6.5, 6.8 and 7): what a connection past the limit receives.
@@ -25,14 +26,26 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Acceptor {
     listener: TcpListener,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
+    /// Permits for steps of handshakes.
+    handshake_steps: Arc<Semaphore>,
     connections: Arc<Semaphore>,
     refusing: Arc<Semaphore>,
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener, limits: &Limits) -> Self {
+    /// Connections to `listener`, in TLS if it is given.
+    pub(super) fn new(
+        listener: TcpListener,
+        limits: &Limits,
+        tls: Option<Arc<Tls>>,
+        threads: usize,
+    ) -> Self {
         Self {
             listener,
+            tls,
+            // One thread is left for calls, where there is more than one.
+            handshake_steps: Arc::new(Semaphore::new((threads - 1).max(1))),
             limits: limits.clone(),
             connections: Arc::new(Semaphore::new(limits.connections_max)),
             refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
@@ -40,7 +53,7 @@ impl Acceptor {
     }
 
     /// The next connection, never more than the limit at a time.
-    pub(super) async fn next(&self) -> Socket {
+    pub(super) async fn next(&self) -> Incoming {
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -58,13 +71,31 @@ impl Acceptor {
             // If the socket refuses, it is broken, and its first read fails.
             let _ = stream.set_nodelay(true);
             match self.connections.clone().try_acquire_owned() {
-                Ok(permit) => return Socket::new(stream, &self.limits, permit),
+                Ok(permit) => {
+                    return Incoming {
+                        stream,
+                        permit,
+                        handshake: self.handshake(),
+                    };
+                }
                 Err(_) => self.refuse(stream),
             }
         }
     }
 
+    fn handshake(&self) -> Option<Handshake> {
+        let tls = self.tls.as_ref()?;
+        Some(Handshake {
+            config: tls.grpc(),
+            steps: self.handshake_steps.clone(),
+            timeout: self.limits.head_timeout,
+        })
+    }
+
     fn refuse(&self, stream: TcpStream) {
+        if self.tls.is_some() {
+            return; // to say why would take a handshake
+        }
         // Fits into the buffer of a fresh socket; if not, the client goes
         // without.
         let _ = stream.try_write(REFUSAL);

@@ -8,6 +8,9 @@ use crate::grpc::limits::{
 
 /// Buffers and tables of HTTP/2 for a connection: measured, rounded up.
 const CONNECTION_BYTES: usize = 48 << 10;
+/// What TLS adds: one record as it was received and what was in it, what is
+/// being sent, the client's certificates, keys and state.
+pub(crate) const TLS_BYTES_MAX: usize = 80 << 10;
 /// A call that runs or waits for its client: measured, rounded up.
 const CALL_BYTES: usize = 10 << 10;
 /// Responses of one stream that are being sent.

@@ -61,6 +61,6 @@ mod stream;
 mod submit;
 
 pub(crate) use self::limits::{Limits, REFUSING_MAX};
-pub(crate) use self::memory::memory;
+pub(crate) use self::memory::{TLS_BYTES_MAX, memory};
 pub(crate) use self::ready_queue::ReadyQueue;
 pub(crate) use self::server::GrpcServer;

@@ -19,6 +19,7 @@ use crate::grpc::listener::Acceptor;
 use crate::grpc::ready_queue::ReadyQueue;
 use crate::grpc::router::{self, Services};
 use crate::sync::memory_budget::MemoryBudget;
+use crate::tls::Tls;
 
 pub(crate) struct GrpcServer {
     front_end: Arc<FrontEnd>,
@@ -30,7 +31,7 @@ pub(crate) struct GrpcServer {
 }
 
 impl GrpcServer {
-    /// Serves `listener` on this number of threads.
+    /// Serves `listener` on this number of threads, in TLS if it is given.
     ///
     /// # Errors
     /// When the system gives no threads or poll list.
@@ -40,6 +41,7 @@ impl GrpcServer {
         admission: Arc<Admission>,
         bodies: Arc<MemoryBudget>,
         ready_queue: Arc<ReadyQueue>,
+        tls: Option<Arc<Tls>>,
         threads: usize,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
@@ -50,7 +52,7 @@ impl GrpcServer {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let acceptor = Acceptor::new(listener, &limits);
+        let acceptor = Acceptor::new(listener, &limits, tls, threads);
         let rules = BodyRules {
             admission: admission.clone(),
             message_bytes_max: limits.message_bytes_max,
@@ -125,12 +127,12 @@ async fn accept(
     // `GrpcServer` holds the sender, so this ends with the phase.
     let mut drain = pin!(phase.wait_for(|phase| *phase != DrainPhase::Serving));
     loop {
-        let socket = tokio::select! {
+        let incoming = tokio::select! {
             biased;
             _ = &mut drain => return,
-            socket = acceptor.next() => socket,
+            incoming = acceptor.next() => incoming,
         };
-        let connection = http2::serve(socket, services.clone(), front_end.clone());
+        let connection = http2::serve(incoming, services.clone(), front_end.clone());
         let open = open.clone();
         tokio::spawn(async move {
             connection.await;

@@ -7,6 +7,7 @@ use crate::cpu::plan::PlanError;
 use crate::ledger::journal::OpenError;
 use crate::ledger::nats::NatsError;
 use crate::server::pending_orders::PendingOrdersError;
+use crate::tls::TlsError;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum StartError {
         /// The least that will do.
         needed: usize,
     },
+    /// The certificate or its key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),

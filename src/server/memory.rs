@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::config::{Config, Ledger};
 use crate::dedupe::window::ID_BYTES;
 use crate::http::api::feed::BUDGET_BYTES;
-use crate::http::server::CONNECTION_BYTES_MAX;
+use crate::http::server::{CONNECTION_BYTES_MAX, TLS_BYTES_MAX};
 use crate::ledger::nats;
 use crate::pipeline::memory::{claims_bytes, queues_bytes};
 use crate::{cpu, grpc};
@@ -51,6 +51,13 @@ impl MemoryBounds {
         if config.grpc_listen.is_some() {
             let grpc = grpc::memory(config.grpc_max_connections, config.max_body);
             terms.extend(grpc);
+        }
+        if config.tls.cert.is_some() {
+            let grpc = config
+                .grpc_listen
+                .map_or(0, |_| config.grpc_max_connections);
+            let bytes = config.max_connections * TLS_BYTES_MAX + grpc * grpc::TLS_BYTES_MAX;
+            terms.push(("TLS", bytes as u64));
         }
         match &config.ledger {
             Ledger::Journal => {}
@@ -160,6 +167,8 @@ mod tests {
         ] {
             assert!(bytes(&flags) > defaults, "{flags:?}");
         }
+        let tls = ["--tls-cert", "/c", "--tls-key", "/k"];
+        assert!(bytes(&tls) > defaults);
         assert!(bytes(&["--grpc-listen", "off"]) < defaults);
     }
 }

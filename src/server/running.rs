@@ -14,6 +14,7 @@ use crate::pipeline::processor::Processor;
 use crate::pipeline::{Pipeline, Threads};
 use crate::server::open_ledger::LedgerConfig;
 use crate::server::pending_orders::PendingStore;
+use crate::tls::Tls;
 
 /// A running service: started by [`start`](Self::start), opened for orders by
 /// [`open`](Self::open), ended by [`drain`](Self::drain).
@@ -21,6 +22,8 @@ pub struct Server {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) service: Arc<Service>,
     pub(super) timers: Arc<Timers>,
+    /// `None` without `--tls-cert`.
+    pub(super) tls: Option<Arc<Tls>>,
     /// Taken by the recovery.
     pub(super) opening: Option<Opening>,
     /// `None` until the ledger is open.
@@ -57,6 +60,16 @@ impl Server {
     /// The address of the gRPC port, unless it is off.
     pub fn grpc(&self) -> Option<SocketAddr> {
         self.grpc.as_ref().map(grpc::GrpcServer::address)
+    }
+
+    /// Reads the files again that can be: those of TLS. New connections have
+    /// what is in them, others go on as they are. Files that can't be used
+    /// change nothing, and the log says why.
+    pub fn reload(&self) {
+        match self.tls.as_ref().map_or(Ok(()), |tls| tls.reload()) {
+            Ok(()) => tracing::info!("SIGHUP: what can be read again has been"),
+            Err(error) => tracing::error!("SIGHUP: what was in force remains so: {error}"),
+        }
     }
 
     /// For the tests of this package; no part of the public API.

@@ -31,6 +31,7 @@ use crate::server::pending_orders::PendingStore;
 use crate::server::ports::{OrderPort, bind_grpc, bind_order_port, connection_limits};
 use crate::server::running::{Opening, Server};
 use crate::sync::memory_budget::MemoryBudget;
+use crate::tls::Tls;
 use crate::{config, grpc};
 
 // The journal can hold the longest order that `--max-body` allows, with the
@@ -91,6 +92,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let plan = place_threads(config, processor.is_quick())?;
         let (limits, grpc_limits) = front_end_limits(config)?;
+        let tls = Tls::load(&config.tls)?;
         let order_port = bind_order_port(config)?;
         let grpc_port = bind_grpc(config)?;
 
@@ -129,6 +131,7 @@ impl Server {
             service: &service,
             run_queues: &run_queues,
             timers: &timers,
+            tls: tls.as_ref(),
         };
         let (native, http) = engine.serve_orders(order_port)?;
         let admin = config
@@ -145,6 +148,7 @@ impl Server {
                     admission,
                     bodies,
                     ready_queue,
+                    tls.clone(),
                     threads,
                 )
             })
@@ -154,6 +158,7 @@ impl Server {
             pipeline,
             service,
             timers,
+            tls,
             opening: Some(Opening {
                 ledger: LedgerConfig::of(config),
                 key,
@@ -221,6 +226,7 @@ struct Engine<'a> {
     service: &'a Arc<Service>,
     run_queues: &'a Arc<RunQueues>,
     timers: &'a Arc<Timers>,
+    tls: Option<&'a Arc<Tls>>,
 }
 
 impl Engine<'_> {
@@ -230,6 +236,7 @@ impl Engine<'_> {
                 let native = Listener::start(
                     listener,
                     self.service.clone(),
+                    self.tls.cloned(),
                     self.run_queues.clone(),
                     self.timers.clone(),
                 )

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::parse::{command, variable};
-use crate::config::tests::rows::ROWS;
+use crate::config::tests::rows::{ROWS, companions};
 use crate::config::tests::{flags, line, with};
 use crate::config::{
     Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, Nats, OverloadStatus, Pin, Processor,
-    Simulate,
+    Simulate, Tls,
 };
 
 #[test]
@@ -50,6 +50,7 @@ fn defaults() {
         body_timeout: seconds(30),
         write_timeout: seconds(30),
         idle_timeout: seconds(75),
+        tls: Tls::default(),
         allowed_hosts: None,
         allowed_origins: None,
         grpc_max_connections: 1000,
@@ -83,11 +84,13 @@ fn defaults() {
 fn every_flag_by_flag_and_by_variable() {
     for (flag, good, bad) in ROWS {
         let (dashed, name) = (format!("--{flag}"), variable(flag));
+        let beside =
+            |words: &[&str], env: &[(&str, &str)]| with(&[words, companions(flag)].concat(), env);
         for (value, shown) in *good {
             for parsed in [
-                with(&[&dashed, value], &[]),
-                with(&[&format!("{dashed}={value}")], &[]),
-                with(&["serve"], &[(&name, value)]),
+                beside(&[&dashed, value], &[]),
+                beside(&[&format!("{dashed}={value}")], &[]),
+                beside(&["serve"], &[(&name, value)]),
             ] {
                 let text = format!(
                     "{:?}",

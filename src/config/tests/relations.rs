@@ -55,6 +55,29 @@ fn limits_that_contradict_each_other_are_refused() {
             &[],
             "--nats-tls-key /k: needs --nats-tls-cert",
         ),
+        (&["--tls-cert", "/c"], &[], "--tls-cert /c: needs --tls-key"),
+        (
+            &[],
+            &[("ORDERS_TLS_KEY", "/k")],
+            "ORDERS_TLS_KEY=/k: needs --tls-cert",
+        ),
+        (
+            &["--tls-client-ca", "/ca"],
+            &[],
+            "--tls-client-ca /ca: needs --tls-cert and --tls-key",
+        ),
+        (
+            &[
+                "--tls-cert",
+                "/c",
+                "--tls-key",
+                "/k",
+                "--http-engine",
+                "may_minihttp",
+            ],
+            &[],
+            "--tls-cert /c: is not possible with --http-engine may_minihttp, which has no TLS",
+        ),
         (
             &["--nats-token-file", "/t", "--nats-creds-file", "/c"],
             &[("ORDERS_LEDGER", "nats://a:4222")],

@@ -42,6 +42,16 @@ const COUNTS_BAD: &[&str] = &[
     "99999999999999999999999",
 ];
 
+/// What a flag is of no use without.
+pub(super) fn companions(flag: &str) -> &'static [&'static str] {
+    match flag {
+        "tls-cert" => &["--tls-key=/k"],
+        "tls-key" => &["--tls-cert=/c"],
+        "tls-client-ca" => &["--tls-cert=/c", "--tls-key=/k"],
+        _ => &[],
+    }
+}
+
 pub(super) const ROWS: &[Row] = &[
     (
         "listen",
@@ -362,6 +372,13 @@ pub(super) const ROWS: &[Row] = &[
         "idle-timeout",
         &[("1ms", "idle_timeout: 1ms"), ("1h", "idle_timeout: 3600s")],
         TIMES_BAD,
+    ),
+    ("tls-cert", &[("/run/cert.pem", "\"/run/cert.pem\"")], &[""]),
+    ("tls-key", &[("/run/key.pem", "\"/run/key.pem\"")], &[""]),
+    (
+        "tls-client-ca",
+        &[("/run/ca.pem", "\"/run/ca.pem\"")],
+        &[""],
     ),
     (
         "allowed-hosts",

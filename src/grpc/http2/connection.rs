@@ -9,12 +9,14 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::{Builder, Connection, SendResponse};
 use http::Request;
-use tokio::sync::watch;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::grpc::body::{Collector, RequestBody};
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::socket::{Activity, Socket};
+use crate::grpc::http2::transport::{Handshake, Transport};
 use crate::grpc::http2::{call, keepalive};
 use crate::grpc::limits::{
     CALL_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, Limits, RESET_MEMORY, RESET_STREAMS_MAX,
@@ -25,10 +27,36 @@ use crate::sync::log_limit::LogLimit;
 
 type Accepted = Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>>;
 
+/// A connection that has just begun.
+pub(crate) struct Incoming {
+    pub(crate) stream: TcpStream,
+    pub(crate) permit: OwnedSemaphorePermit,
+    /// `None` where no TLS is spoken.
+    pub(crate) handshake: Option<Handshake>,
+}
+
+impl Incoming {
+    /// Begins TLS, if it is spoken; `None` if that fails.
+    async fn open(self, limits: &Limits) -> Option<Socket> {
+        let transport = match self.handshake {
+            None => Transport::Plain(self.stream),
+            Some(handshake) => handshake.run(self.stream).await?,
+        };
+        Some(Socket::new(transport, limits, self.permit))
+    }
+}
+
 /// Serves a connection to its end.
-pub(crate) async fn serve(socket: Socket, services: Arc<dyn Services>, front_end: Arc<FrontEnd>) {
-    let activity = socket.activity();
+pub(crate) async fn serve(
+    incoming: Incoming,
+    services: Arc<dyn Services>,
+    front_end: Arc<FrontEnd>,
+) {
     let limits = &front_end.limits;
+    let Some(socket) = incoming.open(limits).await else {
+        return;
+    };
+    let activity = socket.activity();
     let mut connection = match builder(limits).handshake::<_, Bytes>(socket).await {
         Ok(connection) => connection,
         Err(error) => return ended(&error),

@@ -11,6 +11,7 @@
 //! | `connection` | a connection, from its preface to its drain |
 //! | `connection_calls` | what the calls of a connection share |
 //! | `socket` | its bytes: the preface, turns, a client that doesn't read |
+//! | `transport` | what carries them: TCP, or TLS |
 //! | `keepalive` | pings |
 //! | `call` | a call, from its headers to its last byte |
 //! | `response` | a response that has a time to be taken |
@@ -23,6 +24,7 @@ mod deadline;
 mod keepalive;
 mod response;
 mod socket;
+mod transport;
 
-pub(super) use self::connection::serve;
-pub(super) use self::socket::Socket;
+pub(super) use self::connection::{Incoming, serve};
+pub(super) use self::transport::Handshake;

@@ -13,10 +13,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
+use crate::grpc::http2::transport::Transport;
 use crate::grpc::limits::{Limits, READ_TURN_BYTES};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -26,8 +26,8 @@ const OPENING_BYTES: usize = PREFACE.len() + 9;
 /// first frame is none of SETTINGS.
 const NO_SETTINGS: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01";
 
-pub(crate) struct Socket {
-    stream: TcpStream,
+pub(super) struct Socket {
+    stream: Transport,
     /// `None` once the client's first bytes have arrived.
     opening: Option<Opening>,
     activity: Arc<Activity>,
@@ -53,7 +53,7 @@ struct Opening {
 
 impl Socket {
     /// A connection whose preface must arrive within `--head-timeout`.
-    pub(crate) fn new(stream: TcpStream, limits: &Limits, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(stream: Transport, limits: &Limits, permit: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             opening: Some(Opening {
@@ -157,7 +157,12 @@ impl AsyncRead for Socket {
             if !awaited.take(&buf.filled()[before..]) {
                 // Fits into the buffer of a fresh socket; if not, the client
                 // goes without.
-                let _ = stream.try_write(NO_SETTINGS);
+                if Pin::new(&mut *stream)
+                    .poll_write(cx, NO_SETTINGS)
+                    .is_ready()
+                {
+                    let _ = Pin::new(&mut *stream).poll_flush(cx);
+                }
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
             if awaited.is_whole() {

@@ -10,6 +10,7 @@ use crate::http::runtime::timers::Timers;
 use crate::http::server::accept_loop;
 use crate::http::server::accept_loop::AcceptHandle;
 use crate::http::server::spawner::Spawner;
+use crate::tls::Tls;
 
 pub(crate) struct Listener {
     accepting: Arc<AcceptHandle>,
@@ -17,18 +18,19 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Serves what connects to `listener`, on coroutines.
+    /// Serves what connects to `listener`, on coroutines; with `tls`, in TLS.
     ///
     /// # Errors
     /// When the listener can't be polled, or no timer slot is free for it.
     pub(crate) fn start(
         listener: TcpListener,
         service: Arc<Service>,
+        tls: Option<Arc<Tls>>,
         run_queues: Arc<RunQueues>,
         timers: Arc<Timers>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let spawner = Spawner::new(&listener, service, run_queues.clone(), timers.clone());
+        let spawner = Spawner::new(&listener, service, tls, run_queues.clone(), timers.clone());
         let accepting = accept_loop::start(listener, spawner, run_queues, &timers)?;
         Ok(Self { accepting, address })
     }

@@ -12,7 +12,7 @@
 //! | `accept_loop` | the coroutine that accepts |
 //! | `spawner` | a coroutine for each connection, [permitted](connection_permit) by its limit |
 //! | `connection` | the life of a connection |
-//! | `socket`, `polled` | waiting for a socket on a coroutine |
+//! | `socket`, `polled` | waiting for a socket on a coroutine, and TLS |
 //! | `quantum` | when a connection gives way to the others on its thread |
 
 mod accept_loop;
@@ -27,6 +27,6 @@ mod spawner;
 mod stack;
 
 pub(crate) use self::listener::Listener;
-pub(crate) use self::memory::CONNECTION_BYTES_MAX;
+pub(crate) use self::memory::{CONNECTION_BYTES_MAX, TLS_BYTES_MAX};
 pub(crate) use self::spawner::REFUSING_MAX;
 pub(crate) use self::stack::stack_words;

@@ -16,6 +16,7 @@ use crate::http::server::connection_permit::ConnectionLimit;
 use crate::http::server::socket::Socket;
 use crate::http::server::stack::stack_words;
 use crate::sync::log_limit::LogLimit;
+use crate::tls::Tls;
 
 /// Connections past the limit that are refused with a reply at a time; more are
 /// closed without one.
@@ -34,6 +35,7 @@ pub(crate) struct Spawner {
 /// What connections share.
 struct ConnectionContext {
     service: Arc<Service>,
+    tls: Option<Arc<Tls>>,
     run_queues: Arc<RunQueues>,
     timers: Arc<Timers>,
 }
@@ -43,6 +45,7 @@ impl Spawner {
     pub(crate) fn new(
         listener: &TcpListener,
         service: Arc<Service>,
+        tls: Option<Arc<Tls>>,
         run_queues: Arc<RunQueues>,
         timers: Arc<Timers>,
     ) -> Self {
@@ -53,6 +56,7 @@ impl Spawner {
             refusing: ConnectionLimit::new(service.clone(), REFUSING_MAX),
             context: Arc::new(ConnectionContext {
                 service,
+                tls,
                 run_queues,
                 timers,
             }),
@@ -105,10 +109,11 @@ impl ConnectionContext {
         match Socket::new(stream, &self.timers, &self.run_queues) {
             Ok(Some(socket)) => {
                 let connection = Connection::new(socket, self.service.clone(), first);
+                let tls = self.tls.as_ref().map(|tls| tls.orders());
                 if is_refused {
-                    connection.refuse();
+                    connection.refuse(tls);
                 } else {
-                    connection.serve();
+                    connection.serve(tls);
                 }
             }
             Ok(None) => UNSERVED.log(|suppressed| {

@@ -10,6 +10,7 @@ mod batch_deadline;
 mod body;
 mod capacity;
 mod ending;
+mod handshake;
 mod head;
 mod linger;
 mod read_buffer;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::ServerConfig;
+
 use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
@@ -31,6 +34,7 @@ use crate::http::api::site::Source;
 use crate::http::server::connection::batch::BatchReader;
 use crate::http::server::connection::body::{BodyReader, RequestBody};
 use crate::http::server::connection::ending::{Ending, count_rejected};
+use crate::http::server::connection::handshake::handshake;
 use crate::http::server::connection::head::{parse_head, receive_head};
 use crate::http::server::connection::linger::{LINGER_TIME, LINGER_TIME_UNREAD, linger};
 use crate::http::server::connection::read_buffer::ReadBuffer;
@@ -73,8 +77,11 @@ impl Connection {
         }
     }
 
-    /// Serves requests until the connection ends.
-    pub(crate) fn serve(mut self) {
+    /// Serves requests until the connection ends; with a configuration, in TLS.
+    pub(crate) fn serve(mut self, tls: Option<Arc<ServerConfig>>) {
+        if let Err(ending) = self.handshake(tls) {
+            return self.end(ending, LINGER_TIME_UNREAD);
+        }
         let mut idle = self.service.limits.head_timeout;
         let ending = loop {
             match self.request(idle) {
@@ -85,8 +92,19 @@ impl Connection {
         self.end(ending, LINGER_TIME);
     }
 
+    /// Begins TLS, if there is a configuration.
+    fn handshake(&mut self, tls: Option<Arc<ServerConfig>>) -> Result<(), Ending> {
+        match tls {
+            None => Ok(()),
+            Some(config) => handshake(&mut self.socket, config, &self.service),
+        }
+    }
+
     /// Refuses the connection itself: too many.
-    pub(crate) fn refuse(mut self) {
+    pub(crate) fn refuse(mut self, tls: Option<Arc<ServerConfig>>) {
+        if let Err(ending) = self.handshake(tls) {
+            return self.end(ending, LINGER_TIME_UNREAD);
+        }
         // To the end of the lingering close: the request stays unread, and a
         // reset could take the reply from the client.
         let _first = self.first.take();
@@ -353,6 +371,7 @@ impl Connection {
             // It sends nothing more: no byte is left unread.
             Ending::Asked if self.input.is_empty() => {
                 let _ = self.flush_all();
+                self.socket.close_notify();
                 return;
             }
             Ending::Asked | Ending::Close => {}

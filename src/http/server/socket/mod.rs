@@ -5,6 +5,11 @@
 //! socket empty (or full). A read that returns less than it was offered has
 //! emptied it (epoll(7)), which saves the read that would have said so, unless
 //! the peer has closed its side: then the end is still to be read.
+//!
+//! With [TLS](tls), what is read and written is its content; a socket without
+//! pays for one branch.
+
+pub(crate) mod tls;
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -18,6 +23,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
+use rustls::ServerConnection;
 
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::http::runtime::timers::{TimerSlot, Timers};
@@ -47,6 +53,8 @@ pub(crate) struct Socket {
     readable: bool,
     /// The peer has closed or broken its side: read to the end.
     hung_up: bool,
+    /// Set once its handshake is over.
+    tls: Option<Box<ServerConnection>>,
     stream: TcpStream,
 }
 
@@ -73,6 +81,7 @@ impl Socket {
             quantum: Quantum::default(),
             readable: true,
             hung_up: false,
+            tls: None,
             stream,
         }))
     }
@@ -132,6 +141,11 @@ impl Socket {
             buffer.len() < buffer.capacity(),
             "an empty read looks like the end"
         );
+        if let Some(mut tls) = self.tls.take() {
+            let read = self.read_decrypted(&mut tls, buffer, until, keep_waiting);
+            self.tls = Some(tls);
+            return read;
+        }
         loop {
             if self.readable {
                 match rustix::io::read(&self.stream, spare_capacity(buffer)) {
@@ -145,22 +159,37 @@ impl Socket {
                     Err(_) => return Err(SocketError::Broken),
                 }
             }
-            self.park(Some(until));
-            if !self.readable {
-                if Instant::now() >= until {
-                    return Err(SocketError::TimedOut);
-                }
-                if !keep_waiting() {
-                    return Err(SocketError::Interrupted);
-                }
+            self.await_bytes(until, &keep_waiting)?;
+        }
+    }
+
+    /// Waits until a read may find something.
+    fn await_bytes(
+        &mut self,
+        until: Instant,
+        keep_waiting: &impl Fn() -> bool,
+    ) -> Result<(), SocketError> {
+        self.park(Some(until));
+        if !self.readable {
+            if Instant::now() >= until {
+                return Err(SocketError::TimedOut);
+            }
+            if !keep_waiting() {
+                return Err(SocketError::Interrupted);
             }
         }
+        Ok(())
     }
 
     /// Writes all of `bytes`, waiting at most `timeout` for the peer to take
     /// them, and gives way whenever the quantum is spent. After an error some
     /// may be out: nothing may be written any more.
     pub(crate) fn write(&mut self, mut bytes: &[u8], timeout: Duration) -> Result<(), SocketError> {
+        if let Some(mut tls) = self.tls.take() {
+            let written = self.write_encrypted(&mut tls, bytes, timeout);
+            self.tls = Some(tls);
+            return written;
+        }
         let mut until = None; // nearly always all of it goes at once
         while !bytes.is_empty() {
             let piece = &bytes[..bytes.len().min(QUANTUM_BYTES)];
@@ -188,7 +217,8 @@ impl Socket {
     }
 
     /// Says that nothing more will be sent.
-    pub(crate) fn finish(&self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.close_notify();
         self.stream.shutdown(Shutdown::Write)
     }
 }

@@ -1,0 +1,45 @@
+//! TLS, before the first request.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use crate::clock;
+use crate::http::api::problem::Problem;
+use crate::http::api::service::Service;
+use crate::http::server::connection::ending::Ending;
+use crate::http::server::socket::Socket;
+use crate::http::server::socket::tls::HandshakeError;
+use crate::metrics::Route;
+use crate::sync::log_limit::LogLimit;
+use crate::tls::client_name;
+
+/// Begins TLS, within `--head-timeout`. A client that has sent a request
+/// instead is told what is spoken here, unencrypted.
+pub(crate) fn handshake(
+    socket: &mut Socket,
+    config: Arc<ServerConfig>,
+    service: &Service,
+) -> Result<(), Ending> {
+    let until = clock::deadline(service.limits.head_timeout);
+    let ending = match socket.handshake(config, until, || !service.is_closing()) {
+        Ok(()) => {
+            if let Some(name) = client_name(socket.client_certificates()) {
+                static LIMIT: LogLimit = LogLimit::new();
+                LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
+            }
+            return Ok(());
+        }
+        Err(HandshakeError::PlainHttp) => {
+            let report = Problem::MalformedRequest.report("this port speaks TLS: use https");
+            return Err(Ending::refuse(Route::Other, report));
+        }
+        Err(HandshakeError::Unfinished) => Ending::Drop,
+        Err(HandshakeError::Refused(error)) => {
+            static LIMIT: LogLimit = LogLimit::new();
+            LIMIT.log(|suppressed| tracing::debug!(suppressed, %error, "a TLS handshake failed"));
+            Ending::Close
+        }
+    };
+    Err(ending)
+}
