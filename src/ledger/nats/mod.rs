@@ -28,7 +28,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `options`, `open`, `error` | what is asked for; opening; why it is refused |
-//! | `connect`, `refused` | credentials, TLS, reconnecting; which failures are final |
+//! | `connect`, `refused`, `events` | credentials, TLS, reconnecting; which failures are final |
 //! | `api`, `protocol`, `base64` | JetStream's requests and replies |
 //! | `stream` | the stream's configuration: created, or checked |
 //! | `message` | the format of an outcome as a message |
@@ -47,6 +47,7 @@ mod batches;
 mod connect;
 mod entry;
 mod error;
+mod events;
 mod health;
 mod hooks;
 mod ledger;

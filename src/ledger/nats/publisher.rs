@@ -11,10 +11,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_nats::connection::State;
-use async_nats::{Event, Message, Subscriber};
+use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep_until, timeout};
@@ -261,25 +261,6 @@ impl<T: Item + 'static> Publisher<T> {
         }
     }
 
-    pub(super) fn on_event(&mut self, event: Event) {
-        let now = Instant::now();
-        match event {
-            Event::Connected => {
-                self.failure = None;
-                self.tick_due = now;
-                self.probe_by(now);
-                // Acknowledgements that were under way are lost.
-                for entry in self.in_flight.values_mut() {
-                    entry.due = now;
-                }
-            }
-            Event::Disconnected | Event::Closed => self.tick_due = now,
-            Event::ServerError(error) => self.log(&error.to_string()),
-            Event::ClientError(error) => self.log_failure(&error.to_string()),
-            Event::SlowConsumer(_) | Event::LameDuckMode | Event::Draining => {}
-        }
-    }
-
     /// Gives up what is too old, sends again what is due, asks the leader.
     pub(super) async fn tick(&mut self, now: Instant) {
         if now < self.tick_due {
@@ -317,28 +298,6 @@ impl<T: Item + 'static> Publisher<T> {
         }
         if now >= self.probe_due && !self.probing {
             self.probe();
-        }
-    }
-
-    /// Logs a refusal, but not one for each of thousands of orders.
-    pub(super) fn log(&mut self, why: &str) {
-        const EVERY: Duration = Duration::from_secs(5);
-        let now = Instant::now();
-        if self.logged.is_none_or(|last| now - last >= EVERY) {
-            self.logged = Some(now);
-            tracing::warn!("NATS: {why}");
-        }
-    }
-
-    /// Logs why there is no connection, but not again with each attempt.
-    fn log_failure(&mut self, why: &str) {
-        if self.failure.as_deref() == Some(why) {
-            return;
-        }
-        let before = self.logged;
-        self.log(why);
-        if self.logged != before {
-            self.failure = Some(why.to_owned());
         }
     }
 }
