@@ -1,0 +1,13 @@
+//! nginx and HAProxy in front of the service, with the configurations of
+//! docs/proxies.md.
+
+#[path = "../tls/authority.rs"]
+#[allow(dead_code, reason = "made for the tests of TLS")]
+mod authority;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod haproxy;
+mod nginx;
+mod proxy;
+mod requests;
