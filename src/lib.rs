@@ -21,6 +21,7 @@
 //! | `server` | the service put together: start, ports, choice of processor and ledger, recovery, drain, the pending file's orders |
 //! | `http` | front end: `wire` (heads, bodies, replies as bytes, reason phrases), `api` (the route table, limits, statuses and problems, batches, feed and its lines, page, OpenAPI), `server` (connections and their timeouts), `minihttp` (admin port, second engine), `runtime` (waking coroutines, timers) |
 //! | `grpc` | front end: calls and streams, their limits, statuses, health |
+//! | `access` | who asks, and what they may: the token file, read again; an identity a connection |
 //! | `admission` | the one way in: have it decoded, claim the id, push, or say why not; the sentences that both front ends send |
 //! | `pipeline` | gate, intake queue, workers, `processor` (the trait and the built-in ones), commit queue, committer, force drain |
 //! | `dedupe` | where an id is met again: claims in flight, window of the last N outcomes |
@@ -35,13 +36,14 @@
 //!
 //! Outside of the library: `main.rs` (the life of the process, signals, exit
 //! codes), `log.rs`, `tool.rs` (`journal verify` and its kind, `limits`,
-//! `config`), `health.rs`; `proto/` (the gRPC messages), `tests/` (through real
-//! sockets), `tests/features/` (behaviour in Gherkin), `benches/`, `perf/`,
-//! `k8s/`. A change that clients or operators see also touches
+//! `config`, `token`), `health.rs`; `proto/` (the gRPC messages), `tests/`
+//! (through real sockets), `tests/features/` (behaviour in Gherkin), `benches/`,
+//! `perf/`, `k8s/`. A change that clients or operators see also touches
 //! `http/api/openapi.json`, `docs/` and `CHANGELOG.md`.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod access;
 mod admission;
 mod clock;
 pub mod config;
@@ -69,6 +71,7 @@ pub use tls::TlsError;
 /// any release.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::access::{BadName, new_token};
     pub use crate::admission::{Admission, Admitted};
     pub use crate::cpu::plan::Plan;
     pub use crate::cpu::topology::Topology;

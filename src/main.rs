@@ -65,6 +65,10 @@ fn run() -> ExitCode {
             hang_up.ends_the_process();
             tool::print(&text)
         }
+        Ok(Command::NewToken(name)) => {
+            hang_up.ends_the_process();
+            tool::new_token(&name)
+        }
         Ok(Command::Verify(dir)) => {
             hang_up.ends_the_process();
             tool::verify(&dir)

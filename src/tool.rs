@@ -1,5 +1,6 @@
 //! `journal verify`, `cat`, `backup` and `restore`: the journal read and copied
-//! by an operator; and `limits`, the memory that the service may take.
+//! by an operator; `limits`, the memory that the service may take; and a new
+//! token.
 
 use std::io;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -8,11 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use order_processor::Config;
 use order_processor::config::{Cat, Setting, TableFormat};
 use order_processor::internals::journal;
 use order_processor::internals::journal::{Copied, RecoveryProgress, Verified};
 use order_processor::internals::{MemoryBounds, Topology, line};
+use order_processor::{Config, internals};
 use serde_json::{Map, Value, json};
 
 use crate::{exit, log};
@@ -223,6 +224,20 @@ pub(crate) fn settings(settings: &[Setting], format: TableFormat) -> ExitCode {
 pub(crate) fn print(text: &[u8]) -> ExitCode {
     let mut out = io::stdout().lock();
     written(out.write_all(text).and_then(|()| out.flush()))
+}
+
+/// Prints a new token, and its line for the token file.
+pub(crate) fn new_token(name: &str) -> ExitCode {
+    match internals::new_token(name) {
+        Ok([token, line]) => {
+            let mut out = io::stdout().lock();
+            written(writeln!(out, "{token}\n{line}").and_then(|()| out.flush()))
+        }
+        Err(bad_name) => {
+            log::say(bad_name);
+            exit::USAGE.into()
+        }
+    }
 }
 
 /// A reader that closes the pipe has read enough.

@@ -8,6 +8,7 @@
 
 mod harness;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -19,6 +20,39 @@ use harness::{Directory, PATIENCE, Service, get, on_both_engines, until};
 use serde_json::{Value, json};
 
 on_both_engines!(a_page_of_another_site_gets_nothing);
+
+/// Opens the status page as a window of the same origin and uses it as a person
+/// would.
+const DRIVE: &str = r#"<!doctype html><meta charset="utf-8"><script>
+const seen = {};
+const pause = () => new Promise((done) => setTimeout(done, 20));
+async function until(holds) {
+  while (!holds()) await pause();
+}
+async function drive() {
+  let page = window.open("/");
+  const at = (id) => page.document.getElementById(id);
+  const shown = (id) => at(id)?.textContent ?? "";
+  const enter = (token) => {
+    at("token").value = token;
+    at("token-form").requestSubmit();
+  };
+  await until(() => shown("state") === "Token needed");
+  seen.asks = [at("token-form").hidden, shown("banner")];
+  enter("token-that-is-wrong");
+  await until(() => shown("banner").includes("not known"));
+  seen.wrong = [at("token-form").hidden, page.sessionStorage.length];
+  enter("token-that-submits");
+  await until(() => shown("banner").includes("not for reading"));
+  enter("token-that-reads");
+  await until(() => shown("state") === "Ready");
+  seen.right = [at("token-form").hidden, shown("version") !== "–", shown("total-accepted")];
+  page.location.reload();
+  await until(() => page.document.readyState === "complete" && shown("state") === "Ready");
+  seen.again = [at("token-form").hidden, page.location.search];
+}
+drive().catch((e) => { seen.error = `${e}`; }).then(() => fetch("REPORT", { method: "POST", mode: "no-cors", body: JSON.stringify(seen) }));
+</script>"#;
 
 /// Orders by each way in which a page may send one without being asked, and
 /// what it can read; `TARGET` is the service, `ADMIN` its admin port.
@@ -166,6 +200,7 @@ impl Browser {
                 "--host-resolver-rules=MAP evil.test 127.0.0.1",
                 // Without it headless Chromium ends with its page.
                 "--remote-debugging-port=0",
+                "--disable-popup-blocking",
             ])
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(url)
@@ -251,4 +286,44 @@ fn a_page_of_another_site_gets_nothing(engine: &str) {
     for id in ["fetch", "beacon", "form", "json", "rebound"] {
         get(service.http, &format!("/orders/{id}")).problem(404);
     }
+}
+
+#[test]
+fn the_page_asks_for_a_token() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let path = directory.0.join("tokens");
+    let text = "a:token-that-submits scope=submit\nb:token-that-reads scope=read\n";
+    fs::write(&path, text).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let path = path.to_str().unwrap();
+    let service = Service::start(&["--token-file", path, "--allowed-hosts", "evil.test,orders"]);
+    // A connection that was passed on to the service takes no report.
+    let reporter = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let report = format!("http://{}/report", reporter.local_addr().expect("bound"));
+    let (reports, received) = channel();
+    let server = Evil {
+        page: DRIVE.replace("REPORT", &report),
+        service: service.http,
+        reports,
+    };
+    for listener in [listener, reporter] {
+        let server = server.clone();
+        thread::spawn(move || server.serve(&listener));
+    }
+    let profile = Directory::new();
+    let url = format!("http://evil.test:{port}/attack");
+    let browser = Browser::start(&url, &profile.0);
+    let seen = received.recv_timeout(PATIENCE * 2).expect("a report");
+    drop(browser);
+    assert_eq!(
+        seen,
+        json!({
+            "asks": [false, "The figures are shown to bearers of a token."],
+            "wrong": [false, 0],
+            "right": [true, true, "0"],
+            "again": [true, ""],
+        })
+    );
 }

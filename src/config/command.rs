@@ -43,6 +43,8 @@ pub enum Command {
         /// The copy's directory.
         to: PathBuf,
     },
+    /// Print a new token for the client of this name.
+    NewToken(String),
     /// Copy a backup into a data directory, as another ledger.
     Restore {
         /// The backup.
@@ -127,6 +129,7 @@ impl Command {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         match args.get(1).and_then(|word| word.to_str()) {
             Some("journal") => journal(args, &std::env::vars_os().collect()),
+            Some("token") => token(args),
             Some("limits") => {
                 let (config, format) = limits::parse(args)?;
                 Ok(Self::Limits(Box::new(config), format))
@@ -141,6 +144,35 @@ impl Command {
             _ => Config::try_parse(args).map(|config| Self::Serve(Box::new(config))),
         }
     }
+}
+
+/// `token new NAME`.
+fn token(args: Vec<OsString>) -> Result<Command, UsageError> {
+    let from_clap = |error| UsageError::from_clap(error, Given::flag);
+    let args = utf8(args.into_iter())?;
+    let matches = tools().try_get_matches_from(args).map_err(from_clap)?;
+    let (_, token) = matches.subcommand().expect("the first word is token");
+    let (_, new) = token.subcommand().expect("clap requires one");
+    let name: &String = new.get_one("NAME").expect("clap requires it");
+    Ok(Command::NewToken(name.clone()))
+}
+
+fn token_tool() -> clap::Command {
+    let name = clap::Arg::new("NAME")
+        .required(true)
+        .help("Whose it is: 1 to 64 of A-Z a-z 0-9 - _ .");
+    let new = clap::Command::new("new")
+        .about("Print a new random token and, on the next line, its line for --token-file")
+        .after_help(
+            "The line has the token's SHA-256 only. Options may follow it, as in\n\
+             NAME:sha256:HEX scope=submit. Nothing is stored.",
+        )
+        .arg(name);
+    clap::Command::new("token")
+        .about("Makes bearer tokens for --token-file")
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .subcommand(new)
 }
 
 /// `journal verify` and the other words.
@@ -188,6 +220,7 @@ fn tools() -> clap::Command {
         .bin_name("order-processor")
         .max_term_width(100)
         .subcommand(Tool::augment_subcommands(journal).subcommand_required(true))
+        .subcommand(token_tool())
 }
 
 #[cfg(test)]
@@ -241,6 +274,27 @@ mod tests {
         };
         let words = ["restore", "--from=/b", "--data-dir=/d"];
         assert_eq!(parse(&words, Some("/other")), Ok(restore));
+    }
+
+    #[test]
+    fn a_token_is_for_a_name() {
+        let parse = |words: &[&str]| {
+            let words = ["order-processor", "token"].iter().chain(words);
+            token(words.map(Into::into).collect()).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            parse(&["new", "shop"]),
+            Ok(Command::NewToken("shop".to_owned()))
+        );
+        for (words, named) in [
+            (&[][..], "requires a subcommand"),
+            (&["old"], "old"),
+            (&["new"], "NAME"),
+            (&["new", "a", "b"], "b"),
+        ] {
+            let error = parse(words).expect_err("bad usage");
+            assert!(error.contains(named), "{words:?}: {error}");
+        }
     }
 
     #[test]

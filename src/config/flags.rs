@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use rust_decimal::Decimal;
 
 use crate::config::choice::{
@@ -175,6 +175,17 @@ pub struct Config {
     #[allow(rustdoc::bare_urls)] // the text of --help
     #[arg(long, value_name = "ORIGINS", value_parser = value::allowed_origins)]
     pub allowed_origins: Option<AllowedOrigins>,
+
+    /// File of bearer tokens, one a line; TOKEN, NAME:TOKEN or NAME:sha256:HEX.
+    /// Who has none of them may neither submit nor read. Read again on SIGHUP
+    /// [default: none]
+    #[arg(long, value_name = "FILE", value_parser = value::path)]
+    pub token_file: Option<PathBuf>,
+
+    /// Token for /metrics and the admin port's /stats; on or off, and without a
+    /// value on
+    #[arg(long, value_name = "WHETHER", default_value = "off", default_missing_value = "on", num_args = 0..=1, action = ArgAction::Set, value_parser = value::switch)]
+    pub protect_metrics: bool,
 
     /// Open connections on the gRPC port (1 to 1000000); one more is refused
     /// with GOAWAY. Clamped at start to a quarter of the descriptor limit

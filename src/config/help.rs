@@ -114,6 +114,7 @@ Usage: order-processor [serve] [FLAGS]      run the service
        order-processor limits [FLAGS]       print what memory the service may take with them
        order-processor health [FLAGS]       ask a running service whether it is alive; --ready
        order-processor journal COMMAND      verify, cat, backup, restore; see journal --help
+       order-processor token new NAME       print a new token and its line for --token-file
        order-processor man | completions SHELL
 ";
 const FOOT: &str = "

@@ -56,7 +56,6 @@ fn whole(tools: &Command) -> Command {
     let shell = clap::Arg::new("shell")
         .required(true)
         .value_parser(PossibleValuesParser::new(SHELLS.map(|(name, _)| name)));
-    let journal = tools.get_subcommands().next().cloned();
     flags()
         .no_binary_name(false)
         .subcommand(command("serve", "Run the service (the default)"))
@@ -71,7 +70,7 @@ fn whole(tools: &Command) -> Command {
         ))
         .subcommand(command("man", "Print this page"))
         .subcommand(command("completions", "Print completions for a shell").arg(shell))
-        .subcommands(journal)
+        .subcommands(tools.get_subcommands().cloned())
 }
 
 #[cfg(test)]

@@ -17,11 +17,6 @@ use crate::config::help;
 use crate::config::relations;
 use crate::config::usage::{Given, UsageError, one_line};
 
-/// Variables of flags to come. A flag that isn't declared is an error, but its
-/// variable would be ignored, and an operator would rely on tokens that nothing
-/// checks.
-const RESERVED: [&str; 1] = ["ORDERS_TOKEN_FILE"];
-
 /// The variables that are given, whether they are a flag's or not.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
@@ -191,14 +186,6 @@ fn flags_of_variables(
     typed: &ArgMatches,
     env: &Variables,
 ) -> Result<Vec<String>, UsageError> {
-    for name in RESERVED {
-        if let Some(value) = env.get(&OsString::from(name)) {
-            return Err(UsageError::Value {
-                given: Given::variable(name, &value.to_string_lossy()),
-                why: "is not in this version: unset it".to_owned(),
-            });
-        }
-    }
     let flags = command.get_arguments().filter_map(Arg::get_long);
     let mut words = Vec::new();
     for flag in flags.filter(|flag| value_of(typed, flag).is_none()) {

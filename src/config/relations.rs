@@ -57,6 +57,13 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
         }
     }
     tls(config)?;
+    if config.protect_metrics && config.token_file.is_none() {
+        return Err(Broken {
+            flags: ["protect-metrics", "token-file"],
+            why: "needs --token-file: nobody could read them".to_owned(),
+            why_second: "is needed for --protect-metrics".to_owned(),
+        });
+    }
     nats(config)
 }
 

@@ -98,7 +98,7 @@ impl UsageError {
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Shown(error),
             ErrorKind::InvalidValue if !flag.starts_with("--") => Self::Words(format!(
-                "{}: no such command: only {offered}, and journal or limits as the first word",
+                "{}: no such command: only {offered}, and journal, limits or token as the first word",
                 one_line(&value)
             )),
             ErrorKind::InvalidValue if value.is_empty() && offered.is_empty() => {

@@ -238,6 +238,15 @@ pub(super) fn text(text: &str) -> Result<String, BadValue> {
     }
 }
 
+/// `on` or `off`.
+pub(super) fn switch(text: &str) -> Result<bool, BadValue> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(BadValue::Form("on or off")),
+    }
+}
+
 /// A path, which may not be empty.
 pub(super) fn path(text: &str) -> Result<PathBuf, BadValue> {
     if text.is_empty() {

@@ -92,6 +92,10 @@ error_reasons! {
     OtherLedger FailedPrecondition "OTHER_LEDGER" false,
     /// The ledger's readers have more to do than they take on.
     FeedBusy ResourceExhausted "FEED_BUSY" true,
+    /// There is no token, or a wrong one.
+    Unauthenticated Unauthenticated "UNAUTHENTICATED" false,
+    /// The token doesn't have the scope that the call needs.
+    InsufficientScope PermissionDenied "INSUFFICIENT_SCOPE" false,
     /// A browser's page calls, and none of them is this service's.
     OtherSite PermissionDenied "OTHER_SITE" false,
     /// As many calls of a kind, or of all kinds, are open as the server takes.

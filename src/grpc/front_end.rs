@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::grpc::call_permits::CallPermits;
 use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
@@ -22,6 +23,7 @@ pub(super) enum DrainPhase {
 
 pub(super) struct FrontEnd {
     pub(super) admission: Arc<Admission>,
+    pub(super) access: Arc<Access>,
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
     /// Of records that are being sent.
@@ -35,12 +37,14 @@ pub(super) struct FrontEnd {
 impl FrontEnd {
     pub(super) fn new(
         admission: Arc<Admission>,
+        access: Arc<Access>,
         limits: Limits,
         ready_queue: Arc<ReadyQueue>,
     ) -> Self {
         Self {
             permits: CallPermits::new(limits.connections_max),
             admission,
+            access,
             limits,
             records: MemoryBudget::with_oversize(RECORD_BYTES_MAX),
             ready_queue,

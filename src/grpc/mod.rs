@@ -63,4 +63,4 @@ mod submit;
 pub(crate) use self::limits::{Limits, REFUSING_MAX};
 pub(crate) use self::memory::{TLS_BYTES_MAX, memory};
 pub(crate) use self::ready_queue::ReadyQueue;
-pub(crate) use self::server::GrpcServer;
+pub(crate) use self::server::{GrpcPort, GrpcServer};

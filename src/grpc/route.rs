@@ -1,5 +1,6 @@
 //! What a path says of its call.
 
+use crate::access::{Need, Scope};
 use crate::grpc::limits::CallKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,15 @@ impl Route {
             Self::HealthWatch => (CallKind::Any, Some(CallKind::HealthWatch)),
             Self::Reflection | Self::ReflectionAlpha => (CallKind::Any, Some(CallKind::Reflection)),
             _ => (CallKind::Any, None),
+        }
+    }
+
+    /// What a call needs: health and reflection are open.
+    pub(super) fn need(self) -> Option<Need> {
+        match self {
+            Self::Submit | Self::SubmitStream => Some(Need::Scope(Scope::Submit)),
+            Self::Follow | Self::OtherOrders => Some(Need::Scope(Scope::Read)),
+            _ => None,
         }
     }
 

@@ -2,9 +2,9 @@
 //! to.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::ORIGIN;
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use tonic::Status;
 use tonic::body::Body;
@@ -12,6 +12,7 @@ use tonic::codegen::{BoxFuture, Service};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
 
+use crate::access::Caller;
 use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestBody, RequestKind};
 use crate::grpc::call_permits::{CallPermit, ConnectionPermits};
 use crate::grpc::calls::OrderCalls;
@@ -24,6 +25,7 @@ use crate::grpc::proto::order_service_server::OrderServiceServer;
 use crate::grpc::refusal::{Refusal, check};
 use crate::grpc::request;
 use crate::grpc::route::Route;
+use crate::grpc::status;
 use crate::metrics::Reason;
 
 /// The headers of a request that are read. The rest is dropped before the call
@@ -36,6 +38,13 @@ const HEADERS_READ: [&str; 4] = [
     request::TRACEPARENT,
 ];
 
+/// What a call needs of its connection.
+#[derive(Clone, Copy)]
+pub(super) struct OfConnection<'a> {
+    pub(super) permits: &'a ConnectionPermits,
+    pub(super) caller: &'a Mutex<Caller>,
+}
+
 /// The services, whatever they are made of.
 pub(super) trait Services: Send + Sync {
     /// Begins a call, or refuses it; `invalid` is what is wrong with its
@@ -43,7 +52,7 @@ pub(super) trait Services: Send + Sync {
     fn begin(
         &self,
         request: Request<RequestBody>,
-        permits: &ConnectionPermits,
+        connection: OfConnection<'_>,
         invalid: Option<&CallError>,
     ) -> Result<BegunCall, Refusal>;
 }
@@ -97,6 +106,31 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         Refusal::new(StatusCode::OK, &ErrorReason::OtherSite.error(detail))
     }
 
+    /// Refuses a call whose token isn't good for it.
+    fn check_token(
+        &self,
+        route: Route,
+        headers: &HeaderMap,
+        caller: &Mutex<Caller>,
+    ) -> Result<(), Refusal> {
+        let mut lines = headers.get_all(AUTHORIZATION).iter();
+        let authorization = lines.next().map(HeaderValue::as_bytes);
+        let refused = |error: &CallError| {
+            if route.has_orders() {
+                self.front_end.admission.reject(Reason::Unauthorized);
+            }
+            Refusal::new(StatusCode::OK, error)
+        };
+        if lines.next().is_some() {
+            let detail = "authorization is given more than once";
+            return Err(refused(&ErrorReason::InvalidRequest.error(detail)));
+        }
+        let mut caller = caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let access = &self.front_end.access;
+        let checked = access.check(&mut caller, authorization, route.need());
+        checked.map_err(|denied| refused(&status::denied(denied)))
+    }
+
     /// Hands a request to its service.
     fn dispatch(
         &self,
@@ -134,7 +168,7 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
     fn begin(
         &self,
         mut request: Request<RequestBody>,
-        permits: &ConnectionPermits,
+        connection: OfConnection<'_>,
         invalid: Option<&CallError>,
     ) -> Result<BegunCall, Refusal> {
         let route = Route::of(request.uri().path());
@@ -146,7 +180,8 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
                 self.front_end.admission.reject(Reason::Invalid);
             }
         })?;
-        let permit = self.permit(route, permits);
+        self.check_token(route, request.headers(), connection.caller)?;
+        let permit = self.permit(route, connection.permits);
         let permit = permit.map_err(|error| Refusal::new(StatusCode::OK, &error))?;
         *request.headers_mut() = headers_read(request.headers());
         let kind = match route {

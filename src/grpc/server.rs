@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::grpc::body::BodyRules;
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
@@ -21,6 +22,14 @@ use crate::grpc::router::{self, Services};
 use crate::sync::memory_budget::MemoryBudget;
 use crate::tls::Tls;
 
+/// The port as it is configured.
+pub(crate) struct GrpcPort {
+    pub(crate) listener: TcpListener,
+    pub(crate) limits: Limits,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) threads: usize,
+}
+
 pub(crate) struct GrpcServer {
     front_end: Arc<FrontEnd>,
     address: SocketAddr,
@@ -31,19 +40,23 @@ pub(crate) struct GrpcServer {
 }
 
 impl GrpcServer {
-    /// Serves `listener` on this number of threads, in TLS if it is given.
+    /// Serves the port. in TLS if it is given.
     ///
     /// # Errors
     /// When the system gives no threads or poll list.
     pub(crate) fn start(
-        listener: TcpListener,
-        limits: Limits,
+        port: GrpcPort,
         admission: Arc<Admission>,
+        access: Arc<Access>,
         bodies: Arc<MemoryBudget>,
         ready_queue: Arc<ReadyQueue>,
-        tls: Option<Arc<Tls>>,
-        threads: usize,
     ) -> io::Result<Self> {
+        let GrpcPort {
+            listener,
+            limits,
+            tls,
+            threads,
+        } = port;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = runtime(threads)?;
@@ -59,7 +72,7 @@ impl GrpcServer {
             timeout: limits.body_timeout,
             bodies,
         };
-        let front_end = Arc::new(FrontEnd::new(admission, limits, ready_queue));
+        let front_end = Arc::new(FrontEnd::new(admission, access, limits, ready_queue));
         let services = router::services(&front_end, rules);
         let (open, closed) = mpsc::channel();
         runtime.spawn(accept(acceptor, services, front_end.clone(), open));

@@ -1,6 +1,7 @@
 //! The error that each answer of the layers below becomes, and the sentence in
 //! it.
 
+use crate::access::Denied;
 use crate::admission::{Rejection, WindowReach, wording};
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::ledger::{Archive, ReadError};
@@ -31,6 +32,17 @@ pub(super) fn rejected(rejection: &Rejection) -> CallError {
             .error(wording::FULL)
             .retry_after(*retry_after),
         Rejection::Closed(state) => closed(*state),
+    }
+}
+
+/// A token isn't good for a call.
+pub(super) fn denied(denied: Denied) -> CallError {
+    match denied {
+        Denied::NoToken => ErrorReason::Unauthenticated
+            .error("a token is needed, in the metadata: authorization: Bearer TOKEN"),
+        Denied::BadToken => ErrorReason::Unauthenticated.error("the token is not known here"),
+        Denied::Scope(scope) => ErrorReason::InsufficientScope
+            .error(format!("the token has no scope {}", scope.as_str())),
     }
 }
 

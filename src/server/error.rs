@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::access::TokenFileError;
 use crate::cpu::plan::PlanError;
 use crate::ledger::journal::OpenError;
 use crate::ledger::nats::NatsError;
@@ -36,6 +37,9 @@ pub enum StartError {
     /// The certificate or its key can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The tokens can't be read.
+    #[error(transparent)]
+    TokenFile(#[from] TokenFileError),
     /// The ledger can't be opened.
     #[error(transparent)]
     Ledger(#[from] OpenError),

@@ -62,12 +62,23 @@ impl Server {
         self.grpc.as_ref().map(grpc::GrpcServer::address)
     }
 
-    /// Reads the files again that can be: those of TLS. New connections have
-    /// what is in them, others go on as they are. Files that can't be used
-    /// change nothing, and the log says why.
+    /// Reads the files again that can be: tokens, and those of TLS. Tokens hold
+    /// from the next request on, certificates for new connections. Files that
+    /// can't be used change nothing, and the log says why.
     pub fn reload(&self) {
+        let tokens = self.service.access.reload();
+        match &tokens {
+            None => {}
+            Some(Ok(tokens)) => tracing::info!(tokens, "SIGHUP: the token file was read again"),
+            Some(Err(error)) => {
+                tracing::error!("SIGHUP: {error}; the tokens of before remain in force");
+            }
+        }
         match self.tls.as_ref().map_or(Ok(()), |tls| tls.reload()) {
-            Ok(()) => tracing::info!("SIGHUP: what can be read again has been"),
+            Ok(()) if tokens.is_none_or(|tokens| tokens.is_ok()) => {
+                tracing::info!("SIGHUP: what can be read again has been");
+            }
+            Ok(()) => {}
             Err(error) => tracing::error!("SIGHUP: what was in force remains so: {error}"),
         }
     }

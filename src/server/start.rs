@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::config::{Config, MAX_BODY_MAX};
 use crate::cpu::plan::{Plan, PlanRequest};
@@ -91,6 +92,8 @@ impl Server {
         on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
     ) -> Result<Self, StartError> {
         let plan = place_threads(config, processor.is_quick())?;
+        let access = Arc::new(Access::new(config)?);
+        report_access(config, &access);
         let (limits, grpc_limits) = front_end_limits(config)?;
         let tls = Tls::load(&config.tls)?;
         let order_port = bind_order_port(config)?;
@@ -123,6 +126,7 @@ impl Server {
             admission.clone(),
             limits,
             Sites::of(config),
+            access.clone(),
             bodies,
             observer,
         );
@@ -142,15 +146,13 @@ impl Server {
             .zip(grpc_bodies)
             .map(|(listener, bodies)| {
                 let threads = plan.io_threads;
-                grpc::GrpcServer::start(
+                let port = grpc::GrpcPort {
                     listener,
-                    grpc_limits,
-                    admission,
-                    bodies,
-                    ready_queue,
-                    tls.clone(),
+                    limits: grpc_limits,
+                    tls: tls.clone(),
                     threads,
-                )
+                };
+                grpc::GrpcServer::start(port, admission, access, bodies, ready_queue)
             })
             .transpose()
             .map_err(StartError::system("the gRPC server"))?;
@@ -173,6 +175,28 @@ impl Server {
             admin,
             grpc,
         })
+    }
+}
+
+/// Says how many tokens there are, or that anyone may ask.
+fn report_access(config: &Config, access: &Access) {
+    if let Some(tokens) = access.tokens() {
+        tracing::info!(tokens, "orders and outcomes need a token");
+        return;
+    }
+    if config.tls.client_ca.is_some() {
+        return; // they need a certificate
+    }
+    for (flag, address) in [
+        ("--listen", Some(config.listen)),
+        ("--grpc-listen", config.grpc_listen),
+    ] {
+        if let Some(address) = address.filter(|at| !at.ip().to_canonical().is_loopback()) {
+            tracing::warn!(
+                "whoever reaches {flag} {address} may submit orders and read outcomes: \
+                 --token-file or --tls-client-ca would ask who they are"
+            );
+        }
     }
 }
 

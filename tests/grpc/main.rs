@@ -18,5 +18,6 @@ mod load;
 mod small_frames;
 mod stream;
 mod submit;
+mod tokens;
 mod trace_context;
 mod untaken;

@@ -122,6 +122,13 @@ impl Service {
         command
     }
 
+    /// timeout(1) without the `ORDERS_` variables of this process, for a script.
+    pub(crate) fn timeout() -> Command {
+        let mut command = Self::shielded("timeout");
+        command.env_remove("ORDERS_ALLOWED_HOSTS");
+        command
+    }
+
     /// Has `wrapper`, such as strace(1), run a prepared command.
     pub(crate) fn wrapped(mut wrapper: Command, command: &Command) -> Command {
         wrapper.arg(command.get_program()).args(command.get_args());

@@ -83,19 +83,12 @@ fn words_that_are_no_flags_and_values() {
         (&["-z"], "-z: no such flag"),
         (
             &["run"],
-            "run: no such command: only serve, and journal or limits as the first word",
+            "run: no such command: only serve, and journal, limits or token as the first word",
         ),
         (&["serve", "more"], "more: no such flag"),
     ] {
         assert_line(args, want);
     }
-}
-
-#[test]
-fn flags_that_do_not_exist_yet_are_unknown() {
-    let line = line(flags(&["--token-file", "x"]));
-    let want = "order-processor: --token-file: no such flag";
-    assert!(line.starts_with(want), "{line}");
 }
 
 #[test]

@@ -53,6 +53,8 @@ fn defaults() {
         tls: Tls::default(),
         allowed_hosts: None,
         allowed_origins: None,
+        token_file: None,
+        protect_metrics: false,
         grpc_max_connections: 1000,
         grpc_max_streams: 256,
         grpc_keepalive_interval: seconds(30),

@@ -11,11 +11,7 @@ fn help_and_version_are_shown_and_are_no_failure() {
     ] {
         // Whatever is in the environment: an operator asks for help when it is
         // wrong.
-        let env = [
-            ("ORDERS_PIN", ""),
-            ("ORDERS_WORKERS", "0"),
-            ("ORDERS_TOKEN_FILE", "x"),
-        ];
+        let env = [("ORDERS_PIN", ""), ("ORDERS_WORKERS", "0")];
         let error = with(&args, &env).expect_err("shows a text instead");
         assert_eq!(error.exit_code(), 0);
         assert!(error.to_string().contains(want), "{error}");
@@ -62,6 +58,7 @@ fn help_says_every_flag_with_its_default() {
         ("tls-client-ca", "none"),
         ("allowed-hosts", "none"),
         ("allowed-origins", "none"),
+        ("token-file", "none"),
         ("grpc-max-connections", "1000"),
         ("grpc-max-streams", "256"),
         ("grpc-keepalive-interval", "30s"),

@@ -441,6 +441,12 @@ pub(super) const ROWS: &[Row] = &[
             "https:///a",
         ],
     ),
+    ("token-file", &[("/run/tokens", "\"/run/tokens\"")], &[""]),
+    (
+        "protect-metrics",
+        &[("off", "protect_metrics: false")],
+        &["yes", "ON"],
+    ),
     (
         "grpc-max-connections",
         &[

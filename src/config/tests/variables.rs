@@ -47,16 +47,6 @@ fn variables_that_are_no_flag_are_ignored() {
 }
 
 #[test]
-fn the_variable_of_a_flag_to_come_is_refused() {
-    for name in ["ORDERS_TOKEN_FILE"] {
-        for value in ["x", ""] {
-            let want = format!("order-processor: {name}={value}: is not in this version: unset it");
-            assert_eq!(line(with(&[], &[(name, value)])), want);
-        }
-    }
-}
-
-#[test]
 fn a_bad_flag_is_named_before_a_bad_variable() {
     let parsed = with(&["--workers", "0"], &[("ORDERS_PIN", "x")]);
     assert!(line(parsed).contains("--workers 0"));

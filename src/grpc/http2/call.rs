@@ -20,7 +20,7 @@ use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::deadline;
 use crate::grpc::http2::response::{ResponseSender, Unsent};
 use crate::grpc::refusal::Refusal;
-use crate::grpc::router::{BegunCall, completed};
+use crate::grpc::router::{BegunCall, OfConnection, completed};
 
 /// Serves a call; `collector` is of the request's body.
 pub(super) async fn serve(
@@ -30,9 +30,13 @@ pub(super) async fn serve(
     mut respond: SendResponse<Bytes>,
 ) {
     let deadline = deadline::of(request.headers());
+    let of_connection = OfConnection {
+        permits: &connection.permits,
+        caller: &connection.caller,
+    };
     let begun = connection
         .services
-        .begin(request, &connection.permits, deadline.as_ref().err());
+        .begin(request, of_connection, deadline.as_ref().err());
     let call = match begun {
         Ok(call) => call,
         Err(Refusal(response)) => {

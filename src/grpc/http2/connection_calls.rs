@@ -1,9 +1,10 @@
 //! What the calls of a connection share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
+use crate::access::Caller;
 use crate::grpc::call_permits::ConnectionPermits;
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::limits::UNWRITTEN_BYTES_MAX;
@@ -13,6 +14,8 @@ pub(super) struct ConnectionCalls {
     pub(super) services: Arc<dyn Services>,
     pub(super) front_end: Arc<FrontEnd>,
     pub(super) permits: ConnectionPermits,
+    /// Locked while a call begins, which awaits nothing.
+    pub(super) caller: Mutex<Caller>,
     /// Bytes of responses that `h2` may have and the socket has not.
     pub(super) unwritten: Arc<Semaphore>,
 }
@@ -21,6 +24,7 @@ impl ConnectionCalls {
     pub(super) fn new(services: Arc<dyn Services>, front_end: Arc<FrontEnd>) -> Self {
         Self {
             permits: front_end.permits.of_connection(),
+            caller: Mutex::default(),
             services,
             front_end,
             unwritten: Arc::new(Semaphore::new(UNWRITTEN_BYTES_MAX)),

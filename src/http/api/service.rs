@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::http::api::feed::{PAGE_BYTES, Pages};
 use crate::http::api::limits::Limits;
@@ -20,8 +21,10 @@ const ORDER_OVERHEAD_BYTES: usize = 4 << 10;
 pub(crate) struct Service {
     pub admission: Arc<Admission>,
     pub limits: Limits,
-    /// Who may ask.
+    /// Whose pages may ask, and by which names.
     pub sites: Sites,
+    /// Who may ask for what.
+    pub access: Arc<Access>,
     pub observer: Observer,
     pub pages: Arc<Pages>,
     /// Requests between their last byte and the last byte of their reply, on
@@ -47,6 +50,7 @@ impl Service {
         admission: Arc<Admission>,
         limits: Limits,
         sites: Sites,
+        access: Arc<Access>,
         bodies: Arc<MemoryBudget>,
         observer: Observer,
     ) -> Arc<Self> {
@@ -61,6 +65,7 @@ impl Service {
             pages: Pages::new(PAGE_BYTES),
             limits,
             sites,
+            access,
             observer,
             executing: CachePadded::default(),
             bodies,

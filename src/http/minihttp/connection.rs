@@ -9,6 +9,7 @@ use std::task::Waker;
 use may::coroutine;
 use may_minihttp::{HttpService, Request as MiniRequest, Response};
 
+use crate::access::Caller;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
 use crate::http::api::router::{
@@ -56,6 +57,7 @@ pub(super) struct Connection {
     unchecked: u32,
     /// Nothing that comes on this connection is executed any more.
     ended: bool,
+    caller: Caller,
 }
 
 impl Connection {
@@ -79,6 +81,7 @@ impl Connection {
             task_waker: None,
             unchecked: 0,
             ended: deadline.is_none(),
+            caller: Caller::default(),
             deadline,
         }
     }
@@ -164,7 +167,7 @@ impl Connection {
 
     /// Decides what a request is.
     fn route(
-        &self,
+        &mut self,
         method: Option<Method>,
         path: &str,
         request: &MiniRequest<'_, '_, '_>,
@@ -175,12 +178,15 @@ impl Connection {
             path: path.as_bytes(),
             content_type: header(request, "content-type").next().map(str::as_bytes),
             source: source.unwrap_or_default(),
+            authorization: header(request, "authorization").next().map(str::as_bytes),
             asks_for_method: header(request, "access-control-request-method")
                 .next()
                 .is_some(),
             has_idempotency_key: header(request, "idempotency-key").next().is_some(),
         };
-        let routed = router::route(self.shared.port, &self.shared.service.sites, &head);
+        let PortShared { port, service, .. } = &*self.shared;
+        let Service { sites, access, .. } = &**service;
+        let routed = router::route(*port, sites, access, &mut self.caller, &head);
         match source {
             Ok(_) => routed,
             Err(error) => Routed {

@@ -90,7 +90,7 @@ pub(super) fn source<'a>(request: &'a MiniRequest<'_, '_, '_>) -> Result<Source<
         }
         _ => {}
     }
-    for name in ["origin", "idempotency-key"] {
+    for name in ["origin", "idempotency-key", "authorization"] {
         if header(request, name).nth(1).is_some() {
             return Err(FramingError::FieldRepeated);
         }

@@ -1,7 +1,7 @@
 //! Replies as the crate takes them: header lines that are static text, and a
 //! body that it copies.
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use may_minihttp::Response;
 
@@ -54,6 +54,9 @@ pub(super) fn write(
     if let Some(methods) = reply.allow {
         response.header(allow_line(methods));
     }
+    if let Some(challenge) = reply.www_authenticate {
+        response.header(challenge_line(challenge));
+    }
     for (name, value) in &reply.extra {
         match *name {
             "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
@@ -101,6 +104,19 @@ fn allow_line(methods: &str) -> &'static str {
         "GET, HEAD, POST, OPTIONS" => "Allow: GET, HEAD, POST, OPTIONS",
         _ => "Allow: GET, HEAD",
     }
+}
+
+/// A challenge as a line, leaked once: there are few.
+fn challenge_line(challenge: &'static str) -> &'static str {
+    static LINES: Mutex<Vec<(&str, &str)>> = Mutex::new(Vec::new());
+    // Nothing parks while it is locked.
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, line)) = lines.iter().find(|(known, _)| *known == challenge) {
+        return line;
+    }
+    let line = &*format!("WWW-Authenticate: {challenge}").leak();
+    lines.push((challenge, line));
+    line
 }
 
 #[cfg(test)]

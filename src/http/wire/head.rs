@@ -94,9 +94,8 @@ impl Head {
     }
 
     /// The `Authorization` credentials, scheme included.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for --token-file"))]
-    pub(crate) fn authorization<'b>(&self, buf: &'b [u8]) -> Option<&'b str> {
-        self.authorization.text(buf)
+    pub(crate) fn authorization<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        self.authorization.bytes(buf)
     }
 
     /// The `Prefer` lines.

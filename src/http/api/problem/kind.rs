@@ -11,7 +11,6 @@ struct Row {
 macro_rules! problems {
     ($($(#[$doc:meta])* $kind:ident $slug:literal $status:literal $retry_safe:literal $title:literal,)*) => {
         /// The kinds of problem.
-        #[cfg_attr(not(test), expect(dead_code, reason = "`Unauthorized` is for --token-file"))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(crate) enum Problem { $($(#[$doc])* $kind,)* }
 
@@ -47,6 +46,8 @@ problems! {
     FeedAhead "feed-ahead" 400 false "Past the end of the feed",
     /// No token, or a wrong one.
     Unauthorized "unauthorized" 401 false "A valid bearer token is needed",
+    /// A token that is for something else.
+    InsufficientScope "insufficient-scope" 403 false "The token is not for this",
     /// A browser says that another site's page asks.
     OtherSite "other-site" 403 false "Another site's page may not ask",
     /// The `Host` isn't one that this port answers to.

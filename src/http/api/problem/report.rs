@@ -14,6 +14,7 @@ pub(crate) struct Report<'a> {
     pub(super) document: Document<'a>,
     retry_after: Option<u32>,
     allow: Option<&'static str>,
+    challenge: Option<&'static str>,
 }
 
 /// The body, in the order in which it is sent: what every problem has, then
@@ -66,6 +67,7 @@ impl Problem {
             },
             retry_after: None,
             allow: None,
+            challenge: None,
         }
     }
 }
@@ -92,6 +94,12 @@ impl<'a> Report<'a> {
     /// Adds `Allow`, for 405.
     pub(crate) fn allow(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
+        self
+    }
+
+    /// Adds `WWW-Authenticate`, which a 401 must have.
+    pub(crate) fn challenge(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
         self
     }
 
@@ -136,11 +144,9 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// The reply: problem JSON, the fields asked for, and the challenge that a
-    /// 401 must have.
+    /// The reply: problem JSON, and the fields asked for.
     pub(crate) fn reply(self) -> Reply {
         let status = self.document.status;
-        let challenge = (status == 401).then_some("Bearer realm=\"orders\"");
         let mut body = Vec::with_capacity(192 + self.document.detail.len());
         serde_json::to_writer(&mut body, &self.document)
             .expect("a Vec takes all bytes, and texts and numbers are JSON");
@@ -148,7 +154,7 @@ impl<'a> Report<'a> {
             content_type: Some(PROBLEM_JSON),
             retry_after: self.retry_after,
             allow: self.allow,
-            www_authenticate: challenge,
+            www_authenticate: self.challenge,
             is_replay: self.document.duplicate.is_some(),
             body: Body::Owned(body),
             ..Reply::empty(status)

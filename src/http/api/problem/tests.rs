@@ -64,8 +64,12 @@ fn defaults_can_be_replaced() {
         (405, Some("POST"), None)
     );
     assert_eq!(
-        Problem::Unauthorized.report("").reply().www_authenticate,
-        Some("Bearer realm=\"orders\"")
+        Problem::Unauthorized
+            .report("")
+            .challenge("Bearer")
+            .reply()
+            .www_authenticate,
+        Some("Bearer")
     );
 }
 

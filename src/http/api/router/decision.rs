@@ -1,6 +1,7 @@
 //! What a request is, decided once from its head: method, path and content
 //! type, on which port, and whether it may be made at all.
 
+use crate::access::{Access, Caller, Need, Scope};
 use crate::http::api::outcome::ORDER_PREFIX;
 use crate::http::api::router::refusal::RouteRefusal;
 use crate::http::api::site::{SiteRules, Sites, Source};
@@ -27,6 +28,8 @@ pub(crate) struct RequestHead<'a> {
     pub path: &'a [u8],
     pub content_type: Option<&'a [u8]>,
     pub source: Source<'a>,
+    /// As it was sent.
+    pub authorization: Option<&'a [u8]>,
     /// See [`Head::asks_for_method`](crate::http::wire::Head::asks_for_method).
     pub asks_for_method: bool,
     pub has_idempotency_key: bool,
@@ -79,14 +82,29 @@ pub(crate) enum Endpoint {
     Preflight(&'static str),
 }
 
-/// Decides what a request is, and whether it may be made.
-pub(crate) fn route(port: Port, sites: &Sites, head: &RequestHead<'_>) -> Routed {
+/// Decides what a request is, and whether it may be made. `caller` is what its
+/// connection remembers.
+pub(crate) fn route(
+    port: Port,
+    sites: &Sites,
+    access: &Access,
+    caller: &mut Caller,
+    head: &RequestHead<'_>,
+) -> Routed {
     let endpoint = Endpoint::of(port, head.path);
     let (action, allow_origin) = match port.rules(sites).check(&head.source, head.method) {
         Err(foreign) => (Action::RefuseUnread(RouteRefusal::Foreign(foreign)), None),
         Ok(allow_origin) => {
-            let is_preflight = allow_origin.is_some() && head.asks_for_method;
-            (action(port, head, endpoint, is_preflight), allow_origin)
+            let is_preflight = head.method == Some(Method::Options)
+                && allow_origin.is_some()
+                && head.asks_for_method;
+            let need = endpoint.filter(|_| !is_preflight);
+            let need = need.and_then(|endpoint| endpoint.need(port));
+            let action = match access.check(caller, head.authorization, need) {
+                Ok(()) => action(port, head, endpoint, is_preflight),
+                Err(denied) => Action::RefuseUnread(RouteRefusal::Denied(denied)),
+            };
+            (action, allow_origin)
         }
     };
     Routed {
@@ -105,7 +123,7 @@ fn action(
     match (head.method, endpoint) {
         (None, _) => Action::RefuseUnread(RouteRefusal::UnknownMethod),
         (Some(method), Some(endpoint)) if port.serves(endpoint) => {
-            if is_preflight && method == Method::Options {
+            if is_preflight {
                 return Action::Call(Ok(Endpoint::Preflight(endpoint.methods())));
             }
             serve(port, method, endpoint, head)
@@ -199,6 +217,18 @@ impl Endpoint {
         }
     }
 
+    /// What a request for it needs. A browser sends no token for a page, which
+    /// asks for one itself.
+    fn need(self, port: Port) -> Option<Need> {
+        match self {
+            Self::Submit if port != Port::Admin => Some(Need::Scope(Scope::Submit)),
+            Self::Order | Self::Feed if port != Port::Admin => Some(Need::Scope(Scope::Read)),
+            Self::Stats if port != Port::Admin => Some(Need::Scope(Scope::Read)),
+            Self::Metrics | Self::Stats => Some(Need::Metrics),
+            _ => None,
+        }
+    }
+
     fn allows(self, method: Method) -> bool {
         match self {
             Self::Submit => method == Method::Post,
@@ -242,6 +272,7 @@ mod tests {
             path,
             content_type,
             source: Source::default(),
+            authorization: None,
             asks_for_method: false,
             has_idempotency_key: false,
         }
@@ -250,7 +281,9 @@ mod tests {
     fn decide(port: Port, flags: &[&str], head: &RequestHead<'_>) -> Routed {
         let words = ["order-processor"].iter().chain(flags);
         let config = Config::parse_from(words, [("", ""); 0]).expect("good flags");
-        super::route(port, &Sites::of(&config), head)
+        let access = Access::new(&config).expect("no token file");
+        let mut caller = Caller::default();
+        super::route(port, &Sites::of(&config), &access, &mut caller, head)
     }
 
     fn route(

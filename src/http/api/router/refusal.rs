@@ -1,5 +1,6 @@
 //! Requests that no route answers.
 
+use crate::access::{Denied, Scope};
 use crate::http::api::idempotency_key;
 use crate::http::api::problem::{Problem, Report, shown};
 use crate::http::api::site::Foreign;
@@ -20,6 +21,7 @@ pub(crate) enum RouteRefusal {
     /// A batch with an `Idempotency-Key`.
     KeyOnBatch,
     Foreign(Foreign),
+    Denied(Denied),
     /// What the other engine would have refused as malformed.
     Malformed(FramingError),
 }
@@ -28,9 +30,16 @@ impl RouteRefusal {
     /// What a submission is counted under.
     pub(crate) fn reason(self) -> Reason {
         match self {
-            Self::Foreign(_) => Reason::Unauthorized,
+            Self::Foreign(_) | Self::Denied(_) => Reason::Unauthorized,
             _ => Reason::Invalid,
         }
+    }
+
+    /// Whether the connection may go on, if the body is there already: a client
+    /// that needs another token is no danger to those that share a proxy's
+    /// connection with it.
+    pub(crate) fn keeps_connection(self) -> bool {
+        matches!(self, Self::Denied(_))
     }
 
     pub(crate) fn report(self, path: &str) -> Report<'static> {
@@ -61,7 +70,28 @@ impl RouteRefusal {
                 "this port is bound to loopback and answers to localhost, 127.0.0.0/8, [::1] and \
                  the names of --allowed-hosts",
             ),
+            Self::Denied(denied) => report_denied(denied),
             Self::Malformed(error) => error.into(),
         }
+    }
+}
+
+/// RFC 6750 section 3: a challenge says what was wrong, if there was a token.
+fn report_denied(denied: Denied) -> Report<'static> {
+    match denied {
+        Denied::NoToken => Problem::Unauthorized
+            .report("a token is needed: Authorization: Bearer TOKEN")
+            .challenge(r#"Bearer realm="orders""#),
+        Denied::BadToken => Problem::Unauthorized
+            .report("the token is not known here")
+            .challenge(r#"Bearer realm="orders", error="invalid_token""#),
+        Denied::Scope(scope) => Problem::InsufficientScope
+            .report(format!("the token has no scope {}", scope.as_str()))
+            .challenge(match scope {
+                Scope::Submit => {
+                    r#"Bearer realm="orders", error="insufficient_scope", scope="submit""#
+                }
+                Scope::Read => r#"Bearer realm="orders", error="insufficient_scope", scope="read""#,
+            }),
     }
 }

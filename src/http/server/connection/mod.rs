@@ -25,10 +25,13 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
+use crate::access::Caller;
 use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
-use crate::http::api::router::{Action, Handled, Port, Request, RequestHead, Routed, Target, Wait};
+use crate::http::api::router::{
+    Action, Handled, Port, Request, RequestHead, RouteRefusal, Routed, Target, Wait,
+};
 use crate::http::api::service::{Executing, Service};
 use crate::http::api::site::Source;
 use crate::http::server::connection::batch::BatchReader;
@@ -61,6 +64,7 @@ pub(crate) struct Connection {
     head_only: bool,
     /// What lets the page that sent the current request read its reply.
     allow_origin: Option<&'static str>,
+    caller: Caller,
 }
 
 impl Connection {
@@ -73,6 +77,7 @@ impl Connection {
             first: Some(first),
             head_only: false,
             allow_origin: None,
+            caller: Caller::default(),
             service,
         }
     }
@@ -129,7 +134,7 @@ impl Connection {
         let target = match routed.action {
             Action::Call(target) => target,
             Action::Batch => return self.batch(&head),
-            Action::RefuseUnread(refusal) if head.body != BodyFraming::None => {
+            Action::RefuseUnread(refusal) if self.leaves_unread(refusal, &head) => {
                 let path = head.path(self.input.received());
                 let path = std::str::from_utf8(&path).unwrap_or_default(); // ASCII
                 let reply = refusal.report(path).reply();
@@ -169,8 +174,21 @@ impl Connection {
         self.replied(keep_alive, &head)
     }
 
+    /// Whether a refusal ends the connection, with the body unread.
+    fn leaves_unread(&self, refusal: RouteRefusal, head: &Head) -> bool {
+        match head.body {
+            BodyFraming::None => false,
+            BodyFraming::Length(bytes) if refusal.keeps_connection() => {
+                let received = self.input.received().len() - head.len;
+                let most = self.service.limits.max_body.min(received);
+                bytes > most as u64
+            }
+            BodyFraming::Length(_) | BodyFraming::Chunked => true,
+        }
+    }
+
     /// Decides what a request is.
-    fn route(&self, head: &Head) -> Routed {
+    fn route(&mut self, head: &Head) -> Routed {
         let received = self.input.received();
         let path = head.path(received);
         let head = RequestHead {
@@ -183,10 +201,12 @@ impl Connection {
                 is_cross_site: head.is_cross_site,
                 navigates: head.navigates,
             },
+            authorization: head.authorization(received),
             asks_for_method: head.asks_for_method,
             has_idempotency_key: head.idempotency_key(received).is_some(),
         };
-        router::route(Port::Orders, &self.service.sites, &head)
+        let Service { sites, access, .. } = &*self.service;
+        router::route(Port::Orders, sites, access, &mut self.caller, &head)
     }
 
     /// Waits for the next request's head, with all replies sent unless it is

@@ -64,7 +64,7 @@ pub(crate) struct Reply {
     pub retry_after: Option<u32>,
     /// `Allow`: the methods that the target knows (with 405).
     pub allow: Option<&'static str>,
-    /// `WWW-Authenticate`: the challenge (with 401).
+    /// `WWW-Authenticate`: the challenge (with 401, and 403 for a scope).
     pub www_authenticate: Option<&'static str>,
     pub location: Option<String>,
     pub caching: Caching,

@@ -81,7 +81,7 @@ fn reads_what_routes_need() {
         ["respond-async", "wait=5", "third"]
     );
     assert_eq!(head.accept(buf).members().collect::<Vec<_>>(), ["*/*"]);
-    assert_eq!(head.authorization(buf), Some("Bearer t0k"));
+    assert_eq!(head.authorization(buf), Some(&b"Bearer t0k"[..]));
     assert_eq!(head.body, BodyFraming::Length(12));
     assert!(head.keep_alive && head.expect_continue);
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::cpu::plan::Plan;
@@ -77,6 +78,7 @@ fn service() -> Arc<Service> {
         Arc::new(admission),
         Limits::of(&config),
         Sites::of(&config),
+        Arc::new(Access::new(&config).unwrap()),
         bodies,
         observer,
     )

@@ -1,0 +1,70 @@
+//! What a connection remembers of who asks on it.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use crate::access::client::Client;
+
+/// What a connection remembers of who asks on it: the last `Authorization` that
+/// was found good. A proxy may send requests of many clients on one connection,
+/// so each request is compared with it.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    identified: Option<Identified>,
+    /// The current request is that client's.
+    is_current: bool,
+}
+
+#[derive(Debug)]
+struct Identified {
+    /// Of the set of tokens that it was found in.
+    generation: u64,
+    authorization: Box<[u8]>,
+    client: Arc<Client>,
+}
+
+impl Caller {
+    /// Who sent the current request; `None` where nobody has to say so.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the record of an order"))]
+    pub(crate) fn client(&self) -> Option<&Arc<Client>> {
+        let identified = self.identified.as_ref().filter(|_| self.is_current)?;
+        Some(&identified.client)
+    }
+
+    /// A request begins, of which nothing is known.
+    pub(super) fn begin(&mut self) {
+        self.is_current = false;
+    }
+
+    /// The client with this `Authorization`, if it is the last one's, and the
+    /// tokens are still those of this generation.
+    #[inline]
+    pub(super) fn recall(&mut self, generation: u64, authorization: &[u8]) -> Option<&Client> {
+        let known = self.identified.as_ref()?;
+        // Another client of the same proxy may be guessing.
+        self.is_current =
+            known.generation == generation && is_same(&known.authorization, authorization);
+        self.is_current.then_some(&known.client)
+    }
+
+    pub(super) fn remember(&mut self, generation: u64, authorization: &[u8], client: Arc<Client>) {
+        self.is_current = true;
+        self.identified = Some(Identified {
+            generation,
+            authorization: authorization.into(),
+            client,
+        });
+    }
+}
+
+/// Whether two texts are the same, in a time that depends on their length only.
+fn is_same(known: &[u8], given: &[u8]) -> bool {
+    if known.len() != given.len() {
+        return false;
+    }
+    // No early exit: the compiler makes some wide instructions of it, which
+    // `subtle` byte by byte can't.
+    let differ = known.iter().zip(given).fold(0, |sum, (a, b)| sum | a ^ b);
+    differ.ct_eq(&0u8).into()
+}

@@ -1,0 +1,39 @@
+//! Who asks, and what they may: bearer tokens from a file.
+//!
+//! Between the front ends and admission: a front end hands over what a request
+//! says of its sender, and gets a [`Client`] or a [`Denied`]. Nothing here knows
+//! HTTP or gRPC beyond the `Authorization` field that both have.
+//!
+//! The tokens in force are an immutable set behind a pointer that a reload
+//! replaces, with a number that counts the reloads. A connection remembers its
+//! last `Authorization` with that number: as long as neither changes, a request
+//! costs a load and a comparison of some 60 bytes. The lock around the pointer
+//! is held for a few nanoseconds, by the first request of a connection and
+//! after a reload, and never while a coroutine parks.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `policy` | [`Access`]: the tokens in force, read again; what a request may |
+//! | `caller` | [`Caller`]: what a connection remembers of who asks on it |
+//! | `bearer` | `Authorization` to a token |
+//! | `client` | [`Client`]: an identity, and its scopes |
+//! | `tokens` | the set, and the search in it |
+//! | `token` | one token: its form, its hash, a new one |
+//! | `file`, `line` | the token file, and a line of it |
+
+mod bearer;
+mod caller;
+mod client;
+mod file;
+mod line;
+mod policy;
+#[cfg(test)]
+mod tests;
+mod token;
+mod tokens;
+
+pub(crate) use self::caller::Caller;
+pub(crate) use self::client::Scope;
+pub(crate) use self::file::TokenFileError;
+pub(crate) use self::policy::{Access, Denied, Need};
+pub use self::token::{BadName, new_token};

@@ -1,0 +1,147 @@
+//! The tokens in force, and what a request may do with one.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::access::bearer::Bearer;
+use crate::access::caller::Caller;
+use crate::access::client::{Scope, Scopes};
+use crate::access::file;
+use crate::access::file::TokenFileError;
+use crate::access::tokens::TokenSet;
+use crate::config::Config;
+
+/// Who may ask for what.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// `None`: anyone may ask for anything.
+    tokens: Option<CurrentTokens>,
+    protects_metrics: bool,
+}
+
+/// The tokens of a file that is read again.
+#[derive(Debug)]
+struct CurrentTokens {
+    path: PathBuf,
+    /// Replaced as a whole, by the thread that handles signals.
+    set: RwLock<Arc<TokenSet>>,
+    /// How often it was replaced. Stored after the set: a connection that
+    /// remembers a client under this number found it in this set or a later one.
+    generation: AtomicU64,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Scope(Scope),
+    /// The figures, which are open unless `--protect-metrics` is given.
+    Metrics,
+}
+
+/// Why a request may not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// It has no token.
+    NoToken,
+    /// Its token is not known.
+    BadToken,
+    /// Its token doesn't have this scope.
+    Scope(Scope),
+}
+
+impl Access {
+    /// Reads the token file, if there is one.
+    pub(crate) fn new(config: &Config) -> Result<Self, TokenFileError> {
+        let tokens = config.token_file.clone().map(CurrentTokens::read);
+        Ok(Self {
+            tokens: tokens.transpose()?,
+            protects_metrics: config.protect_metrics,
+        })
+    }
+
+    /// Reads the token file again, and returns how many tokens it has; `None`
+    /// without one.
+    ///
+    /// # Errors
+    /// When it can't be used: the tokens that were in force remain.
+    pub(crate) fn reload(&self) -> Option<Result<usize, TokenFileError>> {
+        self.tokens.as_ref().map(CurrentTokens::reload)
+    }
+
+    /// How many tokens there are; `None` without a file.
+    pub(crate) fn tokens(&self) -> Option<usize> {
+        Some(self.tokens.as_ref()?.set().len())
+    }
+
+    /// Whether a request with this `Authorization` may be made;
+    /// [`Caller::client`] says whose it is then.
+    #[inline]
+    pub(crate) fn check(
+        &self,
+        caller: &mut Caller,
+        authorization: Option<&[u8]>,
+        need: Option<Need>,
+    ) -> Result<(), Denied> {
+        caller.begin();
+        let (Some(tokens), Some(need)) = (&self.tokens, need) else {
+            return Ok(());
+        };
+        let scope = match need {
+            Need::Scope(scope) => scope,
+            Need::Metrics if self.protects_metrics => Scope::Read,
+            Need::Metrics => return Ok(()),
+        };
+        let may = tokens.identify(caller, authorization.ok_or(Denied::NoToken)?)?;
+        if may.has(scope) {
+            Ok(())
+        } else {
+            Err(Denied::Scope(scope))
+        }
+    }
+}
+
+impl CurrentTokens {
+    fn read(path: PathBuf) -> Result<Self, TokenFileError> {
+        Ok(Self {
+            set: RwLock::new(Arc::new(file::read(&path)?)),
+            path,
+            generation: AtomicU64::new(0),
+        })
+    }
+
+    fn reload(&self) -> Result<usize, TokenFileError> {
+        let set = Arc::new(file::read(&self.path)?);
+        let tokens = set.len();
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        // Pairs with the Acquire load in `identify`.
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(tokens)
+    }
+
+    fn set(&self) -> Arc<TokenSet> {
+        // Nothing can panic while it is locked, nor park.
+        let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
+        set.clone()
+    }
+
+    /// Has the caller remember the client of this `Authorization`; returns what
+    /// that may do.
+    fn identify(&self, caller: &mut Caller, authorization: &[u8]) -> Result<Scopes, Denied> {
+        // Before the set: what is found in a later one is searched for again.
+        // Pairs with the Release addition in `reload`.
+        let generation = self.generation.load(Ordering::Acquire);
+        if let Some(client) = caller.recall(generation, authorization) {
+            return Ok(client.scopes());
+        }
+        let token = match Bearer::of(authorization) {
+            Bearer::Token(token) => token,
+            Bearer::Malformed => return Err(Denied::BadToken),
+            Bearer::Other => return Err(Denied::NoToken),
+        };
+        let set = self.set();
+        let client = set.find(token).ok_or(Denied::BadToken)?;
+        caller.remember(generation, authorization, client.clone());
+        Ok(client.scopes())
+    }
+}

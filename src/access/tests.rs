@@ -1,0 +1,257 @@
+//! The token file, line by line, and what a request may do with its tokens.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::access::file;
+use crate::access::file::{TOKENS_MAX, TokenFileError};
+use crate::access::line::LineError;
+use crate::access::token::{BadName, new_token};
+use crate::access::{Access, Caller, Denied, Need, Scope};
+use crate::config::Config;
+
+const A: &str = "token-a-0123456789";
+const B: &str = "token-b-0123456789";
+const SUBMIT: Option<Need> = Some(Need::Scope(Scope::Submit));
+const READ: Option<Need> = Some(Need::Scope(Scope::Read));
+
+/// A file that is removed with this.
+struct TokenFile(PathBuf);
+
+impl TokenFile {
+    fn new(text: &str) -> Self {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).unwrap();
+        let name = format!("tokens-{:x}", u64::from_ne_bytes(random));
+        let file = Self(std::env::temp_dir().join(name));
+        file.write(text);
+        file
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(&self.0, text).unwrap();
+    }
+
+    fn access(&self, flags: &[&str]) -> Access {
+        let path = self.0.to_str().unwrap();
+        let words = ["order-processor", "--token-file", path];
+        let config = Config::parse_from(words.iter().chain(flags), [("", ""); 0]).unwrap();
+        Access::new(&config).unwrap()
+    }
+}
+
+impl Drop for TokenFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn bearer(token: &str) -> Vec<u8> {
+    format!("Bearer {token}").into_bytes()
+}
+
+/// What comes of a request on a connection of its own.
+fn ask(access: &Access, authorization: Option<&[u8]>, need: Option<Need>) -> Result<(), Denied> {
+    access.check(&mut Caller::default(), authorization, need)
+}
+
+#[test]
+fn lines_have_three_forms_and_options() {
+    let hash = "sha256:057076abf044d57dc395614bf1a96fabe36ce57f846a83fe9d169cb6192b6e38";
+    let text = format!(
+        "# comment\n\n  \t\r\n{A}\n  shop:{B} scope=submit  \r\nhashed:{hash} scope=read,submit\n"
+    );
+    let tokens = file::parse(text.as_bytes()).unwrap();
+    assert_eq!(tokens.len(), 3);
+    assert!(tokens.find(A.as_bytes()).unwrap().name().is_none());
+    let shop = tokens.find(B.as_bytes()).unwrap();
+    assert_eq!(shop.name().map(|name| &**name), Some("shop"));
+    assert!(shop.scopes().has(Scope::Submit) && !shop.scopes().has(Scope::Read));
+    // As sha256sum(1) says of it.
+    assert!(tokens.find(b"token-c-0123456789").is_some());
+    assert!(tokens.find(&B.as_bytes()[1..]).is_none());
+    assert!(tokens.find(b"").is_none());
+    assert!(file::parse(b"# nothing\n").unwrap().is_empty());
+}
+
+#[test]
+fn bad_lines_are_named_and_show_no_token() {
+    use LineError as E;
+    let long = "x".repeat(600);
+    for (text, line, why) in [
+        (format!("{A}\nshort"), 2, E::TokenShort),
+        (format!("\n\n{}", &A[..15]), 3, E::TokenShort),
+        (long.clone(), 1, E::TokenLong),
+        (format!("a:{long}"), 1, E::TokenLong),
+        ("spéciale-0123456789".to_owned(), 1, E::TokenForm),
+        ("a:=token-0123456789".to_owned(), 1, E::TokenForm),
+        ("a:b:token-0123456789".to_owned(), 1, E::TokenForm),
+        (format!(":{A}"), 1, E::Name(BadName)),
+        (format!("a/b:{A}"), 1, E::Name(BadName)),
+        (format!("{}:{A}", &long[..65]), 1, E::Name(BadName)),
+        (format!("other:{A}"), 1, E::Name(BadName)),
+        // The name was left out: not a token that looks like a hash.
+        (format!("sha256:{}", "ab".repeat(32)), 1, E::Name(BadName)),
+        ("a:sha256:abcd".to_owned(), 1, E::Hash),
+        (format!("a:sha256:{}", "xy".repeat(32)), 1, E::Hash),
+        (format!("a:sha256:{}", "é".repeat(32)), 1, E::Hash),
+        (format!("a:{A} {B}"), 1, E::Option),
+        (format!("a:{A} colour=red"), 1, E::Option),
+        (format!("a:{A} Scope=read"), 1, E::Option),
+        (format!("a:{A} # of the shop"), 1, E::Option),
+        (
+            format!("a:{A} scope=read scope=read"),
+            1,
+            E::OptionTwice("scope"),
+        ),
+        (
+            format!("a:{A} scope="),
+            1,
+            E::Value("scope", "submit, read or submit,read"),
+        ),
+        (
+            format!("a:{A} scope=submit,admin"),
+            1,
+            E::Value("scope", "submit, read or submit,read"),
+        ),
+        (format!("a:{A}\n\na:{B}"), 3, E::NameTwice(1)),
+        (format!("{A}\nb:{A}"), 2, E::TokenTwice(1)),
+    ] {
+        let (at, found) = file::parse(text.as_bytes()).unwrap_err();
+        assert_eq!((at, &found), (line, &why), "{text}");
+        let said = found.to_string();
+        assert!(!said.contains("0123") && !said.contains("xxx"), "{said}");
+    }
+    assert_eq!(file::parse(b"a\xffb").unwrap_err(), (1, E::NotText));
+    let many: String = (0..=TOKENS_MAX).map(|n| format!("{A}-{n}\n")).collect();
+    let too_many = (TOKENS_MAX + 1, E::TooMany(TOKENS_MAX));
+    assert_eq!(file::parse(many.as_bytes()).unwrap_err(), too_many);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused_with_the_reason() {
+    let refused = |path: &str| file::read(path.as_ref()).unwrap_err();
+    assert!(matches!(
+        refused("/nonexistent/tokens"),
+        TokenFileError::Read { .. }
+    ));
+    assert!(matches!(
+        refused("/dev/null"),
+        TokenFileError::NotRegular { .. }
+    ));
+    assert!(matches!(refused("/tmp"), TokenFileError::NotRegular { .. }));
+    let file = TokenFile::new("# none\n");
+    let path = file.0.to_str().unwrap();
+    assert!(matches!(refused(path), TokenFileError::Empty { .. }));
+    file.write(&"#".repeat((1 << 20) + 1));
+    assert!(matches!(refused(path), TokenFileError::TooLarge { .. }));
+    file.write("\nshort\n");
+    assert!(
+        refused(path)
+            .to_string()
+            .ends_with(", line 2: the token has under 16 characters")
+    );
+}
+
+#[test]
+fn a_token_is_good_for_its_scopes() {
+    let file = TokenFile::new(&format!("{A} scope=submit\n{B}"));
+    let access = file.access(&[]);
+    assert_eq!(access.tokens(), Some(2));
+    let (a, b, unknown) = (bearer(A), bearer(B), bearer("token-c-0123456789"));
+    assert_eq!(ask(&access, Some(&a), SUBMIT), Ok(()));
+    assert_eq!(
+        ask(&access, Some(&a), READ),
+        Err(Denied::Scope(Scope::Read))
+    );
+    assert_eq!(ask(&access, Some(&b), READ), Ok(()));
+    for (authorization, why) in [
+        (None, Denied::NoToken),
+        (Some(&b"Basic abc"[..]), Denied::NoToken),
+        (Some(b"Bearer"), Denied::BadToken),
+        (Some(&unknown), Denied::BadToken),
+        (Some(&a[..a.len() - 1]), Denied::BadToken),
+    ] {
+        assert_eq!(ask(&access, authorization, SUBMIT), Err(why));
+        assert_eq!(ask(&access, authorization, None), Ok(()));
+        assert_eq!(ask(&access, authorization, Some(Need::Metrics)), Ok(()));
+    }
+    let protected = file.access(&["--protect-metrics"]);
+    let metrics = |authorization: &[u8]| ask(&protected, Some(authorization), Some(Need::Metrics));
+    assert_eq!(metrics(&b), Ok(()));
+    assert_eq!(metrics(&a), Err(Denied::Scope(Scope::Read)));
+    assert_eq!(
+        ask(&protected, None, Some(Need::Metrics)),
+        Err(Denied::NoToken)
+    );
+}
+
+#[test]
+fn without_a_file_nobody_is_asked() {
+    let access = Access::new(&Config::default()).unwrap();
+    assert!(access.reload().is_none() && access.tokens().is_none());
+    assert_eq!(ask(&access, None, SUBMIT), Ok(()));
+    assert_eq!(ask(&access, Some(b"Bearer !"), READ), Ok(()));
+}
+
+/// One connection, whose requests a proxy has gathered.
+#[test]
+fn a_connection_is_nobodys_for_longer_than_a_request() {
+    let file = TokenFile::new(&format!("a:{A}\nb:{B} scope=read"));
+    let access = file.access(&[]);
+    let mut caller = Caller::default();
+    let name = |caller: &Caller| Some(caller.client()?.name()?.to_string());
+    for _ in 0..2 {
+        for _ in 0..2 {
+            assert_eq!(access.check(&mut caller, Some(&bearer(A)), SUBMIT), Ok(()));
+            assert_eq!(name(&caller).as_deref(), Some("a"));
+        }
+        let denied = access.check(&mut caller, None, SUBMIT);
+        assert_eq!((denied, name(&caller)), (Err(Denied::NoToken), None));
+        let wrong = bearer("token-a-012345678X");
+        let denied = access.check(&mut caller, Some(&wrong), SUBMIT);
+        assert_eq!((denied, name(&caller)), (Err(Denied::BadToken), None));
+        assert_eq!(access.check(&mut caller, None, None), Ok(()));
+        assert_eq!(name(&caller), None);
+        assert_eq!(access.check(&mut caller, Some(&bearer(B)), READ), Ok(()));
+        assert_eq!(name(&caller).as_deref(), Some("b"));
+    }
+}
+
+#[test]
+fn a_reload_holds_for_open_connections_at_once() {
+    let file = TokenFile::new(A);
+    let access = file.access(&[]);
+    let (mut a, mut b) = (Caller::default(), Caller::default());
+    let ask_a = |caller: &mut Caller| access.check(caller, Some(&bearer(A)), SUBMIT);
+    let ask_b = |caller: &mut Caller| access.check(caller, Some(&bearer(B)), SUBMIT);
+    assert_eq!(
+        (ask_a(&mut a), ask_b(&mut b)),
+        (Ok(()), Err(Denied::BadToken))
+    );
+    file.write(&format!("{A}\n{B}"));
+    assert_eq!(access.reload().unwrap().unwrap(), 2);
+    assert_eq!((ask_a(&mut a), ask_b(&mut b)), (Ok(()), Ok(())));
+    file.write(&format!("{A} scope=read\nshort"));
+    let error = access.reload().unwrap().unwrap_err();
+    assert!(error.to_string().contains("line 2"), "{error}");
+    assert_eq!((ask_a(&mut a), ask_b(&mut b)), (Ok(()), Ok(())));
+    file.write(&format!("{A} scope=read"));
+    assert_eq!(access.reload().unwrap().unwrap(), 1);
+    assert_eq!(ask_a(&mut a), Err(Denied::Scope(Scope::Submit)));
+    assert_eq!(ask_b(&mut b), Err(Denied::BadToken));
+}
+
+#[test]
+fn a_new_token_is_good_under_its_line() {
+    let [token, line] = new_token("shop").unwrap();
+    let [other, _] = new_token("shop").unwrap();
+    assert_ne!(token, other);
+    assert!(token.len() == 48 && !line.contains(&token), "{line}");
+    let tokens = file::parse(line.as_bytes()).unwrap();
+    let client = tokens.find(token.as_bytes()).unwrap();
+    assert_eq!(client.name().map(|name| &**name), Some("shop"));
+    for name in ["", "a b", "a:b", "sha256", "é"] {
+        assert_eq!(new_token(name), Err(BadName), "{name}");
+    }
+}

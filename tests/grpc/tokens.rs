@@ -1,0 +1,89 @@
+//! Bearer tokens in the metadata of calls.
+
+use std::fs;
+
+use order_processor::grpc::proto::{FollowRequest, GetOrderRequest};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request, Status};
+
+use crate::client::{client, refused, request, run};
+use crate::harness::{Directory, Service};
+
+fn with<T>(message: T, authorization: &[&str]) -> Request<T> {
+    let mut request = Request::new(message);
+    for value in authorization {
+        let value = MetadataValue::try_from(*value).unwrap();
+        request.metadata_mut().append("authorization", value);
+    }
+    request
+}
+
+#[track_caller]
+fn denied(status: &Status, code: Code, reason: &str) {
+    assert_eq!(refused(status, code, false).0, reason, "{status:?}");
+}
+
+#[test]
+fn calls_need_a_token_with_their_scope() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let path = directory.0.join("tokens");
+    let text = "shop:token-that-submits scope=submit\nreporting:token-that-reads scope=read\n";
+    fs::write(&path, text).unwrap();
+    let service = Service::with_grpc(&["--token-file", path.to_str().unwrap()]);
+    let (submits, reads) = ("Bearer token-that-submits", "bearer token-that-reads");
+    let order = || GetOrderRequest { id: "a".into() };
+    run(async {
+        let mut client = client(&service).await;
+        for authorization in [
+            &[][..],
+            &["Basic abc"],
+            &["Bearer"],
+            &["Bearer token-that-guesses"],
+        ] {
+            let unauthenticated = |status: Status| {
+                denied(&status, Code::Unauthenticated, "UNAUTHENTICATED");
+            };
+            unauthenticated(
+                client
+                    .submit(with(request("a"), authorization))
+                    .await
+                    .unwrap_err(),
+            );
+            unauthenticated(
+                client
+                    .get_order(with(order(), authorization))
+                    .await
+                    .unwrap_err(),
+            );
+            let follow = with(FollowRequest::default(), authorization);
+            unauthenticated(client.follow(follow).await.unwrap_err());
+            let stream = with(tokio_stream::empty(), authorization);
+            unauthenticated(client.submit_stream(stream).await.unwrap_err());
+        }
+        // One connection for both, as of a proxy.
+        for _ in 0..2 {
+            client.submit(with(request("a"), &[submits])).await.unwrap();
+            client.get_order(with(order(), &[reads])).await.unwrap();
+            let status = client
+                .submit(with(request("b"), &[reads]))
+                .await
+                .unwrap_err();
+            denied(&status, Code::PermissionDenied, "INSUFFICIENT_SCOPE");
+            let status = client
+                .get_order(with(order(), &[submits]))
+                .await
+                .unwrap_err();
+            denied(&status, Code::PermissionDenied, "INSUFFICIENT_SCOPE");
+        }
+        let twice = with(request("b"), &[submits, submits]);
+        let status = client.submit(twice).await.unwrap_err();
+        denied(&status, Code::InvalidArgument, "INVALID_REQUEST");
+    });
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (1, 1, 0));
+    // Four without a token, of a call and a stream each; two, and the last.
+    assert_eq!(figures.rejected("unauthorized"), 11);
+    let log = service.drain().log;
+    assert!(!log.contains("token-that"), "{log}");
+}
