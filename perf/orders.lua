@@ -15,6 +15,8 @@
 --   count   on: count replies by status class. Costs the generator a callback
 --           for each reply, so measurements turn it off; wrk itself counts
 --           those above 399 either way (on)
+--   answers a file to which the body of each 2xx reply is added: what was
+--           promised, to be compared with what is there (none)
 --
 -- An id is <start in seconds>-<64 random bits>-<thread>-<counter>, all in hex:
 -- at most 64 characters of 0-9, a-f and -. The counter tells the requests of a
@@ -23,7 +25,7 @@
 
 local options = {
    prefer = "", value = "100.50", extra = "0", path = "/submit", method = "POST", close = "off", count = "on",
-   pause = "0",
+   pause = "0", answers = "",
 }
 local CLASSES = { "1xx", "2xx", "3xx", "4xx", "5xx" }
 
@@ -48,7 +50,7 @@ local function read_options(args)
       local key, value = arg:match("^(%w+)=(.*)$")
       if not key or not options[key] then
          fail("can't read the option '" .. arg .. "': want prefer=, value=, extra=, path=, method=POST|GET, pause= "
-            .. "or close=, count=on|off")
+            .. "or close=, count=on|off, answers=")
       end
       options[key] = value
    end
@@ -131,8 +133,21 @@ function init(args)
    end
 
    seen1, seen2, seen3, seen4, seen5 = 0, 0, 0, 0, 0
-   if options.count == "on" then
-      response = function(status)
+   local answers
+   if options.answers ~= "" then
+      local why
+      answers, why = io.open(options.answers, "a")
+      if not answers then
+         fail(why)
+      end
+      -- Whole lines, since all threads add to it.
+      answers:setvbuf("line")
+   end
+   if options.count == "on" or answers then
+      response = function(status, _, body)
+         if answers and status >= 200 and status < 300 then
+            answers:write(body, "\n")
+         end
          if status < 200 then seen1 = seen1 + 1
          elseif status < 300 then seen2 = seen2 + 1
          elseif status < 400 then seen3 = seen3 + 1

@@ -2,9 +2,10 @@
 
 use rustix::process::Signal;
 
-use crate::harness::{Service, until};
-use crate::load::{Persistent, end_alike};
-use crate::servers::{Cluster, NatsServer, instance};
+use crate::harness::Service;
+use crate::load::{Persistent, end_alike, factor};
+use crate::once::same_ids_to_both;
+use crate::servers::{Cluster, NatsServer, instance, state};
 
 #[test]
 fn killing_the_leader_loses_nothing_that_was_acknowledged() {
@@ -14,15 +15,11 @@ fn killing_the_leader_loses_nothing_that_was_acknowledged() {
     let one = Service::launch(instance(&addresses, &flags));
     let two = Service::launch(instance(&addresses, &flags));
     let clients = Persistent::start(&[one.http, two.http], 8);
-    for _ in 0..2 {
-        let before = clients.count();
-        until("orders are acknowledged", || clients.count() > before + 100);
+    for _ in 0..2 * factor() {
+        clients.more(100, "orders are acknowledged");
         let leader = cluster.leader();
         cluster.0[leader].kill();
-        let before = clients.count();
-        until("the next leader acknowledges", || {
-            clients.count() > before + 100
-        });
+        clients.more(100, "the next leader acknowledges");
         cluster.0[leader].run();
     }
     end_alike(clients, [one, two]);
@@ -37,23 +34,35 @@ fn restarts_of_all_servers_lose_nothing_that_was_acknowledged() {
     let one = Service::launch(instance(&addresses, &flags));
     let two = Service::launch(instance(&addresses, &flags));
     let clients = Persistent::start(&[one.http, two.http], 6);
-    let more = |what: &str| {
-        let before = clients.count();
-        until(what, || clients.count() > before + 50);
-    };
-    for server in 0..3 {
-        more("orders are acknowledged");
-        cluster.0[server].kill();
-        more("two servers acknowledge");
-        cluster.0[server].run();
+    let more = |what: &str| clients.more(50, what);
+    for _ in 0..factor() {
+        for server in 0..3 {
+            more("orders are acknowledged");
+            cluster.0[server].kill();
+            more("two servers acknowledge");
+            cluster.0[server].run();
+        }
+        let leader = cluster.leader();
+        cluster.0[leader].signal(Signal::STOP);
+        more("the other two have a leader");
+        cluster.0[leader].signal(Signal::CONT);
+        more("it is back");
+        cluster.0.iter_mut().for_each(NatsServer::kill);
+        cluster.0.iter_mut().for_each(NatsServer::run);
+        more("all are back");
     }
-    let leader = cluster.leader();
-    cluster.0[leader].signal(Signal::STOP);
-    more("the other two have a leader");
-    cluster.0[leader].signal(Signal::CONT);
-    more("it is back");
-    cluster.0.iter_mut().for_each(NatsServer::kill);
-    cluster.0.iter_mut().for_each(NatsServer::run);
-    more("all are back");
     end_alike(clients, [one, two]);
+}
+
+#[test]
+fn the_same_ids_sent_to_both_at_once_have_one_outcome_on_three_servers() {
+    let cluster = Cluster::start();
+    let addresses = cluster.addresses();
+    let flags = ["--nats-replicas", "3"];
+    let one = Service::launch(instance(&addresses, &flags));
+    let two = Service::launch(instance(&addresses, &flags));
+    let ids = same_ids_to_both(&one, &two);
+    assert_eq!(state(&addresses)["messages"], ids);
+    one.drain();
+    two.drain();
 }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::{Directory, PATIENCE, Service, get, post, until};
-use crate::load::{Persistent, Told, agrees, end_alike, feed};
+use crate::load::{Persistent, Told, agrees, end_alike, factor, feed};
 use crate::proxy::Proxy;
 use crate::servers::{NatsServer, instance};
 
@@ -17,9 +17,8 @@ fn a_killed_server_loses_nothing_that_was_acknowledged() {
     let flags = ["--ack-timeout", "5s"];
     let (one, two) = (server.instance(&flags), server.instance(&flags));
     let clients = Persistent::start(&[one.http, two.http], 8);
-    for _ in 0..3 {
-        let before = clients.count();
-        until("orders are acknowledged", || clients.count() > before + 100);
+    for _ in 0..3 * factor() {
+        clients.more(100, "orders are acknowledged");
         server.kill();
         until("not ready", || get(one.admin, "/readyz").status == 503);
         server.run();
@@ -29,8 +28,7 @@ fn a_killed_server_loses_nothing_that_was_acknowledged() {
                 .all(|admin| get(*admin, "/readyz").status == 200)
         });
     }
-    let before = clients.count();
-    until("orders are acknowledged", || clients.count() > before + 100);
+    clients.more(100, "orders are acknowledged");
     end_alike(clients, [one, two]);
 }
 
@@ -167,13 +165,11 @@ fn an_instance_that_is_cut_off_does_no_harm() {
     let one = Service::launch(instance(&proxy.address.to_string(), &flags));
     let two = server.instance(&flags);
     let clients = Persistent::start(&[one.http, two.http], 6);
-    for _ in 0..2 {
-        let before = clients.count();
-        until("orders are acknowledged", || clients.count() > before + 50);
+    for _ in 0..2 * factor() {
+        clients.more(50, "orders are acknowledged");
         proxy.cut();
         until("not ready", || get(one.admin, "/readyz").status == 503);
-        let before = clients.count();
-        until("the other one goes on", || clients.count() > before + 50);
+        clients.more(50, "the other one goes on");
         proxy.heal();
         until("ready again", || get(one.admin, "/readyz").status == 200);
     }
@@ -186,10 +182,10 @@ fn a_killed_instance_loses_nothing_that_it_acknowledged() {
     let server = NatsServer::start("");
     let two = server.instance(&[]);
     let mut told = HashMap::new();
-    for _ in 0..2 {
+    for _ in 0..2 * factor() {
         let one = server.instance(&[]);
         let clients = Persistent::named(&format!("k{}-", told.len()), &[one.http], 8);
-        until("orders are acknowledged", || clients.count() > 200);
+        clients.more(200, "orders are acknowledged");
         one.signal(Signal::KILL);
         drop(one);
         told.extend(clients.end());
@@ -205,7 +201,7 @@ fn a_killed_instance_loses_nothing_that_it_acknowledged() {
             (200, Some(answer))
         );
     }
-    assert!(feed.len() <= told.len() + 16);
+    assert!(feed.len() <= told.len() + 16 * factor());
     two.drain();
 }
 

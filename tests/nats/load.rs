@@ -10,6 +10,12 @@ use std::time::Duration;
 
 use crate::harness::{Client, Reply, Service, get, order, until};
 
+/// How many times the orders and faults of a short run.
+pub(crate) fn factor() -> usize {
+    let given = std::env::var("ORDERS_TEST_NATS_FACTOR");
+    given.map_or(1, |text| text.parse().expect("a number"))
+}
+
 /// A final answer: the status of the outcome, and its sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -90,6 +96,15 @@ impl Persistent {
     /// How many orders have a final answer.
     pub(crate) fn count(&self) -> usize {
         self.told.lock().unwrap().len()
+    }
+
+    /// Waits until so many more orders, times the factor, have a final answer.
+    #[track_caller]
+    pub(crate) fn more(&self, orders: usize, what: &str) {
+        for _ in 0..factor() {
+            let before = self.count();
+            until(what, || self.count() > before + orders);
+        }
     }
 
     /// Stops them; what was told, by id.

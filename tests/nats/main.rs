@@ -16,6 +16,10 @@
 //! | `faults.rs` | one server that is killed, stopped, full, or loses the stream |
 //! | `consumers.rs` | the examples that read the stream, killed and started again |
 //! | `cluster.rs` | three servers whose leader is killed |
+//! | `readme.rs` | the README's section, run as it stands there |
+//!
+//! `ORDERS_TEST_NATS_FACTOR=5` is the long run: so many times the ids, the
+//! faults, and the orders between two of them.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -35,6 +39,7 @@ mod load;
 mod once;
 mod proxy;
 mod reading;
+mod readme;
 mod servers;
 mod starting;
 mod tls;

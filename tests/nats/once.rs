@@ -5,8 +5,8 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Client, get, order, post, submit};
-use crate::load::{Told, agrees, feed};
+use crate::harness::{Client, Service, get, order, post, submit};
+use crate::load::{Told, agrees, factor, feed};
 use crate::servers::NatsServer;
 
 #[test]
@@ -84,19 +84,27 @@ fn an_order_sent_to_one_instance_is_known_to_the_other() {
     }
 }
 
-/// The same ids to both instances at once: one of the two answers is the
-/// outcome, and the other repeats it.
 #[test]
 fn the_same_ids_sent_to_both_at_once_have_one_outcome() {
-    const CLIENTS: usize = 8;
-    const EACH: usize = 250;
     let server = NatsServer::start("");
     let (one, two) = (server.instance(&[]), server.instance(&[]));
+    let ids = same_ids_to_both(&one, &two);
+    assert_eq!(server.state()["messages"], ids);
+    one.drain();
+    two.drain();
+}
+
+/// Sends the same ids to both instances at once: one of the two answers is the
+/// outcome, and the other repeats it. Returns how many.
+#[track_caller]
+pub(crate) fn same_ids_to_both(one: &Service, two: &Service) -> usize {
+    const CLIENTS: usize = 8;
+    let each = 250 * factor();
     let barrier = Barrier::new(2 * CLIENTS);
     let send = |http, client: usize| {
         let mut connection = Client::to(http);
         let mut told = Vec::new();
-        for number in 0..EACH {
+        for number in 0..each {
             if number % 25 == 0 {
                 barrier.wait();
             }
@@ -122,7 +130,7 @@ fn the_same_ids_sent_to_both_at_once_have_one_outcome() {
         both.map(|(one, two)| (one.join().unwrap(), two.join().unwrap()))
             .unzip()
     });
-    let ids = CLIENTS * EACH;
+    let ids = CLIENTS * each;
     let feeds = [feed(one.http), feed(two.http)];
     assert_eq!(feeds[0], feeds[1]);
     assert_eq!(feeds[0].len(), ids);
@@ -143,9 +151,7 @@ fn the_same_ids_sent_to_both_at_once_have_one_outcome() {
         ids as u64,
         "each is counted by one"
     );
-    assert_eq!(server.state()["messages"], ids);
-    one.drain();
-    two.drain();
+    ids
 }
 
 /// Nothing is kept for a next start, so nothing is acknowledged as queued.

@@ -1,6 +1,7 @@
 //! NATS servers as child processes, and instances of the service on them.
 
 use std::fmt::Write;
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,11 +12,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Directory, Service, eventually, until};
 
-/// A server with JetStream. Killed when dropped.
+/// A server with JetStream. Killed when dropped; its log is printed if the test
+/// has failed by then.
 pub(crate) struct NatsServer {
     child: Option<Child>,
     port: u16,
     config: PathBuf,
+    log: PathBuf,
     /// Holds the store and the configuration.
     _directory: Directory,
 }
@@ -70,6 +73,7 @@ impl NatsServer {
             child: None,
             port,
             config,
+            log: directory.0.join("log"),
             _directory: directory,
         }
     }
@@ -95,11 +99,12 @@ impl NatsServer {
 
     fn spawn(&mut self) {
         assert!(self.child.is_none(), "it doesn't run");
+        let log = File::options().create(true).append(true).open(&self.log);
         let child = Command::new(program())
             .arg("-c")
             .arg(&self.config)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log.expect("its directory is there"))
             .spawn();
         self.child = Some(child.expect("it can be started"));
     }
@@ -156,6 +161,10 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            println!("log of the NATS server on port {}:\n{log}", self.port);
+        }
     }
 }
 
