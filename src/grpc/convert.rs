@@ -40,6 +40,16 @@ pub(super) fn order_record(record: &Record) -> OrderRecord {
     }
 }
 
+/// Nanoseconds since the Unix epoch, where they are representable.
+pub(super) fn unix_nanos(timestamp: &prost_types::Timestamp) -> Option<u64> {
+    let prost_types::Timestamp { seconds, nanos } = *timestamp;
+    let nanos = u64::try_from(nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)?;
+    let seconds = u64::try_from(seconds).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
 fn timestamp(unix_nanos: u64) -> prost_types::Timestamp {
     let at: SystemTime = UNIX_EPOCH + Duration::from_nanos(unix_nanos);
     at.into()

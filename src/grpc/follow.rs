@@ -21,7 +21,7 @@ use crate::grpc::limits::{PAGE_BYTES_MAX, PAGE_OUTCOMES_MAX};
 use crate::grpc::proto::{FollowRequest, FollowResponse};
 use crate::grpc::ready_queue::TaskWaker;
 use crate::grpc::{convert, status};
-use crate::ledger::{Archive, ReadError, ReadRange, Record};
+use crate::ledger::{Archive, ReadError, ReadRange, Record, TimeSearch};
 use crate::pipeline::gate::GateState;
 use crate::sync::oneshot::Oneshot;
 
@@ -46,6 +46,8 @@ struct Follower {
     at_end: bool,
     /// The last sequence in the page or before it.
     after: u64,
+    /// Looks for the first position, if the request names a time.
+    search: Option<TimeSearch>,
 }
 
 /// Serves the outcomes after a sequence.
@@ -57,9 +59,11 @@ pub(super) fn serve(
         return Err(status::closed(GateState::Recovering));
     };
     check(request, &*archive)?;
+    let since = since(request)?;
     let ledger_id = archive.ledger_id().to_string();
     let follower = Follower {
         at_end: !archive.is_shared(),
+        search: since.map(|since| TimeSearch::new(&*archive, since)),
         archive,
         task_waker: front_end.task_waker(),
         phase: front_end.phase(),
@@ -80,9 +84,25 @@ pub(super) fn serve(
     Ok(response)
 }
 
+/// The time to begin at, in nanoseconds since the Unix epoch.
+fn since(request: &FollowRequest) -> Result<Option<u64>, CallError> {
+    let refused = |detail| ErrorReason::InvalidRequest.error(detail).field("since");
+    let Some(since) = &request.since else {
+        return Ok(None);
+    };
+    if request.after != 0 {
+        return Err(refused("after and since are two beginnings: leave one out"));
+    }
+    let unix_nanos = convert::unix_nanos(since);
+    let unix_nanos = unix_nanos.ok_or_else(|| refused("since is not between 1970 and 2554"))?;
+    Ok(Some(unix_nanos))
+}
+
 /// Checks that the ledger has what follows the requested sequence.
 fn check(request: &FollowRequest, archive: &dyn Archive) -> Result<(), CallError> {
-    let FollowRequest { after, ledger_id } = request;
+    let FollowRequest {
+        after, ledger_id, ..
+    } = request;
     let ours = archive.ledger_id().to_string();
     if !ledger_id.is_empty() && *ledger_id != ours {
         return Err(ErrorReason::OtherLedger.error(format!(
@@ -105,6 +125,9 @@ fn check(request: &FollowRequest, archive: &dyn Archive) -> Result<(), CallError
 
 impl Follower {
     async fn next(&mut self) -> Result<FollowResponse, CallError> {
+        if let Some(search) = self.search.take() {
+            self.after = self.seek(search).await?;
+        }
         loop {
             if let Some(record) = self.page.pop_front() {
                 return Ok(FollowResponse {
@@ -116,7 +139,10 @@ impl Follower {
             let drained = *self.phase.borrow_and_update() == DrainPhase::Drained;
             let to_read_end = !std::mem::replace(&mut self.at_end, true);
             if self.archive.last_seq() > self.after || to_read_end {
-                self.page = self.read().await?.into();
+                let page = self
+                    .read(self.after, PAGE_OUTCOMES_MAX, PAGE_BYTES_MAX)
+                    .await?;
+                self.page = page.into();
                 if let Some(last) = self.page.back() {
                     self.after = last.outcome.seq;
                     continue;
@@ -127,6 +153,19 @@ impl Follower {
             }
             self.progress().await;
         }
+    }
+
+    /// The position that a search finds.
+    async fn seek(&self, mut search: TimeSearch) -> Result<u64, CallError> {
+        while let Some(probe) = search.probe() {
+            let next = self.read(probe, 1, 1).await?;
+            search.take(next.first().map(|record| &**record));
+        }
+        let (after, oldest) = (search.found(), self.archive.oldest_seq());
+        if after < oldest && oldest > 1 {
+            return Err(status::pruned(&*self.archive, after + 1));
+        }
+        Ok(after)
     }
 
     /// Waits until there is something to read, or nothing will come any more.
@@ -153,10 +192,15 @@ impl Follower {
     }
 
     /// Reads the next page; tries again while the ledger's readers are busy.
-    async fn read(&self) -> Result<Vec<Arc<Record>>, CallError> {
+    async fn read(
+        &self,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Record>>, CallError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            match self.read_page().await {
+            match self.read_page(after, limit, bytes_max).await {
                 Ok(page) => return Ok(page),
                 Err(ReadError::Busy) if attempt < READ_ATTEMPTS => {}
                 Err(ReadError::Gone { seq, .. }) => {
@@ -170,15 +214,11 @@ impl Follower {
         unreachable!("it returns after the last attempt")
     }
 
-    async fn read_page(&self) -> ReadRange {
+    async fn read_page(&self, after: u64, limit: usize, bytes_max: usize) -> ReadRange {
         let oneshot = Arc::new(Oneshot::new(Some(self.task_waker.waker())));
         let reply = oneshot.clone();
-        self.front_end.admission.read_range(
-            self.after,
-            PAGE_OUTCOMES_MAX,
-            PAGE_BYTES_MAX,
-            move |page| reply.complete(page),
-        );
+        let admission = &self.front_end.admission;
+        admission.read_range(after, limit, bytes_max, move |page| reply.complete(page));
         self.task_waker.wait_for(|| oneshot.get().cloned()).await
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod journal;
 pub(crate) mod memory;
 pub(crate) mod nats;
 mod outcome;
+mod time_search;
 
 pub use self::archive::Archive;
 pub(crate) use self::archive::{Find, Read, ReadError, ReadRange};
@@ -23,3 +24,4 @@ pub use self::commit::{Item, Ledger, LedgerFailed};
 pub(crate) use self::id::LedgerId;
 pub use self::outcome::Status;
 pub(crate) use self::outcome::{Outcome, Record, Submitter};
+pub(crate) use self::time_search::TimeSearch;

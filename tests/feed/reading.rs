@@ -55,6 +55,42 @@ fn every_sequence_once_from_any_point_under_load() {
 }
 
 #[test]
+fn a_page_may_begin_at_a_time() {
+    for ledger in ["memory", "journal"] {
+        let orders = Orders::on(ledger, &[]);
+        commit(orders.http(), "o", 200);
+        let mut client = Client::to(orders.http());
+        let all = lines(&client.ask(page("after=0")));
+        let time = |line: &Value| line["committed_at"].as_str().unwrap().to_owned();
+        for line in all.iter().step_by(17) {
+            // Cut to microseconds: the same microsecond may have begun earlier.
+            let at = time(line);
+            let since = lines(&client.ask(page(&format!("since={at}"))));
+            let later = |found: &&Value| time(found) >= at;
+            assert_eq!(since.first(), all.iter().find(later), "{ledger}: {at}");
+            let tail = all.len() - since.len();
+            assert_eq!(since, all[tail..], "{ledger}: all from there on");
+        }
+        let epoch = lines(&client.ask(page("since=1970-01-01T00:00:00Z&limit=3")));
+        assert_eq!(epoch, all[..3]);
+        for offset in ["+02:00", "%2B02:00"] {
+            let query = format!("since=1970-01-01T02:00:00{offset}&limit=3");
+            assert_eq!(lines(&client.ask(page(&query))), all[..3], "{offset}");
+        }
+        let later = client.ask(page("since=2500-01-01T00:00:00Z"));
+        assert_eq!((later.status, later.body.len()), (200, 0));
+        // One that waits at a time to come gets the next one.
+        let mut waiting = Client::to(orders.http());
+        waiting.send(page("since=2400-01-01T00:00:00Z&wait=30"));
+        commit(orders.http(), "late", 1);
+        assert_eq!(lines(&waiting.reply())[0]["id"], "late0", "{ledger}");
+        for refused in ["since=yesterday", "since=1970-01-01T00:00:00Z&after=1"] {
+            client.ask(page(refused)).problem(400);
+        }
+    }
+}
+
+#[test]
 fn an_order_is_in_the_feed_as_soon_as_it_is_answered() {
     for ledger in ["memory", "journal"] {
         let orders = Orders::on(ledger, &[]);

@@ -14,7 +14,7 @@ use crate::harness::{PATIENCE, Service, post, until};
 async fn follow(client: &mut Client, after: u64) -> Result<Streaming<FollowResponse>, Status> {
     let request = FollowRequest {
         after,
-        ledger_id: String::new(),
+        ..FollowRequest::default()
     };
     Ok(client.follow(request).await?.into_inner())
 }
@@ -66,6 +66,45 @@ fn outcomes_come_in_order_those_there_and_those_to_come() {
 }
 
 #[test]
+fn a_follower_may_begin_at_a_time() {
+    let service = Service::with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        for number in 1..=20 {
+            submit(&mut client, request(&format!("t-{number}")))
+                .await
+                .unwrap();
+        }
+        let mut all = follow(&mut client, 0).await.unwrap();
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            let record = all.message().await.unwrap().unwrap().record.unwrap();
+            times.push(record.commit_time.unwrap());
+        }
+        for since in &times {
+            let request = FollowRequest {
+                since: Some(*since),
+                ..FollowRequest::default()
+            };
+            let mut outcomes = client.follow(request).await.unwrap().into_inner();
+            let first = times.iter().position(|time| time == since).unwrap();
+            assert_eq!(next(&mut outcomes).await.unwrap().0, first as u64 + 1);
+        }
+        let mut wrong = FollowRequest {
+            after: 1,
+            since: Some(times[0]),
+            ..FollowRequest::default()
+        };
+        let refused = client.follow(wrong.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        wrong.after = 0;
+        wrong.since.as_mut().unwrap().seconds = -1;
+        let refused = client.follow(wrong).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    });
+}
+
+#[test]
 fn more_than_a_page_comes_whole() {
     let service = Service::with_grpc(&[]);
     let orders = 6000;
@@ -93,6 +132,7 @@ fn the_ledger_is_named_and_checked() {
         let request = |ledger_id: &str| FollowRequest {
             after: 0,
             ledger_id: ledger_id.into(),
+            since: None,
         };
         let response = client.follow(request("")).await.unwrap();
         let id = response.metadata().get("orders-ledger-id").expect("named");

@@ -123,6 +123,7 @@ fn a_follower_hears_of_every_instance() {
         let follow = |ledger_id: &str| FollowRequest {
             after: 0,
             ledger_id: ledger_id.to_owned(),
+            since: None,
         };
         let followed = second.follow(follow("")).await.unwrap();
         let ledger = followed.metadata().get("orders-ledger-id").unwrap();

@@ -28,6 +28,21 @@ fn every_instance_serves_the_whole_feed() {
             .count(),
         3
     );
+    // A time is found past what this instance has seen of the stream, too.
+    let feed_line = |seq: u64| {
+        let page = get(one.http, &format!("/orders?after={}&limit=1", seq - 1));
+        serde_json::from_str::<serde_json::Value>(page.text()).unwrap()
+    };
+    for seq in [2, 30, 50] {
+        let at = feed_line(seq)["committed_at"].as_str().unwrap().to_owned();
+        let fresh = server.instance(&[]);
+        let page = get(fresh.http, &format!("/orders?since={at}"));
+        let first = page.text().lines().next().expect("there is one");
+        let first: serde_json::Value = serde_json::from_str(first).unwrap();
+        // The feed's times are cut to microseconds.
+        assert!(first["committed_at"].as_str() >= Some(&*at), "{first} {at}");
+        assert!(first["seq"].as_u64().unwrap() <= seq, "{first} {seq}");
+    }
     assert!(get(two.http, "/orders?after=50").body.is_empty());
     let ahead = get(two.http, "/orders?after=51").problem(400);
     assert_eq!(ahead["last_seq"], 50);

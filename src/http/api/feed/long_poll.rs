@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::admission::wording;
 use crate::http::api::feed::page::{PageRead, Unread};
 use crate::http::api::feed::query::FeedQuery;
+use crate::http::api::feed::seek::{Seek, Sought};
 use crate::http::api::feed_line::with_ledger_id;
 use crate::http::api::handled::Handled;
 use crate::http::api::problem::{Problem, busy, closed, shown, unreadable};
@@ -36,6 +37,8 @@ pub(crate) struct LongPoll {
 }
 
 enum PollStep {
+    /// The position is looked for by its time.
+    Seek(Seek),
     /// To check whether there is something.
     Check,
     /// There was nothing; the watch calls the waker when to check again.
@@ -55,7 +58,12 @@ enum Available {
 
 /// Answers with the outcomes after a sequence.
 pub(crate) fn feed(service: &Service, query: &str, waker: &Waker) -> Handled<LongPoll> {
-    let FeedQuery { after, limit, wait } = match FeedQuery::read(query) {
+    let FeedQuery {
+        after,
+        since,
+        limit,
+        wait,
+    } = match FeedQuery::read(query) {
         Ok(query) => query,
         Err(bad) => {
             let report = Problem::InvalidParameter.report(bad.to_string());
@@ -68,7 +76,7 @@ pub(crate) fn feed(service: &Service, query: &str, waker: &Waker) -> Handled<Lon
         until: Instant::now() + wait,
         at_end: false,
         waker: waker.clone(),
-        step: PollStep::Check,
+        step: since.map_or(PollStep::Check, |since| PollStep::Seek(Seek::new(since))),
     };
     match long_poll.poll(service) {
         Some(reply) => Handled::Reply(reply),
@@ -83,6 +91,16 @@ impl LongPoll {
             && Instant::now() < until
         {
             return None;
+        }
+        if let PollStep::Seek(seek) = &mut self.step {
+            self.after = match seek.poll(&service.admission, &self.waker) {
+                Sought::Not => return None,
+                Sought::Found(after) => after,
+                Sought::Pruned { oldest } => return Some(pruned(oldest, service)),
+                Sought::Closed => return Some(closed(service.admission.state()).reply()),
+                Sought::Unread(why) => return Some(refusal(&why.into(), service)),
+            };
+            self.step = PollStep::Check;
         }
         if !matches!(self.step, PollStep::Read(_))
             && let Some(reply) = self.check(service)
@@ -112,7 +130,7 @@ impl LongPoll {
         match &self.step {
             PollStep::Check | PollStep::Watch { .. } => Some(self.until),
             PollStep::Pause(until) => Some(*until),
-            PollStep::Read(_) => None,
+            PollStep::Read(_) | PollStep::Seek(_) => None,
         }
     }
 
@@ -120,7 +138,7 @@ impl LongPoll {
     /// about to be there.
     pub(crate) fn give_up(&self, service: &Service) -> Option<Reply> {
         match &self.step {
-            PollStep::Read(_) => None,
+            PollStep::Read(_) | PollStep::Seek(_) => None,
             _ => Some(page(Bytes::new(), service)),
         }
     }

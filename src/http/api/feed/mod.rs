@@ -1,5 +1,5 @@
 //! `GET /orders?after=SEQ&limit=N&wait=S`: the feed, committed outcomes in the
-//! order of their sequence.
+//! order of their sequence. `since=TIME` in place of `after` begins at a time.
 //!
 //! A page holds what comes after `after`. It may be shorter than `limit`
 //! though more is there: it ends at [`PAGE_BYTES`], and readers at the same
@@ -14,6 +14,7 @@ mod long_poll;
 mod page;
 mod pages;
 mod query;
+mod seek;
 #[cfg(test)]
 mod tests;
 

@@ -2,10 +2,11 @@
 //!
 //! A parameter that is misspelt, repeated or out of range is refused and not
 //! guessed at: a reader that asks for something else than it meant to would
-//! find out late. Values are plain digits, which arrive here decoded.
+//! find out late. Values are plain digits, which arrive here decoded, and a time in
+//! RFC 3339, whose `:` and `+` may be percent-encoded.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Outcomes on a page unless the query says otherwise.
 const LIMIT_DEFAULT: usize = 1000;
@@ -19,6 +20,8 @@ pub(super) const WAIT_MAX_SECONDS: u64 = 60;
 pub(super) struct FeedQuery {
     /// The last sequence that the reader has; 0: none.
     pub(super) after: u64,
+    /// Begin at this time instead, in nanoseconds since the Unix epoch.
+    pub(super) since: Option<u64>,
     /// Outcomes at most.
     pub(super) limit: usize,
     /// How long to wait while there is none.
@@ -28,10 +31,14 @@ pub(super) struct FeedQuery {
 /// Why a query is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadQuery<'a> {
-    #[error("the feed takes `after`, `limit` and `wait`, each at most once")]
+    #[error("the feed takes `after` or `since`, `limit` and `wait`, each at most once")]
     Unknown(&'a str),
     #[error("`{0}` is there more than once")]
     Repeated(&'static str),
+    #[error("`since` must be a time such as 2026-01-31T12:00:00Z (RFC 3339)")]
+    NoTime,
+    #[error("`after` and `since` are two beginnings: leave one out")]
+    TwoBeginnings,
     #[error("`{name}` must be a whole number from {min} to {max}", min = .allowed.start(), max = .allowed.end())]
     OutOfRange {
         name: &'static str,
@@ -44,6 +51,7 @@ impl BadQuery<'_> {
     pub(super) fn parameter(&self) -> &str {
         match self {
             Self::Unknown(name) => name,
+            Self::NoTime | Self::TwoBeginnings => "since",
             Self::Repeated(name) | Self::OutOfRange { name, .. } => name,
         }
     }
@@ -52,10 +60,17 @@ impl BadQuery<'_> {
 impl FeedQuery {
     /// Reads what follows the `?`.
     pub(super) fn read(query: &str) -> Result<Self, BadQuery<'_>> {
-        let (mut after, mut limit, mut wait) = (None, None, None);
+        let (mut after, mut since, mut limit, mut wait) = (None, None, None, None);
         if !query.is_empty() {
             for parameter in query.split('&') {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+                if name == "since" {
+                    let time = unix_nanos(value).ok_or(BadQuery::NoTime)?;
+                    if since.replace(time).is_some() {
+                        return Err(BadQuery::Repeated("since"));
+                    }
+                    continue;
+                }
                 let (name, slot, allowed) = match name {
                     "after" => ("after", &mut after, 0..=u64::MAX),
                     "limit" => ("limit", &mut limit, 1..=LIMIT_MAX),
@@ -71,12 +86,39 @@ impl FeedQuery {
                 }
             }
         }
+        if after.is_some() && since.is_some() {
+            return Err(BadQuery::TwoBeginnings);
+        }
         Ok(Self {
+            since,
             after: after.unwrap_or(0),
             limit: limit.map_or(LIMIT_DEFAULT, |limit| limit as usize),
             wait: Duration::from_secs(wait.unwrap_or(0)),
         })
     }
+}
+
+/// RFC 3339, in UTC or with an offset; no earlier than 1970, no later than 2554.
+fn unix_nanos(text: &str) -> Option<u64> {
+    if !text.is_ascii() {
+        return None;
+    }
+    let text = text.replace("%3A", ":").replace("%3a", ":");
+    let text = text.replace("%2B", "+").replace("%2b", "+");
+    let (local, offset_seconds) = match text.as_bytes() {
+        [.., sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+            let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
+            let local = format!("{}Z", &text[..text.len() - 6]);
+            (local, if *sign == b'+' { seconds } else { -seconds })
+        }
+        _ => (text, 0),
+    };
+    let local = humantime::parse_rfc3339(&local).ok()?;
+    let local = local.duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    let offset = i128::from(offset_seconds) * 1_000_000_000;
+    u64::try_from(i128::try_from(local).ok()? - offset).ok()
 }
 
 #[cfg(test)]
@@ -93,8 +135,31 @@ mod tests {
             ("after=18446744073709551615", u64::MAX, 1000, 0),
         ] {
             let wait = Duration::from_secs(seconds);
-            let asked = FeedQuery { after, limit, wait };
+            let asked = FeedQuery {
+                after,
+                since: None,
+                limit,
+                wait,
+            };
             assert_eq!(FeedQuery::read(query), Ok(asked), "{query}");
+        }
+    }
+
+    #[test]
+    fn times_are_taken_with_their_offset() {
+        for (text, unix_nanos) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T00:00:01.000001Z", 1_000_001_000),
+            ("1970-01-01T02:00:01+02:00", 1_000_000_000),
+            ("1969-12-31T23:30:01-00:30", 1_000_000_000),
+            ("1970-01-01t00:00:00z", 0),
+        ] {
+            let query = format!("since={text}&limit=5");
+            let Ok(asked) = FeedQuery::read(&query) else {
+                assert!(text.contains('t') || text.starts_with("1969"), "{text}");
+                continue;
+            };
+            assert_eq!((asked.since, asked.limit), (Some(unix_nanos), 5), "{text}");
         }
     }
 
@@ -124,6 +189,21 @@ mod tests {
             ("wait=1s", "wait"),
             ("after=1&after=1", "after"),
             ("limit=5&wait=1&limit=6", "limit"),
+            ("since", "since"),
+            ("since=", "since"),
+            ("since=17", "since"),
+            ("since=2026-01-31", "since"),
+            ("since=2026-01-31T12:00:00", "since"),
+            ("since=2026-02-30T12:00:00Z", "since"),
+            ("since=2026-01-31T12:00:00+24:00", "since"),
+            ("since=1960-01-31T12:00:00Z", "since"),
+            ("since=9999-01-31T12:00:00Z", "since"),
+            ("since=é+01:00", "since"),
+            (
+                "since=2026-01-31T12:00:00Z&since=2026-01-31T12:00:00Z",
+                "since",
+            ),
+            ("after=1&since=2026-01-31T12:00:00Z", "since"),
         ] {
             let refused = FeedQuery::read(query).expect_err(query);
             assert_eq!(refused.parameter(), parameter, "{query}");
