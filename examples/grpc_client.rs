@@ -82,6 +82,7 @@ async fn follow(mut client: Client, run: &str, mut after: u64, orders: usize) ->
         let request = FollowRequest {
             after,
             ledger_id: ledger_id.clone(),
+            since: None,
         };
         let mut outcomes = match client.follow(request).await {
             Ok(response) => {
