@@ -13,7 +13,7 @@ use harness::{Directory, Service};
 /// Files with commands for one service at the default addresses.
 const FILES: [&str; 2] = ["README.md", "docs/api.md"];
 /// The cluster's instances, which tests/nats runs.
-const CLUSTER: &str = "localhost:8081";
+const CLUSTER: &str = "127.0.0.1:8081";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
