@@ -54,6 +54,55 @@ async function drive() {
 drive().catch((e) => { seen.error = `${e}`; }).then(() => fetch("REPORT", { method: "POST", mode: "no-cors", body: JSON.stringify(seen) }));
 </script>"#;
 
+/// Sends a test order, looks it up, and reloads the page.
+const USE: &str = r#"<!doctype html><meta charset="utf-8"><script>
+const seen = {};
+const pause = () => new Promise((done) => setTimeout(done, 20));
+async function until(holds) {
+  const end = Date.now() + 30000;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`never: ${holds}`);
+    await pause();
+  }
+}
+async function drive() {
+  let page = window.open("/");
+  const at = (id) => page.document.getElementById(id);
+  const shown = (id) => at(id)?.textContent ?? "";
+  await until(() => shown("state") === "Ready");
+  seen.proposed = /^test-[a-z0-9]+$/.test(at("try-id").value);
+  at("try-id").value = "by-hand";
+  at("try-value").value = "12.50";
+  at("try").requestSubmit();
+  await until(() => shown("try-reply").startsWith("201"));
+  at("try").requestSubmit();
+  await until(() => shown("try-reply").startsWith("200"));
+  seen.again = shown("try-reply").includes('"duplicate":true');
+  at("try-value").value = "-1";
+  at("try-id").value = "<b>&";
+  seen.valid = at("try-id").validity.valid;
+  at("try-id").value = "fails";
+  at("try").requestSubmit();
+  await until(() => shown("try-reply").startsWith("422"));
+  await until(() => at("newest").rows.length === 2);
+  seen.newest = [...at("newest").rows].map((row) => [1, 2, 4].map((cell) => row.cells[cell].textContent));
+  at("find-id").value = "by-hand";
+  at("find").requestSubmit();
+  await until(() => shown("find-reply").startsWith("200"));
+  seen.found = shown("find-reply").includes('"status":"processed"');
+  await until(() => shown("stages-span").startsWith("last "));
+  seen.recent = /\d/.test(shown("stages"));
+  seen.journal = [at("journal-card").hidden, shown("journal-seq"), at("nats-card").hidden];
+  const old = page.document;
+  page.location.reload();
+  await until(() => page.document !== old && shown("state") === "Ready");
+  at("figures").open = true;
+  await until(() => at("figures-rows").rows.length > 0);
+  seen.history = at("line-queue").getAttribute("d").split("L").length > 3;
+}
+drive().catch((e) => { seen.error = `${e}`; }).then(() => fetch("REPORT", { method: "POST", mode: "no-cors", body: JSON.stringify(seen) }));
+</script>"#;
+
 /// Orders by each way in which a page may send one without being asked, and
 /// what it can read; `TARGET` is the service, `ADMIN` its admin port.
 const ATTACK: &str = r#"<!doctype html><meta charset="utf-8"><body><script>
@@ -288,23 +337,17 @@ fn a_page_of_another_site_gets_nothing(engine: &str) {
     }
 }
 
-#[test]
-fn the_page_asks_for_a_token() {
-    let directory = Directory::new();
-    fs::create_dir(&directory.0).unwrap();
-    let path = directory.0.join("tokens");
-    let text = "a:token-that-submits scope=submit\nb:token-that-reads scope=read\n";
-    fs::write(&path, text).unwrap();
+/// What a page reports that drives the status page of a service, which answers
+/// to `evil.test`.
+fn driven(page: &str, service: &Service) -> Value {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
-    let path = path.to_str().unwrap();
-    let service = Service::start(&["--token-file", path, "--allowed-hosts", "evil.test,orders"]);
     // A connection that was passed on to the service takes no report.
     let reporter = TcpListener::bind("127.0.0.1:0").expect("a port");
     let report = format!("http://{}/report", reporter.local_addr().expect("bound"));
     let (reports, received) = channel();
     let server = Evil {
-        page: DRIVE.replace("REPORT", &report),
+        page: page.replace("REPORT", &report),
         service: service.http,
         reports,
     };
@@ -314,9 +357,38 @@ fn the_page_asks_for_a_token() {
     }
     let profile = Directory::new();
     let url = format!("http://evil.test:{port}/attack");
-    let browser = Browser::start(&url, &profile.0);
-    let seen = received.recv_timeout(PATIENCE * 2).expect("a report");
-    drop(browser);
+    let _browser = Browser::start(&url, &profile.0);
+    received.recv_timeout(PATIENCE * 2).expect("a report")
+}
+
+#[test]
+fn the_page_sends_an_order_and_shows_the_newest() {
+    let directory = Directory::new();
+    let service = directory.start(&["--allowed-hosts", "evil.test,orders"]);
+    assert_eq!(
+        driven(USE, &service),
+        json!({
+            "proposed": true, "again": true, "valid": false,
+            "newest": [
+                ["fails", "failed", "value must be above zero"],
+                ["by-hand", "processed", r#"{"id":"by-hand","value":"12.50"}"#],
+            ],
+            "found": true, "recent": true, "journal": [false, "2", true], "history": true,
+        })
+    );
+    service.drain();
+}
+
+#[test]
+fn the_page_asks_for_a_token() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let path = directory.0.join("tokens");
+    let text = "a:token-that-submits scope=submit\nb:token-that-reads scope=read\n";
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let service = Service::start(&["--token-file", path, "--allowed-hosts", "evil.test,orders"]);
+    let seen = driven(DRIVE, &service);
     assert_eq!(
         seen,
         json!({

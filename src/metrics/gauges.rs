@@ -26,6 +26,9 @@ pub struct Gauges {
     pub ledger: &'static str,
     /// Which ledger it is, in hexadecimal digits; `None` until it is open.
     pub ledger_id: Option<String>,
+    /// The last sequence that can be read, for `/stats`; `None` until the
+    /// ledger is open.
+    pub last_seq: Option<u64>,
     /// The process as its system sees it; `None` leaves the `process_*`
     /// families out.
     pub process: Option<ProcessMetrics>,

@@ -138,6 +138,7 @@ fn gauges(pipeline: &Pipeline) -> Gauges {
         ledger_id: pipeline
             .archive()
             .map(|archive| archive.ledger_id().to_string()),
+        last_seq: pipeline.archive().map(|archive| archive.last_seq()),
         process: ProcessMetrics::read(),
     }
 }

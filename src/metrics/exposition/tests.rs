@@ -49,6 +49,7 @@ fn small_state() -> (Metrics, Gauges) {
         ready: true,
         ledger: "memory",
         ledger_id: Some("0123456789abcdef".repeat(2)),
+        last_seq: Some(17),
         process: Some(ProcessMetrics {
             cpu: Duration::from_millis(1_230),
             resident_bytes: 4_096,

@@ -73,6 +73,7 @@ fn distinct_figures() -> (Metrics, Gauges) {
         ready: true,
         ledger: "memory",
         ledger_id: Some("0123456789abcdef".repeat(2)),
+        last_seq: Some(17),
         process: Some(ProcessMetrics {
             cpu: Duration::from_millis(20),
             resident_bytes: 1,
@@ -105,6 +106,7 @@ fn every_figure_has_its_own_key() {
             "ready": true,
             "ledger": "memory",
             "ledger_id": "0123456789abcdef0123456789abcdef",
+            "last_seq": 17,
             "orders_processed": 5,
             "orders_failed": 1,
             "orders_withdrawn": {"retry": 1, "drain": 0, "ledger": 0},
