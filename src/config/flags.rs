@@ -163,15 +163,15 @@ pub struct Config {
     #[command(flatten)]
     pub tls: Tls,
 
-    /// Names beside localhost, 127.0.0.0/8 and [::1] that HTTP ports bound to
-    /// loopback answer to: NAME[,NAME...] without a port. A port bound to
-    /// another address answers to any name [default: none]
+    /// Further names that a loopback HTTP port answers to: NAME[,NAME...]; no
+    /// ports. It knows localhost, 127.0.0.0/8 and [::1]. A port bound to another
+    /// address answers to any name [default: none]
     #[allow(rustdoc::broken_intra_doc_links)] // the text of --help
     #[arg(long, value_name = "NAMES", value_parser = value::allowed_hosts)]
     pub allowed_hosts: Option<AllowedHosts>,
 
-    /// Origins of other sites whose pages may send requests and read replies:
-    /// ORIGIN[,ORIGIN...], as in https://shop.example [default: none]
+    /// Origins whose pages may send requests: ORIGIN[,ORIGIN...]; as in
+    /// https://shop.example. They may read replies, too [default: none]
     #[allow(rustdoc::bare_urls)] // the text of --help
     #[arg(long, value_name = "ORIGINS", value_parser = value::allowed_origins)]
     pub allowed_origins: Option<AllowedOrigins>,

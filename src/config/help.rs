@@ -104,7 +104,7 @@ const IN_THEIR_PLACE: &str = "  --nats-user, --nats-tls-ca, ...   Credentials an
 const OTHERS: &str = "Other";
 /// Where the texts begin.
 const TEXT_COLUMN: usize = 36;
-const COLUMNS: usize = 100;
+const COLUMNS: usize = 108;
 
 const HEAD: &str = "\
 Takes orders, processes each, and answers when the outcome is committed
