@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::access::client::Client;
+use crate::access::client::{Client, Scopes};
 
 /// What a connection remembers of who asks on it: the last `Authorization` that
 /// was found good. A proxy may send requests of many clients on one connection,
 /// so each request is compared with it.
 #[derive(Debug, Default)]
 pub(crate) struct Caller {
+    /// Who has shown a certificate when the connection began.
+    certified: Option<Arc<Client>>,
     identified: Option<Identified>,
     /// The current request is that client's.
     is_current: bool,
@@ -25,11 +27,22 @@ struct Identified {
 }
 
 impl Caller {
-    /// Who sent the current request; `None` where nobody has to say so.
+    /// On a connection whose client has shown a certificate with this name.
+    pub(crate) fn certified(name: &str) -> Self {
+        let client = Client::new(Some(name.into()), Scopes::all());
+        Self {
+            certified: Some(Arc::new(client)),
+            ..Self::default()
+        }
+    }
+
+    /// Who sent the current request: whose token it has, else whose certificate
+    /// the connection has. `None` where nobody has to say so.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the record of an order"))]
     pub(crate) fn client(&self) -> Option<&Arc<Client>> {
-        let identified = self.identified.as_ref().filter(|_| self.is_current)?;
-        Some(&identified.client)
+        let identified = self.identified.as_ref().filter(|_| self.is_current);
+        let by_token = identified.map(|identified| &identified.client);
+        by_token.or(self.certified.as_ref())
     }
 
     /// A request begins, of which nothing is known.

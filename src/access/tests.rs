@@ -255,3 +255,19 @@ fn a_new_token_is_good_under_its_line() {
         assert_eq!(new_token(name), Err(BadName), "{name}");
     }
 }
+
+#[test]
+fn a_token_goes_before_the_certificate_of_the_connection() {
+    let file = TokenFile::new(&format!("a:{A}\n"));
+    let name = |caller: &Caller| caller.client()?.name().map(|name| name.to_string());
+    let mut caller = Caller::certified("desk");
+    let open = Access::new(&Config::default()).unwrap();
+    assert_eq!(open.check(&mut caller, None, SUBMIT), Ok(()));
+    assert_eq!(name(&caller).as_deref(), Some("desk"));
+    let access = file.access(&[]);
+    assert_eq!(access.check(&mut caller, Some(&bearer(A)), SUBMIT), Ok(()));
+    assert_eq!(name(&caller).as_deref(), Some("a"));
+    // A certificate is no token.
+    let denied = access.check(&mut caller, None, SUBMIT);
+    assert_eq!(denied, Err(Denied::NoToken));
+}

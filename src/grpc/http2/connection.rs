@@ -12,6 +12,7 @@ use http::Request;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use crate::access::Caller;
 use crate::grpc::body::{Collector, RequestBody};
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
@@ -37,12 +38,12 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Begins TLS, if it is spoken; `None` if that fails.
-    async fn open(self, limits: &Limits) -> Option<Socket> {
-        let transport = match self.handshake {
-            None => Transport::Plain(self.stream),
+    async fn open(self, limits: &Limits) -> Option<(Socket, Caller)> {
+        let (transport, caller) = match self.handshake {
+            None => (Transport::Plain(self.stream), Caller::default()),
             Some(handshake) => handshake.run(self.stream).await?,
         };
-        Some(Socket::new(transport, limits, self.permit))
+        Some((Socket::new(transport, limits, self.permit), caller))
     }
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn serve(
     front_end: Arc<FrontEnd>,
 ) {
     let limits = &front_end.limits;
-    let Some(socket) = incoming.open(limits).await else {
+    let Some((socket, caller)) = incoming.open(limits).await else {
         return;
     };
     let activity = socket.activity();
@@ -62,7 +63,7 @@ pub(crate) async fn serve(
         Err(error) => return ended(&error),
     };
     let mut drain = pin!(drain_begins(front_end.phase()));
-    let calls = Arc::new(ConnectionCalls::new(services, front_end.clone()));
+    let calls = Arc::new(ConnectionCalls::new(services, front_end.clone(), caller));
     let pings = connection.ping_pong().expect("it is requested once");
     let (interval, patience) = (limits.keepalive_interval, limits.keepalive_timeout);
     let mut silent = pin!(keepalive::watch(pings, &activity, interval, patience));

@@ -21,10 +21,14 @@ pub(super) struct ConnectionCalls {
 }
 
 impl ConnectionCalls {
-    pub(super) fn new(services: Arc<dyn Services>, front_end: Arc<FrontEnd>) -> Self {
+    pub(super) fn new(
+        services: Arc<dyn Services>,
+        front_end: Arc<FrontEnd>,
+        caller: Caller,
+    ) -> Self {
         Self {
             permits: front_end.permits.of_connection(),
-            caller: Mutex::default(),
+            caller: Mutex::new(caller),
             services,
             front_end,
             unwritten: Arc::new(Semaphore::new(UNWRITTEN_BYTES_MAX)),

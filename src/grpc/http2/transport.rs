@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::access::Caller;
 use crate::sync::log_limit::LogLimit;
 use crate::tls::client_name;
 
@@ -36,8 +37,9 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    /// `None` if it fails, or takes too long.
-    pub(super) async fn run(self, stream: TcpStream) -> Option<Transport> {
+    /// What is begun, and who has shown a certificate; `None` if it fails, or
+    /// takes too long.
+    pub(super) async fn run(self, stream: TcpStream) -> Option<(Transport, Caller)> {
         let mut tls = match timeout(self.timeout, self.steps(stream)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => {
@@ -52,11 +54,13 @@ impl Handshake {
         let connection = tls.get_mut().1;
         connection.set_buffer_limit(Some(RECORDS_BYTES_MAX));
         let certificates = connection.peer_certificates().unwrap_or_default();
+        let mut caller = Caller::default();
         if let Some(name) = client_name(certificates) {
             static LIMIT: LogLimit = LogLimit::new();
             LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
+            caller = Caller::certified(name);
         }
-        Some(Transport::Tls(Box::new(tls)))
+        Some((Transport::Tls(Box::new(tls)), caller))
     }
 
     async fn steps(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

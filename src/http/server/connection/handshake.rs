@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use crate::access::Caller;
 use crate::clock;
 use crate::http::api::problem::Problem;
 use crate::http::api::service::Service;
@@ -14,21 +15,23 @@ use crate::metrics::Route;
 use crate::sync::log_limit::LogLimit;
 use crate::tls::client_name;
 
-/// Begins TLS, within `--head-timeout`. A client that has sent a request
-/// instead is told what is spoken here, unencrypted.
+/// Begins TLS, within `--head-timeout`; returns who has shown a certificate. A
+/// client that has sent a request instead is told what is spoken here,
+/// unencrypted.
 pub(crate) fn handshake(
     socket: &mut Socket,
     config: Arc<ServerConfig>,
     service: &Service,
-) -> Result<(), Ending> {
+) -> Result<Caller, Ending> {
     let until = clock::deadline(service.limits.head_timeout);
     let ending = match socket.handshake(config, until, || !service.is_closing()) {
         Ok(()) => {
-            if let Some(name) = client_name(socket.client_certificates()) {
-                static LIMIT: LogLimit = LogLimit::new();
-                LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
-            }
-            return Ok(());
+            let Some(name) = client_name(socket.client_certificates()) else {
+                return Ok(Caller::default());
+            };
+            static LIMIT: LogLimit = LogLimit::new();
+            LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
+            return Ok(Caller::certified(name));
         }
         Err(HandshakeError::PlainHttp) => {
             let report = Problem::MalformedRequest.report("this port speaks TLS: use https");

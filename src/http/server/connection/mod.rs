@@ -99,10 +99,10 @@ impl Connection {
 
     /// Begins TLS, if there is a configuration.
     fn handshake(&mut self, tls: Option<Arc<ServerConfig>>) -> Result<(), Ending> {
-        match tls {
-            None => Ok(()),
-            Some(config) => handshake(&mut self.socket, config, &self.service),
+        if let Some(config) = tls {
+            self.caller = handshake(&mut self.socket, config, &self.service)?;
         }
+        Ok(())
     }
 
     /// Refuses the connection itself: too many.
