@@ -338,6 +338,6 @@ fn usage_is_told() {
     assert!(
         String::from_utf8(help.stdout)
             .unwrap()
-            .contains("journal verify")
+            .contains("journal COMMAND")
     );
 }
