@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::authority::Authority;
 use crate::client::{TlsClient, config};
-use crate::harness::{Client, PATIENCE, get, order, submit};
+use crate::harness::{Client, PATIENCE, get, order, submit, until};
 
 /// Reads to the end, whatever it is.
 fn end(stream: &mut TcpStream) -> Vec<u8> {
@@ -200,5 +200,26 @@ fn handshakes_hold_up_no_order() {
         assert!(times[100] < Duration::from_secs(1), "{:?}", times[100]);
     });
     assert_eq!(get(service.admin, "/healthz").status, 200);
+    service.drain();
+}
+
+/// A client that reads nothing is given up on after `--write-timeout`.
+#[test]
+fn who_reads_nothing_is_closed() {
+    let authority = Authority::new();
+    let service = authority.service(&["--write-timeout", "300ms", "--max-body", "1MiB"]);
+    let config = config(&authority, None);
+    let mut client = TlsClient::to(service.http, &config);
+    let note = "x".repeat(900 << 10);
+    let large = format!(r#"{{"id":"large","value":1,"note":"{note}"}}"#);
+    assert_eq!(client.ask(submit("", &large)).0, 201);
+    let asks = "GET /orders/large HTTP/1.1\r\nHost: o\r\n\r\n".repeat(20);
+    client.send(asks);
+    until("closed", || {
+        let sent = client.0.write_all(b"GET / HTTP/1.1\r\nHost: o\r\n\r\n");
+        sent.and_then(|()| client.0.flush()).is_err()
+    });
+    let mut other = TlsClient::to(service.http, &config);
+    assert_eq!(other.ask(order("b")).0, 201);
     service.drain();
 }

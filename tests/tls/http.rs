@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::authority::{Authority, text};
 use crate::client::{TlsClient, config};
-use crate::harness::{get, order, submit};
+use crate::harness::{Client, PATIENCE, get, order, submit, until};
 
 #[test]
 fn curl_sends_an_order_in_both_versions() {
@@ -152,4 +152,35 @@ fn s_client_resumes_sessions_and_agrees_on_a_protocol() {
         assert!(refused.contains("alert"), "{refused}");
     }
     service.drain();
+}
+
+/// A drain answers what is in execution, and ends each connection in TLS: also
+/// one that is idle, and one whose handshake doesn't go on.
+#[test]
+fn a_drain_ends_connections_as_tls_has_it() {
+    let authority = Authority::new();
+    let slow = [
+        "--processor",
+        "simulate",
+        "--simulate",
+        "1s..1s",
+        "--workers",
+        "1",
+    ];
+    let service = authority.service(&slow);
+    let config = config(&authority, None);
+    let mut idle = TlsClient::to(service.http, &config);
+    let health = "GET /healthz HTTP/1.1\r\nHost: o\r\n\r\n";
+    assert_eq!(idle.ask(health).0, 200);
+    let mut waits = TlsClient::to(service.http, &config);
+    waits.send(order("a"));
+    until("inside", || service.figures().inside() == 1);
+    let _silent = Client::to(service.http);
+    service.terminate();
+    until("draining", || get(service.admin, "/readyz").status == 503);
+    assert_eq!(waits.reply().0, 201);
+    waits.ends_cleanly();
+    idle.ends_cleanly();
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
 }
