@@ -101,6 +101,17 @@ pub mod internals {
     pub use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
     pub use crate::sync::watch_list::{Watch, WatchList};
 
+    /// What the fuzz targets call (tests/fuzz): each takes any bytes, and panics
+    /// when what it promises doesn't hold.
+    #[cfg(fuzzing)]
+    pub mod fuzzing {
+        pub use crate::grpc::fuzzing::grpc_messages;
+        pub use crate::http::api::batch::fuzzing::ndjson;
+        pub use crate::http::wire::fuzzing::{http_body, http_head};
+        pub use crate::ledger::journal::fuzzing::{journal, pending};
+        pub use crate::order::fuzzing::{order, traceparent};
+    }
+
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {
         pub use crate::ledger::journal::{

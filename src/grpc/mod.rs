@@ -34,6 +34,8 @@
 //! don't are cut off.
 
 mod body;
+#[cfg(fuzzing)]
+pub(crate) use self::body::fuzzing;
 mod call_permits;
 mod calls;
 mod convert;

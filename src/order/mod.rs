@@ -20,6 +20,8 @@
 mod client;
 mod decimal;
 mod decode;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod hash;
 mod id;
 mod invalid;

@@ -18,6 +18,8 @@
 //! | `limited_body` | the body that the decoder reads |
 
 mod framing;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod limited_body;
 mod message_guard;
 mod request_body;

@@ -28,6 +28,8 @@ mod content;
 pub(crate) mod date;
 mod error;
 mod fields;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod head;
 mod limits;
 pub(crate) mod list;

@@ -68,6 +68,8 @@ mod file_names;
 mod format;
 mod frame_index;
 mod frame_reader;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod holder;
 mod limits;
 mod live_reader;

@@ -119,9 +119,10 @@ impl SegmentFiles<'_> {
             }
             let end = head.previous_end;
             let follows = before.is_none_or(|before| {
-                before.number + 1 == head.number && before.first_seq <= head.first_seq
+                before.number.checked_add(1) == Some(head.number)
+                    && before.first_seq <= head.first_seq
             });
-            let end_is_plausible = end.segment + 1 == head.number
+            let end_is_plausible = end.segment.checked_add(1) == Some(head.number)
                 && (end.segment == 0 || end.offset as usize >= SEGMENT_HEAD)
                 && head.first_seq > 0;
             if !follows || !end_is_plausible {

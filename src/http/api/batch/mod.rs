@@ -30,6 +30,8 @@
 //! | `refusal.rs` | why a batch is refused as a whole |
 
 mod completion;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod intake;
 mod lines;
 mod offer;

@@ -289,6 +289,12 @@ fn what_does_not_belong_together_is_refused() {
         matches!(newer, OpenError::Version { version: 3, .. }),
         "{newer}"
     );
+    // The number of the segment before, the largest there is.
+    let follows_none = refusal(&|disk| header(disk, |bytes| bytes[40..44].fill(0xFF)));
+    assert!(
+        matches!(follows_none, OpenError::Damaged { .. }),
+        "{follows_none}"
+    );
     let foreign = refusal(&|disk| header(disk, |bytes| bytes[16] ^= 1));
     assert!(matches!(foreign, OpenError::Foreign { .. }), "{foreign}");
     let other_number = refusal(&|disk| header(disk, |bytes| bytes[12] = 9));
