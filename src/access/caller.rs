@@ -5,6 +5,8 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::access::client::{Client, Scopes};
+use crate::access::quota::{InFlight, OverQuota, Quotas};
+use crate::order::Client as ClientName;
 
 /// What a connection remembers of who asks on it: the last `Authorization` that
 /// was found good. A proxy may send requests of many clients on one connection,
@@ -16,6 +18,8 @@ pub(crate) struct Caller {
     identified: Option<Identified>,
     /// The current request is that client's.
     is_current: bool,
+    /// Of the current request.
+    in_flight: Option<InFlight>,
 }
 
 #[derive(Debug)]
@@ -29,7 +33,9 @@ struct Identified {
 impl Caller {
     /// On a connection whose client has shown a certificate with this name.
     pub(crate) fn certified(name: &str) -> Self {
-        let client = Client::new(Some(name.into()), Scopes::all());
+        // A name with other characters stands in no record.
+        let name = ClientName::named(name).ok();
+        let client = Client::new(name, Scopes::all(), Quotas::default(), Arc::default());
         Self {
             certified: Some(Arc::new(client)),
             ..Self::default()
@@ -38,7 +44,6 @@ impl Caller {
 
     /// Who sent the current request: whose token it has, else whose certificate
     /// the connection has. `None` where nobody has to say so.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the record of an order"))]
     pub(crate) fn client(&self) -> Option<&Arc<Client>> {
         let identified = self.identified.as_ref().filter(|_| self.is_current);
         let by_token = identified.map(|identified| &identified.client);
@@ -48,6 +53,21 @@ impl Caller {
     /// A request begins, of which nothing is known.
     pub(super) fn begin(&mut self) {
         self.is_current = false;
+        self.in_flight = None;
+    }
+
+    /// Counts the current request as in flight until [`replied`](Self::replied),
+    /// and in its client's rate, if it `charges`.
+    pub(crate) fn begin_request(&mut self, charges: bool) -> Result<(), OverQuota> {
+        if let Some(client) = self.client() {
+            self.in_flight = client.begin(charges)?;
+        }
+        Ok(())
+    }
+
+    /// The current request has its reply.
+    pub(crate) fn replied(&mut self) {
+        self.in_flight = None;
     }
 
     /// The client with this `Authorization`, if it is the last one's, and the

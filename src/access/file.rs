@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::access::client::Client;
 use crate::access::line::{Line, LineError};
 use crate::access::tokens::TokenSet;
+use crate::order::Client as ClientName;
 
 /// Tokens in a file: all of them are compared with that of a new connection.
 pub(super) const TOKENS_MAX: usize = 1024;
@@ -57,8 +58,9 @@ pub enum TokenFileError {
     },
 }
 
-/// Reads the tokens in a file.
-pub(super) fn read(path: &Path) -> Result<TokenSet, TokenFileError> {
+/// Reads the tokens in a file. Clients that were in force keep what they have
+/// used: a reload is no way to a new burst.
+pub(super) fn read(path: &Path, in_force: &TokenSet) -> Result<TokenSet, TokenFileError> {
     let path_buf = || path.to_owned();
     let failed = |source| TokenFileError::Read {
         path: path_buf(),
@@ -76,7 +78,7 @@ pub(super) fn read(path: &Path) -> Result<TokenSet, TokenFileError> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(TokenFileError::TooLarge { path: path_buf() });
     }
-    match parse(&bytes) {
+    match parse(&bytes, in_force) {
         Ok(tokens) if tokens.is_empty() => Err(TokenFileError::Empty { path: path_buf() }),
         Ok(tokens) => Ok(tokens),
         Err((line, why)) => Err(TokenFileError::Line {
@@ -89,16 +91,22 @@ pub(super) fn read(path: &Path) -> Result<TokenSet, TokenFileError> {
 
 /// The tokens in the text of a file, or the number of the first line that can't
 /// be used and what is wrong with it.
-pub(super) fn parse(bytes: &[u8]) -> Result<TokenSet, (usize, LineError)> {
+pub(super) fn parse(bytes: &[u8], in_force: &TokenSet) -> Result<TokenSet, (usize, LineError)> {
     let mut tokens = TokenSet::default();
     let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
         let at = |why| (number, why);
         let line = str::from_utf8(line).map_err(|_| at(LineError::NotText))?;
-        let Some(Line { name, hash, scopes }) = Line::parse(line).map_err(at)? else {
+        let Some(line) = Line::parse(line).map_err(at)? else {
             continue;
         };
+        let Line {
+            name,
+            hash,
+            scopes,
+            quotas,
+        } = line;
         if let Some(name) = &name
             && let Some(first) = names.insert(name.clone(), number)
         {
@@ -110,8 +118,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TokenSet, (usize, LineError)> {
         if tokens.len() == TOKENS_MAX {
             return Err(at(LineError::TooMany(TOKENS_MAX)));
         }
-        let name = name.map(Arc::from);
-        tokens.push(hash, Arc::new(Client::new(name, scopes)));
+        let usage = in_force.usage(name.as_deref(), &hash).unwrap_or_default();
+        let name = name.as_deref().map(ClientName::named).transpose();
+        let name = name.map_err(|_| at(LineError::Names))?;
+        let client = Client::new(name, scopes, quotas, usage);
+        tokens.push(hash, Arc::new(client));
     }
     Ok(tokens)
 }

@@ -1,12 +1,19 @@
 //! One line of the token file.
 
+use std::time::Duration;
+
 use crate::access::client::{Scope, Scopes};
+use crate::access::quota::Quotas;
 use crate::access::token::{
     BadName, TOKEN_LEN_MAX, TOKEN_LEN_MIN, TokenHash, check_name, is_b64token,
 };
+use crate::sync::rate_limit::Rate;
 
 /// What stands between a name and a hash.
 const HASH_MARK: &str = "sha256:";
+
+/// Of a rate, a burst, or requests in flight.
+const COUNT_MAX: u32 = 1_000_000;
 
 /// A line with a token.
 #[derive(Debug)]
@@ -14,6 +21,7 @@ pub(super) struct Line {
     pub(super) name: Option<String>,
     pub(super) hash: TokenHash,
     pub(super) scopes: Scopes,
+    pub(super) quotas: Quotas,
 }
 
 /// What is wrong with a line. None of it shows a token: a line that was cut may
@@ -39,7 +47,7 @@ pub enum LineError {
     #[error("a hash is 64 hexadecimal digits: NAME:sha256:HEX")]
     Hash,
     /// An option that isn't known, or not of the form `name=value`.
-    #[error("unknown option; there is: scope=")]
+    #[error("unknown option; there are: rate= burst= inflight= scope=")]
     Option,
     /// An option given twice.
     #[error("{0}= is given more than once")]
@@ -47,6 +55,12 @@ pub enum LineError {
     /// A value that can't be used.
     #[error("{0}= must be {1}")]
     Value(&'static str, &'static str),
+    /// A burst of what has no rate.
+    #[error("burst= needs rate=")]
+    BurstAlone,
+    /// Names are kept for the life of the process.
+    #[error("there have been too many names since the start: restart the service")]
+    Names,
     /// Two lines have one name, so that it isn't known whose orders are whose.
     #[error("the name is that of line {0}, too")]
     NameTwice(usize),
@@ -67,18 +81,60 @@ impl Line {
         }
         let mut words = line.split_ascii_whitespace();
         let (name, hash) = credentials(words.next().unwrap_or_default())?;
-        let mut scopes = None;
-        for word in words {
-            match word.split_once('=') {
-                Some(("scope", value)) => set_once(&mut scopes, "scope", parse_scopes(value)?)?,
-                _ => return Err(LineError::Option),
+        let Options {
+            scopes,
+            rate,
+            burst,
+            in_flight,
+        } = Options::parse(words)?;
+        let rate = match (rate, burst) {
+            (None, Some(_)) => return Err(LineError::BurstAlone),
+            (None, None) => None,
+            // Left out, as much as in a second.
+            (Some((count, period)), burst) => {
+                let second = u64::from(count) / period.as_secs();
+                let burst = burst.unwrap_or(u32::try_from(second).unwrap_or(u32::MAX));
+                Some(Rate::new(count, period, burst))
             }
-        }
+        };
         Ok(Some(Self {
             name,
             hash,
             scopes: scopes.unwrap_or_else(Scopes::all),
+            quotas: Quotas { rate, in_flight },
         }))
+    }
+}
+
+/// What stands behind a token.
+#[derive(Default)]
+struct Options {
+    scopes: Option<Scopes>,
+    rate: Option<(u32, Duration)>,
+    burst: Option<u32>,
+    in_flight: Option<u32>,
+}
+
+impl Options {
+    fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, LineError> {
+        let mut options = Self::default();
+        for word in words {
+            match word.split_once('=').ok_or(LineError::Option)? {
+                ("scope", value) => {
+                    set_once(&mut options.scopes, "scope", parse_scopes(value)?)?;
+                }
+                ("rate", value) => set_once(&mut options.rate, "rate", parse_rate(value)?)?,
+                ("burst", value) => {
+                    set_once(&mut options.burst, "burst", parse_count("burst", value)?)?;
+                }
+                ("inflight", value) => {
+                    let count = parse_count("inflight", value)?;
+                    set_once(&mut options.in_flight, "inflight", count)?;
+                }
+                _ => return Err(LineError::Option),
+            }
+        }
+        Ok(options)
     }
 }
 
@@ -116,6 +172,34 @@ fn parse_scopes(text: &str) -> Result<Scopes, LineError> {
         scopes = scopes.with(scope);
     }
     Ok(scopes)
+}
+
+/// `N/s`, `N/m` or `N/h`.
+fn parse_rate(text: &str) -> Result<(u32, Duration), LineError> {
+    let rate = || {
+        let (count, unit) = text.split_once('/')?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return None,
+        };
+        Some((number(count)?, Duration::from_secs(seconds)))
+    };
+    rate().ok_or(LineError::Value(
+        "rate",
+        "1 to 1000000 with its unit, as in 1000/s, 60/m or 10/h",
+    ))
+}
+
+fn parse_count(name: &'static str, text: &str) -> Result<u32, LineError> {
+    number(text).ok_or(LineError::Value(name, "1 to 1000000"))
+}
+
+fn number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits)?;
+    (1..=COUNT_MAX).contains(&number).then_some(number)
 }
 
 fn set_once<T>(option: &mut Option<T>, name: &'static str, value: T) -> Result<(), LineError> {

@@ -1,4 +1,4 @@
-//! Who asks, and what they may: bearer tokens from a file.
+//! Who asks, and what they may: bearer tokens from a file, with their quotas.
 //!
 //! Between the front ends and admission: a front end hands over what a request
 //! says of its sender, and gets a [`Client`] or a [`Denied`]. Nothing here knows
@@ -17,6 +17,7 @@
 //! | `caller` | [`Caller`]: what a connection remembers of who asks on it |
 //! | `bearer` | `Authorization` to a token |
 //! | `client` | [`Client`]: an identity, and its scopes |
+//! | `quota` | how much a client may do, and what it has done |
 //! | `tokens` | the set, and the search in it |
 //! | `token` | one token: its form, its hash, a new one |
 //! | `file`, `line` | the token file, and a line of it |
@@ -27,13 +28,15 @@ mod client;
 mod file;
 mod line;
 mod policy;
+mod quota;
 #[cfg(test)]
 mod tests;
 mod token;
 mod tokens;
 
 pub(crate) use self::caller::Caller;
-pub(crate) use self::client::Scope;
+pub(crate) use self::client::{Client, Scope};
 pub(crate) use self::file::TokenFileError;
 pub(crate) use self::policy::{Access, Denied, Need};
+pub(crate) use self::quota::{InFlight, OverQuota};
 pub use self::token::{BadName, new_token};

@@ -11,6 +11,7 @@ use crate::access::file;
 use crate::access::file::TokenFileError;
 use crate::access::tokens::TokenSet;
 use crate::config::Config;
+use crate::metrics::ClientGauges;
 
 /// Who may ask for what.
 #[derive(Debug)]
@@ -74,6 +75,12 @@ impl Access {
         Some(self.tokens.as_ref()?.set().len())
     }
 
+    /// What the clients with a token have done.
+    pub(crate) fn gauges(&self) -> Vec<ClientGauges> {
+        let tokens = self.tokens.as_ref();
+        tokens.map_or_else(Vec::new, |tokens| tokens.set().gauges())
+    }
+
     /// Whether a request with this `Authorization` may be made;
     /// [`Caller::client`] says whose it is then.
     #[inline]
@@ -104,14 +111,14 @@ impl Access {
 impl CurrentTokens {
     fn read(path: PathBuf) -> Result<Self, TokenFileError> {
         Ok(Self {
-            set: RwLock::new(Arc::new(file::read(&path)?)),
+            set: RwLock::new(Arc::new(file::read(&path, &TokenSet::default())?)),
             path,
             generation: AtomicU64::new(0),
         })
     }
 
     fn reload(&self) -> Result<usize, TokenFileError> {
-        let set = Arc::new(file::read(&self.path)?);
+        let set = Arc::new(file::read(&self.path, &self.set())?);
         let tokens = set.len();
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
         // Pairs with the Acquire load in `identify`.

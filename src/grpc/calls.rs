@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Client;
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::proto::order_service_server::OrderService;
@@ -21,8 +22,9 @@ impl OrderService for OrderCalls {
         &self,
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let submission = request::submission(&metadata);
+        let (metadata, extensions, request) = request.into_parts();
+        let client = extensions.get::<Arc<Client>>().map(|client| &**client);
+        let submission = request::submission(&metadata, client);
         let request = idempotency::with_key(&self.0.admission, &metadata, request)?;
         let response = submit::submit(&self.0, request, submission).await?;
         Ok(idempotency::marked(response))
@@ -35,12 +37,14 @@ impl OrderService for OrderCalls {
         mut request: Request<Streaming<SubmitStreamRequest>>,
     ) -> Result<Response<stream::Responses>, Status> {
         let dropped = request.extensions_mut().remove::<DroppedMessages>();
-        let submission = request::submission(request.metadata());
+        let client = request.extensions_mut().remove::<Arc<Client>>();
+        let submission = request::submission(request.metadata(), client.as_deref());
         let responses = stream::serve(
             self.0.clone(),
             request.into_inner(),
             dropped.unwrap_or_default(),
             submission,
+            client,
         );
         Ok(Response::new(responses))
     }

@@ -92,6 +92,8 @@ error_reasons! {
     OtherLedger FailedPrecondition "OTHER_LEDGER" false,
     /// The ledger's readers have more to do than they take on.
     FeedBusy ResourceExhausted "FEED_BUSY" true,
+    /// The client has used its own quota up.
+    RateLimited ResourceExhausted "RATE_LIMITED" true,
     /// There is no token, or a wrong one.
     Unauthenticated Unauthenticated "UNAUTHENTICATED" false,
     /// The token doesn't have the scope that the call needs.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
 
+use crate::access::Client;
 use crate::admission::Admission;
 use crate::config::Ack;
 use crate::grpc::error::{CallError, ErrorReason};
@@ -58,12 +59,16 @@ pub(super) fn commit_wait(
     })
 }
 
-/// What a call's metadata says of its orders. An invalid trace context is no
+/// What is known of a call's orders: whose they are, and what its metadata says
+/// of their trace. An invalid trace context is no
 /// error, and of several none counts (W3C Trace Context, section 3.2).
-pub(super) fn submission(metadata: &MetadataMap) -> Submission {
+pub(super) fn submission(metadata: &MetadataMap, client: Option<&Client>) -> Submission {
     let mut values = metadata.get_all(TRACEPARENT).iter();
     let only = values.next().filter(|_| values.next().is_none());
-    Submission::traced(only.and_then(|value| TraceParent::parse(value.as_bytes())))
+    Submission {
+        client: client.and_then(Client::name),
+        traceparent: only.and_then(|value| TraceParent::parse(value.as_bytes())),
+    }
 }
 
 /// The order in a message, submitted so.

@@ -12,7 +12,7 @@ use tonic::codegen::{BoxFuture, Service};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
 
-use crate::access::Caller;
+use crate::access::{Caller, Client, InFlight};
 use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestBody, RequestKind};
 use crate::grpc::call_permits::{CallPermit, ConnectionPermits};
 use crate::grpc::calls::OrderCalls;
@@ -61,6 +61,8 @@ pub(super) trait Services: Send + Sync {
 pub(super) struct BegunCall {
     pub(super) response: BoxFuture<Response<Body>, Infallible>,
     pub(super) permit: CallPermit,
+    /// In the quota of its client, to the last byte of the response.
+    pub(super) in_flight: Option<InFlight>,
     /// Whether what becomes of it is counted.
     pub(super) has_orders: bool,
 }
@@ -106,13 +108,30 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         Refusal::new(StatusCode::OK, &ErrorReason::OtherSite.error(detail))
     }
 
-    /// Refuses a call whose token isn't good for it.
+    /// Counts a call in the quota of its client. A stream counts as in flight,
+    /// and in the rate with each of its orders.
+    fn within_quota(
+        &self,
+        route: Route,
+        client: Option<&Client>,
+    ) -> Result<Option<InFlight>, Refusal> {
+        let charges = route != Route::SubmitStream;
+        let begun = client.map_or(Ok(None), |client| client.begin(charges));
+        begun.map_err(|over| {
+            if route.has_orders() {
+                self.front_end.admission.reject(Reason::RateLimited);
+            }
+            Refusal::new(StatusCode::OK, &status::over_quota(&over))
+        })
+    }
+
+    /// Refuses a call whose token isn't good for it; returns whose that is.
     fn check_token(
         &self,
         route: Route,
         headers: &HeaderMap,
         caller: &Mutex<Caller>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Arc<Client>>, Refusal> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let authorization = lines.next().map(HeaderValue::as_bytes);
         let refused = |error: &CallError| {
@@ -128,7 +147,8 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         let mut caller = caller.lock().unwrap_or_else(PoisonError::into_inner);
         let access = &self.front_end.access;
         let checked = access.check(&mut caller, authorization, route.need());
-        checked.map_err(|denied| refused(&status::denied(denied)))
+        checked.map_err(|denied| refused(&status::denied(denied)))?;
+        Ok(caller.client().cloned())
     }
 
     /// Hands a request to its service.
@@ -180,10 +200,14 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
                 self.front_end.admission.reject(Reason::Invalid);
             }
         })?;
-        self.check_token(route, request.headers(), connection.caller)?;
+        let client = self.check_token(route, request.headers(), connection.caller)?;
         let permit = self.permit(route, connection.permits);
         let permit = permit.map_err(|error| Refusal::new(StatusCode::OK, &error))?;
+        let in_flight = self.within_quota(route, client.as_deref())?;
         *request.headers_mut() = headers_read(request.headers());
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
         let kind = match route {
             Route::Submit => RequestKind::OneOrder,
             Route::SubmitStream => {
@@ -198,6 +222,7 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
         Ok(BegunCall {
             response: self.dispatch(route, request),
             permit,
+            in_flight,
             has_orders: route.has_orders(),
         })
     }

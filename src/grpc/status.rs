@@ -1,7 +1,7 @@
 //! The error that each answer of the layers below becomes, and the sentence in
 //! it.
 
-use crate::access::Denied;
+use crate::access::{Denied, OverQuota};
 use crate::admission::{Rejection, WindowReach, wording};
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::ledger::{Archive, ReadError};
@@ -44,6 +44,13 @@ pub(super) fn denied(denied: Denied) -> CallError {
         Denied::Scope(scope) => ErrorReason::InsufficientScope
             .error(format!("the token has no scope {}", scope.as_str())),
     }
+}
+
+/// A client has used its quota up.
+pub(super) fn over_quota(over: &OverQuota) -> CallError {
+    ErrorReason::RateLimited
+        .error(over.detail())
+        .retry_after(over.retry_after())
 }
 
 /// Another process has committed the id with other content.

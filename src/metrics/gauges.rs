@@ -29,7 +29,34 @@ pub struct Gauges {
     /// The last sequence that can be read, for `/stats`; `None` until the
     /// ledger is open.
     pub last_seq: Option<u64>,
+    /// What each client has done, where there are any.
+    pub clients: Vec<ClientGauges>,
     /// The process as its system sees it; `None` leaves the `process_*`
     /// families out.
     pub process: Option<ProcessMetrics>,
+}
+
+/// What a client has done: the bearer of a token, or all that share a name.
+#[derive(Debug, Clone, Default)]
+pub struct ClientGauges {
+    /// The name: `A-Z a-z 0-9 - _ .` only.
+    pub name: String,
+    /// Requests, and orders of batches and streams, that were let through.
+    pub requests: u64,
+    /// The same, refused since the rate was used up.
+    pub over_rate: u64,
+    /// Requests refused since too many had no reply.
+    pub over_in_flight: u64,
+    /// Requests without a reply, where their number has a limit.
+    pub in_flight: u64,
+}
+
+impl ClientGauges {
+    /// Nothing so far.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
 }

@@ -63,6 +63,8 @@ label! {
         Unauthorized = "unauthorized",
         /// The body did not arrive, or no space was found, in time.
         Timeout = "timeout",
+        /// The client's own quota is used up.
+        RateLimited = "rate_limited",
     }
 }
 

@@ -38,6 +38,7 @@ mod text;
 pub use self::counter::{OwnedCounter, ShardedCounter};
 pub(crate) use self::exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 pub use self::exposition::{classic, openmetrics};
+pub(crate) use self::gauges::ClientGauges;
 pub use self::gauges::Gauges;
 pub use self::histogram::Histogram;
 pub(crate) use self::journal::JournalMetrics;

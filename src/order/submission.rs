@@ -14,6 +14,7 @@ pub(crate) struct Submission {
 
 impl Submission {
     /// One of which nothing is known but its `traceparent`.
+    #[cfg(test)]
     pub(crate) fn traced(traceparent: Option<TraceParent>) -> Self {
         Self {
             client: None,

@@ -13,5 +13,6 @@ pub(crate) mod modelled;
 pub(crate) mod oneshot;
 pub(crate) mod parking;
 pub(crate) mod primitive;
+pub(crate) mod rate_limit;
 pub(crate) mod wake_queue;
 pub(crate) mod watch_list;

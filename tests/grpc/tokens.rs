@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use order_processor::grpc::proto::{FollowRequest, GetOrderRequest};
+use order_processor::grpc::proto::{FollowRequest, GetOrderRequest, SubmitResult};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
 
-use crate::client::{client, refused, request, run};
+use crate::client::{client, one_of_many, refused, request, run};
 use crate::harness::{Directory, Service};
 
 fn with<T>(message: T, authorization: &[&str]) -> Request<T> {
@@ -86,4 +87,65 @@ fn calls_need_a_token_with_their_scope() {
     assert_eq!(figures.rejected("unauthorized"), 11);
     let log = service.drain().log;
     assert!(!log.contains("token-that"), "{log}");
+}
+
+#[test]
+fn a_stream_waits_for_its_rate_and_a_call_does_not() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let path = directory.0.join("tokens");
+    let text = "quick:token-of-one-who-is-quick rate=500/s burst=2\n\
+                slow:token-of-one-who-is-slow rate=1/h burst=2\n";
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let service = Service::with_grpc(&["--token-file", path, "--ack-timeout", "300ms"]);
+    let (quick, slow) = (
+        "Bearer token-of-one-who-is-quick",
+        "Bearer token-of-one-who-is-slow",
+    );
+    run(async {
+        let mut client = client(&service).await;
+        let mut stream = async |token, ids: std::ops::Range<u32>| {
+            let requests: Vec<_> = ids.map(|id| one_of_many(&format!("s-{id}"))).collect();
+            let requests = with(tokio_stream::iter(requests), &[token]);
+            let mut responses = client.submit_stream(requests).await.unwrap().into_inner();
+            let mut results = Vec::new();
+            while let Some(response) = responses.message().await.unwrap() {
+                results.push(response);
+            }
+            results
+        };
+        let results = stream(quick, 0..60).await;
+        assert_eq!(results.len(), 60);
+        assert!(
+            results
+                .iter()
+                .all(|one| one.result() == SubmitResult::Processed),
+            "{results:?}"
+        );
+        let results = stream(slow, 60..63).await;
+        assert_eq!(results[1].result(), SubmitResult::Processed);
+        assert_eq!(results[2].result(), SubmitResult::Rejected);
+        assert!(results[2].retry_safe && results[2].retry_delay.is_some());
+        let status = client
+            .submit(with(request("u"), &[slow]))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            refused(&status, Code::ResourceExhausted, true).0,
+            "RATE_LIMITED"
+        );
+        assert!(status.get_error_details().retry_info().is_some());
+        client.submit(with(request("u"), &[quick])).await.unwrap();
+        let order = GetOrderRequest { id: "u".into() };
+        let record = client
+            .get_order(with(order, &[quick]))
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(record.record.unwrap().client, "quick");
+    });
+    let figures = service.settled();
+    assert_eq!(figures.orders(), (63, 63, 0));
+    assert_eq!(figures.rejected("rate_limited"), 2);
 }

@@ -67,6 +67,7 @@ async fn answer(
     let BegunCall {
         response,
         permit,
+        in_flight: _in_flight,
         has_orders,
     } = call;
     let mut over = pin!(passes(deadline));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::access::Client;
 use crate::admission::{Admitted, Rejection};
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::error::{CallError, ErrorReason};
@@ -26,6 +27,7 @@ pub(super) struct Intake {
     dropped: DroppedMessages,
     /// Of the call: all of its orders are part of it.
     submission: Submission,
+    client: Option<Arc<Client>>,
     requests_read: u64,
 }
 
@@ -35,12 +37,14 @@ impl Intake {
         task_waker: Arc<TaskWaker>,
         dropped: DroppedMessages,
         submission: Submission,
+        client: Option<Arc<Client>>,
     ) -> Self {
         Self {
             front_end,
             task_waker,
             dropped,
             submission,
+            client,
             requests_read: 0,
         }
     }
@@ -63,7 +67,12 @@ impl Intake {
                     wait,
                 };
                 let deadline = Instant::now() + self.front_end.limits.ack_timeout;
-                Ok(WaitingOrder::new(request, order, deadline))
+                Ok(WaitingOrder::new(
+                    request,
+                    order,
+                    deadline,
+                    self.client.clone(),
+                ))
             }
             Err(error) => Err(Box::new(Entry::answered(failed(index, id, error)))),
         }

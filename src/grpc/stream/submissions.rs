@@ -10,12 +10,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 
+use crate::access::Client;
 use crate::admission::{Admission, Admitted, Rejection};
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::proto::{SubmitStreamRequest, SubmitStreamResponse};
 use crate::grpc::ready_queue::TaskWaker;
+use crate::grpc::stream::entry::Entry;
 use crate::grpc::stream::intake::Intake;
+use crate::grpc::stream::response::failed;
 use crate::grpc::stream::response_queue::ResponseQueue;
 use crate::grpc::stream::waiting_order::{Offer, OrderRequest, WaitingOrder};
 use crate::grpc::{error, status};
@@ -56,12 +59,19 @@ pub(crate) fn serve(
     requests: Streaming<SubmitStreamRequest>,
     dropped: DroppedMessages,
     submission: Submission,
+    client: Option<Arc<Client>>,
 ) -> Responses {
     let task_waker = front_end.task_waker();
     let submissions = Submissions {
         requests,
         phase: front_end.phase(),
-        intake: Intake::new(front_end.clone(), task_waker.clone(), dropped, submission),
+        intake: Intake::new(
+            front_end.clone(),
+            task_waker.clone(),
+            dropped,
+            submission,
+            client,
+        ),
         responses: ResponseQueue::default(),
         waiting: None,
         end: None,
@@ -129,7 +139,7 @@ impl Submissions {
         let reads = serving && waiting.is_none() && responses.has_capacity();
         let deadlines = [
             responses.deadline(),
-            waiting.as_ref().map(|order| order.deadline),
+            waiting.as_ref().map(WaitingOrder::next_try),
         ];
         let deadline = deadlines.into_iter().flatten().min();
         tokio::select! {
@@ -149,7 +159,7 @@ impl Submissions {
         match self.intake.decode(request) {
             Ok(order) => match order.offer(&self.front_end.admission, &self.task_waker.waker()) {
                 Offer::Settled(request, result) => self.settle(request, result),
-                Offer::Full(order) => self.waiting = Some(order),
+                Offer::Full(order) => self.waiting = Some(*order),
             },
             Err(answered) => self.responses.push(*answered),
         }
@@ -164,11 +174,20 @@ impl Submissions {
         self.responses.push(self.intake.entry(request, result));
     }
 
-    /// Rejects an order that has waited for space in the queue until its
-    /// deadline.
+    /// Rejects an order that has waited until its deadline: for space in the
+    /// queue, or for its client's rate.
     fn expire(&mut self) {
         let expired = |order: &mut WaitingOrder| order.deadline <= Instant::now();
         if let Some(order) = self.waiting.take_if(expired) {
+            let order = match order.give_up_rate() {
+                Ok((request, over)) => {
+                    self.front_end.admission.reject(Reason::RateLimited);
+                    let error = status::over_quota(&over);
+                    let response = failed(request.index, request.id, error);
+                    return self.responses.push(Entry::answered(response));
+                }
+                Err(order) => *order,
+            };
             let (request, rejection) = order.give_up(&self.front_end.admission);
             self.settle(request, Err(rejection));
         }
@@ -204,7 +223,7 @@ fn ready(
     match waiting.take()?.offer_and_watch(admission, waker) {
         Offer::Settled(request, result) => Some(Event::Settled(Box::new((request, result)))),
         Offer::Full(order) => {
-            *waiting = Some(order);
+            *waiting = Some(*order);
             None
         }
     }

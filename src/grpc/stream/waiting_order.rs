@@ -1,10 +1,12 @@
 //! An order of a stream that the intake queue has not taken yet.
 
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::access::{Client, OverQuota};
 use crate::admission::{Admission, Admitted, BulkWaiting, Offered, Rejection};
 use crate::order::Order;
 use crate::sync::watch_list::Watch;
@@ -21,8 +23,13 @@ pub(super) struct OrderRequest {
 pub(super) struct WaitingOrder {
     request: OrderRequest,
     order: Order,
-    /// When it is refused for want of space in the queue.
+    /// When it is refused for want of space in the queue, or of its client's
+    /// rate.
     pub(super) deadline: Instant,
+    /// Who is to be charged for it; `None` once that is done.
+    uncharged: Option<Arc<Client>>,
+    /// What keeps it from being charged, and when that is over.
+    over: Option<(OverQuota, Instant)>,
     /// Wakes the stream when the pipeline moves.
     watch: Option<Watch>,
     /// Keeps space in the queue for it, once that was full.
@@ -32,15 +39,22 @@ pub(super) struct WaitingOrder {
 /// What came of an offer.
 pub(super) enum Offer {
     Settled(OrderRequest, Result<Admitted, Rejection>),
-    Full(WaitingOrder),
+    Full(Box<WaitingOrder>),
 }
 
 impl WaitingOrder {
-    pub(super) fn new(request: OrderRequest, order: Order, deadline: Instant) -> Self {
+    pub(super) fn new(
+        request: OrderRequest,
+        order: Order,
+        deadline: Instant,
+        client: Option<Arc<Client>>,
+    ) -> Self {
         Self {
             request,
             order,
             deadline,
+            uncharged: client,
+            over: None,
             watch: None,
             waiting: None,
         }
@@ -48,16 +62,19 @@ impl WaitingOrder {
 
     /// Offers the order, and has `waker` called with its answer if one is
     /// awaited.
-    pub(super) fn offer(self, admission: &Admission, waker: &Waker) -> Offer {
+    pub(super) fn offer(mut self, admission: &Admission, waker: &Waker) -> Offer {
+        if !self.is_charged() {
+            return Offer::Full(Box::new(self));
+        }
         let answer_waker = (!self.request.wait.is_zero()).then_some(waker);
         match admission.offer(self.order, answer_waker, None) {
             Offered::Admitted(admitted) => Offer::Settled(self.request, Ok(admitted)),
             Offered::Rejected(rejection) => Offer::Settled(self.request, Err(rejection)),
-            Offered::Full(order) => Offer::Full(Self {
+            Offered::Full(order) => Offer::Full(Box::new(Self {
                 order,
                 waiting: self.waiting.or_else(|| Some(admission.wait_in_bulk())),
                 ..self
-            }),
+            })),
         }
     }
 
@@ -66,6 +83,47 @@ impl WaitingOrder {
         // Watched first, then offered: the pipeline may move in between.
         self.watch = Some(admission.watch(waker));
         self.offer(admission, waker)
+    }
+
+    /// Charges its client, unless that is done.
+    fn is_charged(&mut self) -> bool {
+        let Some(client) = &self.uncharged else {
+            return true;
+        };
+        let now = Instant::now();
+        if self.over.is_some_and(|(_, until)| now < until) {
+            return false;
+        }
+        self.over = client.charge(now.into_std()).err().map(|over| {
+            let wait = match over {
+                OverQuota::Rate { wait, .. } => wait,
+                OverQuota::InFlight { .. } => Duration::ZERO,
+            };
+            (over, now + wait)
+        });
+        if self.over.is_none() {
+            self.uncharged = None;
+        }
+        self.over.is_none()
+    }
+
+    /// When to try again at the latest.
+    pub(super) fn next_try(&self) -> Instant {
+        match self.over {
+            Some((_, until)) => until.min(self.deadline),
+            None => self.deadline,
+        }
+    }
+
+    /// Refuses the order if it waits for its client's rate.
+    pub(super) fn give_up_rate(self) -> Result<(OrderRequest, OverQuota), Box<Self>> {
+        match (&self.uncharged, self.over) {
+            (Some(client), Some((over, _))) => {
+                client.count_over_rate();
+                Ok((self.request, over))
+            }
+            _ => Err(Box::new(self)),
+        }
     }
 
     /// Refuses the order because the queue was full for too long.

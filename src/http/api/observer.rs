@@ -12,6 +12,7 @@ use std::task::Waker;
 
 use crossbeam_queue::ArrayQueue;
 
+use crate::access::Access;
 use crate::http::wire::reply::{Caching, JSON, Reply};
 use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};
@@ -56,14 +57,14 @@ impl Observer {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Self> {
+    pub(crate) fn start(pipeline: &Arc<Pipeline>, access: Arc<Access>) -> io::Result<Self> {
         let scrapes = Arc::new(ScrapeQueue {
             queue: ArrayQueue::new(WAITING_MAX),
             parking: Parking::new(1, Idle::Yield),
             closed: AtomicBool::new(false),
         });
         let (observer, pipeline) = (scrapes.clone(), Arc::downgrade(pipeline));
-        crash::spawn("observer", move || observer.run(&pipeline))?;
+        crash::spawn("observer", move || observer.run(&pipeline, &access))?;
         Ok(Self(scrapes))
     }
 
@@ -86,7 +87,7 @@ impl Observer {
 }
 
 impl ScrapeQueue {
-    fn run(&self, pipeline: &Weak<Pipeline>) {
+    fn run(&self, pipeline: &Weak<Pipeline>, access: &Access) {
         loop {
             let next = self
                 .parking
@@ -98,14 +99,14 @@ impl ScrapeQueue {
             let (Some(scrape), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
                 return;
             };
-            scrape.reply.complete(view(&pipeline, scrape.view));
+            scrape.reply.complete(view(&pipeline, access, scrape.view));
             pipeline.wake_queues.flush();
         }
     }
 }
 
-fn view(pipeline: &Pipeline, view: View) -> Reply {
-    let gauges = gauges(pipeline);
+fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
+    let gauges = gauges(pipeline, access);
     let mut body = Vec::with_capacity(16 << 10);
     pipeline.warn_of_stall();
     let (content_type, caching) = match view {
@@ -126,7 +127,7 @@ fn view(pipeline: &Pipeline, view: View) -> Reply {
 }
 
 /// The levels as they are now.
-fn gauges(pipeline: &Pipeline) -> Gauges {
+fn gauges(pipeline: &Pipeline, access: &Access) -> Gauges {
     Gauges {
         queue_depth: pipeline.depth() as u64,
         queue_capacity: pipeline.capacity() as u64,
@@ -139,6 +140,7 @@ fn gauges(pipeline: &Pipeline) -> Gauges {
             .archive()
             .map(|archive| archive.ledger_id().to_string()),
         last_seq: pipeline.archive().map(|archive| archive.last_seq()),
+        clients: access.gauges(),
         process: ProcessMetrics::read(),
     }
 }

@@ -109,6 +109,7 @@ impl HttpService for Connection {
             Some(reply) => (Route::Other, reply),
             None => self.answer(request),
         };
+        self.caller.replied();
         self.shared
             .service
             .metrics()
@@ -229,7 +230,10 @@ impl Connection {
         let accept = joined_lines(&request, "accept");
         let key = header(&request, "idempotency-key").next();
         let key = key.map(str::to_owned);
-        let submission = Submission::traced(traceparent(&request));
+        let submission = Submission {
+            client: self.caller.client().and_then(|client| client.name()),
+            traceparent: traceparent(&request),
+        };
         let content_coding = header(&request, "content-encoding")
             .fold(ContentCoding::Identity, |coding, line| {
                 coding.with_line(line.as_bytes())

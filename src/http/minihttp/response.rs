@@ -61,6 +61,8 @@ pub(super) fn write(
         match *name {
             "Content-Security-Policy" => drop(response.header(POLICY_LINE)),
             "Accept-Encoding" => drop(response.header("Accept-Encoding: identity")),
+            // Their values can't be static lines. There is Retry-After.
+            "RateLimit" | "RateLimit-Policy" => {}
             "Preference-Applied" => drop(response.header("Preference-Applied: respond-async")),
             // A service has one ledger, so that one line is leaked.
             feed_line::LEDGER_ID => {

@@ -4,7 +4,7 @@
 //! The order of the reads matters once: outcomes before acceptances (see
 //! [`counter`](crate::metrics::counter)).
 
-use crate::metrics::gauges::{Gauges, SHARED_LEDGER};
+use crate::metrics::gauges::{ClientGauges, Gauges, SHARED_LEDGER};
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
@@ -71,6 +71,9 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
         self::journal(&mut text, journal);
     }
     http(&mut text, metrics);
+    if !gauges.clients.is_empty() {
+        clients(&mut text, &gauges.clients);
+    }
     workers(&mut text, metrics);
     if let Some(process) = &gauges.process {
         self::process(&mut text, process);
@@ -232,6 +235,39 @@ fn http(text: &mut Text<'_>, metrics: &Metrics) {
     for (route, status, count) in metrics.http.requests_made() {
         let labels = [("route", route.as_str()), ("status", status.as_str())];
         text.sample(&requests, &labels, count);
+    }
+}
+
+fn clients(text: &mut Text<'_>, clients: &[ClientGauges]) {
+    let requests = counter(
+        "client_requests",
+        "Requests, and orders of batches and streams, let through by client.",
+    );
+    text.family(&requests);
+    for client in clients {
+        text.sample(&requests, &[("client", &client.name)], client.requests);
+    }
+    let refused = counter(
+        "client_refused",
+        "The same refused, by client and the quota that was used up.",
+    );
+    text.family(&refused);
+    for client in clients {
+        for (quota, count) in [
+            ("rate", client.over_rate),
+            ("inflight", client.over_in_flight),
+        ] {
+            let labels = [("client", &*client.name), ("quota", quota)];
+            text.sample(&refused, &labels, count);
+        }
+    }
+    let in_flight = gauge(
+        "client_in_flight",
+        "Requests without a reply by client, where their number has a limit.",
+    );
+    text.family(&in_flight);
+    for client in clients {
+        text.sample(&in_flight, &[("client", &client.name)], client.in_flight);
     }
 }
 

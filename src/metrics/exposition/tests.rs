@@ -41,6 +41,7 @@ fn small_state() -> (Metrics, Gauges) {
     metrics.http.request(Route::Submit, 201);
     metrics.http.request(Route::Other, 418);
     let gauges = Gauges {
+        clients: Vec::new(),
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,

@@ -9,12 +9,13 @@
 //! Fields are read in the order of their declaration: outcomes before
 //! acceptances (see [`counter`](crate::metrics::counter)).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::metrics::gauges::{Gauges, SHARED_LEDGER};
+use crate::metrics::gauges::{ClientGauges, Gauges, SHARED_LEDGER};
 use crate::metrics::histogram::HistogramSnapshot;
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, WithdrawReason};
@@ -70,6 +71,8 @@ struct Stats {
     journal: Option<Journal>,
     http_connections: u64,
     http_requests: Members<Members<u64>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    clients: BTreeMap<String, Client>,
     workers: usize,
     worker_parks: u64,
     worker_wakes: u64,
@@ -82,6 +85,13 @@ struct Journal {
     journal_commit_seconds: Summary,
     journal_batch_orders: Summary,
     journal_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Client {
+    requests: u64,
+    refused: Members<u64>,
+    in_flight: u64,
 }
 
 #[derive(Serialize)]
@@ -147,6 +157,7 @@ impl Stats {
             journal: metrics.journal.get().map(|journal| Journal::of(journal)),
             http_connections: metrics.http.connections.get(),
             http_requests: requests(&metrics.http),
+            clients: gauges.clients.iter().map(Client::of).collect(),
             workers: metrics.workers.len(),
             worker_parks: metrics.worker_parks(),
             worker_wakes: metrics.worker_wakes(),
@@ -185,6 +196,21 @@ impl Journal {
             journal_batch_orders: summary(&journal.batch_orders.snapshot(), WHOLE),
             journal_bytes: journal.bytes(),
         }
+    }
+}
+
+impl Client {
+    fn of(client: &ClientGauges) -> (String, Self) {
+        let refused = vec![
+            ("rate", client.over_rate),
+            ("inflight", client.over_in_flight),
+        ];
+        let shown = Self {
+            requests: client.requests,
+            refused: Members(refused),
+            in_flight: client.in_flight,
+        };
+        (client.name.clone(), shown)
     }
 }
 

@@ -65,6 +65,7 @@ fn distinct_figures() -> (Metrics, Gauges) {
     metrics.http.request(Route::Submit, 503);
     metrics.http.request(Route::Page, 200);
     let gauges = Gauges {
+        clients: Vec::new(),
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,
@@ -114,7 +115,7 @@ fn every_figure_has_its_own_key() {
             "orders_duplicate": 2,
             "orders_rejected": {
                 "full": 0, "draining": 0, "starting": 0, "ledger": 0, "invalid": 0, "conflict": 0,
-                "too_large": 3, "unauthorized": 0, "timeout": 0,
+                "too_large": 3, "unauthorized": 0, "timeout": 0, "rate_limited": 0,
             },
             "queue_depth": 1,
             "queue_capacity": 64,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::admission::{Admission, Admitted, BulkWaiting, Offered, Rejection, wording};
+use crate::access::{Client, OverQuota};
+use crate::admission::{Admitted, BulkWaiting, Offered, Rejection, wording};
 use crate::clock::Moment;
 use crate::http::api::batch::lines::{Line, is_blank};
 use crate::http::api::batch::result_line::LineResult;
@@ -24,19 +25,42 @@ pub(super) struct LineOffers {
     /// When the lines came that are being taken.
     arrived: Moment,
     blocked: Option<BlockedOrder>,
-    /// The queue was full for one for too long: that one and all after it are
-    /// rejected.
-    gave_up: bool,
+    /// One waited for too long: that one and all after it are rejected, for
+    /// this.
+    gave_up: Option<(Reason, &'static str)>,
+    client: Option<Arc<Client>>,
+    /// How long the orders may still wait for the client's rate, all together:
+    /// a slow client must not hold one of the few batches for hours.
+    rate_patience: Duration,
 }
 
-/// The order of the last line, for which the queue is full.
-struct BlockedOrder {
-    order: Order,
-    /// When it is rejected.
-    until: Instant,
-    /// Space in the queue is kept for it.
-    waiting: BulkWaiting,
+/// The order of the last line, which has to wait.
+enum BlockedOrder {
+    /// The queue is full for it.
+    Queue {
+        order: Order,
+        /// When it is rejected.
+        until: Instant,
+        /// Space in the queue is kept for it.
+        waiting: BulkWaiting,
+    },
+    /// The client's rate is used up.
+    Rate { order: Order, ready_at: Instant },
 }
+
+impl BlockedOrder {
+    /// When to try again at the latest.
+    fn until(&self) -> Instant {
+        match self {
+            Self::Queue { until, .. } => *until,
+            Self::Rate { ready_at, .. } => *ready_at,
+        }
+    }
+}
+
+/// The least wait for a rate: orders that come through together cost one
+/// wake-up.
+const RATE_WAIT_MIN: Duration = Duration::from_millis(10);
 
 /// There are more lines than a batch gets results for.
 #[derive(Debug)]
@@ -44,19 +68,22 @@ pub(super) struct TooManyLines;
 
 impl LineOffers {
     pub(super) fn new(
-        admission: &Arc<Admission>,
+        service: &Service,
         submission: Submission,
         waker: &Waker,
         body_bytes: u64,
+        client: Option<Arc<Client>>,
     ) -> Self {
         Self {
             submission,
-            results: Results::new(admission, waker, body_bytes),
+            results: Results::new(&service.admission, waker, body_bytes),
+            client,
+            rate_patience: service.limits.ack_timeout,
             line: 0,
             orders: 0,
             arrived: Moment::now(),
             blocked: None,
-            gave_up: false,
+            gave_up: None,
         }
     }
 
@@ -71,7 +98,7 @@ impl LineOffers {
     }
 
     /// Offers the order of the next line; [blocks](Self::is_blocked) if the
-    /// queue is full.
+    /// queue is full, or the client's rate used up.
     pub(super) fn take(&mut self, service: &Service, line: &Line<'_>) -> Result<(), TooManyLines> {
         self.line += 1;
         if matches!(line, Line::Text(text) if is_blank(text)) {
@@ -88,16 +115,16 @@ impl LineOffers {
             self.push("rejected", None, &detail);
             return Ok(());
         }
-        if self.gave_up {
-            service.admission.reject(Reason::Full);
-            self.push("rejected", None, wording::FULL);
+        if let Some((reason, detail)) = self.gave_up {
+            service.admission.reject(reason);
+            self.push("rejected", None, detail);
             return Ok(());
         }
         match line {
             Line::Text(text) => match service.admission.decode(text) {
                 Ok(mut order) => {
                     order.set_submission(self.submission);
-                    self.offer(service, order, None);
+                    self.charge(service, order);
                 }
                 Err(rejection) => self.rejected(None, &rejection),
             },
@@ -114,14 +141,46 @@ impl LineOffers {
     /// Offers the blocked order once more. When to try again at the latest, if
     /// the queue is still full; past that the order is rejected.
     pub(super) fn retry(&mut self, service: &Service) -> Option<Instant> {
-        let BlockedOrder {
-            order,
-            until,
-            waiting,
-        } = self.blocked.take()?;
+        let blocked = self.blocked.take()?;
         self.have_arrived();
-        self.offer(service, order, Some((until, waiting)));
-        self.blocked.as_ref().map(|blocked| blocked.until)
+        match blocked {
+            BlockedOrder::Queue {
+                order,
+                until,
+                waiting,
+            } => self.offer(service, order, Some((until, waiting))),
+            BlockedOrder::Rate { ready_at, .. } if self.arrived.instant < ready_at => {
+                self.blocked = Some(blocked);
+            }
+            BlockedOrder::Rate { order, .. } => self.charge(service, order),
+        }
+        self.blocked.as_ref().map(BlockedOrder::until)
+    }
+
+    /// Offers an order as soon as its client's rate lets it through.
+    fn charge(&mut self, service: &Service, order: Order) {
+        let now = self.arrived.instant;
+        let charged = self.client.as_ref().map(|client| client.charge(now));
+        let Some(Err(over)) = charged else {
+            return self.offer(service, order, None);
+        };
+        let wait = match over {
+            OverQuota::Rate { wait, refill, .. } => wait.max(RATE_WAIT_MIN.min(refill / 2)),
+            OverQuota::InFlight { .. } => Duration::ZERO,
+        };
+        if let Some(left) = self.rate_patience.checked_sub(wait) {
+            self.rate_patience = left;
+            let ready_at = now + wait;
+            self.blocked = Some(BlockedOrder::Rate { order, ready_at });
+            return;
+        }
+        if let Some(client) = &self.client {
+            client.count_over_rate();
+        }
+        service.admission.reject(Reason::RateLimited);
+        self.gave_up = Some((Reason::RateLimited, over.detail()));
+        let id = *order.id();
+        self.push("rejected", Some(&id), over.detail());
     }
 
     /// Offers the current line's order. `blocked` is when it is rejected, and
@@ -147,7 +206,7 @@ impl LineOffers {
                     (until, service.admission.wait_in_bulk())
                 });
                 if now < until {
-                    self.blocked = Some(BlockedOrder {
+                    self.blocked = Some(BlockedOrder::Queue {
                         order,
                         until,
                         waiting,
@@ -155,7 +214,7 @@ impl LineOffers {
                     return;
                 }
                 let rejection = service.admission.give_up(order);
-                self.gave_up = true;
+                self.gave_up = Some((Reason::Full, wording::FULL));
                 self.rejected(Some(&id), &rejection);
             }
         }

@@ -15,6 +15,7 @@ pub(crate) struct Report<'a> {
     retry_after: Option<u32>,
     allow: Option<&'static str>,
     challenge: Option<&'static str>,
+    extra: Vec<(&'static str, String)>,
 }
 
 /// The body, in the order in which it is sent: what every problem has, then
@@ -68,6 +69,7 @@ impl Problem {
             retry_after: None,
             allow: None,
             challenge: None,
+            extra: Vec::new(),
         }
     }
 }
@@ -100,6 +102,12 @@ impl<'a> Report<'a> {
     /// Adds `WWW-Authenticate`, which a 401 must have.
     pub(crate) fn challenge(mut self, challenge: &'static str) -> Self {
         self.challenge = Some(challenge);
+        self
+    }
+
+    /// Adds further fields.
+    pub(crate) fn fields(mut self, fields: impl Into<Vec<(&'static str, String)>>) -> Self {
+        self.extra = fields.into();
         self
     }
 
@@ -156,6 +164,7 @@ impl<'a> Report<'a> {
             allow: self.allow,
             www_authenticate: self.challenge,
             is_replay: self.document.duplicate.is_some(),
+            extra: self.extra,
             body: Body::Owned(body),
             ..Reply::empty(status)
         }

@@ -101,7 +101,7 @@ pub(crate) fn route(
             let need = endpoint.filter(|_| !is_preflight);
             let need = need.and_then(|endpoint| endpoint.need(port));
             let action = match access.check(caller, head.authorization, need) {
-                Ok(()) => action(port, head, endpoint, is_preflight),
+                Ok(()) => within_quota(caller, action(port, head, endpoint, is_preflight)),
                 Err(denied) => Action::RefuseUnread(RouteRefusal::Denied(denied)),
             };
             (action, allow_origin)
@@ -111,6 +111,20 @@ pub(crate) fn route(
         label: endpoint.map_or(Route::Other, Endpoint::label),
         action,
         allow_origin,
+    }
+}
+
+/// What is called is counted in the quota of its client. A batch counts as in
+/// flight, and in the rate with each of its orders.
+fn within_quota(caller: &mut Caller, action: Action) -> Action {
+    let begun = match action {
+        Action::Call(Ok(_)) => caller.begin_request(true),
+        Action::Batch => caller.begin_request(false),
+        Action::Call(Err(_)) | Action::RefuseUnread(_) => Ok(()),
+    };
+    match begun {
+        Ok(()) => action,
+        Err(over) => Action::RefuseUnread(RouteRefusal::OverQuota(over)),
     }
 }
 

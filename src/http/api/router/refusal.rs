@@ -1,6 +1,6 @@
 //! Requests that no route answers.
 
-use crate::access::{Denied, Scope};
+use crate::access::{Denied, OverQuota, Scope};
 use crate::http::api::idempotency_key;
 use crate::http::api::problem::{Problem, Report, shown};
 use crate::http::api::site::Foreign;
@@ -22,6 +22,7 @@ pub(crate) enum RouteRefusal {
     KeyOnBatch,
     Foreign(Foreign),
     Denied(Denied),
+    OverQuota(OverQuota),
     /// What the other engine would have refused as malformed.
     Malformed(FramingError),
 }
@@ -31,15 +32,16 @@ impl RouteRefusal {
     pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Foreign(_) | Self::Denied(_) => Reason::Unauthorized,
+            Self::OverQuota(_) => Reason::RateLimited,
             _ => Reason::Invalid,
         }
     }
 
     /// Whether the connection may go on, if the body is there already: a client
-    /// that needs another token is no danger to those that share a proxy's
-    /// connection with it.
+    /// that needs another token, or is too quick, is no danger to those that
+    /// share a proxy's connection with it.
     pub(crate) fn keeps_connection(self) -> bool {
-        matches!(self, Self::Denied(_))
+        matches!(self, Self::Denied(_) | Self::OverQuota(_))
     }
 
     pub(crate) fn report(self, path: &str) -> Report<'static> {
@@ -71,6 +73,10 @@ impl RouteRefusal {
                  the names of --allowed-hosts",
             ),
             Self::Denied(denied) => report_denied(denied),
+            Self::OverQuota(over) => Problem::RateLimited
+                .report(over.detail())
+                .retry_after(over.retry_after())
+                .fields(over.fields()),
             Self::Malformed(error) => error.into(),
         }
     }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::access::Client;
 use crate::http::api::batch;
 use crate::http::api::batch::{Batch, BatchCompletion, Consumed, READ_BYTES};
 use crate::http::api::problem::{Problem, Report};
@@ -30,6 +31,7 @@ pub(crate) fn begin(
     socket: &Socket,
     head: &Head,
     received: &[u8],
+    client: Option<Arc<Client>>,
 ) -> Result<Batch, Ending> {
     let (framing, coding) = (head.body, head.content_coding);
     Batch::begin(
@@ -37,8 +39,12 @@ pub(crate) fn begin(
         framing,
         coding,
         head.prefer(received),
-        Submission::traced(head.traceparent(received)),
+        Submission {
+            client: client.as_ref().and_then(|client| client.name()),
+            traceparent: head.traceparent(received),
+        },
         socket.waker(),
+        client,
     )
     .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
 }

@@ -157,6 +157,7 @@ impl Connection {
         .read()?;
         self.executing.get_or_insert_with(|| self.service.execute());
         let mut reply = self.handle(target, &head, &body);
+        self.caller.replied();
         reply.allow_origin = self.allow_origin;
         let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
@@ -263,7 +264,10 @@ impl Connection {
             prefer: head.prefer(received),
             accept: head.accept(received),
             idempotency_key: head.idempotency_key(received),
-            submission: Submission::traced(head.traceparent(received)),
+            submission: Submission {
+                client: self.caller.client().and_then(|client| client.name()),
+                traceparent: head.traceparent(received),
+            },
             content_coding: head.content_coding,
             body: (head.body != BodyFraming::None).then_some(body),
         };
@@ -279,7 +283,8 @@ impl Connection {
         // ends it if the client doesn't.
         self.executing.get_or_insert_with(|| self.service.execute());
         let received = self.input.received();
-        let mut batch = batch::begin(&self.service, &self.socket, head, received)?;
+        let client = self.caller.client().cloned();
+        let mut batch = batch::begin(&self.service, &self.socket, head, received, client)?;
         self.input.consume(head.len);
         if head.expect_continue && self.input.is_empty() {
             self.output.push_continue();
@@ -293,6 +298,7 @@ impl Connection {
         )?;
         let mut finishing = batch.finish();
         let mut reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
+        self.caller.replied();
         reply.allow_origin = self.allow_origin;
         let keep_alive = head.keep_alive && !self.is_ending();
         let framing = Framing {
@@ -376,6 +382,7 @@ impl Connection {
     /// Sends what is left, and closes so that the client can read it, within
     /// this time.
     fn end(mut self, ending: Ending, linger_time: Duration) {
+        self.caller.replied();
         match ending {
             Ending::Drop => return,
             Ending::Refuse(route, mut reply) => {

@@ -70,15 +70,16 @@ impl<A: Archive> Archive for Failing<A> {
 fn service() -> Arc<Service> {
     let pipeline = pipeline();
     pipeline.wake_queues.register(Vec::new());
-    let observer = Observer::start(&pipeline).unwrap();
     let config = Config::parse_from(["order-processor"], [("", ""); 0]).unwrap();
+    let access = Arc::new(Access::new(&config).unwrap());
+    let observer = Observer::start(&pipeline, access.clone()).unwrap();
     let admission = Admission::new(pipeline, HashKey::from_bytes([1; 16]));
     let bodies = MemoryBudget::new(config.body_bytes);
     Service::new(
         Arc::new(admission),
         Limits::of(&config),
         Sites::of(&config),
-        Arc::new(Access::new(&config).unwrap()),
+        access,
         bodies,
         observer,
     )
