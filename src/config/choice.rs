@@ -122,6 +122,18 @@ pub enum LogFormat {
     Json,
 }
 
+/// `--access-log`: which requests are logged.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// None.
+    Off,
+    /// Those with a status of 400 and above, but 422: an order that failed has
+    /// its answer.
+    Errors,
+    /// All, within a limit of lines.
+    All,
+}
+
 /// `--log-level`: the least severe level that is logged.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {

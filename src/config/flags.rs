@@ -9,8 +9,8 @@ use clap::{ArgAction, Args};
 use rust_decimal::Decimal;
 
 use crate::config::choice::{
-    Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus,
-    Pin, Processor, Simulate,
+    AccessLog, Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel,
+    OverloadStatus, Pin, Processor, Simulate,
 };
 use crate::config::nats::Nats;
 use crate::config::quantity::{GIB, HOUR, MIB, MILLISECOND, SECOND, TIB};
@@ -98,8 +98,8 @@ pub struct Config {
     #[arg(long, value_name = "DECIMAL", value_parser = value::positive_decimal)]
     pub max_value: Option<Decimal>,
 
-    /// Orders whose outcome is remembered to answer a retry (1 to 1000000000),
-    /// at most 48 bytes of memory each
+    /// Outcomes remembered to answer a retry (1 to 1000000000), at most 48 bytes
+    /// of memory each
     #[arg(long, value_name = "ORDERS", default_value = "4000000", value_parser = quantity::count(1..=1_000_000_000, "orders"))]
     pub dedupe_window: usize,
 
@@ -154,7 +154,7 @@ pub struct Config {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub write_timeout: Duration,
 
-    /// Time a connection may stay idle between two requests (1ms to 1h); longer
+    /// Time a connection may idle between two requests (1ms to 1h); longer
     /// than the 60s of common load balancers, so that they close first
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = quantity::time(MILLISECOND..=HOUR))]
     pub idle_timeout: Duration,
@@ -211,7 +211,7 @@ pub struct Config {
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = quantity::time(Duration::ZERO..=MILLISECOND * 100))]
     pub commit_delay: Duration,
 
-    /// HTTP status of an order rejected because the queue is full
+    /// HTTP status of orders while the queue is full
     #[arg(long, value_name = "STATUS", default_value = "503")]
     pub overload_status: OverloadStatus,
 
@@ -228,6 +228,11 @@ pub struct Config {
     /// Format of the log on standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    /// Requests over HTTP that are logged; at most 100 a second, a line of which
+    /// says how many were left out
+    #[arg(long, value_name = "WHICH", default_value = "off")]
+    pub access_log: AccessLog,
 
     /// Least severe level that is logged
     #[arg(long, value_name = "LEVEL", default_value = "info")]

@@ -45,8 +45,8 @@ mod usage;
 mod value;
 
 pub use self::choice::{
-    Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel, OverloadStatus,
-    Pin, Processor, Simulate,
+    AccessLog, Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel,
+    OverloadStatus, Pin, Processor, Simulate,
 };
 pub use self::command::{Cat, Command};
 pub use self::flags::Config;

@@ -19,7 +19,7 @@ pub struct Tls {
     #[arg(id = "tls_key", long = "tls-key", value_name = "FILE", value_parser = value::path)]
     pub key: Option<PathBuf>,
 
-    /// Certificates (PEM) that those of clients must be signed by; a client
+    /// Certificates (PEM) that clients' ones must be signed by; a client
     /// without one is refused then, and its certificate's name is the client's
     /// [default: none]
     #[arg(id = "tls_client_ca", long = "tls-client-ca", value_name = "FILE", value_parser = value::path)]

@@ -7,8 +7,8 @@ use crate::config::parse::{command, variable};
 use crate::config::tests::rows::{ROWS, companions};
 use crate::config::tests::{flags, line, with};
 use crate::config::{
-    Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, Nats, OverloadStatus, Pin, Processor,
-    Simulate, Tls,
+    AccessLog, Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, Nats, OverloadStatus, Pin,
+    Processor, Simulate, Tls,
 };
 
 #[test]
@@ -76,6 +76,7 @@ fn defaults() {
             tls_key: None,
         },
         log_format: LogFormat::Text,
+        access_log: AccessLog::Off,
         log_level: LogLevel::Info,
     };
     assert_eq!(config, want);

@@ -538,6 +538,11 @@ pub(super) const ROWS: &[Row] = &[
         &["", "xml"],
     ),
     (
+        "access-log",
+        &[("off", "Off"), ("errors", "Errors"), ("all", "All")],
+        &["", "some"],
+    ),
+    (
         "log-level",
         &[
             ("error", "Error"),

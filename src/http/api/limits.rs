@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Ack, Config};
+use crate::config::{AccessLog, Ack, Config};
 
 /// The configured limits.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Limits {
     pub write_timeout: Duration,
     /// Between two requests.
     pub idle_timeout: Duration,
+    /// Which requests are logged.
+    pub access_log: AccessLog,
 }
 
 impl Limits {
@@ -54,6 +56,7 @@ impl Limits {
             body_timeout: config.body_timeout,
             write_timeout: config.write_timeout,
             idle_timeout: config.idle_timeout,
+            access_log: config.access_log,
         }
     }
 }

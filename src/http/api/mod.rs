@@ -11,6 +11,7 @@
 //! | `service.rs`, `limits.rs` | what all of them share |
 
 mod accept;
+pub(crate) mod access_log;
 pub(crate) mod batch;
 pub(crate) mod feed;
 pub(crate) mod feed_line;

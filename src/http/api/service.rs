@@ -7,6 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::http::api::access_log::AccessLog;
 use crate::http::api::feed::{PAGE_BYTES, Pages};
 use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
@@ -25,6 +26,7 @@ pub(crate) struct Service {
     pub sites: Sites,
     /// Who may ask for what.
     pub access: Arc<Access>,
+    pub access_log: AccessLog,
     pub observer: Observer,
     pub pages: Arc<Pages>,
     /// Requests between their last byte and the last byte of their reply, on
@@ -63,6 +65,7 @@ impl Service {
             results,
             admission,
             pages: Pages::new(PAGE_BYTES),
+            access_log: AccessLog::new(limits.access_log),
             limits,
             sites,
             access,

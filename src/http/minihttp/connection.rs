@@ -105,6 +105,9 @@ impl HttpService for Connection {
         request: MiniRequest<'_, '_, '_>,
         response: &mut Response<'_>,
     ) -> io::Result<()> {
+        let access_log = &self.shared.service.access_log;
+        let method = Method::from_token(request.method());
+        let begun = access_log.begin(method, || traceparent(&request));
         let (label, reply) = match self.unexpected() {
             Some(reply) => (Route::Other, reply),
             None => self.answer(request),
@@ -115,6 +118,9 @@ impl HttpService for Connection {
             .metrics()
             .http
             .request(label, reply.status);
+        let client = self.caller.client().map(|client| &**client);
+        let access_log = &self.shared.service.access_log;
+        access_log.end(begun, label, client, &reply);
         write(reply, response, &self.shared.ledger_line);
         if self.ended {
             // Again: reading on has made the crate forget the first time.

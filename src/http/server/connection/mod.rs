@@ -26,6 +26,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 
 use crate::access::Caller;
+use crate::http::api::access_log::Begun;
 use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
@@ -65,6 +66,8 @@ pub(crate) struct Connection {
     /// What lets the page that sent the current request read its reply.
     allow_origin: Option<&'static str>,
     caller: Caller,
+    /// The current request, if it will be logged.
+    begun: Option<Begun>,
 }
 
 impl Connection {
@@ -78,6 +81,7 @@ impl Connection {
             head_only: false,
             allow_origin: None,
             caller: Caller::default(),
+            begun: None,
             service,
         }
     }
@@ -123,11 +127,15 @@ impl Connection {
     fn request(&mut self, idle: Duration) -> Result<(), Ending> {
         self.head_only = false;
         self.allow_origin = None;
+        self.begun = None;
         let head = self.head(idle).inspect_err(|_| {
             // What can't be parsed, or hasn't come whole, may say so already.
             self.head_only = self.input.begins_with_head();
         })?;
         self.head_only = head.method == Method::Head;
+        self.begun = self.service.access_log.begin(Some(head.method), || {
+            head.traceparent(self.input.received())
+        });
         let routed = self.route(&head);
         let route = routed.label;
         self.allow_origin = routed.allow_origin;
@@ -349,8 +357,11 @@ impl Connection {
         self.output.reply(&mut self.socket, reply, framing)
     }
 
-    fn count_reply(&self, route: Route, reply: &Reply) {
+    fn count_reply(&mut self, route: Route, reply: &Reply) {
         self.service.metrics().http.request(route, reply.status);
+        let client = self.caller.client().map(|client| &**client);
+        let begun = self.begun.take();
+        self.service.access_log.end(begun, route, client, reply);
     }
 
     /// Sends what has been gathered, with no request in execution: all replies
