@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use harness::{
     Client, Directory, Ended, Figures, PATIENCE, Service, eventually, get, order, post, submit,
@@ -348,11 +349,8 @@ fn a_kill_in_a_drain_loses_none() {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let left = service.figures().inside() as usize;
-        let left = left.saturating_sub((random >> 33) % (left + 1));
-        until("some are done", || {
-            service.log().contains("drained=") || service.figures().inside() as usize <= left
-        });
+        // Some of them are done by then, or all; it waits for nothing.
+        std::thread::sleep(Duration::from_millis((random >> 33) as u64 % 300));
         service.signal(Signal::KILL);
         service.wait(PATIENCE);
     }
