@@ -130,6 +130,9 @@ fn start(config: &Config, events: Sender<Event>) -> Result<Server, CannotStart> 
     )
     .map_err(CannotStart::Signals)?;
     log::start(config).map_err(CannotStart::Log)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut server = Server::start(config, move |fault| drop(faulted.send(Event::Fault(fault))))?;
     print_addresses(&server).map_err(CannotStart::Addresses)?;
     server

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
-use harness::{BASE_FLAGS, Service, get, on_both_engines, post};
+use harness::{BASE_FLAGS, Service, get, on_both_engines, post, until};
 
 on_both_engines!(a_port_in_use);
 
@@ -397,4 +397,40 @@ fn man_page_and_completions_go_to_standard_output() {
     }
     let line = usage_error(&["completions", "tcsh"], &[]);
     assert!(line.contains("bash, fish, zsh"), "{line}");
+}
+
+/// What is typed wrongly is said as what it is.
+#[test]
+fn words_that_are_no_flags_are_said_to_be_unexpected() {
+    let run = |words: &[&str]| {
+        let output = Service::command().args(words).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = run(&["serve", "extra"]);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("extra: unexpected"), "{text}");
+    let (code, text) = run(&["help"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(text, run(&["--help"]).1);
+    let (code, text) = run(&["simulate"]);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("simulate: no such command"), "{text}");
+}
+
+/// A variable that is no flag's is a warning, and bad usage if so wished.
+#[test]
+fn an_unknown_variable_is_said() {
+    let mut command = Service::command();
+    command.args(BASE_FLAGS).env("ORDERS_WORKER", "2");
+    let service = Service::launch(command);
+    let line = "WARN ORDERS_WORKER: no such variable (did you mean ORDERS_WORKERS?)";
+    until("said", || service.log().contains(line));
+    service.drain();
+    let mut command = Service::command();
+    command.args(BASE_FLAGS).arg("--strict-env");
+    let output = command.env("ORDERS_WORKER", "2").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("did you mean ORDERS_WORKERS?"), "{text}");
 }

@@ -208,6 +208,70 @@ fn without_a_next_segment_orders_are_refused_and_taken_again() {
     service.drain();
 }
 
+/// The line of the log that says so, of a start that ends with exit code 1.
+#[track_caller]
+fn refused_with(directory: &Directory, flags: &[&str]) -> String {
+    let output = directory.command(flags).output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    log.lines().last().unwrap().to_owned()
+}
+
+/// A path that is mistyped becomes no ledger: only its last directory is made.
+#[test]
+fn a_path_that_does_not_exist_is_not_made() {
+    let scratch = Directory::new();
+    let nested = Directory(scratch.0.join("mistyped").join("data"));
+    let why = refused_with(&nested, &[]);
+    let parent = scratch.0.join("mistyped");
+    assert!(
+        why.contains(&format!("{} doesn't exist", parent.display())),
+        "{why}"
+    );
+    assert!(!scratch.0.exists());
+}
+
+/// A new ledger is said to be one, where it is; one that is there is none.
+#[test]
+fn a_new_ledger_is_a_warning() {
+    let directory = Directory::new();
+    for expected in [true, false] {
+        let service = directory.start(&[]);
+        let log = service.drain().log;
+        let line = log.lines().find(|line| line.contains("a new ledger"));
+        assert_eq!(line.is_some(), expected, "{log}");
+        if let Some(line) = line {
+            let dir = directory.0.display().to_string();
+            assert!(line.contains("WARN") && line.contains(&dir), "{line}");
+        }
+    }
+}
+
+#[test]
+fn another_ledger_than_the_expected_is_refused() {
+    let directory = Directory::new();
+    let zero = "0".repeat(32);
+    let why = refused_with(&directory, &["--expect-ledger", &zero]);
+    assert!(why.contains("there is none here"), "{why}");
+    assert!(!directory.0.join("ledger").exists(), "nothing was made");
+    let service = directory.start(&[]);
+    let ledger = get(service.http, "/readyz").json()["ledger_id"].clone();
+    let ledger = ledger.as_str().unwrap().to_owned();
+    service.drain();
+    let why = refused_with(&directory, &["--expect-ledger", &zero]);
+    assert!(why.contains(&ledger) && why.contains("--data-dir"), "{why}");
+    let service = directory.start(&["--expect-ledger", &ledger]);
+    assert_eq!(Client::to(service.http).ask(order("a")).status, 201);
+    service.drain();
+    // Its segments are gone, and it would get another id.
+    for number in 1..=2 {
+        let name = format!("journal-{number:010}.seg");
+        let _ = std::fs::remove_file(directory.0.join(name)); // the second may be missing
+    }
+    let why = refused_with(&directory, &["--expect-ledger", &ledger]);
+    assert!(why.contains("not what it was"), "{why}");
+}
+
 /// A limit of file sizes is a kind of full disk: no signal ends the process,
 /// and it goes on when the limit is raised.
 #[test]

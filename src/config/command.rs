@@ -141,6 +141,10 @@ impl Command {
             Some("health") => health::parse(args, &std::env::vars_os().collect()).map(Self::Health),
             Some("man") => manual::page(&args[2..], &tools()).map(Self::Text),
             Some("completions") => manual::completions(&args[2..], &tools()).map(Self::Text),
+            Some("help") if args.len() == 2 => {
+                let help = [args[0].clone(), "--help".into()];
+                Config::try_parse(help).map(|config| Self::Serve(Box::new(config)))
+            }
             _ => Config::try_parse(args).map(|config| Self::Serve(Box::new(config))),
         }
     }

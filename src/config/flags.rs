@@ -221,6 +221,21 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", value_parser = quantity::bytes(MIB..=1024 * TIB))]
     pub retain_bytes: Option<u64>,
 
+    /// The ledger that there must be: its id, as the log names it at a start; a
+    /// start with another one, or with none yet, ends with exit code 1
+    /// [default: none]
+    #[arg(long, value_name = "ID", value_parser = value::ledger_id)]
+    pub expect_ledger: Option<u128>,
+
+    /// Refuse variables ORDERS_… that are no flag's; otherwise they are a
+    /// warning
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    pub strict_env: bool,
+
+    /// What is probably not meant, for the log.
+    #[arg(skip)]
+    pub warnings: Vec<String>,
+
     /// The flags of the NATS ledger.
     #[command(flatten)]
     pub nats: Nats,

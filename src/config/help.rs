@@ -86,7 +86,10 @@ const GROUPS: [(&str, &[&str]); 9] = [
         "NATS",
         &["nats-stream", "nats-replicas", "nats-dedupe-window"],
     ),
-    ("Log", &["log-format", "log-level", "access-log"]),
+    (
+        "Log and variables",
+        &["log-format", "log-level", "access-log", "strict-env"],
+    ),
 ];
 /// Flags that only the man page lists, and the line in their place.
 const MAN_ONLY: [&str; 8] = [

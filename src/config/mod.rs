@@ -5,8 +5,8 @@
 //! its limits, and the limits consistent with one another. A field is a flag:
 //! its doc comment is the text of `--help`, its type and parser say what is
 //! accepted. A flag wins over its variable `ORDERS_<NAME>`, the variable over
-//! the default. Unknown `ORDERS_` variables are ignored, since Kubernetes sets
-//! some of its own (`ORDERS_SERVICE_HOST`) for a service named `orders`.
+//! the default. An unknown `ORDERS_` variable is a warning, but for those that
+//! Kubernetes sets (`ORDERS_SERVICE_HOST`) for a service named `orders`.
 //!
 //! | file | holds |
 //! |---|---|
@@ -18,6 +18,7 @@
 //! | `relations` | what must hold between two values |
 //! | `help` | the text of `--help` |
 //! | `parse` | words and variables to a [`Config`] |
+//! | `unknown_variables` | variables that are no flag's, and the nearest name |
 //! | `limits` | what `limits` is asked: the flags, and a format |
 //! | `settings` | what `config` is asked: every setting and where it comes from |
 //! | `health` | what `health` is asked: an address, and which question |
@@ -41,6 +42,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unknown_variables;
 mod usage;
 mod value;
 

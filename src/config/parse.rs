@@ -12,9 +12,11 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::config::choice::Processor;
 use crate::config::flags::Config;
 use crate::config::help;
 use crate::config::relations;
+use crate::config::unknown_variables;
 use crate::config::usage::{Given, UsageError, one_line};
 
 /// The variables that are given, whether they are a flag's or not.
@@ -34,8 +36,9 @@ impl Config {
         Self::parse_from(args, std::env::vars_os())
     }
 
-    /// [`Config::try_parse`] with the variables given; those that are no flag's
-    /// are ignored.
+    /// [`Config::try_parse`] with the variables given; those that begin with
+    /// `ORDERS_` and are no flag's are named in [`Config::warnings`], or refused
+    /// with `--strict-env`.
     ///
     /// # Errors
     /// As [`Config::try_parse`].
@@ -168,8 +171,9 @@ pub(super) fn matches(words: &[String], env: &Variables) -> Result<Parsed, Usage
     let all = command
         .try_get_matches_from(from_env.iter().chain(words))
         .map_err(|error| UsageError::from_clap(error, from_variable))?;
-    let config = Config::from_arg_matches(&all)
+    let mut config = Config::from_arg_matches(&all)
         .map_err(|error| UsageError::from_clap(error, Given::flag))?;
+    config.warnings = warnings(&config, &all, env)?;
     relations::check(&config).map_err(|broken| {
         let given = |flag: &str| match value_of(&typed, flag) {
             Some(value) => Some(Given::flag(&format!("--{flag}"), &value)),
@@ -178,6 +182,21 @@ pub(super) fn matches(words: &[String], env: &Variables) -> Result<Parsed, Usage
         broken.into_usage_error(given)
     })?;
     Ok(Parsed { typed, all, config })
+}
+
+/// What is probably not meant.
+///
+/// # Errors
+/// Unknown variables, with `--strict-env`.
+fn warnings(config: &Config, all: &ArgMatches, env: &Variables) -> Result<Vec<String>, UsageError> {
+    let mut warnings = unknown_variables::warnings(&flags(), env);
+    if config.strict_env && !warnings.is_empty() {
+        return Err(UsageError::Words(warnings.swap_remove(0)));
+    }
+    if config.processor != Processor::Simulate && value_of(all, "simulate").is_some() {
+        warnings.push("--simulate has no effect without --processor simulate".to_owned());
+    }
+    Ok(warnings)
 }
 
 /// `--flag=value` for each variable whose flag was not typed.

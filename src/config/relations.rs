@@ -4,7 +4,7 @@
 //! of all orders inside, or it could never be taken however idle the service
 //! is.
 
-use crate::config::choice::{Ack, HttpEngine};
+use crate::config::choice::{Ack, HttpEngine, Ledger};
 use crate::config::flags::Config;
 use crate::config::quantity::show_bytes;
 use crate::config::usage::{Given, UsageError};
@@ -56,6 +56,7 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
             }
         }
     }
+    expected_ledger(config)?;
     tls(config)?;
     if config.protect_metrics && config.token_file.is_none() {
         return Err(Broken {
@@ -65,6 +66,19 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
         });
     }
     nats(config)
+}
+
+/// `--expect-ledger` with a ledger that is new at every start.
+fn expected_ledger(config: &Config) -> Result<(), Broken> {
+    if config.expect_ledger.is_some() && config.ledger == Ledger::Memory {
+        return Err(Broken {
+            flags: ["expect-ledger", "ledger"],
+            why: "is not possible with --ledger memory, which is another one at every start".into(),
+            why_second: "is not possible with --expect-ledger: it is another one at every start"
+                .into(),
+        });
+    }
+    Ok(())
 }
 
 /// What must hold between the flags of TLS.

@@ -98,7 +98,8 @@ impl UsageError {
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Shown(error),
             ErrorKind::InvalidValue if !flag.starts_with("--") => Self::Words(format!(
-                "{}: no such command: only {offered}, and journal, limits or token as the first word",
+                "{}: no such command: {offered} is the default, and the others (--help names them) \
+                 are the first word",
                 one_line(&value)
             )),
             ErrorKind::InvalidValue if value.is_empty() && offered.is_empty() => {
@@ -120,6 +121,10 @@ impl UsageError {
                     near if near.is_empty() => String::new(),
                     near => format!(" (did you mean {near}?)"),
                 };
+                if !argument.starts_with('-') {
+                    let what = "unexpected: a flag begins with --, and a command is the first word";
+                    return Self::Words(format!("{}: {what}", one_line(&argument)));
+                }
                 Self::Words(format!("{}: no such flag{hint}", one_line(&argument)))
             }
             // Of any other error the first line, which says what is wrong.

@@ -47,6 +47,15 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, BadValue> {
     }
 }
 
+/// 32 hexadecimal digits.
+pub(super) fn ledger_id(text: &str) -> Result<u128, BadValue> {
+    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = digits
+        .then(|| u128::from_str_radix(text, 16).ok())
+        .flatten();
+    id.ok_or(BadValue::Form("32 hexadecimal digits"))
+}
+
 /// [`address`], with `off` as `None`.
 pub(super) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, BadValue> {
     if text == "off" {

@@ -16,6 +16,11 @@ impl LedgerId {
         Self(SipHasher13::new().hash(identity.as_bytes()).as_bytes())
     }
 
+    /// The id of these hexadecimal digits.
+    pub(crate) fn from_digits(digits: u128) -> Self {
+        Self(digits.to_be_bytes())
+    }
+
     /// # Panics
     /// If the operating system has no random numbers.
     pub(crate) fn random() -> Self {

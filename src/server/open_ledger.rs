@@ -14,7 +14,7 @@ use crate::ledger::journal::{
     OpenError, Options, PendingFile, PendingOrder, Recovered, RecoveryProgress,
 };
 use crate::ledger::nats::NatsError;
-use crate::ledger::{Archive, Ledger, Wake, journal, memory, nats};
+use crate::ledger::{Archive, Ledger, LedgerId, Wake, journal, memory, nats};
 use crate::order::{HashKey, decode_with};
 use crate::pipeline::{Evaluated, Pipeline};
 use crate::server::error::StartError;
@@ -54,6 +54,7 @@ impl LedgerConfig {
                 options: Options {
                     window: config.dedupe_window as u64,
                     retain_bytes: config.retain_bytes,
+                    expected: config.expect_ledger.map(LedgerId::from_digits),
                     ..Options::default()
                 },
             },
@@ -155,6 +156,11 @@ fn open_journal(
             Err(_) => unreadable += 1,
         },
     )?;
+    if opened.recovered.created {
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let ledger = opened.recovered.ledger;
+        tracing::warn!(%ledger, dir = %dir.display(), "a new ledger: the data directory was empty");
+    }
     if unreadable > 0 {
         tracing::error!(
             unreadable,
@@ -195,6 +201,7 @@ fn log_progress(progress: RecoveryProgress, logged: &mut Instant) {
 pub(super) fn report(recovered: &Recovered, took: Duration) {
     let Recovered {
         ledger,
+        created: _,
         rewound,
         records,
         last_seq,

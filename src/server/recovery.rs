@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::dedupe::claims::Claim;
+use crate::ledger::journal::OpenError;
 use crate::pipeline::Pipeline;
 use crate::server::error::StartError;
 use crate::server::open_ledger;
@@ -41,6 +42,12 @@ impl Recovery {
         let began = Instant::now();
         let Self { pipeline, opening } = self;
         let mut ledger = opening.ledger.open(&pipeline, &opening.key)?;
+        let found = ledger.archive.ledger_id();
+        if let Some(expected) = opening.expected.filter(|it| *it != found) {
+            // Of a stream: a journal has refused already.
+            let found = Some(found);
+            return Err(OpenError::Unexpected { expected, found }.into());
+        }
         let pending = std::mem::take(&mut ledger.pending);
         let claims = pending_orders::claim(&pipeline, pending, &opening.key)?;
         if let Some(recovered) = &ledger.recovered {

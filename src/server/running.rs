@@ -8,7 +8,7 @@ use crate::grpc;
 use crate::http::api::service::Service;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
-use crate::ledger::LedgerFailed;
+use crate::ledger::{LedgerFailed, LedgerId};
 use crate::order::HashKey;
 use crate::pipeline::processor::Processor;
 use crate::pipeline::{Pipeline, Threads};
@@ -43,6 +43,8 @@ pub(super) struct Opening {
     pub(super) key: HashKey,
     pub(super) plan: Plan,
     pub(super) processor: Arc<dyn Processor>,
+    /// `--expect-ledger`.
+    pub(super) expected: Option<LedgerId>,
     pub(super) on_fault: Arc<dyn Fn(LedgerFailed) + Send + Sync>,
 }
 

@@ -18,8 +18,8 @@ use crate::http::runtime::run_queue::RunQueues;
 use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
 use crate::http::{minihttp, server};
-use crate::ledger::LedgerFailed;
 use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
+use crate::ledger::{LedgerFailed, LedgerId};
 use crate::order::{HashKey, ID_LEN_MAX};
 use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
 use crate::pipeline::{Pipeline, Settings};
@@ -164,6 +164,7 @@ impl Server {
             tls,
             opening: Some(Opening {
                 ledger: LedgerConfig::of(config),
+                expected: config.expect_ledger.map(LedgerId::from_digits),
                 key,
                 plan,
                 processor,

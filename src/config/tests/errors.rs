@@ -83,9 +83,12 @@ fn words_that_are_no_flags_and_values() {
         (&["-z"], "-z: no such flag"),
         (
             &["run"],
-            "run: no such command: only serve, and journal, limits or token as the first word",
+            "run: no such command: serve is the default, and the others (--help names them) are the first word",
         ),
-        (&["serve", "more"], "more: no such flag"),
+        (
+            &["serve", "more"],
+            "more: unexpected: a flag begins with --, and a command is the first word",
+        ),
     ] {
         assert_line(args, want);
     }

@@ -62,6 +62,9 @@ fn defaults() {
         commit_delay: Duration::from_millis(1),
         overload_status: OverloadStatus::ServiceUnavailable,
         retain_bytes: None,
+        expect_ledger: None,
+        strict_env: false,
+        warnings: Vec::new(),
         nats: Nats {
             stream: "ORDERS".to_owned(),
             replicas: 1,

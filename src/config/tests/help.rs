@@ -65,6 +65,7 @@ fn help_says_every_flag_with_its_default() {
         ("grpc-keepalive-timeout", "10s"),
         ("overload-status", "503"),
         ("retain-bytes", "none"),
+        ("expect-ledger", "none"),
         ("log-format", "text"),
         ("log-level", "info"),
     ];

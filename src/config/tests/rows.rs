@@ -499,6 +499,19 @@ pub(super) const ROWS: &[Row] = &[
         &["", "0", "1048575", "none"],
     ),
     (
+        "expect-ledger",
+        &[(
+            "00000000000000000000000000000aFF",
+            "expect_ledger: Some(2815)",
+        )],
+        &["", "any", "aff", "0000000000000000000000000000000g"],
+    ),
+    (
+        "strict-env",
+        &[("true", "strict_env: true"), ("false", "strict_env: false")],
+        &["yes", "1"],
+    ),
+    (
         "nats-stream",
         &[("ORDERS_eu-1", "stream: \"ORDERS_eu-1\"")],
         &["", "a.b", "a*", "a b"],

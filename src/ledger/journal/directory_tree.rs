@@ -53,7 +53,8 @@ impl DirectoryTree for FileSystem {
     }
 }
 
-/// Makes `dir` and its missing ancestors, and each one's name durable.
+/// Makes `dir`, in a directory that there is, and its name durable. Missing
+/// ancestors are not made: a path that is mistyped would become a new ledger.
 pub(crate) fn create_dir_durably(tree: &dyn DirectoryTree, dir: &Path) -> io::Result<()> {
     let parent = match dir.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
@@ -69,7 +70,13 @@ pub(crate) fn create_dir_durably(tree: &dyn DirectoryTree, dir: &Path) -> io::Re
             Err(_) => Ok(()),
         };
     }
-    create_dir_durably(tree, &parent)?;
+    if !tree.is_dir(&parent) {
+        let parent = parent.display();
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("{parent} doesn't exist, and is not made: make it if the path is right"),
+        ));
+    }
     match tree.create_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}

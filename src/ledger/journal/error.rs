@@ -45,6 +45,27 @@ pub enum OpenError {
         /// The system's error.
         source: io::Error,
     },
+    /// The directory holds another ledger than the one asked for.
+    #[error(
+        "ledger {expected} is expected, and {}: check --data-dir and --expect-ledger",
+        found.map_or("there is none here".to_owned(), |found| format!("this is ledger {found}"))
+    )]
+    Unexpected {
+        /// The ledger asked for.
+        expected: LedgerId,
+        /// The one that is there.
+        found: Option<LedgerId>,
+    },
+    /// The sequence has gone back, so that the ledger would get a new id.
+    #[error(
+        "ledger {expected} is expected, and it is not what it was: {why}; without --expect-ledger it gets a new id, so that readers notice"
+    )]
+    Rewound {
+        /// The ledger asked for.
+        expected: LedgerId,
+        /// In which way.
+        why: String,
+    },
     /// A copy needs a directory of its own.
     #[error("{} is not empty: name a directory that is, or that doesn't exist", dir.display())]
     Occupied {

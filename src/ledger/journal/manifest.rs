@@ -88,13 +88,26 @@ impl Manifest {
     }
 
     /// Reads the directory's manifest; a directory without one gets `new`,
-    /// durably.
-    pub(crate) fn load_or_create(storage: &dyn Storage, new: Self) -> Result<Self, OpenError> {
-        if let Some(found) = Self::load(storage)? {
-            return Ok(found);
+    /// durably, unless a ledger is `expected`. Returns whether it is new.
+    pub(crate) fn load_or_create(
+        storage: &dyn Storage,
+        new: Self,
+        expected: Option<LedgerId>,
+    ) -> Result<(Self, bool), OpenError> {
+        let found = Self::load(storage)?;
+        if let Some(expected) = expected
+            && found.is_none_or(|found| found.shown != expected)
+        {
+            return Err(OpenError::Unexpected {
+                expected,
+                found: found.map(|found| found.shown),
+            });
+        }
+        if let Some(found) = found {
+            return Ok((found, false));
         }
         new.write(storage)?;
-        Ok(new)
+        Ok((new, true))
     }
 
     /// Writes it, durably, in the place of one that there is.

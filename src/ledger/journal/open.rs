@@ -23,7 +23,7 @@ use crate::ledger::journal::segment_index::SegmentIndex;
 use crate::ledger::journal::segment_size::suitable;
 use crate::ledger::journal::storage::Storage;
 use crate::ledger::journal::writer::{Appender, JournalLedger};
-use crate::ledger::{Item, Wake};
+use crate::ledger::{Item, LedgerId, Wake};
 use crate::metrics::JournalMetrics;
 
 /// What a journal is opened with.
@@ -34,6 +34,8 @@ pub struct Options {
     pub window: u64,
     /// Bytes of segments to retain; the oldest are removed first. `None`: all.
     pub retain_bytes: Option<u64>,
+    /// The ledger that the directory must hold.
+    pub expected: Option<LedgerId>,
     /// Bytes in a segment, if the directory is new: a multiple of 512 between
     /// 1 KiB and 1 GiB. `None`: what suits the volume.
     pub segment_bytes: Option<u64>,
@@ -44,6 +46,7 @@ impl Default for Options {
         Self {
             window: 4_000_000,
             retain_bytes: None,
+            expected: None,
             segment_bytes: None,
         }
     }
@@ -123,7 +126,8 @@ impl Opening<'_> {
             "segments of {} bytes",
             self.new.segment_bytes
         );
-        let mut manifest = Manifest::load_or_create(&*self.storage, self.new)?;
+        let expected = self.options.expected;
+        let (mut manifest, created) = Manifest::load_or_create(&*self.storage, self.new, expected)?;
         if !self.lock_manifest()? {
             return Err(OpenError::SharedFiles { file: MANIFEST });
         }
@@ -144,6 +148,11 @@ impl Opening<'_> {
             ledger: manifest.ledger,
         };
         found.report.rewound = extent.rewound(found.report.last_seq, found.has_segments);
+        found.report.created = created;
+        if let (Some(rewound), Some(expected)) = (&found.report.rewound, expected) {
+            let why = rewound.to_string();
+            return Err(OpenError::Rewound { expected, why });
+        }
         if found.report.rewound.is_some() {
             manifest = self.rename(manifest, &extent_file, &found)?;
             found.report.ledger = manifest.shown;

@@ -126,6 +126,7 @@ impl Recovery<'_> {
         let last_head = list.heads.last();
         let report = Recovered {
             ledger: manifest.shown,
+            created: false,
             rewound: None,
             records: read.records,
             last_seq: read.next_seq - 1,

@@ -21,6 +21,8 @@ pub struct RecoveryProgress {
 pub struct Recovered {
     /// The feed's `Orders-Ledger-Id`.
     pub ledger: LedgerId,
+    /// The directory was empty: it is a new ledger.
+    pub created: bool,
     /// Why the ledger has a new id, if it has got one.
     pub rewound: Option<Rewound>,
     /// Outcomes visited.

@@ -83,6 +83,7 @@ pub(super) fn options(segment_bytes: u64) -> Options {
     Options {
         window: 1_000_000,
         retain_bytes: None,
+        expected: None,
         segment_bytes: Some(segment_bytes),
     }
 }
