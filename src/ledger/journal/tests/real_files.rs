@@ -27,7 +27,7 @@ impl Scratch {
     }
 
     pub(super) fn data(&self) -> PathBuf {
-        self.0.join("a/b")
+        self.0.join("a")
     }
 }
 
