@@ -221,14 +221,11 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", value_parser = quantity::bytes(MIB..=1024 * TIB))]
     pub retain_bytes: Option<u64>,
 
-    /// The ledger that there must be: its id, as the log names it at a start; a
-    /// start with another one, or with none yet, ends with exit code 1
-    /// [default: none]
+    /// Id of the only ledger that is opened; see the log of a start [default: none]
     #[arg(long, value_name = "ID", value_parser = value::ledger_id)]
     pub expect_ledger: Option<u128>,
 
-    /// Refuse variables ORDERS_… that are no flag's; otherwise they are a
-    /// warning
+    /// Refuse unknown variables ORDERS_… instead of warning
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value = "false", default_missing_value = "true")]
     pub strict_env: bool,
 

@@ -25,7 +25,6 @@ const GROUPS: [(&str, &[&str]); 9] = [
             "retain-bytes",
             "retain-age",
             "commit-delay",
-            "expect-ledger",
         ],
     ),
     (
@@ -73,26 +72,22 @@ const GROUPS: [(&str, &[&str]); 9] = [
             "idle-timeout",
         ],
     ),
-    (
-        "gRPC",
-        &[
-            "grpc-max-connections",
-            "grpc-max-streams",
-            "grpc-keepalive-interval",
-            "grpc-keepalive-timeout",
-        ],
-    ),
+    ("gRPC", &["grpc-max-connections", "grpc-max-streams"]),
     (
         "NATS",
         &["nats-stream", "nats-replicas", "nats-dedupe-window"],
     ),
     (
         "Log and variables",
-        &["log-format", "log-level", "access-log", "strict-env"],
+        &["log-format", "log-level", "access-log"],
     ),
 ];
-/// Flags that only the man page lists, and the line in their place.
-const MAN_ONLY: [&str; 8] = [
+/// Flags that only the man page lists, and the line in place of NATS's.
+const MAN_ONLY: [&str; 12] = [
+    "expect-ledger",
+    "strict-env",
+    "grpc-keepalive-interval",
+    "grpc-keepalive-timeout",
     "nats-user",
     "nats-password-file",
     "nats-token-file",
@@ -123,7 +118,8 @@ Usage: order-processor [serve] [FLAGS]      run the service
 const FOOT: &str = "
 Each flag is also a variable: --queue-capacity is ORDERS_QUEUE_CAPACITY. A flag wins over its
 variable, the variable over the default. Times are written 250ms, 30s, 2m, 1h or 1h 30m; sizes 4096
-(bytes), 64KiB, 1GiB or 10MB. The man page has ranges and details: order-processor man | man -l -
+(bytes), 64KiB, 1GiB or 10MB. The man page has the rest, --expect-ledger and
+--strict-env among it: order-processor man | man -l -
 Exit codes: 0 drained clean, 1 could not start or run, 2 bad usage, 3 the drain deadline passed, 4
 the ledger failed for good.
 ";

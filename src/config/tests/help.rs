@@ -61,11 +61,8 @@ fn help_says_every_flag_with_its_default() {
         ("token-file", "none"),
         ("grpc-max-connections", "1000"),
         ("grpc-max-streams", "256"),
-        ("grpc-keepalive-interval", "30s"),
-        ("grpc-keepalive-timeout", "10s"),
         ("overload-status", "503"),
         ("retain-bytes", "none"),
-        ("expect-ledger", "none"),
         ("log-format", "text"),
         ("log-level", "info"),
     ];
