@@ -189,7 +189,10 @@ pub(super) fn matches(words: &[String], env: &Variables) -> Result<Parsed, Usage
 /// # Errors
 /// Unknown variables, with `--strict-env`.
 fn warnings(config: &Config, all: &ArgMatches, env: &Variables) -> Result<Vec<String>, UsageError> {
-    let mut warnings = unknown_variables::warnings(&flags(), env);
+    let command = flags();
+    let names = command.get_arguments().filter_map(Arg::get_long);
+    let known: Vec<String> = names.map(variable).collect();
+    let mut warnings = unknown_variables::warnings(&known, env.keys());
     if config.strict_env && !warnings.is_empty() {
         return Err(UsageError::Words(warnings.swap_remove(0)));
     }

@@ -1,22 +1,19 @@
 //! Variables that look like a flag's and are none: mostly a slip of the pen,
 //! with which a service would run without the setting.
 
-use clap::{Arg, Command};
+use std::ffi::OsString;
 
-use crate::config::parse::{Variables, variable};
 use crate::config::usage::one_line;
 
 /// Slips in a name that is still taken for a known one.
 const SLIPS_MAX: usize = 4;
 
-/// A line for each.
-pub(super) fn warnings(flags: &Command, env: &Variables) -> Vec<String> {
-    let known: Vec<String> = flags
-        .get_arguments()
-        .filter_map(Arg::get_long)
-        .map(variable)
-        .collect();
-    let names = env.keys().map(|name| name.to_string_lossy());
+/// A line for each of the variables `given` that is not `known`.
+pub(super) fn warnings<'a>(
+    known: &[String],
+    given: impl Iterator<Item = &'a OsString>,
+) -> Vec<String> {
+    let names = given.map(|name| name.to_string_lossy());
     let unknown = names.filter(|name| {
         let rest = name.strip_prefix("ORDERS_");
         rest.is_some_and(|rest| !is_service_link(rest)) && !known.iter().any(|it| it == name)
