@@ -4,6 +4,7 @@
 
 mod health;
 mod log;
+mod service_manager;
 mod signals;
 mod tool;
 
@@ -151,10 +152,12 @@ fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> 
                 if let Err(error) = opened {
                     return failed(&error.into());
                 }
+                announce_ready(&server);
             }
             Event::HangUp => server.reload(),
             Event::Signal(signal) => {
                 tracing::info!(signal, timeout = ?config.drain_timeout, "draining");
+                service_manager::stopping();
                 let drained = server.drain(config.drain_timeout);
                 // A fault meanwhile decides, whatever the result of the drain.
                 let fault = events.try_iter().find_map(|event| match event {
@@ -182,6 +185,17 @@ fn print_addresses(server: &Server) -> io::Result<()> {
         writeln!(out, "listening grpc {grpc}")?;
     }
     out.flush()
+}
+
+/// The last line: what is said after it is a failure of the service, not of its
+/// start.
+fn announce_ready(server: &Server) {
+    let http = server.http();
+    tracing::info!("ready: http://{http}/");
+    // Whoever started it may have read the addresses only.
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "ready http://{http}/").and_then(|()| out.flush());
+    service_manager::ready();
 }
 
 fn report(drained: Drained) -> ExitCode {
