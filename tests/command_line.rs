@@ -434,3 +434,18 @@ fn an_unknown_variable_is_said() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("did you mean ORDERS_WORKERS?"), "{text}");
 }
+
+/// Whoever reads the log as JSON can read why the start failed.
+#[test]
+fn a_fatal_error_is_in_the_format_of_the_log() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = Service::command();
+    command.args(&BASE_FLAGS[2..]).args(["--listen", &address]);
+    let output = command.args(["--log-format", "json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    let why = last["fields"]["message"].as_str().unwrap();
+    assert!(why.contains(&address) && last["level"] == "ERROR", "{log}");
+}

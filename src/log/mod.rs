@@ -31,6 +31,9 @@ const PANIC_LINE: Duration = Duration::from_millis(100);
 /// Set when the log has started.
 static QUEUE: OnceLock<Arc<LineQueue>> = OnceLock::new();
 
+/// Likewise.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
 /// Starts the thread that writes, and sends events and panics to it.
 ///
 /// Logs the service from the level asked for and its libraries from `warn`
@@ -77,6 +80,7 @@ pub(crate) fn start(config: &Config) -> io::Result<()> {
         .with(lines.with_filter(targets))
         .init();
     QUEUE.get_or_init(|| queue);
+    let _ = FORMAT.set(config.log_format); // started once
     panic::set_hook(Box::new(log_panic));
     end::prepare()?;
     if config.admin_listen.is_some() || config.http_engine == HttpEngine::MayMinihttp {
@@ -89,6 +93,10 @@ pub(crate) fn start(config: &Config) -> io::Result<()> {
 /// beside its output. A standard error that is full or closed is no reason to
 /// end otherwise.
 pub(crate) fn say(line: impl Display) {
+    if FORMAT.get() == Some(&LogFormat::Json) {
+        tracing::error!("{line}");
+        return;
+    }
     let line = format!("order-processor: {line}\n");
     match QUEUE.get() {
         Some(queue) => queue.push(line.as_bytes()),
