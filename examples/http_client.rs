@@ -17,12 +17,32 @@ use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, process, thread};
 
-use serde_json::Value;
+use serde::Deserialize;
 
 /// Attempts for one order.
 const TRIES: u32 = 20;
 /// Seconds that the feed waits for a new outcome.
 const WAIT: u64 = 5;
+
+/// What every outcome has. The text it came as is kept beside it: parsed as
+/// numbers, decimals would be rounded.
+#[derive(Deserialize)]
+struct Outcome {
+    id: String,
+    seq: u64,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Outcome {
+    fn parse(text: &[u8]) -> Result<Self> {
+        let text = str::from_utf8(text)?.trim_end().to_owned();
+        Ok(Self {
+            text: text.clone(),
+            ..serde_json::from_str(&text)?
+        })
+    }
+}
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -103,13 +123,13 @@ impl Client {
     }
 
     /// Submits an order until it has an outcome.
-    fn submit(&mut self, order: &str) -> Result<Value> {
+    fn submit(&mut self, order: &str) -> Result<Outcome> {
         for attempt in 0..TRIES {
             let pause = match self.ask("POST", "/submit", order) {
                 // Processed; processed before; failed by the processor, which
                 // is also final.
                 Ok(reply) if matches!(reply.status, 200 | 201 | 422) => {
-                    return Ok(serde_json::from_slice(&reply.body)?);
+                    return Outcome::parse(&reply.body);
                 }
                 // Accepted, without an outcome yet: asking again waits for it.
                 Ok(reply) if reply.status == 202 => Duration::from_millis(100),
@@ -132,7 +152,7 @@ impl Client {
 
     /// The outcomes after a sequence, once there are any; none after [`WAIT`]
     /// without one.
-    fn outcomes(&mut self, after: u64) -> Result<Vec<Value>> {
+    fn outcomes(&mut self, after: u64) -> Result<Vec<Outcome>> {
         let target = format!("/orders?after={after}&wait={WAIT}");
         let reply = self.ask("GET", &target, "")?;
         match reply.status {
@@ -145,8 +165,7 @@ impl Client {
         }
         let lines = reply.body.split(|byte| *byte == b'\n');
         let lines = lines.filter(|line| !line.is_empty());
-        let outcomes = lines.map(serde_json::from_slice);
-        Ok(outcomes.collect::<std::result::Result<_, _>>()?)
+        lines.map(Outcome::parse).collect()
     }
 }
 
@@ -163,20 +182,17 @@ fn main() -> Result<()> {
     for number in 0..orders {
         let order = format!(r#"{{"id":"{run}-{number}","value":{number}.50,"side":"buy"}}"#);
         let outcome = client.submit(&order)?;
-        first = first.min(outcome["seq"].as_u64().ok_or("an outcome has a sequence")?);
-        println!("submitted {outcome}");
+        first = first.min(outcome.seq);
+        println!("submitted {}", outcome.text);
     }
 
     let (mut after, mut missing) = (first.saturating_sub(1), orders);
     while missing > 0 {
         for outcome in client.outcomes(after)? {
-            after = outcome["seq"].as_u64().ok_or("a line has a sequence")?;
-            let ours = outcome["id"]
-                .as_str()
-                .is_some_and(|id| id.starts_with(&run));
-            if ours {
+            after = outcome.seq;
+            if outcome.id.starts_with(&run) {
                 missing -= 1;
-                println!("feed {outcome}");
+                println!("feed {}", outcome.text);
             }
         }
     }
