@@ -48,7 +48,7 @@ fn its_commands_do_what_it_says() {
     assert!(output.status.success(), "{out}\n{log}");
     let lines: String = out
         .lines()
-        .filter(|line| !line.starts_with("listening "))
+        .filter(|line| !line.starts_with("listening ") && !line.starts_with("ready "))
         .collect();
     let shown = blocks(page, "text")[0].split("…}").next().unwrap();
     let shown: String = shown.lines().collect();
