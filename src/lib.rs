@@ -21,25 +21,26 @@
 //! | `server` | the service put together: start, ports, choice of processor and ledger, recovery, drain, the pending file's orders |
 //! | `http` | front end: `wire` (heads, bodies, replies as bytes, reason phrases), `api` (the route table, limits, statuses and problems, batches, feed and its lines, page, OpenAPI), `server` (connections and their timeouts), `minihttp` (admin port, second engine), `runtime` (waking coroutines, timers) |
 //! | `grpc` | front end: calls and streams, their limits, statuses, health |
-//! | `access` | who asks, and what they may: the token file, read again; an identity a connection |
+//! | `access` | who asks, and what they may: the token file, read again; quotas; an identity a connection |
 //! | `admission` | the one way in: have it decoded, claim the id, push, or say why not; the sentences that both front ends send |
-//! | `pipeline` | gate, intake queue, workers, `processor` (the trait and the built-in ones), commit queue, committer, force drain |
+//! | `pipeline` | gate, intake queue, workers, `processor` (the trait and the built-in ones), commit queue, committer, what a drain saves, force drain |
 //! | `dedupe` | where an id is met again: claims in flight, window of the last N outcomes |
-//! | `ledger` | where outcomes become final and are read again: the traits, `memory`, `journal` (every byte on disk, recovery, retention, tools) |
+//! | `ledger` | where outcomes become final and are read again: the traits, `memory`, `journal` (every byte on disk, recovery, retention, tools), `nats` (JetStream) |
 //! | `metrics` | counters, gauges, histograms, their label values (HTTP statuses among them), and their exposition as text and JSON |
 //! | `order` | bytes to a validated, hashed order; pure. Stored and pending orders are read with the same rules, so a stricter rule reaches old ones |
 //! | `tls` | certificates and keys from files, read again on request; the names of clients |
-//! | `sync` | parking and waking, oneshots, watch lists, memory budgets, crash on panic |
+//! | `sync` | parking and waking, oneshots, watch lists, memory budgets, limits of rates, crash on panic |
 //! | `cpu` | cores and CPU quota; which cores workers and I/O threads get, and whether workers spin |
 //! | `config` | flags and environment variables: types, defaults, ranges, and what must hold between them |
 //! | `clock` | wall time |
 //!
-//! Outside of the library: `main.rs` (the life of the process, signals, exit
-//! codes), `log.rs`, `tool.rs` (`journal verify` and its kind, `limits`,
-//! `config`, `token`), `health.rs`; `proto/` (the gRPC messages), `tests/`
-//! (through real sockets), `tests/features/` (behaviour in Gherkin), `benches/`,
-//! `perf/`, `k8s/`. A change that clients or operators see also touches
-//! `http/api/openapi.json`, `docs/` and `CHANGELOG.md`.
+//! Outside of the library: `main.rs` (the life of the process, exit codes),
+//! `signals.rs`, `service_manager.rs` (sd_notify), `log`, `tool.rs` (`journal
+//! verify` and its kind, `limits`, `config`, `token`), `health.rs`; `proto/` (the
+//! gRPC messages), `tests/` (through real sockets), `tests/features/` (behaviour
+//! in Gherkin), `tests/fuzz/`, `benches/`, `perf/`, `k8s/`. A change that clients
+//! or operators see also touches `http/api/openapi.json`, `docs/` and
+//! `CHANGELOG.md`.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 

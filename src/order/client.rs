@@ -2,7 +2,8 @@
 //!
 //! A name travels with each order as a reference: it is written once, for the
 //! life of the process, so that neither a copy nor a count is made an order.
-//! Names are given by the operator, not by those who connect, and few.
+//! Names are given by the operator, in the token file or through the authority
+//! that signs certificates, not by those who connect, and few.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -40,11 +40,12 @@ pub struct Drained {
 impl Server {
     /// Ends the service: takes no more orders, finishes those inside, sends the
     /// replies. It begins by writing orders acknowledged as queued to the
-    /// pending file, if the ledger has one: a kill meanwhile loses none. A [recovery](Self::recovery) that still runs is not waited for;
-    /// the process should end then. Orders that are still inside after `timeout` are withdrawn: a
-    /// client that waits gets a 503 that says that a retry is safe, and orders
-    /// acknowledged as queued are written to the pending file for the next
-    /// start, if the ledger has one.
+    /// pending file, if the ledger has one: a kill meanwhile loses none. A
+    /// [recovery](Self::recovery) that still runs is not waited for; the process
+    /// should end then. Orders that are still inside after `timeout` are
+    /// withdrawn: a client that waits gets a 503 that says that a retry is safe,
+    /// and orders acknowledged as queued remain in the pending file for the next
+    /// start.
     pub fn drain(mut self, timeout: Duration) -> Drained {
         let start = Instant::now();
         let deadline = start + timeout;

@@ -58,8 +58,8 @@ fn recovered(disk: &Memory) -> Option<(Vec<(u64, String)>, u64)> {
     Some((records, next_seq))
 }
 
-/// Makes ledger id and checksum right of a header, the checksums of all that looks like a frame, and
-/// of its records.
+/// Makes ledger id and checksum right of a header, the checksums of all that
+/// looks like a frame, and of its records.
 fn repair_segment(bytes: &mut [u8]) {
     if bytes[..60].iter().any(|&byte| byte != 0) {
         bytes[16..32].copy_from_slice(&ID.0);

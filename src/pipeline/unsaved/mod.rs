@@ -101,7 +101,8 @@ impl Pipeline {
     }
 }
 
-/// Looks at all that is in the queue, and leaves it there. Returns what found no space any more.
+/// Looks at all that is in the queue, and leaves it there. Returns what found no
+/// space any more.
 fn pass_through<T>(queue: &ArrayQueue<T>, mut look: impl FnMut(&T)) -> Vec<T> {
     let mut items = Vec::with_capacity(queue.len());
     while items.len() < queue.capacity()
