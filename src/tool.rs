@@ -1,6 +1,6 @@
 //! `journal verify`, `cat`, `backup` and `restore`: the journal read and copied
-//! by an operator; `limits`, the memory that the service may take; and a new
-//! token.
+//! by an operator; `limits`, the memory that the service may take; `config`, the
+//! settings in force; man page and completions; and a new token.
 
 use std::io;
 use std::io::{BufWriter, ErrorKind, Write};

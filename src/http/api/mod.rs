@@ -8,6 +8,7 @@
 //! | `request.rs`, `handled.rs`, `prefer.rs`, `accept.rs`, `idempotency_key.rs` | what routes get, what they come to, what clients prefer |
 //! | `site.rs` | who may ask |
 //! | `problem/`, `outcome.rs`, `feed_line.rs` | what replies say: errors, outcomes, committed orders |
+//! | `access_log.rs` | a log line for each request that was answered |
 //! | `service.rs`, `limits.rs` | what all of them share |
 
 mod accept;

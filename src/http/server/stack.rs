@@ -2,8 +2,8 @@
 
 /// In bytes; only what is touched takes memory. The deepest request of
 /// `tests/faults.rs` touches 25 KiB in a debug build, whose frames are several
-/// times larger than a release build's. An overflow hits the guard page and
-/// ends the process.
+/// times larger than a release build's; a TLS handshake touches 60 KiB there. An
+/// overflow hits the guard page and ends the process.
 const STACK_BYTES: usize = if cfg!(debug_assertions) {
     128 << 10
 } else {
