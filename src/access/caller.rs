@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use crate::access::client::{Client, Scopes};
 use crate::access::quota::{InFlight, OverQuota, Quotas};
 use crate::order::Client as ClientName;
+use crate::sync::log_limit::LogLimit;
 
 /// What a connection remembers of who asks on it: the last `Authorization` that
 /// was found good. A proxy may send requests of many clients on one connection,
@@ -34,7 +35,17 @@ impl Caller {
     /// On a connection whose client has shown a certificate with this name.
     pub(crate) fn certified(name: &str) -> Self {
         // A name with other characters stands in no record.
-        let name = ClientName::named(name).ok();
+        let name = ClientName::named(name)
+            .inspect_err(|why| {
+                static LIMIT: LogLimit = LogLimit::new();
+                LIMIT.log(|suppressed| {
+                    tracing::warn!(
+                        suppressed,
+                        "the name in a client's certificate is in no record and no access line: {why}"
+                    );
+                });
+            })
+            .ok();
         let client = Client::new(name, Scopes::all(), Quotas::default(), Arc::default());
         Self {
             certified: Some(Arc::new(client)),
