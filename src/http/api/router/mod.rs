@@ -11,11 +11,15 @@
 mod call;
 mod decision;
 mod refusal;
+mod table;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub(crate) use self::call::PAGE_POLICY;
 pub(crate) use self::call::{Wait, call};
-pub(crate) use self::decision::{Action, Port, RequestHead, Routed, Target, route};
+pub(crate) use self::decision::{Action, RequestHead, Routed, Target, route};
 pub(crate) use self::refusal::RouteRefusal;
+pub(crate) use self::table::Port;
 pub(crate) use crate::http::api::handled::Handled;
 pub(crate) use crate::http::api::request::Request;
