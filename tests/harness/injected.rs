@@ -1,8 +1,10 @@
 //! strace, attached to a service and tampering with its system calls.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Service, until};
+use crate::harness::{Service, eventually, until};
 
 /// Detaches when dropped.
 pub(crate) struct Injected(Child);
@@ -12,61 +14,60 @@ impl Injected {
     /// this name.
     #[track_caller]
     pub(crate) fn into(service: &Service, call: &str, what: &str) -> Self {
-        let log = std::env::temp_dir().join(format!("orders-strace-{}", service.pid()));
-        let child = Command::new("strace")
-            .args(["-f", "-qq", "-p", &service.pid().to_string(), "-e"])
-            .arg(format!("trace={call}"))
-            .arg("-e")
-            .arg(format!("inject={call}:{what}"))
-            .arg("-o")
-            .arg(&log)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("strace is there");
+        let process = service.pid().to_string();
+        let attached = Self(strace(&["-f", "-p", &process], call, what));
         until("traced", || {
             // Threads are attached one after the other: wait for all.
-            let tasks = std::fs::read_dir(format!("/proc/{}/task", service.pid()));
-            let mut tasks = tasks.expect("it runs").filter_map(Result::ok);
-            tasks.all(|task| {
-                let status = std::fs::read_to_string(task.path().join("status"));
-                status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
-            })
+            tasks(service).iter().all(|task| is_traced(task))
         });
-        let _ = std::fs::remove_file(log);
-        Self(child)
+        attached
     }
-}
 
-impl Injected {
     /// The same to one thread of the service only, by its name.
     #[track_caller]
     pub(crate) fn into_thread(service: &Service, thread: &str, call: &str, what: &str) -> Self {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", service.pid()));
-        let task = tasks
-            .expect("it runs")
-            .filter_map(Result::ok)
-            .map(|task| task.path())
-            .find(|task| {
-                let name = std::fs::read_to_string(task.join("comm"));
+        // A thread names itself, a moment after it has begun.
+        let task = eventually(&format!("the thread {thread}"), || {
+            tasks(service).into_iter().find(|task| {
+                let name = fs::read_to_string(task.join("comm"));
                 name.is_ok_and(|name| name.trim_end() == thread)
-            });
-        let task = task.unwrap_or_else(|| panic!("no thread {thread}"));
-        let id = task.file_name().and_then(|name| name.to_str()).unwrap();
-        let child = Command::new("strace")
-            .args(["-qq", "-p", id, "-e"])
-            .arg(format!("trace={call}"))
-            .arg("-e")
-            .arg(format!("inject={call}:{what}"))
-            .args(["-o", "/dev/null"])
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("strace is there");
-        until("traced", || {
-            let status = std::fs::read_to_string(task.join("status"));
-            status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
+            })
         });
-        Self(child)
+        let id = task.file_name().and_then(|name| name.to_str()).unwrap();
+        let attached = Self(strace(&["-p", id], call, what));
+        until("traced", || is_traced(&task));
+        attached
     }
+
+    /// The same to the thread that commits.
+    #[track_caller]
+    pub(crate) fn into_committer(service: &Service, call: &str, what: &str) -> Self {
+        let fused = service.log().contains("(which commits, too)");
+        let thread = if fused { "worker-0" } else { "committer" };
+        Self::into_thread(service, thread, call, what)
+    }
+}
+
+fn strace(whom: &[&str], call: &str, what: &str) -> Child {
+    Command::new("strace")
+        .args(["-qq", "-o", "/dev/null"])
+        .args(whom)
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:{what}")])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("strace is there")
+}
+
+fn tasks(service: &Service) -> Vec<PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", service.pid()));
+    let tasks = tasks.expect("it runs").filter_map(Result::ok);
+    tasks.map(|task| task.path()).collect()
+}
+
+fn is_traced(task: &Path) -> bool {
+    let status = fs::read_to_string(task.join("status"));
+    status.is_ok_and(|text| !text.contains("TracerPid:\t0\n"))
 }
 
 impl Drop for Injected {
