@@ -21,6 +21,7 @@
 //! | `tokens` | the set, and the search in it |
 //! | `token` | one token: its form, its hash, a new one |
 //! | `file`, `line` | the token file, and a line of it |
+//! | `sample` | which lines of an access log are written |
 
 mod bearer;
 mod caller;
@@ -29,6 +30,7 @@ mod file;
 mod line;
 mod policy;
 mod quota;
+mod sample;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -39,4 +41,5 @@ pub(crate) use self::client::{Client, Scope};
 pub(crate) use self::file::TokenFileError;
 pub(crate) use self::policy::{Access, Denied, Need};
 pub(crate) use self::quota::{InFlight, OverQuota};
+pub(crate) use self::sample::AccessSample;
 pub use self::token::{BadName, new_token};

@@ -122,13 +122,13 @@ pub enum LogFormat {
     Json,
 }
 
-/// `--access-log`: which requests are logged.
+/// `--access-log`: which requests and gRPC calls are logged.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessLog {
     /// None.
     Off,
-    /// Those with a status of 400 and above, but 422: an order that failed has
-    /// its answer.
+    /// Those that failed: a status of 400 and above, but 422, since an order that
+    /// failed has its answer; a gRPC status other than OK.
     Errors,
     /// All, within a limit of lines.
     All,

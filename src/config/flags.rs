@@ -241,8 +241,8 @@ pub struct Config {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Requests over HTTP that are logged; at most 100 a second, a line of which
-    /// says how many were left out
+    /// Requests and gRPC calls that are logged; at most 100 a second of each, a
+    /// line of which says how many were left out
     #[arg(long, value_name = "WHICH", default_value = "off")]
     pub access_log: AccessLog,
 

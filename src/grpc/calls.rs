@@ -1,10 +1,13 @@
 //! The order service: each call handed to the file that serves it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Client;
+use crate::grpc::access_log::StreamCounts;
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::proto::order_service_server::OrderService;
@@ -12,6 +15,7 @@ use crate::grpc::proto::{
     FollowRequest, GetOrderRequest, GetOrderResponse, SubmitRequest, SubmitResponse,
     SubmitStreamRequest,
 };
+use crate::grpc::stream::OfCall;
 use crate::grpc::{follow, idempotency, lookup, request, stream, submit};
 
 pub(super) struct OrderCalls(pub(super) Arc<FrontEnd>);
@@ -24,7 +28,7 @@ impl OrderService for OrderCalls {
     ) -> Result<Response<SubmitResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
         let client = extensions.get::<Arc<Client>>().map(|client| &**client);
-        let submission = request::submission(&metadata, client);
+        let submission = request::submission(metadata.as_ref(), client);
         let request = idempotency::with_key(&self.0.admission, &metadata, request)?;
         let response = submit::submit(&self.0, request, submission).await?;
         Ok(idempotency::marked(response))
@@ -36,17 +40,21 @@ impl OrderService for OrderCalls {
         &self,
         mut request: Request<Streaming<SubmitStreamRequest>>,
     ) -> Result<Response<stream::Responses>, Status> {
-        let dropped = request.extensions_mut().remove::<DroppedMessages>();
-        let client = request.extensions_mut().remove::<Arc<Client>>();
-        let submission = request::submission(request.metadata(), client.as_deref());
-        let responses = stream::serve(
-            self.0.clone(),
-            request.into_inner(),
-            dropped.unwrap_or_default(),
-            submission,
+        let extensions = request.extensions_mut();
+        let dropped = extensions.remove::<DroppedMessages>();
+        let counts = extensions.remove::<Arc<StreamCounts>>();
+        let client = extensions.remove::<Arc<Client>>();
+        let call = OfCall {
+            dropped: dropped.unwrap_or_default(),
+            submission: request::submission(request.metadata().as_ref(), client.as_deref()),
             client,
-        );
-        Ok(Response::new(responses))
+            counts: counts.clone(),
+        };
+        let responses = stream::serve(self.0.clone(), request.into_inner(), call);
+        Ok(Response::new(match counts {
+            None => responses,
+            Some(counts) => counted(responses, counts),
+        }))
     }
 
     async fn get_order(
@@ -62,6 +70,22 @@ impl OrderService for OrderCalls {
         &self,
         request: Request<FollowRequest>,
     ) -> Result<Response<follow::Outcomes>, Status> {
-        Ok(follow::serve(self.0.clone(), request.get_ref())?)
+        let outcomes = follow::serve(self.0.clone(), request.get_ref())?;
+        Ok(match request.extensions().get::<Arc<StreamCounts>>() {
+            None => outcomes,
+            Some(counts) => outcomes.map(|outcomes| counted(outcomes, counts.clone())),
+        })
     }
+}
+
+/// Counts what a stream sends, for the access log.
+fn counted<T: 'static>(
+    responses: Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>,
+    counts: Arc<StreamCounts>,
+) -> Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>> {
+    Box::pin(responses.inspect(move |response| {
+        if response.is_ok() {
+            counts.response();
+        }
+    }))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::access::Access;
+use crate::access::{Access, AccessSample};
 use crate::admission::Admission;
 use crate::grpc::call_permits::CallPermits;
 use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
@@ -24,6 +24,7 @@ pub(super) enum DrainPhase {
 pub(super) struct FrontEnd {
     pub(super) admission: Arc<Admission>,
     pub(super) access: Arc<Access>,
+    pub(super) access_sample: AccessSample,
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
     /// Of records that are being sent.
@@ -43,6 +44,7 @@ impl FrontEnd {
     ) -> Self {
         Self {
             permits: CallPermits::new(limits.connections_max),
+            access_sample: AccessSample::new(limits.access_log),
             admission,
             access,
             limits,

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Ack, Config};
+use crate::config::{AccessLog, Ack, Config};
 
 // Connections.
 
@@ -204,6 +204,8 @@ pub(crate) struct Limits {
     /// How long the answer to a ping may take; past it the connection is
     /// closed.
     pub(super) keepalive_timeout: Duration,
+    /// Which calls are logged.
+    pub(super) access_log: AccessLog,
 }
 
 impl Limits {
@@ -220,6 +222,7 @@ impl Limits {
             streams_max: config.grpc_max_streams as u32,
             keepalive_interval: config.grpc_keepalive_interval,
             keepalive_timeout: config.grpc_keepalive_timeout,
+            access_log: config.access_log,
         }
     }
 

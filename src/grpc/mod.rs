@@ -17,6 +17,7 @@
 //! | `idempotency` | an order's id from the metadata |
 //! | `request` | the fields that one order and one of many have in common |
 //! | `front_end` | what all calls share |
+//! | `access_log` | a line for each call that has ended |
 //! | `limits`, `call_permits` | every limit, and permits for open calls |
 //! | `body` | limits and budget of messages, before they are decoded |
 //! | `status`, `error` | why a call fails, as a status with details |
@@ -33,6 +34,7 @@
 //! `GrpcServer::wait_closed` gives connections a moment to close; those that
 //! don't are cut off.
 
+mod access_log;
 mod body;
 #[cfg(fuzzing)]
 pub(crate) use self::body::fuzzing;

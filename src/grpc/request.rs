@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use http::HeaderMap;
 
 use crate::access::Client;
 use crate::admission::Admission;
@@ -60,15 +60,20 @@ pub(super) fn commit_wait(
 }
 
 /// What is known of a call's orders: whose they are, and what its metadata says
-/// of their trace. An invalid trace context is no
-/// error, and of several none counts (W3C Trace Context, section 3.2).
-pub(super) fn submission(metadata: &MetadataMap, client: Option<&Client>) -> Submission {
-    let mut values = metadata.get_all(TRACEPARENT).iter();
-    let only = values.next().filter(|_| values.next().is_none());
+/// of their trace.
+pub(super) fn submission(metadata: &HeaderMap, client: Option<&Client>) -> Submission {
     Submission {
         client: client.and_then(Client::name),
-        traceparent: only.and_then(|value| TraceParent::parse(value.as_bytes())),
+        traceparent: traceparent(metadata),
     }
+}
+
+/// The trace that a call belongs to. An invalid trace context is no error, and
+/// of several none counts (W3C Trace Context, section 3.2).
+pub(super) fn traceparent(metadata: &HeaderMap) -> Option<TraceParent> {
+    let mut values = metadata.get_all(TRACEPARENT).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    TraceParent::parse(only?.as_bytes())
 }
 
 /// The order in a message, submitted so.

@@ -8,6 +8,7 @@ pub(super) enum Route {
     Submit,
     SubmitStream,
     Follow,
+    GetOrder,
     OtherOrders,
     HealthCheck,
     HealthWatch,
@@ -24,6 +25,7 @@ impl Route {
             "/orders.v1.OrderService/Submit" => return Self::Submit,
             "/orders.v1.OrderService/SubmitStream" => return Self::SubmitStream,
             "/orders.v1.OrderService/Follow" => return Self::Follow,
+            "/orders.v1.OrderService/GetOrder" => return Self::GetOrder,
             "/grpc.health.v1.Health/Check" => return Self::HealthCheck,
             "/grpc.health.v1.Health/Watch" => return Self::HealthWatch,
             _ => {}
@@ -34,6 +36,22 @@ impl Route {
             "grpc.reflection.v1.ServerReflection" => Self::Reflection,
             "grpc.reflection.v1alpha.ServerReflection" => Self::ReflectionAlpha,
             _ => Self::Unknown,
+        }
+    }
+
+    /// Its service and method, for the log; one that isn't known has no name,
+    /// since clients choose it.
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::Submit => "orders.v1.OrderService/Submit",
+            Self::SubmitStream => "orders.v1.OrderService/SubmitStream",
+            Self::Follow => "orders.v1.OrderService/Follow",
+            Self::GetOrder => "orders.v1.OrderService/GetOrder",
+            Self::HealthCheck => "grpc.health.v1.Health/Check",
+            Self::HealthWatch => "grpc.health.v1.Health/Watch",
+            Self::Reflection => "grpc.reflection.v1.ServerReflection",
+            Self::ReflectionAlpha => "grpc.reflection.v1alpha.ServerReflection",
+            Self::OtherOrders | Self::OtherHealth | Self::Unknown => "other",
         }
     }
 
@@ -56,7 +74,7 @@ impl Route {
     pub(super) fn need(self) -> Option<Need> {
         match self {
             Self::Submit | Self::SubmitStream => Some(Need::Scope(Scope::Submit)),
-            Self::Follow | Self::OtherOrders => Some(Need::Scope(Scope::Read)),
+            Self::Follow | Self::GetOrder | Self::OtherOrders => Some(Need::Scope(Scope::Read)),
             _ => None,
         }
     }

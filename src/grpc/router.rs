@@ -13,6 +13,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
 
 use crate::access::{Caller, Client, InFlight};
+use crate::grpc::access_log::CallLog;
 use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestBody, RequestKind};
 use crate::grpc::call_permits::{CallPermit, ConnectionPermits};
 use crate::grpc::calls::OrderCalls;
@@ -39,10 +40,11 @@ const HEADERS_READ: [&str; 4] = [
 ];
 
 /// What a call needs of its connection.
-#[derive(Clone, Copy)]
 pub(super) struct OfConnection<'a> {
     pub(super) permits: &'a ConnectionPermits,
     pub(super) caller: &'a Mutex<Caller>,
+    /// Hears whose call it is.
+    pub(super) log: &'a mut CallLog,
 }
 
 /// The services, whatever they are made of.
@@ -130,7 +132,7 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         &self,
         route: Route,
         headers: &HeaderMap,
-        caller: &Mutex<Caller>,
+        connection: &mut OfConnection<'_>,
     ) -> Result<Option<Arc<Client>>, Refusal> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let authorization = lines.next().map(HeaderValue::as_bytes);
@@ -144,9 +146,13 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
             let detail = "authorization is given more than once";
             return Err(refused(&ErrorReason::InvalidRequest.error(detail)));
         }
+        let caller = connection.caller;
         let mut caller = caller.lock().unwrap_or_else(PoisonError::into_inner);
         let access = &self.front_end.access;
         let checked = access.check(&mut caller, authorization, route.need());
+        connection
+            .log
+            .client(caller.client().map(|client| &**client));
         checked.map_err(|denied| refused(&status::denied(denied)))?;
         Ok(caller.client().cloned())
     }
@@ -158,9 +164,11 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         request: Request<LimitedBody<RequestBody>>,
     ) -> BoxFuture<Response<Body>, Infallible> {
         match route {
-            Route::Submit | Route::SubmitStream | Route::Follow | Route::OtherOrders => {
-                self.orders.clone().call(request)
-            }
+            Route::Submit
+            | Route::SubmitStream
+            | Route::Follow
+            | Route::GetOrder
+            | Route::OtherOrders => self.orders.clone().call(request),
             Route::HealthCheck | Route::HealthWatch | Route::OtherHealth => {
                 self.health.clone().call(request)
             }
@@ -188,7 +196,7 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
     fn begin(
         &self,
         mut request: Request<RequestBody>,
-        connection: OfConnection<'_>,
+        mut connection: OfConnection<'_>,
         invalid: Option<&CallError>,
     ) -> Result<BegunCall, Refusal> {
         let route = Route::of(request.uri().path());
@@ -200,13 +208,16 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
                 self.front_end.admission.reject(Reason::Invalid);
             }
         })?;
-        let client = self.check_token(route, request.headers(), connection.caller)?;
+        let client = self.check_token(route, request.headers(), &mut connection)?;
         let permit = self.permit(route, connection.permits);
         let permit = permit.map_err(|error| Refusal::new(StatusCode::OK, &error))?;
         let in_flight = self.within_quota(route, client.as_deref())?;
         *request.headers_mut() = headers_read(request.headers());
         if let Some(client) = client {
             request.extensions_mut().insert(client);
+        }
+        if let Some(counts) = connection.log.counts() {
+            request.extensions_mut().insert(counts);
         }
         let kind = match route {
             Route::Submit => RequestKind::OneOrder,

@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod access_log;
 mod backpressure;
 mod calls;
 mod client;

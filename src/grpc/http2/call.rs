@@ -14,6 +14,7 @@ use http_body::Body as _;
 use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
 
+use crate::grpc::access_log::CallLog;
 use crate::grpc::body::{Collector, RequestBody};
 use crate::grpc::call_permits::CallPermit;
 use crate::grpc::http2::connection_calls::ConnectionCalls;
@@ -30,9 +31,12 @@ pub(super) async fn serve(
     mut respond: SendResponse<Bytes>,
 ) {
     let deadline = deadline::of(request.headers());
+    let path = request.uri().path();
+    let mut log = CallLog::begin(&connection.front_end, path, request.headers());
     let of_connection = OfConnection {
         permits: &connection.permits,
         caller: &connection.caller,
+        log: &mut log,
     };
     let begun = connection
         .services
@@ -40,6 +44,7 @@ pub(super) async fn serve(
     let call = match begun {
         Ok(call) => call,
         Err(Refusal(response)) => {
+            log.status_in(response.headers());
             // It fails only if the client has taken the call back.
             let _ = respond.send_response(response, true);
             return;
@@ -52,7 +57,7 @@ pub(super) async fn serve(
     });
     tokio::select! {
         biased;
-        () = answer(&connection, call, respond, deadline) => {}
+        () = answer(&connection, call, respond, deadline, &mut log) => {}
         // Polled behind the call, which reads first.
         () = collected => {}
     }
@@ -63,6 +68,7 @@ async fn answer(
     call: BegunCall,
     mut respond: SendResponse<Bytes>,
     deadline: Option<Instant>,
+    log: &mut CallLog,
 ) {
     let BegunCall {
         response,
@@ -81,11 +87,12 @@ async fn answer(
     // Memory permits of what the body sends.
     let _held = mem::take(&mut head.extensions);
     let ends = body.is_end_stream();
+    log.status_in(&head.headers);
     let Ok(stream) = respond.send_response(Response::from_parts(head, ()), ends) else {
         return; // the client has taken the call back
     };
     if !ends {
-        let sender = ResponseSender::new(stream, connection);
+        let sender = ResponseSender::new(stream, connection, log);
         send(sender, body, permit, over).await;
     }
 }

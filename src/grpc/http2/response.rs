@@ -18,7 +18,9 @@ use h2::{Reason, SendStream};
 use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+use tonic::Code;
 
+use crate::grpc::access_log::CallLog;
 use crate::grpc::call_permits::CallPermit;
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
@@ -27,6 +29,7 @@ use crate::grpc::limits::WRITE_PIECE_BYTES;
 pub(super) struct ResponseSender<'a> {
     stream: SendStream<Bytes>,
     connection: &'a ConnectionCalls,
+    log: &'a mut CallLog,
 }
 
 /// Why a part of a response was not sent.
@@ -50,8 +53,16 @@ impl AsRef<[u8]> for Piece {
 }
 
 impl<'a> ResponseSender<'a> {
-    pub(super) fn new(stream: SendStream<Bytes>, connection: &'a ConnectionCalls) -> Self {
-        Self { stream, connection }
+    pub(super) fn new(
+        stream: SendStream<Bytes>,
+        connection: &'a ConnectionCalls,
+        log: &'a mut CallLog,
+    ) -> Self {
+        Self {
+            stream,
+            connection,
+            log,
+        }
     }
 
     /// Sends `data` as the client takes it.
@@ -115,6 +126,7 @@ impl<'a> ResponseSender<'a> {
     }
 
     pub(super) fn trailers(mut self, trailers: HeaderMap) {
+        self.log.status_in(&trailers);
         // This and what follows fails only if the stream has ended.
         let _ = self.stream.send_trailers(trailers);
     }
@@ -130,10 +142,12 @@ impl<'a> ResponseSender<'a> {
 
     /// Ends a body that has no trailers.
     pub(super) fn finish(mut self) {
+        self.log.status(Code::Unknown);
         let _ = self.stream.send_data(Bytes::new(), true);
     }
 
     pub(super) fn end(mut self, reason: Reason) {
+        self.log.status(Code::Internal);
         self.stream.send_reset(reason);
     }
 }

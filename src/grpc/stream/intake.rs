@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::access::Client;
 use crate::admission::{Admitted, Rejection};
+use crate::grpc::access_log::StreamCounts;
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::front_end::FrontEnd;
@@ -24,27 +25,25 @@ use crate::order::{ID_LEN_MAX, Order, Submission};
 pub(super) struct Intake {
     front_end: Arc<FrontEnd>,
     task_waker: Arc<TaskWaker>,
-    dropped: DroppedMessages,
-    /// Of the call: all of its orders are part of it.
-    submission: Submission,
-    client: Option<Arc<Client>>,
+    call: OfCall,
     requests_read: u64,
 }
 
+/// What its orders have of their call.
+pub(crate) struct OfCall {
+    pub(crate) dropped: DroppedMessages,
+    pub(crate) submission: Submission,
+    pub(crate) client: Option<Arc<Client>>,
+    /// Where requests are counted, if they are.
+    pub(crate) counts: Option<Arc<StreamCounts>>,
+}
+
 impl Intake {
-    pub(super) fn new(
-        front_end: Arc<FrontEnd>,
-        task_waker: Arc<TaskWaker>,
-        dropped: DroppedMessages,
-        submission: Submission,
-        client: Option<Arc<Client>>,
-    ) -> Self {
+    pub(super) fn new(front_end: Arc<FrontEnd>, task_waker: Arc<TaskWaker>, call: OfCall) -> Self {
         Self {
             front_end,
             task_waker,
-            dropped,
-            submission,
-            client,
+            call,
             requests_read: 0,
         }
     }
@@ -56,6 +55,9 @@ impl Intake {
         request: SubmitStreamRequest,
     ) -> Result<WaitingOrder, Box<Entry>> {
         self.requests_read += 1;
+        if let Some(counts) = &self.call.counts {
+            counts.request();
+        }
         let index = self.requests_read;
         let id = echoed_id(request.order.as_ref());
         match self.decode_order(index, request) {
@@ -71,7 +73,7 @@ impl Intake {
                     request,
                     order,
                     deadline,
-                    self.client.clone(),
+                    self.call.client.clone(),
                 ))
             }
             Err(error) => Err(Box::new(Entry::answered(failed(index, id, error)))),
@@ -86,14 +88,14 @@ impl Intake {
         let FrontEnd {
             admission, limits, ..
         } = &*self.front_end;
-        if self.dropped.take(index) {
+        if self.call.dropped.take(index) {
             admission.reject(Reason::TooLarge);
             let limit = limits.message_bytes_max;
             let detail = format!("the request is over {limit} bytes and was not read");
             return Err(ErrorReason::TooLarge.error(detail));
         }
         let wait = commit_wait(&self.front_end, request.ack_mode, request.wait)?;
-        let order = decode_order(admission, request.order, self.submission)?;
+        let order = decode_order(admission, request.order, self.call.submission)?;
         Ok((order, wait))
     }
 

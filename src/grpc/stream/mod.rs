@@ -20,4 +20,5 @@ mod response_queue;
 mod submissions;
 mod waiting_order;
 
+pub(super) use self::intake::OfCall;
 pub(super) use self::submissions::{Responses, serve};

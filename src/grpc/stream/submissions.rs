@@ -10,20 +10,17 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 
-use crate::access::Client;
 use crate::admission::{Admission, Admitted, Rejection};
-use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::proto::{SubmitStreamRequest, SubmitStreamResponse};
 use crate::grpc::ready_queue::TaskWaker;
 use crate::grpc::stream::entry::Entry;
-use crate::grpc::stream::intake::Intake;
+use crate::grpc::stream::intake::{Intake, OfCall};
 use crate::grpc::stream::response::failed;
 use crate::grpc::stream::response_queue::ResponseQueue;
 use crate::grpc::stream::waiting_order::{Offer, OrderRequest, WaitingOrder};
 use crate::grpc::{error, status};
 use crate::metrics::Reason;
-use crate::order::Submission;
 use crate::pipeline::gate::GateState;
 
 /// What a call answers with.
@@ -57,21 +54,13 @@ enum Event {
 pub(crate) fn serve(
     front_end: Arc<FrontEnd>,
     requests: Streaming<SubmitStreamRequest>,
-    dropped: DroppedMessages,
-    submission: Submission,
-    client: Option<Arc<Client>>,
+    call: OfCall,
 ) -> Responses {
     let task_waker = front_end.task_waker();
     let submissions = Submissions {
         requests,
         phase: front_end.phase(),
-        intake: Intake::new(
-            front_end.clone(),
-            task_waker.clone(),
-            dropped,
-            submission,
-            client,
-        ),
+        intake: Intake::new(front_end.clone(), task_waker.clone(), call),
         responses: ResponseQueue::default(),
         waiting: None,
         end: None,
