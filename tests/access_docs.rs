@@ -52,7 +52,6 @@ fn its_commands_do_what_it_says() {
         .collect();
     let shown = blocks(page, "text")[0].split("…}").next().unwrap();
     let shown: String = shown.lines().collect();
-    // Bodies of replies have no line end of their own.
     assert!(lines.starts_with(&shown), "{lines}\n{shown}");
     assert!(log.contains("the token file was read again"), "{log}");
     let tokens = fs::read_to_string(directory.0.join("tokens")).unwrap();

@@ -13,7 +13,7 @@ use std::task::Waker;
 use crossbeam_queue::ArrayQueue;
 
 use crate::access::Access;
-use crate::http::wire::reply::{Caching, JSON, Reply};
+use crate::http::wire::reply::{Caching, Reply};
 use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};
 use crate::pipeline::Pipeline;
@@ -120,7 +120,7 @@ fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
         }
         View::Stats => {
             metrics::stats_json(&pipeline.metrics, &gauges, &mut body);
-            (JSON, Caching::Never)
+            return Reply::json(200, body);
         }
     };
     Reply::bytes(200, content_type, body).cached(caching)
