@@ -118,7 +118,7 @@ fn action(
             }
             serve(port, method, endpoint, head)
         }
-        _ => Action::Call(Err(RouteRefusal::NotFound)),
+        _ => Action::Call(Err(RouteRefusal::NotFound(port.served()))),
     }
 }
 
