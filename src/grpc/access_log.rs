@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use http::HeaderMap;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::access::Client;
 use crate::grpc::front_end::FrontEnd;
@@ -71,14 +71,6 @@ impl CallLog {
     pub(super) fn status(&mut self, code: Code) {
         if let Some(call) = &mut self.0 {
             call.status = Some(code);
-        }
-    }
-
-    /// The same from the headers or trailers that have it.
-    pub(super) fn status_in(&mut self, headers: &HeaderMap) {
-        if let Some(call) = &mut self.0 {
-            let status = Status::from_header_map(headers);
-            call.status = status.map(|status| status.code()).or(call.status);
         }
     }
 }

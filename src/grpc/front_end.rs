@@ -9,6 +9,7 @@ use crate::admission::Admission;
 use crate::grpc::call_permits::CallPermits;
 use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
 use crate::grpc::ready_queue::{ReadyQueue, TaskWaker};
+use crate::metrics::GrpcMetrics;
 use crate::sync::memory_budget::MemoryBudget;
 
 /// How far a drain has come.
@@ -27,6 +28,7 @@ pub(super) struct FrontEnd {
     pub(super) access_sample: AccessSample,
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
+    pub(super) metrics: Arc<GrpcMetrics>,
     /// Of records that are being sent.
     pub(super) records: Arc<MemoryBudget>,
     ready_queue: Arc<ReadyQueue>,
@@ -42,7 +44,9 @@ impl FrontEnd {
         limits: Limits,
         ready_queue: Arc<ReadyQueue>,
     ) -> Self {
+        let metrics = admission.metrics().grpc.get_or_init(Arc::default).clone();
         Self {
+            metrics,
             permits: CallPermits::new(limits.connections_max),
             access_sample: AccessSample::new(limits.access_log),
             admission,

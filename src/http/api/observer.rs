@@ -128,18 +128,21 @@ fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
 
 /// The levels as they are now.
 fn gauges(pipeline: &Pipeline, access: &Access) -> Gauges {
+    let archive = pipeline.archive();
     Gauges {
         queue_depth: pipeline.depth() as u64,
         queue_capacity: pipeline.capacity() as u64,
         queue_bytes: pipeline.gate.bytes(),
+        bulk_orders: pipeline.bulk.orders(),
         commit_queue_depth: pipeline.commit_depth() as u64,
         dedupe_window_age: pipeline.window.age(),
         ready: pipeline.gate.state() == GateState::Open,
-        ledger: pipeline.archive().map_or("", |archive| archive.kind()),
-        ledger_id: pipeline
-            .archive()
-            .map(|archive| archive.ledger_id().to_string()),
-        last_seq: pipeline.archive().map(|archive| archive.last_seq()),
+        ledger: archive.map_or("", |archive| archive.kind()),
+        ledger_id: archive.map(|archive| archive.ledger_id().to_string()),
+        last_seq: archive.map(|archive| archive.last_seq()),
+        oldest_seq: archive.map(|archive| archive.oldest_seq()),
+        disk: archive.and_then(|archive| archive.disk()),
+        nats: archive.and_then(|archive| archive.nats()),
         clients: access.gauges(),
         process: ProcessMetrics::read(),
     }

@@ -91,6 +91,7 @@ impl Service {
     pub(crate) fn batch_permit(self: &Arc<Self>) -> Option<BatchPermit> {
         self.batches.fetch_add(1, Ordering::SeqCst);
         let before = self.batch_permits.fetch_add(1, Ordering::Relaxed);
+        self.metrics().http.batches.inc();
         let permit = BatchPermit {
             service: self.clone(),
             answered: false,
@@ -126,6 +127,7 @@ impl Drop for BatchPermit {
     fn drop(&mut self) {
         self.answered();
         self.service.batch_permits.fetch_sub(1, Ordering::Relaxed);
+        self.service.metrics().http.batches.dec();
     }
 }
 
