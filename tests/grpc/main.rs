@@ -11,7 +11,6 @@ mod client;
 mod connections;
 mod drain;
 mod faults;
-mod figures;
 mod follow;
 mod front_ends;
 mod health;

@@ -14,9 +14,9 @@ use http_body::Body as _;
 use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
 
+use crate::grpc::access_log::CallLog;
 use crate::grpc::body::{Collector, RequestBody};
 use crate::grpc::call_permits::CallPermit;
-use crate::grpc::call_record::CallRecord;
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::deadline;
 use crate::grpc::http2::response::{ResponseSender, Unsent};
@@ -32,11 +32,13 @@ pub(super) async fn serve(
 ) {
     let deadline = deadline::of(request.headers());
     let path = request.uri().path();
-    let mut record = CallRecord::begin(&connection.front_end, path, request.headers());
+    let (front_end, origin) = (&connection.front_end, &connection.origin);
+    let mut log = CallLog::begin(front_end, origin, path, request.headers());
     let of_connection = OfConnection {
         permits: &connection.permits,
         caller: &connection.caller,
-        log: &mut record.log,
+        origin: &connection.origin,
+        log: &mut log,
     };
     let begun = connection
         .services
@@ -44,7 +46,7 @@ pub(super) async fn serve(
     let call = match begun {
         Ok(call) => call,
         Err(Refusal(response)) => {
-            record.status_in(response.headers());
+            log.status_in(response.headers());
             // It fails only if the client has taken the call back.
             let _ = respond.send_response(response, true);
             return;
@@ -57,7 +59,7 @@ pub(super) async fn serve(
     });
     tokio::select! {
         biased;
-        () = answer(&connection, call, respond, deadline, &mut record) => {}
+        () = answer(&connection, call, respond, deadline, &mut log) => {}
         // Polled behind the call, which reads first.
         () = collected => {}
     }
@@ -68,7 +70,7 @@ async fn answer(
     call: BegunCall,
     mut respond: SendResponse<Bytes>,
     deadline: Option<Instant>,
-    record: &mut CallRecord,
+    log: &mut CallLog,
 ) {
     let BegunCall {
         response,
@@ -87,12 +89,12 @@ async fn answer(
     // Memory permits of what the body sends.
     let _held = mem::take(&mut head.extensions);
     let ends = body.is_end_stream();
-    record.status_in(&head.headers);
+    log.status_in(&head.headers);
     let Ok(stream) = respond.send_response(Response::from_parts(head, ()), ends) else {
         return; // the client has taken the call back
     };
     if !ends {
-        let sender = ResponseSender::new(stream, connection, record);
+        let sender = ResponseSender::new(stream, connection, log);
         send(sender, body, permit, over).await;
     }
 }

@@ -10,7 +10,6 @@ use tokio::time::sleep;
 
 use crate::ledger::nats::api::Api;
 use crate::ledger::nats::archive::{NatsArchive, REQUESTS_MAX};
-use crate::ledger::nats::cluster::Cluster;
 use crate::ledger::nats::connect::{self, Events};
 use crate::ledger::nats::error::NatsError;
 use crate::ledger::nats::hooks::Hooks;
@@ -33,9 +32,6 @@ const REPORT_EVERY: usize = 10;
 
 /// The two sides.
 pub(crate) type Opened<T> = (Box<dyn Ledger<T>>, Arc<dyn Archive>);
-
-/// What the read side is told once the stream is there.
-type Known = (LedgerId, Arc<Cluster>);
 
 /// What is known once the stream is there.
 struct Connected {
@@ -67,11 +63,10 @@ pub(crate) fn open<T: Item + 'static>(
         };
         runtime.block_on(serve(options, key, hooks, (ledger, at), receiver, &opened));
     })?;
-    let (id, cluster) = result.recv().map_err(io::Error::other)??;
+    let id = result.recv().map_err(io::Error::other)??;
     let archive = NatsArchive {
         requests,
         position,
-        cluster,
         id,
     };
     Ok((Box::new(NatsLedger::new(shared)), Arc::new(archive)))
@@ -84,7 +79,7 @@ async fn serve<T: Item + 'static>(
     hooks: Hooks,
     (shared, position): (Arc<Shared<T>>, Arc<Position>),
     requests: channel::Receiver<Request>,
-    opened: &mpsc::Sender<Result<Known, NatsError>>,
+    opened: &mpsc::Sender<Result<LedgerId, NatsError>>,
 ) {
     let Connected {
         api,
@@ -105,7 +100,6 @@ async fn serve<T: Item + 'static>(
         "the stream is open; whether its servers sync each message to disk can't be seen from \
          here: sync_interval has to be always"
     );
-    let cluster = Arc::new(Cluster::new(api.client.clone(), &options.stream, &info));
     let reader = Reader {
         api: api.clone(),
         key: key.clone(),
@@ -116,13 +110,12 @@ async fn serve<T: Item + 'static>(
         reader.run(requests).await;
     });
     // The caller has ended otherwise.
-    let _ = opened.send(Ok((id, cluster.clone())));
+    let _ = opened.send(Ok(id));
     let session = Session {
         api,
         options,
         key,
         position,
-        cluster,
         hooks,
         batches: info.takes_batches(),
         created: info.created,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::ledger::nats::api::Api;
-use crate::ledger::nats::cluster::Cluster;
 use crate::ledger::nats::hooks::Hooks;
 use crate::ledger::nats::options::Options;
 use crate::ledger::nats::position::Position;
@@ -14,7 +13,6 @@ pub(super) struct Session {
     pub(super) options: Options,
     pub(super) key: HashKey,
     pub(super) position: Arc<Position>,
-    pub(super) cluster: Arc<Cluster>,
     pub(super) hooks: Hooks,
     /// When the stream was created.
     pub(super) created: String,

@@ -10,8 +10,7 @@ use crate::metrics::Reason;
 /// Why no route answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteRefusal {
-    /// This is served instead.
-    NotFound(&'static str),
+    NotFound,
     /// The path has these methods.
     MethodNotAllowed(&'static str),
     UnknownMethod,
@@ -47,8 +46,8 @@ impl RouteRefusal {
 
     pub(crate) fn report(self, path: &str) -> Report<'static> {
         match self {
-            Self::NotFound(served) => {
-                Problem::NotFound.report(format!("nothing is served at {}; {served}", shown(path)))
+            Self::NotFound => {
+                Problem::NotFound.report(format!("nothing is served at {}", shown(path)))
             }
             Self::MethodNotAllowed(allow) => Problem::MethodNotAllowed
                 .report(format!("{} takes {allow} only", shown(path)))
