@@ -146,7 +146,7 @@ function init(args)
    if options.count == "on" or answers then
       response = function(status, _, body)
          if answers and status >= 200 and status < 300 then
-            answers:write(body, "\n")
+            answers:write(body) -- with its line end
          end
          if status < 200 then seen1 = seen1 + 1
          elseif status < 300 then seen2 = seen2 + 1

@@ -27,7 +27,6 @@ fn its_commands_do_what_it_says() {
     let (_, page) = include_str!("../docs/access.md")
         .split_once("\n## Tokens\n")
         .unwrap();
-    let (page, _) = page.split_once("\n## ").unwrap();
     let mut script = "trap 'kill $! && wait $!' EXIT\n".to_owned();
     script += &blocks(page, "sh").join("\n");
     for port in ["8080", "9090"] {
@@ -53,7 +52,6 @@ fn its_commands_do_what_it_says() {
         .collect();
     let shown = blocks(page, "text")[0].split("…}").next().unwrap();
     let shown: String = shown.lines().collect();
-    // Bodies of replies have no line end of their own.
     assert!(lines.starts_with(&shown), "{lines}\n{shown}");
     assert!(log.contains("the token file was read again"), "{log}");
     let tokens = fs::read_to_string(directory.0.join("tokens")).unwrap();

@@ -88,7 +88,7 @@ fn the_longest_order_is_committed_and_comes_back() {
     Client::to(service.http).ask(head).problem(413);
     let comes_back = |service: &Service, id: &str, order: &str| {
         let line = get(service.http, &format!("/orders/{id}"));
-        let whole = line.text().ends_with(&format!(r#""order":{order}}}"#));
+        let whole = line.text().ends_with(&format!("\"order\":{order}}}\n"));
         assert!(whole, "{:.200}", line.text());
     };
     comes_back(&service, "taken", &taken);

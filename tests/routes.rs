@@ -228,12 +228,22 @@ fn other_methods_are_refused_with_those_allowed(engine: &str) {
 
 fn the_admin_port_has_its_own_table(engine: &str) {
     let service = with_an_order(engine);
-    for path in ["/metrics", "/healthz", "/readyz", "/stats"] {
+    let routes = ["/metrics", "/healthz", "/readyz", "/stats"];
+    for path in routes {
         assert_eq!(get(service.admin, path).status, 200, "{path}");
     }
+    // Who asks for anything else hears what there is, and nothing more.
     for path in ["/", "/orders/a", "/orders", "/openapi.json", "/submit"] {
-        get(service.admin, path).problem(404);
+        let problem = get(service.admin, path).problem(404);
+        let detail = problem["detail"].as_str().unwrap();
+        let detail = detail.strip_prefix(&*format!("nothing is served at {path}; "));
+        let words = detail.expect("what was asked for").split([' ', ',']);
+        let listed: Vec<_> = words.filter(|word| word.starts_with('/')).collect();
+        assert_eq!(listed, routes);
     }
+    let elsewhere = get(service.http, "/nothing").problem(404);
+    let detail = elsewhere["detail"].as_str().unwrap();
+    assert!(detail.contains("; GET /openapi.json "), "{detail}");
     post(service.admin, "", r#"{"id":"b","value":1}"#).problem(404);
     let figures = service.settled();
     assert_eq!(figures.orders(), (1, 1, 0), "no order comes in there");

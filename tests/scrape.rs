@@ -35,6 +35,12 @@ fn a_journal_has_figures_of_its_own() {
     );
     assert_eq!(stats["journal_commit_seconds"]["count"], batches);
     assert_eq!(stats["journal_bytes"], 2 * (64 << 20));
+    assert_eq!(
+        (&stats["journal_segments"], &stats["oldest_seq"]),
+        (&1.into(), &1.into())
+    );
+    // Other tests write to the same disk.
+    assert!(stats["journal_free_bytes"].as_u64() > Some(0), "{stats}");
     service.drain();
 
     let memory = Service::start(&[]);

@@ -49,9 +49,6 @@ const GROUPS: [(&str, &[&str]); 9] = [
             "tls-cert",
             "tls-key",
             "tls-client-ca",
-            "trusted-proxies",
-            "proxy-protocol",
-            "client-rate",
         ],
     ),
     (
@@ -80,9 +77,7 @@ const GROUPS: [(&str, &[&str]); 9] = [
     ("Log", &["log-format", "log-level", "access-log"]),
 ];
 /// Flags that only the man page lists, and the line in place of NATS's.
-const MAN_ONLY: [&str; 14] = [
-    "client-burst",
-    "client-inflight",
+const MAN_ONLY: [&str; 12] = [
     "expect-ledger",
     "strict-env",
     "grpc-keepalive-interval",

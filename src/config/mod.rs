@@ -13,9 +13,8 @@
 //! | `flags` | [`Config`]: a field for each flag |
 //! | `nats` | [`Nats`]: those of the NATS ledger |
 //! | `tls` | [`Tls`]: those of TLS |
-//! | `peers` | [`Peers`]: those of proxies in front, and of client addresses |
 //! | `choice` | the types of flags that offer a choice |
-//! | `quantity`, `value`, `rate` | text to a single value |
+//! | `quantity`, `value` | text to a single value |
 //! | `relations` | what must hold between two values |
 //! | `help` | the text of `--help` |
 //! | `parse` | words and variables to a [`Config`] |
@@ -37,9 +36,7 @@ mod limits;
 mod manual;
 mod nats;
 mod parse;
-mod peers;
 mod quantity;
-mod rate;
 mod relations;
 mod settings;
 #[cfg(test)]
@@ -59,10 +56,7 @@ pub(crate) use self::flags::MAX_BODY_MAX;
 pub use self::health::Health;
 pub use self::limits::TableFormat;
 pub use self::nats::Nats;
-pub use self::peers::Peers;
-pub use self::rate::RequestRate;
 pub use self::settings::Setting;
 pub use self::tls::Tls;
 pub use self::usage::{Given, UsageError};
 pub(crate) use self::value::{CORE_ID_END, core_list};
-pub use crate::peer::Networks;

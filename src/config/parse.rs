@@ -18,7 +18,6 @@ use crate::config::help;
 use crate::config::relations;
 use crate::config::unknown_variables;
 use crate::config::usage::{Given, UsageError, one_line};
-use crate::peer::Networks;
 
 /// The variables that are given, whether they are a flag's or not.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
@@ -199,11 +198,6 @@ fn warnings(config: &Config, all: &ArgMatches, env: &Variables) -> Result<Vec<St
     }
     if config.processor != Processor::Simulate && value_of(all, "simulate").is_some() {
         warnings.push("--simulate has no effect without --processor simulate".to_owned());
-    }
-    let trusted = config.peers.trusted_proxies.as_ref();
-    if trusted.is_some_and(Networks::contain_all) {
-        warnings
-            .push("--trusted-proxies has all addresses: anyone may say to be anyone".to_owned());
     }
     Ok(warnings)
 }

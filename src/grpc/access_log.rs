@@ -2,20 +2,18 @@
 //! came of it. Never an unknown path, metadata or a message: clients choose
 //! those.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use http::HeaderMap;
-use tonic::{Code, Status};
+use tonic::Code;
 
+use crate::access::Client;
 use crate::grpc::front_end::FrontEnd;
-use crate::grpc::metadata::Metadata;
 use crate::grpc::request;
 use crate::grpc::route::Route;
 use crate::order::{Client as ClientName, TraceParent};
-use crate::peer::Origin;
 
 /// A call that is logged when this is dropped; without a log, nothing.
 pub(super) struct CallLog(Option<Box<OpenCall>>);
@@ -25,9 +23,6 @@ struct OpenCall {
     at: Instant,
     route: Route,
     traceparent: Option<TraceParent>,
-    peer: SocketAddr,
-    /// Who asks, where that isn't the peer.
-    client_address: Option<IpAddr>,
     client: Option<ClientName>,
     /// Of a stream.
     counts: Option<Arc<StreamCounts>>,
@@ -44,12 +39,7 @@ pub(super) struct StreamCounts {
 
 impl CallLog {
     /// A call begins.
-    pub(super) fn begin(
-        front_end: &Arc<FrontEnd>,
-        origin: &Origin,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Self {
+    pub(super) fn begin(front_end: &Arc<FrontEnd>, path: &str, headers: &HeaderMap) -> Self {
         Self(front_end.access_sample.is_on().then(|| {
             let route = Route::of(path);
             let is_stream = matches!(route, Route::SubmitStream | Route::Follow);
@@ -57,8 +47,6 @@ impl CallLog {
                 at: Instant::now(),
                 route,
                 traceparent: request::traceparent(headers),
-                peer: origin.peer(),
-                client_address: origin.behind(&front_end.proxies, &Metadata(headers)),
                 client: None,
                 counts: is_stream.then(Arc::default),
                 status: None,
@@ -68,9 +56,9 @@ impl CallLog {
     }
 
     /// Whose call it is, if anyone's.
-    pub(super) fn client(&mut self, client: Option<ClientName>) {
+    pub(super) fn client(&mut self, client: Option<&Client>) {
         if let Some(call) = &mut self.0 {
-            call.client = client;
+            call.client = client.and_then(Client::name);
         }
     }
 
@@ -83,14 +71,6 @@ impl CallLog {
     pub(super) fn status(&mut self, code: Code) {
         if let Some(call) = &mut self.0 {
             call.status = Some(code);
-        }
-    }
-
-    /// The same from the headers or trailers that have it.
-    pub(super) fn status_in(&mut self, headers: &HeaderMap) {
-        if let Some(call) = &mut self.0 {
-            let status = Status::from_header_map(headers);
-            call.status = status.map(|status| status.code()).or(call.status);
         }
     }
 }
@@ -128,8 +108,6 @@ impl OpenCall {
         };
         self.front_end.access_sample.log(is_error, now, |left_out| {
             tracing::info!(
-                peer = %self.peer,
-                client_address = self.client_address.map(|address| address.to_string()),
                 client = self.client.as_ref().map(|name| name.as_str()),
                 method = self.route.method(),
                 status = name(status),

@@ -9,7 +9,7 @@ use crate::admission::Admission;
 use crate::grpc::call_permits::CallPermits;
 use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
 use crate::grpc::ready_queue::{ReadyQueue, TaskWaker};
-use crate::peer::Proxies;
+use crate::metrics::GrpcMetrics;
 use crate::sync::memory_budget::MemoryBudget;
 
 /// How far a drain has come.
@@ -26,9 +26,9 @@ pub(super) struct FrontEnd {
     pub(super) admission: Arc<Admission>,
     pub(super) access: Arc<Access>,
     pub(super) access_sample: AccessSample,
-    pub(super) proxies: Proxies,
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
+    pub(super) metrics: Arc<GrpcMetrics>,
     /// Of records that are being sent.
     pub(super) records: Arc<MemoryBudget>,
     ready_queue: Arc<ReadyQueue>,
@@ -41,16 +41,16 @@ impl FrontEnd {
     pub(super) fn new(
         admission: Arc<Admission>,
         access: Arc<Access>,
-        proxies: Proxies,
         limits: Limits,
         ready_queue: Arc<ReadyQueue>,
     ) -> Self {
+        let metrics = admission.metrics().grpc.get_or_init(Arc::default).clone();
         Self {
+            metrics,
             permits: CallPermits::new(limits.connections_max),
             access_sample: AccessSample::new(limits.access_log),
             admission,
             access,
-            proxies,
             limits,
             records: MemoryBudget::with_oversize(RECORD_BYTES_MAX),
             ready_queue,

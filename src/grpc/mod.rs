@@ -15,10 +15,9 @@
 //! | `calls`, `health` | the services |
 //! | `submit`, `stream`, `lookup`, `follow` | the calls |
 //! | `idempotency` | an order's id from the metadata |
-//! | `metadata` | who asks, as proxies say it |
 //! | `request` | the fields that one order and one of many have in common |
 //! | `front_end` | what all calls share |
-//! | `access_log` | a line for each call that has ended |
+//! | `call_record`, `access_log` | what becomes of a call: in the figures, and as a line |
 //! | `limits`, `call_permits` | every limit, and permits for open calls |
 //! | `body` | limits and budget of messages, before they are decoded |
 //! | `status`, `error` | why a call fails, as a status with details |
@@ -40,6 +39,7 @@ mod body;
 #[cfg(fuzzing)]
 pub(crate) use self::body::fuzzing;
 mod call_permits;
+mod call_record;
 mod calls;
 mod convert;
 mod error;
@@ -54,7 +54,6 @@ mod lookup;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
 mod memory;
-mod metadata;
 pub mod proto;
 mod ready_queue;
 mod refusal;

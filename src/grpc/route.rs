@@ -2,6 +2,7 @@
 
 use crate::access::{Need, Scope};
 use crate::grpc::limits::CallKind;
+use crate::metrics::GrpcMethod;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
@@ -76,6 +77,19 @@ impl Route {
             Self::Submit | Self::SubmitStream => Some(Need::Scope(Scope::Submit)),
             Self::Follow | Self::GetOrder | Self::OtherOrders => Some(Need::Scope(Scope::Read)),
             _ => None,
+        }
+    }
+
+    /// The label that its calls are counted under.
+    pub(super) fn label(self) -> GrpcMethod {
+        match self {
+            Self::Submit => GrpcMethod::Submit,
+            Self::SubmitStream => GrpcMethod::SubmitStream,
+            Self::GetOrder => GrpcMethod::GetOrder,
+            Self::Follow => GrpcMethod::Follow,
+            Self::HealthCheck | Self::HealthWatch => GrpcMethod::Health,
+            Self::Reflection | Self::ReflectionAlpha => GrpcMethod::Reflection,
+            Self::OtherOrders | Self::OtherHealth | Self::Unknown => GrpcMethod::Other,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ledger::id::LedgerId;
 use crate::ledger::outcome::Record;
+use crate::metrics::{DiskGauges, NatsGauges};
 use crate::order::OrderId;
 
 /// Why an outcome can't be read.
@@ -96,6 +97,16 @@ pub trait Archive: Send + Sync {
 
     /// Which ledger the sequences belong to.
     fn ledger_id(&self) -> LedgerId;
+
+    /// What it has on disk, if it is there. Costs no more than a system call.
+    fn disk(&self) -> Option<DiskGauges> {
+        None
+    }
+
+    /// The servers and the stream, if it is there. Asks none of them.
+    fn nats(&self) -> Option<NatsGauges> {
+        None
+    }
 
     /// The kind, for logs and the status page: `memory`, `journal`,
     /// `nats`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::metrics::process::ProcessMetrics;
 
 /// The kind of the ledger that other processes commit to as well.
@@ -16,6 +18,8 @@ pub struct Gauges {
     pub queue_capacity: u64,
     /// Bytes taken from the queue's memory budget, from admission to reply.
     pub queue_bytes: u64,
+    /// Orders of batches and streams between admission and answer.
+    pub bulk_orders: u64,
     /// Outcomes in the commit queue.
     pub commit_queue_depth: u64,
     /// The age of the oldest id in the dedupe window; `None` while it is empty.
@@ -29,23 +33,51 @@ pub struct Gauges {
     /// The last sequence that can be read, for `/stats`; `None` until the
     /// ledger is open.
     pub last_seq: Option<u64>,
+    /// The oldest sequence that can be read, likewise.
+    pub oldest_seq: Option<u64>,
+    /// What the ledger has on disk, if it is there.
+    pub disk: Option<DiskGauges>,
+    /// The servers and the stream, if the ledger is there.
+    pub nats: Option<NatsGauges>,
     /// What each client has done, where there are any.
     pub clients: Vec<ClientGauges>,
-    /// Where client addresses have quotas.
-    pub addresses: Option<AddressGauges>,
     /// The process as its system sees it; `None` leaves the `process_*`
     /// families out.
     pub process: Option<ProcessMetrics>,
 }
 
-/// The table of client addresses with a quota.
+/// A ledger on disk.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct AddressGauges {
-    /// Addresses in it.
-    pub held: u64,
-    /// Times that an address shared the quota of another, since there were too
-    /// many.
-    pub shared: u64,
+pub struct DiskGauges {
+    /// Segments with outcomes.
+    pub segments: u64,
+    /// Bytes that its file system has left, if it says so.
+    pub free_bytes: Option<u64>,
+}
+
+/// A ledger on NATS, as this instance sees it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NatsGauges {
+    /// Whether there is a connection to a server.
+    pub connected: bool,
+    /// The name of the server, now or last.
+    pub server: String,
+    /// Its version.
+    pub version: String,
+    /// The cluster that it belongs to, if it says so.
+    pub cluster: Option<String>,
+    /// The stream's name.
+    pub stream: String,
+    /// Copies of the stream that there should be.
+    pub replicas: u64,
+    /// Copies that were up to date when the leader was asked last, its own
+    /// included.
+    pub replicas_current: u64,
+    /// The server that leads the stream; `None` if none does, or it isn't
+    /// replicated.
+    pub leader: Option<String>,
+    /// What tells this process from others that write to the stream.
+    pub instance: String,
 }
 
 /// What a client has done: the bearer of a token, or all that share a name.

@@ -41,6 +41,7 @@ macro_rules! label {
         }
     };
 }
+pub(super) use label;
 
 label! {
     /// Why a submission was rejected: `orders_rejected{reason}`.

@@ -12,6 +12,7 @@
 //! | `workers[i]` | worker `i` | owned |
 //! | `ledger` | the ledger thread | owned |
 //! | `journal` | the ledger thread; its bytes by the thread that prepares segments | owned |
+//! | `grpc` | any thread of the gRPC front end | sharded |
 //! | [`Gauges`], [`ProcessMetrics`] | read by the caller of a scrape | values |
 //!
 //! The identity that holds at rest: accepted = processed + failed + withdrawn +
@@ -22,11 +23,12 @@
 //!
 //! For one more family: a field in `recorded`, its lines in `exposition` and in
 //! `stats`. A family that exists only at times is an `Option` in [`Gauges`], as
-//! `process` is, or set once, as `journal`.
+//! `process` is, or set once, as `journal` and `grpc`.
 
 mod counter;
 mod exposition;
 mod gauges;
+mod grpc;
 mod histogram;
 mod journal;
 mod label;
@@ -39,7 +41,8 @@ pub use self::counter::{OwnedCounter, ShardedCounter};
 pub(crate) use self::exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 pub use self::exposition::{classic, openmetrics};
 pub use self::gauges::Gauges;
-pub(crate) use self::gauges::{AddressGauges, ClientGauges};
+pub(crate) use self::gauges::{ClientGauges, DiskGauges, NatsGauges};
+pub(crate) use self::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 pub use self::histogram::Histogram;
 pub(crate) use self::journal::JournalMetrics;
 pub use self::label::Route;

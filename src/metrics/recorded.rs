@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use crate::metrics::counter::{CounterFamily, Gauge, OwnedCounter, ShardedCounter};
+use crate::metrics::grpc::GrpcMetrics;
 use crate::metrics::histogram::{Histogram, HistogramSnapshot};
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, Route, StatusLabel, WithdrawReason};
@@ -25,6 +26,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// The journal's own, once one is open.
     pub journal: OnceLock<Arc<JournalMetrics>>,
+    /// The gRPC port's own, once it is open.
+    pub grpc: OnceLock<Arc<GrpcMetrics>>,
     started: Instant,
 }
 
@@ -38,6 +41,7 @@ impl Metrics {
             withdrawn: CounterFamily::new(),
             http: HttpMetrics::default(),
             journal: OnceLock::new(),
+            grpc: OnceLock::new(),
             started: Instant::now(),
         }
     }
@@ -157,6 +161,8 @@ impl Default for LedgerMetrics {
 pub struct HttpMetrics {
     /// Connections open now.
     pub connections: Gauge,
+    /// Batches between their head and the last byte of their reply.
+    pub batches: Gauge,
     /// Requests answered, by route and status.
     pub requests: CounterFamily<(Route, StatusLabel), { Route::COUNT * StatusLabel::COUNT }>,
 }

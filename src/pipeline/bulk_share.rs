@@ -56,6 +56,11 @@ impl BulkShare {
         }
     }
 
+    /// Orders in bulk between admission and answer.
+    pub(crate) fn orders(&self) -> u64 {
+        self.orders.load(Ordering::Relaxed)
+    }
+
     /// Whether part of the share is free.
     pub(super) fn has_capacity(&self) -> bool {
         let (orders, bytes) = self.unused();

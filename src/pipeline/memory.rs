@@ -7,7 +7,7 @@ use crossbeam_utils::atomic::AtomicCell;
 use crate::dedupe::claims::table_bytes;
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::in_flight::InFlight;
-use crate::pipeline::shared::{COMMIT_QUEUE_ORDERS, in_flight_max};
+use crate::pipeline::settings::{COMMIT_QUEUE_ORDERS, in_flight_max};
 
 /// A slot of a queue: a value and its stamp.
 type Slot<T> = (AtomicCell<usize>, T);

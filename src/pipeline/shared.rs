@@ -9,55 +9,24 @@ use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
 
 use crate::clock;
-use crate::cpu::plan::Plan;
-use crate::dedupe::claims::{Claims, Ended, Unacked};
+use crate::dedupe::claims::Claims;
 use crate::dedupe::window::Window;
-use crate::ledger::{Archive, journal};
-use crate::metrics::{Metrics, WithdrawReason};
-use crate::pipeline::answer::{Answer, Waiter, Withdrawal};
+use crate::ledger::Archive;
+use crate::metrics::Metrics;
+use crate::pipeline::answer::Waiter;
 use crate::pipeline::bulk_share::BulkShare;
 use crate::pipeline::evaluated::Evaluated;
 use crate::pipeline::gate::Gate;
 use crate::pipeline::given_back::GivenBack;
-use crate::pipeline::in_flight::{InFlight, cost};
+use crate::pipeline::in_flight::InFlight;
 use crate::pipeline::pending_queue::PendingQueue;
+use crate::pipeline::settings::{COMMIT_QUEUE_ORDERS, Settings, bulk_orders_max, in_flight_max};
 use crate::pipeline::stall::Round;
 use crate::pipeline::throughput::Throughput;
 use crate::pipeline::withdrawn_orders::WithdrawnOrders;
-use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
+use crate::sync::parking::{Dequeue, Idle, Parking};
 use crate::sync::wake_queue::WakeQueues;
 use crate::sync::watch_list::WatchList;
-
-/// Evaluated orders that may wait for the committer. Workers wait past it.
-pub(super) const COMMIT_QUEUE_ORDERS: usize = 8192;
-/// Orders that a ledger may have in flight.
-const LEDGER_ORDERS: usize = journal::BATCH_ORDERS_MAX;
-
-/// Orders in the intake queue at which none that come in bulk may enter: some
-/// batches of the ledger, so that it goes on while a commit takes long. With
-/// more, the caches no longer hold an order when its turn comes.
-const BULK_ORDERS_MAX: usize = 4 * LEDGER_ORDERS;
-
-/// Orders between admission and answer, at most.
-pub(super) fn in_flight_max(queue_orders: usize, workers: usize) -> usize {
-    queue_orders + workers + COMMIT_QUEUE_ORDERS + LEDGER_ORDERS
-}
-
-/// What the pipeline is built from.
-pub struct Settings {
-    /// Slots of the intake queue.
-    pub queue_orders: usize,
-    /// Bytes of all orders between admission and answer.
-    pub queue_bytes: u64,
-    /// Outcomes the dedupe window holds.
-    pub window: usize,
-    /// Threads and cores.
-    pub plan: Plan,
-    /// How far back the dedupe window should reach; a shorter reach is logged.
-    pub window_reach: Duration,
-    /// How late a commit may be that nobody waits for.
-    pub commit_delay: Duration,
-}
 
 /// The shared state of the pipeline.
 pub struct Pipeline {
@@ -70,10 +39,10 @@ pub struct Pipeline {
     pub(crate) bulk: Arc<BulkShare>,
     /// Filled by the workers, emptied by the committer.
     pub(crate) commit_queue: ArrayQueue<Evaluated>,
-    committer: Parking,
+    pub(super) committer: Parking,
     /// The only worker is the committer, too: the processor is quick, and cores
     /// are few.
-    fused: bool,
+    pub(super) fused: bool,
     pub(crate) commit_delay: Duration,
     /// What the fused worker evaluates now.
     pub(crate) round: Round,
@@ -128,7 +97,7 @@ impl Pipeline {
             Idle::Yield
         };
         let in_flight = in_flight_max(settings.queue_orders, workers);
-        let bulk_orders_max = settings.queue_orders.div_ceil(2).min(BULK_ORDERS_MAX);
+        let bulk_orders_max = bulk_orders_max(settings.queue_orders);
         let queue_orders = settings.queue_orders as u64;
         Arc::new(Self {
             bulk: Arc::new(BulkShare::new(
@@ -264,66 +233,8 @@ impl Pipeline {
             || self.gate.orders() > 0 && !self.gate.has_space(bytes + kept_bytes)
     }
 
-    /// Wakes the committer: a ledger has completions ready.
-    pub(crate) fn wake_committer(&self) {
-        self.notify_committer(Urgency::Now);
-    }
-
     pub(crate) fn is_fused(&self) -> bool {
         self.fused
-    }
-
-    /// Where the committer parks.
-    pub(crate) fn committer_parking(&self) -> &Parking {
-        if self.fused {
-            &self.workers
-        } else {
-            &self.committer
-        }
-    }
-
-    /// Tells the committer that its queue has more. To be called after the
-    /// push.
-    pub(crate) fn notify_committer(&self, urgency: Urgency) {
-        let parking = self.committer_parking();
-        match urgency {
-            Urgency::Now => parking.notify_urgent(),
-            Urgency::Deferred => {
-                parking.notify(urgency);
-                if parking.is_anyone_napping() && self.is_commit_due() {
-                    parking.end_naps();
-                }
-            }
-        }
-    }
-
-    /// Whether what waits for the committer takes half of its queue or of the
-    /// bytes: to wait for more might turn orders away.
-    fn is_commit_due(&self) -> bool {
-        let queue_is_half_full = if self.fused {
-            self.intake.len() >= self.intake.capacity() / 2
-        } else {
-            self.commit_queue.len() >= COMMIT_QUEUE_ORDERS / 2
-        };
-        queue_is_half_full || !self.gate.is_half_free()
-    }
-
-    /// For the committer, before a batch that nobody waits for: lets more
-    /// orders come together, for as long as nobody waits for anything and there
-    /// is space for them.
-    pub(crate) fn pace_commit(&self) {
-        let waited_for =
-            || self.progress.has_watchers() || self.gate.is_closed() || self.is_commit_due();
-        if !waited_for() {
-            self.committer_parking()
-                .pause(0, self.commit_delay, waited_for);
-        }
-    }
-
-    /// Ends a pause of the committer: somebody has begun to wait for an order
-    /// that was pushed before.
-    pub(crate) fn end_pause(&self) {
-        self.committer_parking().end_naps();
     }
 
     /// Ends the threads, once nothing is inside.
@@ -344,54 +255,6 @@ impl Pipeline {
             None if self.is_closed() => Dequeue::Closed,
             None => Dequeue::Empty,
         }
-    }
-
-    /// Withdraws an order that no batch holds: answers everyone who waits for
-    /// it and lets it out. For orders that were counted as accepted.
-    pub(crate) fn withdraw(&self, job: &Arc<InFlight>, why: Withdrawal) {
-        self.end_withdrawn(job, self.claims.withdraw(job.claim), why);
-    }
-
-    /// For an order that the processor has returned. One that is acknowledged
-    /// as queued goes round again; one that isn't is withdrawn.
-    pub(crate) fn retry(&self, job: Arc<InFlight>, reason: Arc<str>) {
-        let why = Withdrawal::Retry(reason);
-        // A client can't get a passing trouble as its answer any more when the
-        // process is about to end; the next process tries again. Checked before
-        // the id is free: a new claim behind a pending order must find the gate
-        // closed.
-        if self.gate.is_closed() && self.pending_queue.is_kept() {
-            return self.withdraw(&job, why);
-        }
-        match self.claims.withdraw_unacked(job.claim) {
-            Unacked::Withdrawn(ended) => self.end_withdrawn(&job, Some(ended), why),
-            Unacked::Ended => self.end_withdrawn(&job, None, why),
-            Unacked::Acknowledged => self.pending_queue.retry(job),
-        }
-    }
-
-    fn end_withdrawn(&self, job: &Arc<InFlight>, ended: Option<Ended<Waiter>>, why: Withdrawal) {
-        if let Some(ended) = ended {
-            // Before it leaves the gate: a drain that finds the gate empty
-            // finds the order here.
-            if ended.acked {
-                self.withdrawn_orders.push(job);
-            }
-            for waiter in ended.waiters {
-                waiter.complete(Answer::Withdrawn(why.clone()));
-            }
-        }
-        self.metrics.withdrawn.inc(match why {
-            Withdrawal::Retry(_) => WithdrawReason::Retry,
-            Withdrawal::Drain => WithdrawReason::Drain,
-            Withdrawal::Ledger | Withdrawal::Unconfirmed => WithdrawReason::Ledger,
-        });
-        job.complete(Answer::Withdrawn(why));
-        self.pending_queue.withdrawn(job);
-        if job.bulk {
-            self.bulk.leave(1, cost(&job.order));
-        }
-        self.gate.leave(1, cost(&job.order));
     }
 
     /// Whether the drain deadline has passed.

@@ -47,7 +47,8 @@ fn a_batch_waits_for_the_queue_and_leaves_half_of_it_to_others() {
         })
         .into();
     until("the batches are under way", || {
-        service.figures().orders().0 > 30
+        let figures = service.figures();
+        figures.orders().0 > 30 && figures.count("bulk_orders") > 0
     });
     let mut client = Client::to(address);
     let mut singles = 0;
@@ -65,6 +66,7 @@ fn a_batch_waits_for_the_queue_and_leaves_half_of_it_to_others() {
     }
     let figures = service.settled();
     assert_eq!(figures.orders().1, 1200 + singles);
+    assert_eq!(figures.count("bulk_orders"), 0);
     assert_eq!(figures.sum("orders_rejected"), 0);
 }
 

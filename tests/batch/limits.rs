@@ -131,6 +131,7 @@ fn as_many_batches_as_allowed() {
             service.figures().orders().0 as usize == 2 * (n + 1)
         });
     }
+    assert_eq!(service.figures().count("http_batches"), 2);
     let mut third = Client::to(service.http);
     let refused = third.ask(batch("", &line("third")));
     assert_eq!(refused.problem(503)["type"], "/problems/too-many-batches");
@@ -152,6 +153,9 @@ fn as_many_batches_as_allowed() {
             reply.status == 200
         });
     }
+    until("none is open", || {
+        service.figures().count("http_batches") == 0
+    });
     let figures = service.settled();
     assert_eq!(figures.orders(), (7, 7, 0));
     assert!(figures.rejected("full") >= 1, "{figures:?}");

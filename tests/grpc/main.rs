@@ -11,6 +11,7 @@ mod client;
 mod connections;
 mod drain;
 mod faults;
+mod figures;
 mod follow;
 mod front_ends;
 mod health;

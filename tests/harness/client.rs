@@ -45,6 +45,16 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
+    /// JSON ends in one line end, whoever answers what.
+    #[track_caller]
+    fn check_line_end(&self) {
+        let content_type = self.header("content-type").unwrap_or_default();
+        if content_type.ends_with("json") && !content_type.ends_with("ndjson") {
+            let ends = self.body.ends_with(b"}\n");
+            assert!(ends, "no line end, or more than one: {self:?}");
+        }
+    }
+
     /// The body as a problem (RFC 9457) of this status; checks the members that
     /// all have.
     #[track_caller]
@@ -85,15 +95,10 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self::of(stream))
-    }
-
-    /// On a connection that is open.
-    pub(crate) fn of(stream: TcpStream) -> Self {
-        Self {
+        Ok(Self {
             stream,
             received: Vec::new(),
-        }
+        })
     }
 
     #[track_caller]
@@ -190,6 +195,7 @@ impl Client {
                 assert_ne!(self.fill(), 0, "a body cut short: {reply:?}");
             }
             reply.body = self.received.drain(..length).collect();
+            reply.check_line_end();
         }
         Some(reply)
     }

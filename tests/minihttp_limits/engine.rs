@@ -106,5 +106,12 @@ fn heads_and_targets_have_no_limit_of_ours() {
 
 #[test]
 fn it_names_itself() {
-    assert_eq!(get(service().http, "/healthz").header("server"), Some("M"));
+    let service = service();
+    for port in [service.http, service.admin] {
+        assert_eq!(get(port, "/healthz").header("server"), Some("M"));
+        assert_eq!(get(port, "/nothing").header("server"), Some("M"));
+    }
+    let native = Service::start(&[]);
+    assert_eq!(get(native.http, "/healthz").header("server"), None);
+    assert_eq!(get(native.admin, "/healthz").header("server"), Some("M"));
 }

@@ -78,6 +78,15 @@ fn an_order_sent_to_one_instance_is_known_to_the_other() {
         stats["orders_already_there"],
         json!({ "same": 1, "other": 0 })
     );
+    let nats = stats["nats"].as_object().expect("where the ledger is");
+    assert_eq!(
+        (&nats["connected"], &nats["stream"], &nats["replicas"]),
+        (&true.into(), &"ORDERS".into(), &1.into())
+    );
+    assert_ne!(
+        nats["instance"],
+        get(one.admin, "/stats").json()["nats"]["instance"]
+    );
     assert_eq!(server.state()["messages"], 2);
     for instance in [one, two, three] {
         instance.drain();

@@ -31,19 +31,17 @@ struct Script {
 impl Script {
     fn of(section: &str) -> Self {
         let (mut commands, mut expected) = (String::new(), Vec::new());
-        // Replies have no line end: `echo` adds one.
         let blocks = section.split("```").skip(1).step_by(2);
         for block in blocks {
             let (kind, lines) = block.split_once('\n').expect("a block has lines");
             for line in lines.lines() {
                 match (kind, line.strip_prefix("$ ")) {
                     ("sh", _) => commands.extend([line, "\n"]),
-                    ("console", Some(command)) => commands.extend([command, "\necho\n"]),
+                    ("console", Some(command)) => commands.extend([command, "\n"]),
                     ("console", None) => expected.push(line.to_owned()),
                     _ => panic!("a block of {kind}"),
                 }
             }
-            commands.push_str("echo\n");
         }
         Self { commands, expected }
     }

@@ -14,9 +14,9 @@ use http_body::Body as _;
 use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
 
-use crate::grpc::access_log::CallLog;
 use crate::grpc::body::{Collector, RequestBody};
 use crate::grpc::call_permits::CallPermit;
+use crate::grpc::call_record::CallRecord;
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::deadline;
 use crate::grpc::http2::response::{ResponseSender, Unsent};
@@ -32,13 +32,11 @@ pub(super) async fn serve(
 ) {
     let deadline = deadline::of(request.headers());
     let path = request.uri().path();
-    let (front_end, origin) = (&connection.front_end, &connection.origin);
-    let mut log = CallLog::begin(front_end, origin, path, request.headers());
+    let mut record = CallRecord::begin(&connection.front_end, path, request.headers());
     let of_connection = OfConnection {
         permits: &connection.permits,
         caller: &connection.caller,
-        origin: &connection.origin,
-        log: &mut log,
+        log: &mut record.log,
     };
     let begun = connection
         .services
@@ -46,7 +44,7 @@ pub(super) async fn serve(
     let call = match begun {
         Ok(call) => call,
         Err(Refusal(response)) => {
-            log.status_in(response.headers());
+            record.status_in(response.headers());
             // It fails only if the client has taken the call back.
             let _ = respond.send_response(response, true);
             return;
@@ -59,7 +57,7 @@ pub(super) async fn serve(
     });
     tokio::select! {
         biased;
-        () = answer(&connection, call, respond, deadline, &mut log) => {}
+        () = answer(&connection, call, respond, deadline, &mut record) => {}
         // Polled behind the call, which reads first.
         () = collected => {}
     }
@@ -70,7 +68,7 @@ async fn answer(
     call: BegunCall,
     mut respond: SendResponse<Bytes>,
     deadline: Option<Instant>,
-    log: &mut CallLog,
+    record: &mut CallRecord,
 ) {
     let BegunCall {
         response,
@@ -89,12 +87,12 @@ async fn answer(
     // Memory permits of what the body sends.
     let _held = mem::take(&mut head.extensions);
     let ends = body.is_end_stream();
-    log.status_in(&head.headers);
+    record.status_in(&head.headers);
     let Ok(stream) = respond.send_response(Response::from_parts(head, ()), ends) else {
         return; // the client has taken the call back
     };
     if !ends {
-        let sender = ResponseSender::new(stream, connection, log);
+        let sender = ResponseSender::new(stream, connection, record);
         send(sender, body, permit, over).await;
     }
 }

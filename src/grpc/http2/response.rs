@@ -20,8 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tonic::Code;
 
-use crate::grpc::access_log::CallLog;
 use crate::grpc::call_permits::CallPermit;
+use crate::grpc::call_record::CallRecord;
 use crate::grpc::error::{CallError, ErrorReason};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::limits::WRITE_PIECE_BYTES;
@@ -29,7 +29,7 @@ use crate::grpc::limits::WRITE_PIECE_BYTES;
 pub(super) struct ResponseSender<'a> {
     stream: SendStream<Bytes>,
     connection: &'a ConnectionCalls,
-    log: &'a mut CallLog,
+    record: &'a mut CallRecord,
 }
 
 /// Why a part of a response was not sent.
@@ -56,12 +56,12 @@ impl<'a> ResponseSender<'a> {
     pub(super) fn new(
         stream: SendStream<Bytes>,
         connection: &'a ConnectionCalls,
-        log: &'a mut CallLog,
+        record: &'a mut CallRecord,
     ) -> Self {
         Self {
             stream,
             connection,
-            log,
+            record,
         }
     }
 
@@ -126,7 +126,7 @@ impl<'a> ResponseSender<'a> {
     }
 
     pub(super) fn trailers(mut self, trailers: HeaderMap) {
-        self.log.status_in(&trailers);
+        self.record.status_in(&trailers);
         // This and what follows fails only if the stream has ended.
         let _ = self.stream.send_trailers(trailers);
     }
@@ -142,12 +142,12 @@ impl<'a> ResponseSender<'a> {
 
     /// Ends a body that has no trailers.
     pub(super) fn finish(mut self) {
-        self.log.status(Code::Unknown);
+        self.record.status(Code::Unknown);
         let _ = self.stream.send_data(Bytes::new(), true);
     }
 
     pub(super) fn end(mut self, reason: Reason) {
-        self.log.status(Code::Internal);
+        self.record.status(Code::Internal);
         self.stream.send_reset(reason);
     }
 }

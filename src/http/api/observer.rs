@@ -13,7 +13,7 @@ use std::task::Waker;
 use crossbeam_queue::ArrayQueue;
 
 use crate::access::Access;
-use crate::http::wire::reply::{Caching, JSON, Reply};
+use crate::http::wire::reply::{Caching, Reply};
 use crate::metrics;
 use crate::metrics::{Gauges, ProcessMetrics};
 use crate::pipeline::Pipeline;
@@ -120,7 +120,7 @@ fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
         }
         View::Stats => {
             metrics::stats_json(&pipeline.metrics, &gauges, &mut body);
-            (JSON, Caching::Never)
+            return Reply::json(200, body);
         }
     };
     Reply::bytes(200, content_type, body).cached(caching)
@@ -128,21 +128,22 @@ fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
 
 /// The levels as they are now.
 fn gauges(pipeline: &Pipeline, access: &Access) -> Gauges {
-    let (clients, addresses) = access.gauges();
+    let archive = pipeline.archive();
     Gauges {
         queue_depth: pipeline.depth() as u64,
         queue_capacity: pipeline.capacity() as u64,
         queue_bytes: pipeline.gate.bytes(),
+        bulk_orders: pipeline.bulk.orders(),
         commit_queue_depth: pipeline.commit_depth() as u64,
         dedupe_window_age: pipeline.window.age(),
         ready: pipeline.gate.state() == GateState::Open,
-        ledger: pipeline.archive().map_or("", |archive| archive.kind()),
-        ledger_id: pipeline
-            .archive()
-            .map(|archive| archive.ledger_id().to_string()),
-        last_seq: pipeline.archive().map(|archive| archive.last_seq()),
-        clients,
-        addresses,
+        ledger: archive.map_or("", |archive| archive.kind()),
+        ledger_id: archive.map(|archive| archive.ledger_id().to_string()),
+        last_seq: archive.map(|archive| archive.last_seq()),
+        oldest_seq: archive.map(|archive| archive.oldest_seq()),
+        disk: archive.and_then(|archive| archive.disk()),
+        nats: archive.and_then(|archive| archive.nats()),
+        clients: access.gauges(),
         process: ProcessMetrics::read(),
     }
 }

@@ -16,7 +16,8 @@ pub(crate) fn committed(id: &OrderId, outcome: &Outcome, duplicate: bool) -> Rep
 
 /// What comes before the id in the path of an order.
 pub(crate) const ORDER_PREFIX: &str = "/orders/";
-/// The longest body written by hand: an id of 64 bytes, a sequence of 20 digits.
+/// The longest body written by hand, its line end included: an id of 64 bytes, a
+/// sequence of 20 digits.
 const BODY_BYTES_MAX: usize = 160;
 
 /// Written by hand: it is on the path of every order.

@@ -13,7 +13,6 @@ use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::site::Sites;
 use crate::metrics::Metrics;
-use crate::peer::Proxies;
 use crate::sync::memory_budget::MemoryBudget;
 
 /// What the reply to a look-up has beside the order, at most.
@@ -27,7 +26,6 @@ pub(crate) struct Service {
     pub sites: Sites,
     /// Who may ask for what.
     pub access: Arc<Access>,
-    pub proxies: Proxies,
     pub access_log: AccessLog,
     pub observer: Observer,
     pub pages: Arc<Pages>,
@@ -55,7 +53,6 @@ impl Service {
         limits: Limits,
         sites: Sites,
         access: Arc<Access>,
-        proxies: Proxies,
         bodies: Arc<MemoryBudget>,
         observer: Observer,
     ) -> Arc<Self> {
@@ -72,7 +69,6 @@ impl Service {
             limits,
             sites,
             access,
-            proxies,
             observer,
             executing: CachePadded::default(),
             bodies,
@@ -86,11 +82,6 @@ impl Service {
         self.admission.metrics()
     }
 
-    /// Whether it matters where a connection comes from.
-    pub(crate) fn needs_origin(&self) -> bool {
-        self.access_log.is_on() || self.access.has_address_quotas()
-    }
-
     /// Whether connections should end.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
@@ -100,6 +91,7 @@ impl Service {
     pub(crate) fn batch_permit(self: &Arc<Self>) -> Option<BatchPermit> {
         self.batches.fetch_add(1, Ordering::SeqCst);
         let before = self.batch_permits.fetch_add(1, Ordering::Relaxed);
+        self.metrics().http.batches.inc();
         let permit = BatchPermit {
             service: self.clone(),
             answered: false,
@@ -135,6 +127,7 @@ impl Drop for BatchPermit {
     fn drop(&mut self) {
         self.answered();
         self.service.batch_permits.fetch_sub(1, Ordering::Relaxed);
+        self.service.metrics().http.batches.dec();
     }
 }
 

@@ -151,8 +151,7 @@ impl AcceptLoop {
             // between.
             let last = self.may_close();
             let accepted = self.listener.accept();
-            let Err(error) = accepted.and_then(|(stream, peer)| self.spawner.spawn(stream, peer))
-            else {
+            let Err(error) = accepted.and_then(|(stream, _)| self.spawner.spawn(stream)) else {
                 pause = PAUSE_MIN;
                 continue;
             };

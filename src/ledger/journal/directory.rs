@@ -12,8 +12,8 @@ use std::time::UNIX_EPOCH;
 use std::{fs, io};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, chmodat, fchmod, fstat, fsync, openat, renameat,
-    renameat_with, statat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, chmodat, fchmod, fstat, fstatvfs, fsync, openat,
+    renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
@@ -157,6 +157,12 @@ impl Storage for Directory {
 
     /// A description of its own: the lock on it ends when this is closed, not
     /// when the directory is.
+    fn free_bytes(&self) -> Option<u64> {
+        let volume = fstatvfs(&self.0).ok()?;
+        // Some file systems have no size.
+        (volume.f_blocks > 0).then(|| volume.f_bavail.saturating_mul(volume.f_frsize))
+    }
+
     fn itself(&self) -> io::Result<Box<dyn File>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         Ok(Box::new(open_at(&self.0, SELF, flags)?))

@@ -175,6 +175,11 @@ impl SegmentIndex {
         self.lists().segments.len() as u64 * self.segment_bytes
     }
 
+    /// How many segments there are.
+    pub(crate) fn segments(&self) -> u64 {
+        self.lists().segments.len() as u64
+    }
+
     /// Bytes of a segment that the writer has taken and not written to yet, if
     /// the one ahead is `next_number`.
     pub(crate) fn bytes_handed_out(&self, next_number: u32) -> u64 {

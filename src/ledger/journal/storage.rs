@@ -38,6 +38,10 @@ pub(crate) trait Storage: Source {
     fn restrict(&self, name: &str) -> io::Result<bool>;
     /// Whether other users can add and remove files.
     fn is_exposed(&self) -> io::Result<bool>;
+    /// Bytes that the file system has left, if it says so.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
     /// The directory itself, to be locked.
     fn itself(&self) -> io::Result<Box<dyn File>>;
 }

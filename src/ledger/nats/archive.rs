@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::ledger::nats::cluster::Cluster;
 use crate::ledger::nats::position::Position;
 use crate::ledger::nats::reader::{Answer, Request};
 use crate::ledger::{Archive, Find, LedgerId, Read, ReadError, ReadRange};
+use crate::metrics::NatsGauges;
 use crate::order::OrderId;
 
 /// Requests that may wait for the NATS thread.
@@ -16,6 +18,7 @@ pub(super) const REQUESTS_MAX: usize = 1024;
 pub(super) struct NatsArchive {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) position: Arc<Position>,
+    pub(super) cluster: Arc<Cluster>,
     pub(super) id: LedgerId,
 }
 
@@ -70,6 +73,10 @@ impl Archive for NatsArchive {
 
     fn ledger_id(&self) -> LedgerId {
         self.id
+    }
+
+    fn nats(&self) -> Option<NatsGauges> {
+        Some(self.cluster.gauges())
     }
 
     fn kind(&self) -> &'static str {

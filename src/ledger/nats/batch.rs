@@ -37,13 +37,13 @@ impl<T: Item + 'static> Publisher<T> {
     }
 
     async fn send_batch(&mut self, batch: u64, orders: &[u64], now: Instant) {
-        let id = format!("{}-{batch}", self.instance);
+        let id = format!("{}-{batch}", self.session.cluster.instance);
         for (at, order) in orders.iter().enumerate() {
             let is_last = at + 1 == orders.len();
             let Some(entry) = self.in_flight.get_mut(order) else {
                 continue; // not while they are being sent
             };
-            let submission = format!("{}-{order}", self.instance);
+            let submission = format!("{}-{order}", self.session.cluster.instance);
             let mut headers = message::headers(&entry.item, &self.session.api.stream, submission);
             message::add_batch(&mut headers, &id, at + 1, is_last);
             let item = entry.item.order();

@@ -35,6 +35,7 @@
 //! | `shared`, `ledger` | the committer's side |
 //! | `publisher`, `entry`, `replies`, `taken` | in flight: sent, sent again, answered |
 //! | `batches`, `batch` | which orders are sent together; as one atomic publish |
+//! | `cluster` | the servers and the stream, for `/stats` |
 //! | `probe`, `health` | whether the stream is there and orders can be taken |
 //! | `session`, `hooks`, `limits` | what the thread works with |
 //! | `archive`, `reader`, `position` | the read side |
@@ -44,6 +45,7 @@ mod archive;
 mod base64;
 mod batch;
 mod batches;
+mod cluster;
 mod connect;
 mod entry;
 mod error;

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::ledger::nats::api::Api;
 use crate::ledger::nats::archive::{NatsArchive, REQUESTS_MAX};
+use crate::ledger::nats::cluster::Cluster;
 use crate::ledger::nats::connect::{self, Events};
 use crate::ledger::nats::error::NatsError;
 use crate::ledger::nats::hooks::Hooks;
@@ -32,6 +33,9 @@ const REPORT_EVERY: usize = 10;
 
 /// The two sides.
 pub(crate) type Opened<T> = (Box<dyn Ledger<T>>, Arc<dyn Archive>);
+
+/// What the read side is told once the stream is there.
+type Known = (LedgerId, Arc<Cluster>);
 
 /// What is known once the stream is there.
 struct Connected {
@@ -63,10 +67,11 @@ pub(crate) fn open<T: Item + 'static>(
         };
         runtime.block_on(serve(options, key, hooks, (ledger, at), receiver, &opened));
     })?;
-    let id = result.recv().map_err(io::Error::other)??;
+    let (id, cluster) = result.recv().map_err(io::Error::other)??;
     let archive = NatsArchive {
         requests,
         position,
+        cluster,
         id,
     };
     Ok((Box::new(NatsLedger::new(shared)), Arc::new(archive)))
@@ -79,7 +84,7 @@ async fn serve<T: Item + 'static>(
     hooks: Hooks,
     (shared, position): (Arc<Shared<T>>, Arc<Position>),
     requests: channel::Receiver<Request>,
-    opened: &mpsc::Sender<Result<LedgerId, NatsError>>,
+    opened: &mpsc::Sender<Result<Known, NatsError>>,
 ) {
     let Connected {
         api,
@@ -100,6 +105,7 @@ async fn serve<T: Item + 'static>(
         "the stream is open; whether its servers sync each message to disk can't be seen from \
          here: sync_interval has to be always"
     );
+    let cluster = Arc::new(Cluster::new(api.client.clone(), &options.stream, &info));
     let reader = Reader {
         api: api.clone(),
         key: key.clone(),
@@ -110,12 +116,13 @@ async fn serve<T: Item + 'static>(
         reader.run(requests).await;
     });
     // The caller has ended otherwise.
-    let _ = opened.send(Ok(id));
+    let _ = opened.send(Ok((id, cluster.clone())));
     let session = Session {
         api,
         options,
         key,
         position,
+        cluster,
         hooks,
         batches: info.takes_batches(),
         created: info.created,

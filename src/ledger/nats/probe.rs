@@ -46,6 +46,7 @@ impl<T: Item + 'static> Publisher<T> {
         match probe {
             Ok(info) => {
                 (self.missing, self.unanswered) = (0, 0);
+                self.session.cluster.described(&info);
                 if info.created != self.session.created {
                     return failed(format!(
                         "the stream {stream} was deleted and created again: it has forgotten ids"

@@ -88,6 +88,18 @@ pub(super) struct StreamState {
 pub(super) struct ClusterInfo {
     #[serde(default)]
     pub(super) leader: String,
+    /// The others that have a copy.
+    #[serde(default)]
+    pub(super) replicas: Vec<PeerInfo>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(super) struct PeerInfo {
+    /// It has what the leader has.
+    #[serde(default)]
+    pub(super) current: bool,
+    #[serde(default)]
+    pub(super) offline: bool,
 }
 
 impl StreamInfo {

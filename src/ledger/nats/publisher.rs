@@ -32,7 +32,7 @@ use crate::ledger::nats::message::{self, Foreign, Stored};
 use crate::ledger::nats::protocol::StreamInfo;
 use crate::ledger::nats::session::Session;
 use crate::ledger::nats::shared::{ORDERS_MAX, Shared};
-use crate::ledger::{CommitResult, Completion, Item, LedgerId};
+use crate::ledger::{CommitResult, Completion, Item};
 
 /// The message of an order's subject, as the leader has read it.
 pub(super) type Read = Result<Option<Result<Stored, Foreign>>, ApiFailure>;
@@ -56,8 +56,6 @@ pub(super) enum End {
 pub(super) struct Publisher<T> {
     pub(super) session: Session,
     pub(super) shared: Arc<Shared<T>>,
-    /// Tells this process' messages from others'.
-    pub(super) instance: String,
     /// What the subjects of acknowledgements begin with.
     pub(super) inbox: String,
     pub(super) acks: Subscriber,
@@ -97,7 +95,6 @@ impl<T: Item + 'static> Publisher<T> {
         Self {
             session,
             shared,
-            instance: LedgerId::random().to_string()[..16].to_owned(),
             inbox,
             acks,
             events,
@@ -200,7 +197,7 @@ impl<T: Item + 'static> Publisher<T> {
             return;
         };
         let order = entry.item.order();
-        let submission = format!("{}-{number}", self.instance);
+        let submission = format!("{}-{number}", self.session.cluster.instance);
         let sent = self.session.api.client.publish_with_reply_and_headers(
             message::subject(order.id().as_str()),
             format!("{}{number}", self.inbox),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::ledger::nats::api::Api;
+use crate::ledger::nats::cluster::Cluster;
 use crate::ledger::nats::hooks::Hooks;
 use crate::ledger::nats::options::Options;
 use crate::ledger::nats::position::Position;
@@ -13,6 +14,7 @@ pub(super) struct Session {
     pub(super) options: Options,
     pub(super) key: HashKey,
     pub(super) position: Arc<Position>,
+    pub(super) cluster: Arc<Cluster>,
     pub(super) hooks: Hooks,
     /// When the stream was created.
     pub(super) created: String,

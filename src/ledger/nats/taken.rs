@@ -61,7 +61,8 @@ impl<T: Item + 'static> Publisher<T> {
         };
         let outcome = stored.record.outcome;
         self.session.position.reaches(outcome.seq);
-        let result = if *stored.submission == *format!("{}-{number}", self.instance) {
+        let result = if *stored.submission == *format!("{}-{number}", self.session.cluster.instance)
+        {
             CommitResult::Committed {
                 seq: outcome.seq,
                 at: stored.record.committed_at,

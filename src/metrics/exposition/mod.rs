@@ -4,13 +4,16 @@
 //! The order of the reads matters once: outcomes before acceptances (see
 //! [`counter`](crate::metrics::counter)).
 
-use crate::metrics::gauges::{AddressGauges, ClientGauges, Gauges, SHARED_LEDGER};
-use crate::metrics::journal::JournalMetrics;
+use crate::metrics::exposition::family::{counter, gauge, info, single};
+use crate::metrics::gauges::{Gauges, SHARED_LEDGER};
 use crate::metrics::label::{Reason, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
 use crate::metrics::recorded::{LedgerMetrics, Metrics};
 use crate::metrics::text::{Family, Format, Kind, Text};
 
+mod family;
+mod front_ends;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -34,30 +37,6 @@ pub fn openmetrics(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
     expose(metrics, gauges, out, Format::OpenMetrics);
 }
 
-const fn counter(name: &'static str, help: &'static str) -> Family {
-    Family {
-        name,
-        kind: Kind::Counter,
-        help,
-    }
-}
-
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family {
-        name,
-        kind: Kind::Gauge,
-        help,
-    }
-}
-
-const fn info(name: &'static str, help: &'static str) -> Family {
-    Family {
-        name,
-        kind: Kind::Info,
-        help,
-    }
-}
-
 fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format) {
     out.reserve(USUAL_BYTES);
     let mut text = Text::new(out, format);
@@ -68,14 +47,24 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     levels(&mut text, gauges);
     stages(&mut text, metrics);
     if let Some(journal) = metrics.journal.get() {
-        self::journal(&mut text, journal);
+        ledger::journal(&mut text, journal);
     }
-    http(&mut text, metrics);
-    if let Some(gauges) = &gauges.addresses {
-        addresses(&mut text, gauges);
+    if let Some(disk) = &gauges.disk {
+        ledger::disk(&mut text, disk);
+    }
+    if let Some(nats) = &gauges.nats {
+        let connected = gauge(
+            "nats_connected",
+            "1 while there is a connection to a server.",
+        );
+        single(&mut text, &connected, nats.connected.into());
+    }
+    front_ends::http(&mut text, metrics);
+    if let Some(grpc) = metrics.grpc.get() {
+        front_ends::grpc(&mut text, grpc);
     }
     if !gauges.clients.is_empty() {
-        clients(&mut text, &gauges.clients);
+        front_ends::clients(&mut text, &gauges.clients);
     }
     workers(&mut text, metrics);
     if let Some(process) = &gauges.process {
@@ -90,11 +79,6 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     text.family(&build);
     text.sample(&build, &[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.finish();
-}
-
-fn single(text: &mut Text<'_>, family: &Family, value: u64) {
-    text.family(family);
-    text.sample(family, &[], value);
 }
 
 fn orders(text: &mut Text<'_>, metrics: &Metrics) {
@@ -159,6 +143,11 @@ fn levels(text: &mut Text<'_>, gauges: &Gauges) {
         "Bytes of orders between admission and reply.",
     );
     single(text, &bytes, gauges.queue_bytes);
+    let bulk = gauge(
+        "bulk_orders",
+        "Orders of batches and streams between admission and answer.",
+    );
+    single(text, &bulk, gauges.bulk_orders);
     let commit_depth = gauge("commit_queue_depth", "Outcomes that wait for the ledger.");
     single(text, &commit_depth, gauges.commit_queue_depth);
     if let Some(age) = gauges.dedupe_window_age {
@@ -192,99 +181,6 @@ fn stages(text: &mut Text<'_>, metrics: &Metrics) {
         &[("stage", "total")],
         &metrics.ledger.total.snapshot(),
     );
-}
-
-fn journal(text: &mut Text<'_>, journal: &JournalMetrics) {
-    let commit = Family {
-        name: "journal_commit_seconds",
-        kind: Kind::Histogram,
-        help: "How long a batch takes to be written and synced.",
-    };
-    text.family(&commit);
-    text.histogram(&commit, &[], &journal.commit.snapshot());
-    let orders = Family {
-        name: "journal_batch_orders",
-        kind: Kind::Histogram,
-        help: "Orders in a batch.",
-    };
-    text.family(&orders);
-    text.histogram(&orders, &[], &journal.batch_orders.snapshot());
-    let bytes = gauge("journal_bytes", "Bytes that the journal takes on disk.");
-    single(text, &bytes, journal.bytes());
-    let read_errors = counter(
-        "journal_read_errors",
-        "Reads that met a damaged record or an error of the disk.",
-    );
-    single(text, &read_errors, journal.read_errors());
-    let ahead = gauge(
-        "journal_segment_ahead",
-        "0 while the next segment can't be made.",
-    );
-    single(
-        text,
-        &ahead,
-        u64::from(journal.no_segment_ahead().is_none()),
-    );
-}
-
-fn http(text: &mut Text<'_>, metrics: &Metrics) {
-    let connections = gauge("http_connections", "Connections open now.");
-    single(text, &connections, metrics.http.connections.get());
-    let requests = counter(
-        "http_requests",
-        "Requests answered; pairs never seen are left out.",
-    );
-    text.family(&requests);
-    for (route, status, count) in metrics.http.requests_made() {
-        let labels = [("route", route.as_str()), ("status", status.as_str())];
-        text.sample(&requests, &labels, count);
-    }
-}
-
-fn addresses(text: &mut Text<'_>, addresses: &AddressGauges) {
-    let held = gauge(
-        "client_addresses",
-        "Client addresses that have used up some of their quota.",
-    );
-    single(text, &held, addresses.held);
-    let shared = counter(
-        "client_addresses_shared",
-        "Times that an address shared another's quota, since there were too many.",
-    );
-    single(text, &shared, addresses.shared);
-}
-
-fn clients(text: &mut Text<'_>, clients: &[ClientGauges]) {
-    let requests = counter(
-        "client_requests",
-        "Requests, and orders of batches and streams, let through by client.",
-    );
-    text.family(&requests);
-    for client in clients {
-        text.sample(&requests, &[("client", &client.name)], client.requests);
-    }
-    let refused = counter(
-        "client_refused",
-        "The same refused, by client and the quota that was used up.",
-    );
-    text.family(&refused);
-    for client in clients {
-        for (quota, count) in [
-            ("rate", client.over_rate),
-            ("inflight", client.over_in_flight),
-        ] {
-            let labels = [("client", &*client.name), ("quota", quota)];
-            text.sample(&refused, &labels, count);
-        }
-    }
-    let in_flight = gauge(
-        "client_in_flight",
-        "Requests without a reply by client, where their number has a limit.",
-    );
-    text.family(&in_flight);
-    for client in clients {
-        text.sample(&in_flight, &[("client", &client.name)], client.in_flight);
-    }
 }
 
 fn workers(text: &mut Text<'_>, metrics: &Metrics) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metrics::exposition::{USUAL_BYTES, classic, expose};
-use crate::metrics::gauges::Gauges;
+use crate::metrics::gauges::{DiskGauges, Gauges, NatsGauges};
+use crate::metrics::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, Route, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
@@ -40,9 +41,25 @@ fn small_state() -> (Metrics, Gauges) {
     metrics.http.connections.inc();
     metrics.http.request(Route::Submit, 201);
     metrics.http.request(Route::Other, 418);
+    let grpc = Arc::new(GrpcMetrics::default());
+    grpc.connections.inc();
+    grpc.begin(GrpcMethod::Submit);
+    grpc.begin(GrpcMethod::Follow);
+    grpc.end(GrpcMethod::Submit, GrpcCode::of(8));
+    metrics.grpc.set(grpc).expect("set once");
+    metrics.http.batches.inc();
     let gauges = Gauges {
+        bulk_orders: 12,
+        disk: Some(DiskGauges {
+            segments: 2,
+            free_bytes: Some(1 << 30),
+        }),
+        nats: Some(NatsGauges {
+            connected: true,
+            ..NatsGauges::default()
+        }),
+        oldest_seq: Some(3),
         clients: Vec::new(),
-        addresses: None,
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,

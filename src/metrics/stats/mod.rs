@@ -10,32 +10,19 @@
 //! acceptances (see [`counter`](crate::metrics::counter)).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
-use crate::metrics::gauges::{ClientGauges, Gauges, SHARED_LEDGER};
-use crate::metrics::histogram::HistogramSnapshot;
-use crate::metrics::journal::JournalMetrics;
+use crate::metrics::gauges::{Gauges, NatsGauges, SHARED_LEDGER};
 use crate::metrics::label::{Reason, WithdrawReason};
-use crate::metrics::process::ProcessMetrics;
-use crate::metrics::recorded::{HttpMetrics, LedgerMetrics, Metrics};
-use crate::metrics::text::{push_decimal, push_seconds};
+use crate::metrics::recorded::{LedgerMetrics, Metrics};
+use crate::metrics::stats::parts::{Client, Disk, Grpc, Journal, Process, requests};
+use crate::metrics::stats::value::{Members, NANOSECONDS, Number, Summary, seconds, summary};
 
+mod parts;
 #[cfg(test)]
 mod tests;
-
-/// A number written digit by digit, since a float would not keep them all.
-type Number = Box<RawValue>;
-
-/// A histogram summed up.
-type Summary = Members<Option<Number>>;
-
-/// Decimal places between nanoseconds and seconds.
-const NANOSECONDS: u32 = 9;
-/// Decimal places of a number of orders.
-const WHOLE: u32 = 0;
+mod value;
 
 /// Appends the figures as one JSON object. Some 2 KiB.
 pub fn stats_json(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
@@ -52,6 +39,7 @@ struct Stats {
     ledger: &'static str,
     ledger_id: Option<String>,
     last_seq: Option<u64>,
+    oldest_seq: Option<u64>,
     orders_processed: u64,
     orders_failed: u64,
     orders_withdrawn: Members<u64>,
@@ -64,13 +52,22 @@ struct Stats {
     queue_depth: u64,
     queue_capacity: u64,
     queue_bytes: u64,
+    bulk_orders: u64,
     commit_queue_depth: u64,
     dedupe_window_age_seconds: Option<Number>,
     order_stage_seconds: Members<Summary>,
     #[serde(flatten)]
     journal: Option<Journal>,
+    #[serde(flatten)]
+    disk: Option<Disk>,
+    /// No metrics, but for whether it is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats: Option<NatsGauges>,
     http_connections: u64,
+    http_batches: u64,
     http_requests: Members<Members<u64>>,
+    #[serde(flatten)]
+    grpc: Option<Grpc>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     clients: BTreeMap<String, Client>,
     workers: usize,
@@ -78,43 +75,6 @@ struct Stats {
     worker_wakes: u64,
     #[serde(flatten)]
     process: Option<Process>,
-}
-
-#[derive(Serialize)]
-struct Journal {
-    journal_commit_seconds: Summary,
-    journal_batch_orders: Summary,
-    journal_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Client {
-    requests: u64,
-    refused: Members<u64>,
-    in_flight: u64,
-}
-
-#[derive(Serialize)]
-struct Process {
-    process_cpu_seconds_total: Number,
-    process_resident_memory_bytes: u64,
-    process_virtual_memory_bytes: u64,
-    process_threads: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process_open_fds: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process_max_fds: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    process_start_time_seconds: Option<Number>,
-}
-
-/// An object whose names are not known to `derive`, such as label values.
-struct Members<V>(Vec<(&'static str, V)>);
-
-impl<V: Serialize> Serialize for Members<V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
 }
 
 impl Stats {
@@ -128,6 +88,7 @@ impl Stats {
             ledger: gauges.ledger,
             ledger_id: gauges.ledger_id.clone(),
             last_seq: gauges.last_seq,
+            oldest_seq: gauges.oldest_seq,
             orders_processed: metrics.ledger.processed.get(),
             orders_failed: metrics.ledger.failed.get(),
             orders_withdrawn: Members(WithdrawReason::ALL.iter().map(withdrawn).collect()),
@@ -140,6 +101,7 @@ impl Stats {
             queue_depth: gauges.queue_depth,
             queue_capacity: gauges.queue_capacity,
             queue_bytes: gauges.queue_bytes,
+            bulk_orders: gauges.bulk_orders,
             commit_queue_depth: gauges.commit_queue_depth,
             dedupe_window_age_seconds: gauges.dedupe_window_age.map(seconds),
             order_stage_seconds: Members(vec![
@@ -155,8 +117,12 @@ impl Stats {
                 ),
             ]),
             journal: metrics.journal.get().map(|journal| Journal::of(journal)),
+            disk: gauges.disk.map(Disk::of),
+            nats: gauges.nats.clone(),
             http_connections: metrics.http.connections.get(),
+            http_batches: metrics.http.batches.get(),
             http_requests: requests(&metrics.http),
+            grpc: metrics.grpc.get().map(|grpc| Grpc::of(grpc)),
             clients: gauges.clients.iter().map(Client::of).collect(),
             workers: metrics.workers.len(),
             worker_parks: metrics.worker_parks(),
@@ -172,82 +138,4 @@ fn already_there(ledger: &LedgerMetrics) -> Members<u64> {
         ("same", ledger.already_there_same.get()),
         ("other", ledger.already_there_other.get()),
     ])
-}
-
-/// Sums a histogram up; `decimals` takes its values to the unit on the wire.
-fn summary(histogram: &HistogramSnapshot, decimals: u32) -> Summary {
-    let shown = |value| number(|out| push_decimal(out, value, decimals));
-    let quantile = |per_mille| histogram.quantile(per_mille).map(shown);
-    let count = number(|out| push_decimal(out, histogram.count(), WHOLE));
-    Members(vec![
-        ("count", Some(count)),
-        ("mean", histogram.mean().map(shown)),
-        ("p50", quantile(500)),
-        ("p90", quantile(900)),
-        ("p99", quantile(990)),
-        ("p999", quantile(999)),
-    ])
-}
-
-impl Journal {
-    fn of(journal: &JournalMetrics) -> Self {
-        Self {
-            journal_commit_seconds: summary(&journal.commit.snapshot(), NANOSECONDS),
-            journal_batch_orders: summary(&journal.batch_orders.snapshot(), WHOLE),
-            journal_bytes: journal.bytes(),
-        }
-    }
-}
-
-impl Client {
-    fn of(client: &ClientGauges) -> (String, Self) {
-        let refused = vec![
-            ("rate", client.over_rate),
-            ("inflight", client.over_in_flight),
-        ];
-        let shown = Self {
-            requests: client.requests,
-            refused: Members(refused),
-            in_flight: client.in_flight,
-        };
-        (client.name.clone(), shown)
-    }
-}
-
-impl Process {
-    fn of(process: &ProcessMetrics) -> Self {
-        Self {
-            process_cpu_seconds_total: seconds(process.cpu),
-            process_resident_memory_bytes: process.resident_bytes,
-            process_virtual_memory_bytes: process.virtual_bytes,
-            process_threads: process.threads,
-            process_open_fds: process.open_fds,
-            process_max_fds: process.max_fds,
-            process_start_time_seconds: process.start_time.map(seconds),
-        }
-    }
-}
-
-/// Requests by route and status, without the pairs never seen.
-fn requests(http: &HttpMetrics) -> Members<Members<u64>> {
-    let mut routes: Vec<(&str, Members<u64>)> = Vec::new();
-    for (route, status, count) in http.requests_made() {
-        let count = (status.as_str(), count);
-        match routes.last_mut() {
-            Some((last, statuses)) if *last == route.as_str() => statuses.0.push(count),
-            _ => routes.push((route.as_str(), Members(vec![count]))),
-        }
-    }
-    Members(routes)
-}
-
-fn seconds(duration: Duration) -> Number {
-    number(|out| push_seconds(out, duration))
-}
-
-fn number(push: impl FnOnce(&mut Vec<u8>)) -> Number {
-    let mut digits = Vec::new();
-    push(&mut digits);
-    let digits = String::from_utf8(digits).expect("digits and a point are ASCII");
-    RawValue::from_string(digits).expect("digits and a point are a number")
 }

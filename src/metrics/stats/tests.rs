@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::metrics::gauges::Gauges;
+use crate::metrics::gauges::{DiskGauges, Gauges, NatsGauges};
+use crate::metrics::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{Reason, Route, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
@@ -64,9 +65,22 @@ fn distinct_figures() -> (Metrics, Gauges) {
     metrics.http.request(Route::Submit, 201);
     metrics.http.request(Route::Submit, 503);
     metrics.http.request(Route::Page, 200);
+    let grpc = Arc::new(GrpcMetrics::default());
+    grpc.connections.inc();
+    grpc.begin(GrpcMethod::Submit);
+    grpc.begin(GrpcMethod::Follow);
+    grpc.end(GrpcMethod::Submit, GrpcCode::of(8));
+    metrics.grpc.set(grpc).expect("set once");
+    metrics.http.batches.inc();
     let gauges = Gauges {
+        bulk_orders: 12,
+        disk: Some(DiskGauges {
+            segments: 2,
+            free_bytes: Some(1 << 30),
+        }),
+        nats: None,
+        oldest_seq: Some(3),
         clients: Vec::new(),
-        addresses: None,
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,
@@ -109,6 +123,7 @@ fn every_figure_has_its_own_key() {
             "ledger": "memory",
             "ledger_id": "0123456789abcdef0123456789abcdef",
             "last_seq": 17,
+            "oldest_seq": 3,
             "orders_processed": 5,
             "orders_failed": 1,
             "orders_withdrawn": {"retry": 1, "drain": 0, "ledger": 0},
@@ -121,6 +136,7 @@ fn every_figure_has_its_own_key() {
             "queue_depth": 1,
             "queue_capacity": 64,
             "queue_bytes": 100,
+            "bulk_orders": 12,
             "commit_queue_depth": 9,
             "dedupe_window_age_seconds": 1.5,
             "order_stage_seconds": null,
@@ -129,8 +145,17 @@ fn every_figure_has_its_own_key() {
             "journal_batch_orders":
                 {"count": 1, "mean": 6, "p50": 6, "p90": 8, "p99": 8, "p999": 8},
             "journal_bytes": 4096,
+            "journal_segments": 2,
+            "journal_free_bytes": 1_073_741_824,
             "http_connections": 1,
+            "http_batches": 1,
             "http_requests": {"submit": {"201": 1, "503": 1}, "page": {"200": 1}},
+            "grpc_connections": 1,
+            "grpc_open_calls": {
+                "submit": 0, "submit_stream": 0, "get_order": 0, "follow": 1, "health": 0,
+                "reflection": 0, "other": 0,
+            },
+            "grpc_calls": {"submit": {"resource_exhausted": 1}},
             "workers": 2,
             "worker_parks": 9,
             "worker_wakes": 8,
@@ -161,6 +186,30 @@ fn what_others_had_committed_has_its_figures_with_a_shared_ledger() {
     assert_eq!(
         stats(&metrics, &gauges)["orders_already_there"],
         json!({"same": 11, "other": 12})
+    );
+}
+
+#[test]
+fn servers_and_stream_are_there_with_nats() {
+    let (metrics, mut gauges) = distinct_figures();
+    gauges.nats = Some(NatsGauges {
+        connected: true,
+        server: "n1".to_owned(),
+        version: "2.15.0".to_owned(),
+        cluster: None,
+        stream: "ORDERS".to_owned(),
+        replicas: 3,
+        replicas_current: 2,
+        leader: Some("n2".to_owned()),
+        instance: "0123456789abcdef".to_owned(),
+    });
+    assert_eq!(
+        stats(&metrics, &gauges)["nats"],
+        json!({
+            "connected": true, "server": "n1", "version": "2.15.0", "cluster": null,
+            "stream": "ORDERS", "replicas": 3, "replicas_current": 2, "leader": "n2",
+            "instance": "0123456789abcdef",
+        })
     );
 }
 

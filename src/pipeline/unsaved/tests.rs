@@ -5,61 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::admission::{Admission, Admitted, Ticket};
-use crate::cpu::plan::Plan;
-use crate::ledger::memory;
 use crate::order::{HashKey, Order};
 use crate::pipeline::Settings;
 use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::{Processor, Verdict};
+use crate::pipeline::test_pipeline::Uneven;
 
 use super::*;
 
-/// Takes some time for every third order.
-struct Uneven {
-    quick: bool,
-    number: AtomicU64,
-}
-
-impl Processor for Uneven {
-    fn process(&self, _: &Order) -> Verdict {
-        if self
-            .number
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(3)
-        {
-            thread::sleep(Duration::from_micros(100));
-        }
-        Verdict::Processed
-    }
-    fn is_quick(&self) -> bool {
-        self.quick
-    }
-}
-
-fn started(quick: bool, fused: bool) -> Admission {
-    let mut settings = Settings::for_tests();
-    if fused {
-        settings.plan = Plan {
-            fused: true,
-            ..Plan::unpinned(1)
-        };
-    }
-    let pipeline = Pipeline::for_tests(&settings);
-    let (ledger, archive) = memory::open(100_000);
-    let processor = Uneven {
-        quick,
-        number: AtomicU64::new(0),
-    };
-    pipeline
-        .start(
-            &settings.plan,
-            Arc::new(processor),
-            Box::new(ledger),
-            Arc::new(archive),
-            Arc::new(|fault| panic!("{fault}")),
-        )
-        .unwrap();
-    pipeline.gate.open();
+fn admission(pipeline: Arc<Pipeline>) -> Admission {
     Admission::new(pipeline, HashKey::from_bytes([1; 16]))
 }
 
@@ -76,7 +30,12 @@ fn each_is_found_or_has_its_outcome_and_all_go_on() {
     const ORDERS: usize = 200;
     let mut found_in_all = 0;
     for round in 0..30 {
-        let admission = started(round % 3 > 0, round % 3 == 2);
+        let settings = match round % 3 {
+            2 => Settings::fused_for_tests(),
+            _ => Settings::for_tests(),
+        };
+        let uneven = Uneven::new(round % 3 > 0);
+        let admission = admission(Pipeline::started(&settings, uneven, None));
         let pipeline = admission.pipeline();
         let tickets: Vec<_> = (0..ORDERS).map(|it| submit(&admission, it)).collect();
         // Every second one is acknowledged, if it is there still.
@@ -117,20 +76,9 @@ fn all_that_can_be_found_is_found_at_once() {
         }
     }
     let let_go = Arc::new(AtomicU64::new(0));
-    let settings = Settings::for_tests();
-    let pipeline = Pipeline::for_tests(&settings);
-    let (ledger, archive) = memory::open(100);
-    pipeline
-        .start(
-            &settings.plan,
-            Arc::new(Stuck(let_go.clone())),
-            Box::new(ledger),
-            Arc::new(archive),
-            Arc::new(|fault| panic!("{fault}")),
-        )
-        .unwrap();
-    pipeline.gate.open();
-    let admission = Admission::new(pipeline.clone(), HashKey::from_bytes([1; 16]));
+    let stuck = Stuck(let_go.clone());
+    let pipeline = Pipeline::started(&Settings::for_tests(), stuck, None);
+    let admission = admission(pipeline.clone());
     let tickets: Vec<_> = (0..10).map(|it| submit(&admission, it)).collect();
     while pipeline.depth() > 8 {
         thread::yield_now(); // until both workers have one

@@ -158,6 +158,7 @@ impl<'a> Report<'a> {
         let mut body = Vec::with_capacity(192 + self.document.detail.len());
         serde_json::to_writer(&mut body, &self.document)
             .expect("a Vec takes all bytes, and texts and numbers are JSON");
+        body.push(b'\n');
         Reply {
             content_type: Some(PROBLEM_JSON),
             retry_after: self.retry_after,

@@ -31,6 +31,7 @@ fn a_failed_order_has_its_members() {
         r#"{"type":"/problems/order-failed","title":"The order failed","status":422,"detail":""#;
     assert!(text.starts_with(head), "{text}");
     let tail = r#","retry_safe":false,"id":"ord-001","outcome":"failed","seq":17}"#;
+    let text = text.strip_suffix('\n').expect("a line end");
     assert!(text.ends_with(tail), "{text}");
     assert_eq!(
         body(&reply),

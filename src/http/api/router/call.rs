@@ -83,7 +83,7 @@ pub(crate) fn call(
         Endpoint::Feed => feed(service, request.query, waker).map(Wait::Feed),
         Endpoint::Metrics => scrape(service, metrics_view(request), waker),
         Endpoint::Stats => scrape(service, View::Stats, waker),
-        Endpoint::Healthz => Handled::Reply(Reply::fixed(200, JSON, br#"{"status":"alive"}"#)),
+        Endpoint::Healthz => Handled::Reply(Reply::fixed(200, JSON, ALIVE)),
         Endpoint::Readyz => Handled::Reply(readiness(service)),
         Endpoint::Page => Handled::Reply(page()),
         Endpoint::Openapi => {
@@ -97,6 +97,7 @@ pub(crate) fn call(
     }
 }
 
+const ALIVE: &[u8] = b"{\"status\":\"alive\"}\n";
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
 
 fn metrics_view(request: &Request<'_>) -> View {

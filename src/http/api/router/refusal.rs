@@ -10,7 +10,8 @@ use crate::metrics::Reason;
 /// Why no route answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteRefusal {
-    NotFound,
+    /// This is served instead.
+    NotFound(&'static str),
     /// The path has these methods.
     MethodNotAllowed(&'static str),
     UnknownMethod,
@@ -46,8 +47,8 @@ impl RouteRefusal {
 
     pub(crate) fn report(self, path: &str) -> Report<'static> {
         match self {
-            Self::NotFound => {
-                Problem::NotFound.report(format!("nothing is served at {}", shown(path)))
+            Self::NotFound(served) => {
+                Problem::NotFound.report(format!("nothing is served at {}; {served}", shown(path)))
             }
             Self::MethodNotAllowed(allow) => Problem::MethodNotAllowed
                 .report(format!("{} takes {allow} only", shown(path)))

@@ -51,6 +51,14 @@ impl Port {
         }
     }
 
+    /// For those who ask for something else.
+    pub(super) fn served(self) -> &'static str {
+        match self {
+            Self::Orders | Self::SingleOrders => "GET /openapi.json describes what is",
+            Self::Admin => "this port serves GET /metrics, /healthz, /readyz and /stats",
+        }
+    }
+
     /// The methods of all that it serves, as in `Allow`.
     fn methods(self) -> &'static str {
         match self {

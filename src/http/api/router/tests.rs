@@ -31,14 +31,7 @@ fn decide(port: Port, flags: &[&str], head: &RequestHead<'_>) -> Routed {
     let config = Config::parse_from(words, [("", ""); 0]).expect("good flags");
     let access = Access::new(&config).expect("no token file");
     let mut caller = Caller::default();
-    router::route(
-        port,
-        &Sites::of(&config),
-        &access,
-        &mut caller,
-        head,
-        || unreachable!("addresses have no quota"),
-    )
+    router::route(port, &Sites::of(&config), &access, &mut caller, head)
 }
 
 fn route(port: Port, method: Option<Method>, path: &[u8], content_type: Option<&[u8]>) -> Routed {
@@ -95,7 +88,8 @@ fn preflights_are_answered_for_what_a_port_serves() {
         );
     }
     let routed = preflight(Port::Admin, b"/submit", "http://a");
-    assert_eq!(routed.action, Action::Call(Err(RouteRefusal::NotFound)));
+    let refused = RouteRefusal::NotFound(Port::Admin.served());
+    assert_eq!(routed.action, Action::Call(Err(refused)));
 }
 
 #[test]
@@ -137,6 +131,7 @@ fn each_port_has_its_table() {
         R::MethodNotAllowed("POST"),
         R::MethodNotAllowed("GET, HEAD"),
     );
+    let off_admin = refused(R::NotFound(P::Admin.served()));
     // On the order port with either engine, and on the admin port.
     for (method, path, orders, single, admin) in [
         (
@@ -144,36 +139,24 @@ fn each_port_has_its_table() {
             "/submit",
             whole(E::Submit),
             whole(E::Submit),
-            refused(R::NotFound),
+            off_admin,
         ),
-        (
-            M::Get,
-            "/submit",
-            refused(post),
-            refused(post),
-            refused(R::NotFound),
-        ),
+        (M::Get, "/submit", refused(post), refused(post), off_admin),
         (
             M::Get,
             "/orders/a",
             whole(E::Order),
             whole(E::Order),
-            refused(R::NotFound),
+            off_admin,
         ),
         (
             M::Head,
             "/orders",
             whole(E::Feed),
             refused(R::NoFeed),
-            refused(R::NotFound),
+            off_admin,
         ),
-        (
-            M::Post,
-            "/orders",
-            refused(get),
-            refused(get),
-            refused(R::NotFound),
-        ),
+        (M::Post, "/orders", refused(get), refused(get), off_admin),
         (
             M::Get,
             "/stats",
@@ -192,9 +175,9 @@ fn each_port_has_its_table() {
         (
             M::Get,
             "/x",
-            refused(R::NotFound),
-            refused(R::NotFound),
-            refused(R::NotFound),
+            refused(R::NotFound(P::Orders.served())),
+            refused(R::NotFound(P::Orders.served())),
+            off_admin,
         ),
     ] {
         for (port, want) in [
@@ -222,7 +205,7 @@ fn what_is_refused_before_its_body_is_counted_under_its_path() {
         (
             Port::Admin,
             Some(Method::Post),
-            Action::Call(Err(RouteRefusal::NotFound)),
+            Action::Call(Err(RouteRefusal::NotFound(Port::Admin.served()))),
         ),
         (
             Port::Orders,

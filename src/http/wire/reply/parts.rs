@@ -127,8 +127,10 @@ impl Reply {
         }
     }
 
-    /// A JSON reply.
-    pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
+    /// A reply with this JSON and a line end, so that the next thing in a
+    /// terminal begins on a line of its own.
+    pub(crate) fn json(status: u16, mut body: Vec<u8>) -> Self {
+        body.push(b'\n');
         Self::bytes(status, JSON, body)
     }
 

@@ -26,8 +26,8 @@ fn a_committed_order() {
     assert_eq!(
         encoded(&Reply::json(201, body.to_vec()), OPEN),
         "HTTP/1.1 201 Created\r\nX-Content-Type-Options: nosniff\r\n\
-         Cache-Control: no-store\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 46\r\n\
-         Content-Type: application/json\r\n\r\n{\"id\":\"ord-001\",\"status\":\"processed\",\"seq\":17}"
+         Cache-Control: no-store\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 47\r\n\
+         Content-Type: application/json\r\n\r\n{\"id\":\"ord-001\",\"status\":\"processed\",\"seq\":17}\n"
     );
 }
 
@@ -86,7 +86,7 @@ fn head_states_the_length_and_sends_nothing() {
         },
     );
     assert!(
-        text.contains("Content-Length: 2\r\n") && text.ends_with("\r\n\r\n"),
+        text.contains("Content-Length: 3\r\n") && text.ends_with("\r\n\r\n"),
         "{text}"
     );
 }

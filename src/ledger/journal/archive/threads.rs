@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ledger::journal::archive::range_reader::{JournalFiles, RangeReader};
 use crate::ledger::{Archive, LedgerId, Read, ReadError, ReadRange};
+use crate::metrics::DiskGauges;
 use crate::sync::crash;
 
 /// Threads that read.
@@ -106,6 +107,13 @@ impl Archive for JournalArchive {
 
     fn ledger_id(&self) -> LedgerId {
         self.files.manifest.shown
+    }
+
+    fn disk(&self) -> Option<DiskGauges> {
+        Some(DiskGauges {
+            segments: self.files.index.segments(),
+            free_bytes: self.files.storage.free_bytes(),
+        })
     }
 
     fn kind(&self) -> &'static str {

@@ -106,7 +106,7 @@ fn record(reply: &Reply, json: &Value) -> Record {
         humantime::parse_rfc3339(text).expect("a time in UTC")
     };
     Record {
-        order: order.strip_suffix('}').expect("the end").to_owned(),
+        order: order.strip_suffix("}\n").expect("the end").to_owned(),
         accepted: time("accepted_at"),
         committed: time("committed_at"),
     }

@@ -1,53 +1,28 @@
 //! The deadline against everybody else: the sums must come out even.
 
+mod ledgers;
+
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use crate::admission::{Admission, Admitted};
-use crate::cpu::plan::Plan;
-use crate::ledger::{CommitResult, Completion, Item, Ledger, LedgerFailed, memory};
+use crate::ledger::Ledger;
 use crate::order::{HashKey, Order};
 use crate::pipeline::gate::GateState;
-use crate::pipeline::processor::{Processor, Rules, Verdict};
+use crate::pipeline::processor::{Processor, Verdict};
+use crate::pipeline::test_pipeline::Uneven;
 use crate::pipeline::{Evaluated, Settings};
 
 use super::*;
 
-fn started(processor: impl Processor, ledger: Option<Box<dyn Ledger<Evaluated>>>) -> Admission {
-    start(Settings::for_tests(), processor, ledger)
-}
-
-/// The same with the worker that commits, too.
-fn started_fused(processor: impl Processor) -> Admission {
-    let mut settings = Settings::for_tests();
-    settings.plan = Plan {
-        fused: true,
-        ..Plan::unpinned(1)
-    };
-    start(settings, processor, None)
-}
-
-fn start(
-    settings: Settings,
+fn started(
+    settings: &Settings,
     processor: impl Processor,
     ledger: Option<Box<dyn Ledger<Evaluated>>>,
 ) -> Admission {
-    let pipeline = Pipeline::for_tests(&settings);
-    let (memory, archive) = memory::open(100_000);
-    let ledger = ledger.unwrap_or(Box::new(memory));
-    let (archive, on_fault) = (Arc::new(archive), Arc::new(|fault| panic!("{fault}")));
-    pipeline
-        .start(
-            &settings.plan,
-            Arc::new(processor),
-            ledger,
-            archive,
-            on_fault,
-        )
-        .unwrap();
-    pipeline.gate.open();
+    let pipeline = Pipeline::started(settings, processor, ledger);
     Admission::new(pipeline, HashKey::from_bytes([1; 16]))
 }
 
@@ -64,28 +39,6 @@ fn ids(pending: &[Arc<InFlight>]) -> BTreeSet<String> {
     ids
 }
 
-/// Takes some time for every third order.
-struct Uneven {
-    quick: bool,
-    number: AtomicU64,
-}
-
-impl Processor for Uneven {
-    fn process(&self, _: &Order) -> Verdict {
-        if self
-            .number
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(3)
-        {
-            thread::sleep(Duration::from_micros(100));
-        }
-        Verdict::Processed
-    }
-    fn is_quick(&self) -> bool {
-        self.quick
-    }
-}
-
 /// Submitters that acknowledge orders as queued or get an answer, up to and
 /// past the deadline: every acknowledged order has an outcome or is pending,
 /// and no other one is pending.
@@ -95,14 +48,11 @@ fn every_acknowledged_order_is_pending_or_committed() {
     const ROUNDS: usize = 60;
     let mut pending = 0;
     for round in 0..ROUNDS {
-        let uneven = Uneven {
-            quick: round % 3 > 0,
-            number: AtomicU64::new(0),
+        let settings = match round % 3 {
+            2 => Settings::fused_for_tests(),
+            _ => Settings::for_tests(),
         };
-        let admission = match round % 3 {
-            2 => started_fused(uneven),
-            _ => started(uneven, None),
-        };
+        let admission = started(&settings, Uneven::new(round % 3 > 0), None);
         let pipeline = admission.pipeline().clone();
         let (acked, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
         let start = Barrier::new(SUBMITTERS + 1);
@@ -222,6 +172,7 @@ fn submit_five_and_acknowledge_four(admission: &Admission) {
 fn a_worker_that_hangs_is_not_waited_for() {
     let let_go = Arc::new(AtomicBool::new(false));
     let admission = started(
+        &Settings::for_tests(),
         Stuck {
             quick: false,
             let_go: let_go.clone(),
@@ -248,6 +199,7 @@ fn a_worker_that_hangs_is_not_waited_for() {
 fn a_quick_processor_that_hangs_is_counted() {
     let let_go = Arc::new(AtomicBool::new(false));
     let admission = started(
+        &Settings::for_tests(),
         Stuck {
             quick: true,
             let_go: let_go.clone(),
@@ -267,151 +219,6 @@ fn a_quick_processor_that_hangs_is_counted() {
     );
     assert_eq!(pipeline.metrics.ledger.outcomes(), 0, "too late");
     pipeline.close();
-}
-
-/// A ledger that takes its time.
-struct Late {
-    memory: memory::MemoryLedger<Evaluated>,
-    has_some: Arc<AtomicBool>,
-    let_go: Arc<AtomicBool>,
-}
-
-impl Ledger<Evaluated> for Late {
-    fn capacity_left(&self) -> usize {
-        self.memory.capacity_left()
-    }
-    fn append(&mut self, batch: &mut Vec<Evaluated>) {
-        self.has_some.store(true, Ordering::SeqCst);
-        while !self.let_go.load(Ordering::SeqCst) {
-            thread::yield_now();
-        }
-        self.memory.append(batch);
-    }
-    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
-        self.memory.completions(done)
-    }
-}
-
-#[test]
-fn what_the_ledger_has_is_counted_until_it_comes_back() {
-    let (has_some, let_go) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
-    let late = Late {
-        memory: memory::open(16).0,
-        has_some: has_some.clone(),
-        let_go: let_go.clone(),
-    };
-    let admission = started(Rules::default(), Some(Box::new(late)));
-    for number in 0..5 {
-        match admission.submit(&json(&format!("o-{number}")), None) {
-            Ok(Admitted::Waiting(ticket)) => assert!(ticket.ack_queued()),
-            other => panic!("{other:?}"),
-        }
-    }
-    while !has_some.load(Ordering::SeqCst) {
-        thread::yield_now();
-    }
-    let pipeline = admission.pipeline();
-    pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.force_drain(Duration::from_millis(20)), []);
-    let (pending, with_ledger) = pipeline.take_pending();
-    let with_ledger = with_ledger.len();
-    assert!(with_ledger > 0);
-    assert_eq!(pending.len() + with_ledger, 5);
-    let_go.store(true, Ordering::SeqCst);
-    assert!(
-        pipeline
-            .gate
-            .wait_empty(Instant::now() + Duration::from_secs(60))
-    );
-    assert_eq!(pipeline.metrics.ledger.outcomes(), with_ledger as u64);
-    assert_eq!(pipeline.take_pending().1, [], "it has its outcome");
-    pipeline.close();
-}
-
-/// A ledger that can't go on.
-struct Broken;
-
-impl Ledger<Evaluated> for Broken {
-    fn capacity_left(&self) -> usize {
-        100
-    }
-    fn append(&mut self, _: &mut Vec<Evaluated>) {
-        unreachable!("`completions` said before that it has failed");
-    }
-    fn completions(&mut self, _: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
-        Err(LedgerFailed("broken".into()))
-    }
-}
-
-/// One whose answers are all in doubt.
-#[derive(Default)]
-struct Doubtful(Vec<Evaluated>);
-
-impl Ledger<Evaluated> for Doubtful {
-    fn capacity_left(&self) -> usize {
-        100
-    }
-    fn append(&mut self, batch: &mut Vec<Evaluated>) {
-        self.0.append(batch);
-    }
-    fn completions(&mut self, done: &mut Vec<Completion<Evaluated>>) -> Result<(), LedgerFailed> {
-        let result = CommitResult::InDoubt;
-        let completions = self.0.drain(..).map(|item| {
-            assert_eq!(item.reason(), None);
-            let result = result.clone();
-            Completion { item, result }
-        });
-        done.extend(completions);
-        Ok(())
-    }
-}
-
-#[test]
-fn pending_outlive_a_ledger_that_fails() {
-    let ledgers: [Box<dyn Ledger<Evaluated>>; 2] = [Box::new(Broken), Box::<Doubtful>::default()];
-    for ledger in ledgers {
-        // Told before the worker is done with it.
-        let let_go = Arc::new(AtomicBool::new(false));
-        let stuck = Stuck {
-            quick: true,
-            let_go: let_go.clone(),
-        };
-        let settings = Settings {
-            queue_orders: 16,
-            window: 16,
-            ..Settings::for_tests()
-        };
-        let pipeline = Pipeline::for_tests(&settings);
-        let (_, archive) = memory::open::<Evaluated>(16);
-        pipeline.gate.open();
-        let admission = Admission::new(pipeline.clone(), HashKey::from_bytes([1; 16]));
-        for number in 0..5 {
-            let submitted = admission.submit(&json(&format!("o-{number}")), None);
-            let Ok(Admitted::Waiting(ticket)) = submitted else {
-                panic!("{submitted:?}");
-            };
-            assert!(number == 4 || ticket.ack_queued());
-        }
-        let faults = Arc::new(|_| ());
-        pipeline
-            .start(
-                &settings.plan,
-                Arc::new(stuck),
-                ledger,
-                Arc::new(archive),
-                faults,
-            )
-            .unwrap();
-        let_go.store(true, Ordering::SeqCst);
-        pipeline.gate.close(GateState::Draining);
-        let empty = pipeline
-            .gate
-            .wait_empty(Instant::now() + Duration::from_secs(60));
-        assert!(empty);
-        assert_eq!(ids(&pipeline.take_pending().0).len(), 4);
-        assert!(pipeline.take_pending().0.is_empty(), "taken once");
-        pipeline.close();
-    }
 }
 
 #[test]

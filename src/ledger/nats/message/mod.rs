@@ -16,7 +16,10 @@
 //! same rules as a submitted one; a message that doesn't pass is somebody
 //! else's, and [foreign](Foreign).
 
-use std::sync::Arc;
+mod percent;
+#[cfg(test)]
+mod tests;
+
 use std::time::UNIX_EPOCH;
 
 use async_nats::header::{HeaderMap, HeaderName};
@@ -67,7 +70,7 @@ pub(super) fn headers(item: &impl Item, stream: &str, submission: String) -> Hea
     headers.insert(named(EXPECTED_LAST), "0");
     headers.insert(named(STATUS), item.status().as_str());
     if let Some(reason) = item.reason() {
-        headers.insert(named(REASON), percent_encoded(reason));
+        headers.insert(named(REASON), percent::encoded(reason));
     }
     headers.insert(named(ACCEPTED_AT), item.accepted_at().to_string());
     let submitted = item.order().submission();
@@ -163,7 +166,7 @@ impl Stored {
         if subject.strip_prefix(SUBJECT_PREFIX) != Some(id) {
             return Err(foreign("its subject names another order"));
         }
-        let reason = header(REASON).as_deref().map(percent_decoded);
+        let reason = header(REASON).as_deref().map(percent::decoded);
         // What somebody else has put there is left out.
         let client = header(CLIENT).filter(|name| is_client_name(name));
         let traceparent = header(TRACEPARENT);
@@ -199,200 +202,4 @@ fn unix_nanos(time: &str) -> Option<u64> {
     let time = humantime::parse_rfc3339(time).ok()?;
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(since.as_nanos()).ok()
-}
-
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write;
-    let mut encoded = String::with_capacity(text.len());
-    for (at, byte) in text.bytes().enumerate() {
-        let outermost = at == 0 || at + 1 == text.len();
-        match byte {
-            b'!'..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
-            b' ' if !outermost => encoded.push(' '), // others are trimmed by readers
-            _ => write!(encoded, "%{byte:02X}").expect("a String takes all that is written"),
-        }
-    }
-    encoded
-}
-
-/// What can't be decoded stays as it is.
-fn percent_decoded(text: &str) -> Arc<str> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = after.get(..2).filter(|_| *first == b'%');
-        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let digits = digits.and_then(|digits| str::from_utf8(digits).ok());
-        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::order::{Client, Order, Submission};
-
-    struct Plain(Order, Option<Arc<str>>);
-
-    impl Item for Plain {
-        fn order(&self) -> &Order {
-            &self.0
-        }
-        fn accepted_at(&self) -> u64 {
-            1_700_000_000_123_456_789
-        }
-        fn status(&self) -> Status {
-            match self.1 {
-                Some(_) => Status::Failed,
-                None => Status::Processed,
-            }
-        }
-        fn reason(&self) -> Option<&Arc<str>> {
-            self.1.as_ref()
-        }
-    }
-
-    fn key() -> HashKey {
-        HashKey::from_bytes([1; 16])
-    }
-
-    fn item(reason: Option<&str>) -> Plain {
-        let json = br#"{"id":"o-1", "value":100.50, "side":"buy"}"#;
-        Plain(
-            decode_with(json, &key(), |_| ()).unwrap(),
-            reason.map(Into::into),
-        )
-    }
-
-    /// A message as a replica sends it back.
-    fn direct(item: &Plain, subject: &str) -> async_nats::Message {
-        let mut headers = headers(item, "ORDERS", "ab-1".to_owned());
-        headers.insert("Nats-Subject", subject);
-        headers.insert("Nats-Sequence", "7");
-        headers.insert("Nats-Time-Stamp", "2026-11-25T21:00:00.5Z");
-        async_nats::Message {
-            subject: "_INBOX.x".into(),
-            reply: None,
-            payload: item.order().json().to_owned().into(),
-            headers: Some(headers),
-            status: None,
-            description: None,
-            length: 0,
-        }
-    }
-
-    #[test]
-    fn what_is_read_is_what_was_written() {
-        for reason in [None, Some("too much: 100% größer\r\nX: y")] {
-            let item = item(reason);
-            let stored = Stored::of_direct(&direct(&item, "orders.o-1"), &key()).unwrap();
-            let Record {
-                outcome,
-                accepted_at,
-                committed_at,
-                id,
-                order,
-                submitter,
-            } = stored.record;
-            assert_eq!((outcome.seq, outcome.status), (7, item.status()));
-            assert_eq!(outcome.reason.as_deref(), reason);
-            assert_eq!(accepted_at, item.accepted_at());
-            assert_eq!(committed_at % 1_000_000_000, 500_000_000);
-            assert_eq!((&*id, &*order), ("o-1", item.order().json()));
-            assert_eq!(submitter, Submitter::of(item.order().submission()));
-            assert_eq!(stored.content, item.order().content_hash());
-            assert_eq!(&*stored.submission, "ab-1");
-        }
-    }
-
-    #[test]
-    fn who_submitted_it_is_read_again_unless_somebody_else_wrote_it() {
-        let mut item = item(None);
-        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        item.0.set_submission(Submission {
-            client: Some(Client::named("desk-7").unwrap()),
-            traceparent: TraceParent::parse(traceparent.as_bytes()),
-        });
-        let mut message = direct(&item, "orders.o-1");
-        let submitter = |message: &async_nats::Message| {
-            let stored = Stored::of_direct(message, &key()).unwrap();
-            stored.record.submitter
-        };
-        assert_eq!(submitter(&message), Submitter::of(item.0.submission()));
-        let headers = message.headers.as_mut().unwrap();
-        headers.insert(named(CLIENT), "two words");
-        headers.insert(named(TRACEPARENT), "00-0-0-00");
-        assert_eq!(submitter(&message), None);
-    }
-
-    #[test]
-    fn a_message_of_the_api_reads_alike() {
-        // printf 'NATS/1.0\r\nOrders-Status: failed\r\norders-reason: a%%20b\r\n\r\n' | base64
-        let message = StoredMessage {
-            subject: "orders.a".to_owned(),
-            seq: 3,
-            hdrs: "TkFUUy8xLjANCk9yZGVycy1TdGF0dXM6IGZhaWxlZA0Kb3JkZXJzLXJlYXNvbjogYSUyMGINCg0K"
-                .to_owned(),
-            data: "eyJpZCI6ImEiLCJ2YWx1ZSI6MX0=".to_owned(),
-            time: "2026-11-25T21:00:00.123456789Z".to_owned(),
-        };
-        let stored = Stored::of_api(&message, &key()).unwrap();
-        let outcome = &stored.record.outcome;
-        assert_eq!((outcome.seq, outcome.status), (3, Status::Failed));
-        assert_eq!(outcome.reason.as_deref(), Some("a b"));
-        assert_eq!(&*stored.record.order, r#"{"id":"a","value":1}"#);
-        assert_eq!(stored.record.committed_at % 1_000_000_000, 123_456_789);
-    }
-
-    #[test]
-    fn what_is_no_outcome_is_foreign() {
-        let read = |message| Stored::of_direct(&message, &key()).map_err(|it| it.why);
-        let other_subject = direct(&item(None), "orders.o-2");
-        assert_eq!(
-            read(other_subject).unwrap_err(),
-            "its subject names another order"
-        );
-        let mut no_status = direct(&item(None), "orders.o-1");
-        no_status
-            .headers
-            .as_mut()
-            .unwrap()
-            .insert(named(STATUS), "new");
-        assert_eq!(read(no_status).unwrap_err(), "it has no Orders-Status");
-        let mut no_order = direct(&item(None), "orders.o-1");
-        no_order.payload = "{}".into();
-        assert_eq!(read(no_order).unwrap_err(), "its payload is no order");
-    }
-
-    #[test]
-    fn reasons_survive_whatever_they_hold() {
-        for reason in [
-            "",
-            "plain",
-            "%",
-            "%2",
-            "%zz",
-            "a%41",
-            "\0\r\n\t",
-            "größer ✓",
-            "100% %25",
-            " a  b ",
-            " ",
-        ] {
-            let encoded = percent_encoded(reason);
-            assert_eq!(encoded.trim(), encoded);
-            assert!(
-                encoded.bytes().all(|byte| matches!(byte, b' '..=b'~')),
-                "{encoded}"
-            );
-            assert_eq!(&*percent_decoded(&encoded), reason);
-        }
-    }
 }

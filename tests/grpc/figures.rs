@@ -1,0 +1,53 @@
+//! What the port's figures say of connections and calls.
+
+use order_processor::grpc::proto::{FollowRequest, GetOrderRequest};
+
+use crate::client::{client, order, request, run, submit};
+use crate::harness::{Service, get, until};
+
+fn calls(method: &str, code: &str) -> String {
+    format!("grpc_calls{{method=\"{method}\",code=\"{code}\"}}")
+}
+
+#[test]
+fn calls_are_counted_by_method_and_code_and_while_they_are_open() {
+    let service = Service::with_grpc(&[]);
+    let count = |name: &str| service.figures().count(name);
+    assert_eq!(count("grpc_connections"), 0);
+    run(async {
+        let mut client = client(&service).await;
+        submit(&mut client, request("a")).await.unwrap();
+        let mut invalid = request("b");
+        invalid.order = Some(order("b", "no number"));
+        submit(&mut client, invalid).await.unwrap_err();
+        let unknown = GetOrderRequest { id: "none".into() };
+        client.get_order(unknown).await.unwrap_err();
+        let followed = client.follow(FollowRequest::default()).await.unwrap();
+        until("one follows", || {
+            count("grpc_open_calls{method=\"follow\"}") == 1
+        });
+        assert_eq!(count("grpc_connections"), 1);
+        drop(followed);
+        until("the call was taken back", || {
+            count(&calls("follow", "cancelled")) == 1
+        });
+    });
+    until("the client has gone", || count("grpc_connections") == 0);
+    let figures = service.figures();
+    for (method, code) in [
+        ("submit", "ok"),
+        ("submit", "invalid_argument"),
+        ("get_order", "not_found"),
+    ] {
+        assert_eq!(figures.count(&calls(method, code)), 1, "{method} {code}");
+    }
+    assert_eq!(figures.sum("grpc_calls"), 4);
+    assert_eq!(figures.sum("grpc_open_calls"), 0);
+    let stats = get(service.admin, "/stats").json();
+    assert_eq!(stats["grpc_calls"]["follow"]["cancelled"], 1);
+
+    let without = Service::start(&[]);
+    assert!(!get(without.admin, "/metrics").text().contains("grpc_"));
+    let stats = get(without.admin, "/stats").json();
+    assert!(stats.get("grpc_connections").is_none(), "{stats}");
+}
