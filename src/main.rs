@@ -11,7 +11,8 @@ mod tool;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::mpsc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 use std::{io, panic};
 
 use order_processor::config::Command;
@@ -29,6 +30,9 @@ mod exit {
     pub(crate) const DEADLINE: u8 = 3;
     pub(crate) const LEDGER: u8 = 4;
 }
+
+/// How long the main thread waits without looking at the certificate.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the main thread waits for.
 enum Event {
@@ -145,8 +149,17 @@ fn start(config: &Config, events: Sender<Event>) -> Result<Server, CannotStart> 
 /// Serves until there is a signal, and drains; or a fault, and stops at once.
 fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> ExitCode {
     loop {
-        let event = events.recv();
-        match event.expect("the signal thread lives as long as the process") {
+        let event = match events.recv_timeout(DAY) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => {
+                server.warn_of_expiry();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                unreachable!("the signal thread lives as long as the process")
+            }
+        };
+        match event {
             Event::Recovered(recovered) => {
                 let opened = (*recovered).and_then(|recovered| server.open_recovered(recovered));
                 if let Err(error) = opened {

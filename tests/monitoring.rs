@@ -3,21 +3,56 @@
 
 mod harness;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{Directory, get, post};
+use harness::Directory;
 
 #[test]
 fn a_real_prometheus_knows_what_rules_and_dashboard_ask_for() {
-    let directory = Directory::new();
-    let service = directory.start(&[]);
-    for (value, status) in [(1, 201), (-1, 422)] {
+    // In TLS, which has figures of its own.
+    let (directory, tls) = (Directory::new(), Directory::new());
+    fs::create_dir(&tls.0).unwrap();
+    let file = |name| tls.0.join(name).into_os_string().into_string().unwrap();
+    let (key, cert) = (file("key.pem"), file("cert.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+        ])
+        .args(["-nodes", "-days", "90", "-subj", "/CN=localhost"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output();
+    assert!(made.expect("tests/run installs it").status.success());
+    let service = directory.start(&["--tls-cert", &cert, "--tls-key", &key]);
+    let curl = |path: &str, args: &[&str]| {
+        let url = format!("https://localhost:{}{path}", service.http.port());
+        let curl = Command::new("curl")
+            .args([
+                "-sk",
+                "-m",
+                "30",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                &url,
+            ])
+            .args(args)
+            .output();
+        String::from_utf8(curl.expect("tests/run installs it").stdout).unwrap()
+    };
+    for (value, status) in [(1, "201"), (-1, "422")] {
         let order = format!(r#"{{"id":"o{value}","value":{value}}}"#);
-        assert_eq!(post(service.http, "", &order).status, status);
+        assert_eq!(curl("/submit", &["-d", &order]), status);
     }
-    assert_eq!(post(service.http, "", "{").status, 400);
-    assert_eq!(get(service.http, "/readyz").status, 200);
+    assert_eq!(curl("/submit", &["-d", "{"]), "400");
+    assert_eq!(curl("/readyz", &[]), "200");
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let check = Command::new(root.join("target/test-python/bin/python"))

@@ -71,6 +71,9 @@ fn another_sites_page_is_refused_unread(engine: &str) {
     assert_eq!(figures.orders(), (0, 0, 0));
     let submissions = 3 * FOREIGN.len() as u64 + 1;
     assert_eq!(figures.rejected("unauthorized"), submissions);
+    let others = 8 * FOREIGN.len() as u64;
+    assert_eq!(figures.denied("other_site"), submissions + others);
+    assert_eq!(figures.denied("no_token"), 0);
     let counted = figures.get(r#"http_requests{route="submit",status="403"}"#);
     assert_eq!(counted, submissions as f64);
 }

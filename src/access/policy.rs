@@ -11,7 +11,7 @@ use crate::access::file;
 use crate::access::file::TokenFileError;
 use crate::access::tokens::TokenSet;
 use crate::config::Config;
-use crate::metrics::ClientGauges;
+use crate::metrics::{ClientGauges, DenyReason};
 
 /// Who may ask for what.
 #[derive(Debug)]
@@ -49,6 +49,17 @@ pub(crate) enum Denied {
     BadToken,
     /// Its token doesn't have this scope.
     Scope(Scope),
+}
+
+impl Denied {
+    /// What it is counted under.
+    pub(crate) fn reason(self) -> DenyReason {
+        match self {
+            Self::NoToken => DenyReason::NoToken,
+            Self::BadToken => DenyReason::BadToken,
+            Self::Scope(_) => DenyReason::Scope,
+        }
+    }
 }
 
 impl Access {

@@ -9,7 +9,7 @@ use crate::admission::Admission;
 use crate::grpc::call_permits::CallPermits;
 use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
 use crate::grpc::ready_queue::{ReadyQueue, TaskWaker};
-use crate::metrics::GrpcMetrics;
+use crate::metrics::{DenyReason, GrpcMetrics};
 use crate::sync::memory_budget::MemoryBudget;
 
 /// How far a drain has come.
@@ -56,6 +56,11 @@ impl FrontEnd {
             ready_queue,
             phase: watch::Sender::new(DrainPhase::Serving),
         }
+    }
+
+    /// Counts a call that is refused for who makes it.
+    pub(super) fn count_denied(&self, reason: DenyReason) {
+        self.admission.metrics().denied.inc(reason);
     }
 
     /// A waker for one call.

@@ -27,7 +27,7 @@ use crate::grpc::refusal::{Refusal, check};
 use crate::grpc::request;
 use crate::grpc::route::Route;
 use crate::grpc::status;
-use crate::metrics::Reason;
+use crate::metrics::{DenyReason, Reason};
 
 /// The headers of a request that are read. The rest is dropped before the call
 /// begins, which may last: a header list takes a multiple of the bytes that it
@@ -106,6 +106,7 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         if route.has_orders() {
             self.front_end.admission.reject(Reason::Unauthorized);
         }
+        self.front_end.count_denied(DenyReason::OtherSite);
         let detail = "a page asks, by its Origin; this port serves programs only";
         Refusal::new(StatusCode::OK, &ErrorReason::OtherSite.error(detail))
     }
@@ -153,7 +154,10 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         connection
             .log
             .client(caller.client().map(|client| &**client));
-        checked.map_err(|denied| refused(&status::denied(denied)))?;
+        checked.map_err(|denied| {
+            self.front_end.count_denied(denied.reason());
+            refused(&status::denied(denied))
+        })?;
         Ok(caller.client().cloned())
     }
 

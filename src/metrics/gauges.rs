@@ -1,6 +1,6 @@
 //! The levels that a scrape reads elsewhere.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ pub struct Gauges {
     pub disk: Option<DiskGauges>,
     /// The servers and the stream, if the ledger is there.
     pub nats: Option<NatsGauges>,
+    /// When the TLS certificate expires; `None` without TLS.
+    pub tls_not_after: Option<SystemTime>,
     /// What each client has done, where there are any.
     pub clients: Vec<ClientGauges>,
     /// The process as its system sees it; `None` leaves the `process_*`

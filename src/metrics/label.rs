@@ -83,6 +83,38 @@ label! {
 }
 
 label! {
+    /// Why a request or a call could not be made by who made it:
+    /// `access_denied{reason}`.
+    DenyReason {
+        /// It had no token.
+        NoToken = "no_token",
+        /// Its token is not known.
+        BadToken = "bad_token",
+        /// Its token doesn't have the scope.
+        Scope = "scope",
+        /// A page of another site made it.
+        OtherSite = "other_site",
+        /// It was sent to another host's name.
+        OtherHost = "other_host",
+    }
+}
+
+label! {
+    /// How a TLS handshake ended: `tls_handshakes{result}`.
+    HandshakeResult {
+        /// The connection is open.
+        Completed = "completed",
+        /// The client has shown no certificate, or one that isn't let in.
+        Certificate = "certificate",
+        /// Either side refused the other for another reason, such as no version
+        /// in common, or what was sent is no TLS.
+        Refused = "refused",
+        /// It took too long, or the client has gone.
+        Unfinished = "unfinished",
+    }
+}
+
+label! {
     /// What an HTTP request was for: `http_requests{route}`. Never the path
     /// itself, which a client could make up without end.
     Route {

@@ -8,7 +8,7 @@
 //!
 //! | figure | written by | kind |
 //! |---|---|---|
-//! | `admission`, `http`, `withdrawn` | any thread that serves a submission | sharded |
+//! | `admission`, `http`, `withdrawn`, `denied`, `tls` | any thread that serves a submission or a connection | sharded |
 //! | `workers[i]` | worker `i` | owned |
 //! | `ledger` | the ledger thread | owned |
 //! | `journal` | the ledger thread; its bytes by the thread that prepares segments | owned |
@@ -36,6 +36,7 @@ mod process;
 mod recorded;
 mod stats;
 mod text;
+mod tls;
 
 pub use self::counter::{OwnedCounter, ShardedCounter};
 pub(crate) use self::exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
@@ -48,7 +49,8 @@ pub(crate) use self::journal::JournalMetrics;
 pub use self::label::Route;
 #[cfg(test)]
 pub(crate) use self::label::StatusLabel;
-pub(crate) use self::label::{Reason, WithdrawReason};
+pub(crate) use self::label::{DenyReason, HandshakeResult, Reason, WithdrawReason};
 pub use self::process::ProcessMetrics;
 pub use self::recorded::Metrics;
 pub use self::stats::stats_json;
+pub(crate) use self::tls::TlsMetrics;

@@ -9,7 +9,8 @@ use crate::metrics::counter::{CounterFamily, Gauge, OwnedCounter, ShardedCounter
 use crate::metrics::grpc::GrpcMetrics;
 use crate::metrics::histogram::{Histogram, HistogramSnapshot};
 use crate::metrics::journal::JournalMetrics;
-use crate::metrics::label::{Reason, Route, StatusLabel, WithdrawReason};
+use crate::metrics::label::{DenyReason, Reason, Route, StatusLabel, WithdrawReason};
+use crate::metrics::tls::TlsMetrics;
 
 /// Every figure of one process.
 #[derive(Debug)]
@@ -22,8 +23,12 @@ pub struct Metrics {
     pub ledger: CachePadded<LedgerMetrics>,
     /// Accepted orders that ended without an outcome.
     pub withdrawn: CounterFamily<WithdrawReason, { WithdrawReason::COUNT }>,
+    /// Requests and calls that could not be made by who made them.
+    pub denied: CounterFamily<DenyReason, { DenyReason::COUNT }>,
     /// Written by any thread that serves HTTP.
     pub http: HttpMetrics,
+    /// Written by any thread that serves connections.
+    pub tls: TlsMetrics,
     /// The journal's own, once one is open.
     pub journal: OnceLock<Arc<JournalMetrics>>,
     /// The gRPC port's own, once it is open.
@@ -39,7 +44,9 @@ impl Metrics {
             workers: (0..workers).map(|_| CachePadded::default()).collect(),
             ledger: CachePadded::default(),
             withdrawn: CounterFamily::new(),
+            denied: CounterFamily::new(),
             http: HttpMetrics::default(),
+            tls: TlsMetrics::default(),
             journal: OnceLock::new(),
             grpc: OnceLock::new(),
             started: Instant::now(),

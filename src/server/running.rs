@@ -85,6 +85,14 @@ impl Server {
         }
     }
 
+    /// Logs a warning if the TLS certificate expires soon, as the start and
+    /// [`reload`](Self::reload) do. To be called once a day.
+    pub fn warn_of_expiry(&self) {
+        if let Some(tls) = &self.tls {
+            tls.warn_of_expiry();
+        }
+    }
+
     /// For the tests of this package; no part of the public API.
     #[doc(hidden)]
     pub fn pipeline(&self) -> &Arc<Pipeline> {

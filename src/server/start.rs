@@ -121,7 +121,7 @@ impl Server {
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = body_budgets(config);
-        let observer = Observer::start(&pipeline, access.clone())
+        let observer = Observer::start(&pipeline, access.clone(), tls.clone())
             .map_err(StartError::system("the observer"))?;
         let service = Service::new(
             admission.clone(),

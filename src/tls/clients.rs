@@ -30,6 +30,15 @@ pub(crate) fn client_name<'a>(certificates: &'a [CertificateDer<'_>]) -> Option<
     fits.then_some(name)
 }
 
+/// Whether this ends a handshake because of what the client has shown, or has
+/// not.
+pub(crate) fn refuses_client(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(_) | Error::NoCertificatesPresented
+    )
+}
+
 /// Lets in clients whose certificate is signed by one of the roots and has a
 /// name.
 #[derive(Debug)]

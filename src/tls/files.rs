@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::config;
 use crate::tls::certificate::Certificate;
 use crate::tls::error::TlsError;
+use crate::tls::expiry::Validity;
 
 /// The most that is read of a file: bundles of all public roots have 250 KiB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -30,8 +31,8 @@ pub(super) struct Files {
 pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
-    /// When the first certificate of the chain to expire does.
-    pub(super) not_after: SystemTime,
+    /// Of the certificate of the chain that expires first.
+    pub(super) validity: Validity,
     pub(super) client_roots: Option<RootCertStore>,
 }
 
@@ -48,13 +49,13 @@ impl Files {
 
     pub(super) fn read(&self, now: SystemTime) -> Result<Identity, TlsError> {
         let chain = certificates("--tls-cert", &self.cert)?;
-        let not_after = check_time(&self.cert, &chain, now)?;
+        let validity = check_time(&self.cert, &chain, now)?;
         let key = private_key(&self.key)?;
         let client_roots = self.client_ca.as_deref().map(roots).transpose()?;
         Ok(Identity {
             chain,
             key,
-            not_after,
+            validity,
             client_roots,
         })
     }
@@ -71,14 +72,14 @@ fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
     }
 }
 
-/// Checks that all of these are valid now; returns until when.
+/// Checks that all of these are valid now; returns when the first to expire is.
 fn check_time(
     path: &Path,
     chain: &[CertificateDer<'_>],
     now: SystemTime,
-) -> Result<SystemTime, TlsError> {
+) -> Result<Validity, TlsError> {
     let wrong = |why: String| content("--tls-cert", path, why);
-    let mut first: Option<SystemTime> = None;
+    let mut first: Option<Validity> = None;
     for der in chain {
         let validity = Certificate::parse(der).and_then(|certificate| certificate.validity());
         let (from, until) = validity.ok_or_else(|| wrong("is no X.509 certificate".to_owned()))?;
@@ -89,7 +90,9 @@ fn check_time(
         if now > until {
             return Err(wrong(format!("has expired at {}", shown(until))));
         }
-        first = Some(first.map_or(until, |first| first.min(until)));
+        if first.is_none_or(|first| until < first.until) {
+            first = Some(Validity { from, until });
+        }
     }
     Ok(first.expect("there is one at least"))
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `reloaded` | [`Tls`]: the configurations in force, made again on SIGHUP |
 //! | `files` | certificates and keys as they lie on disk |
+//! | `expiry` | when certificates expire, and whether that is soon |
 //! | `certificate` | a certificate's names and its time, read from DER |
 //! | `clients` | which clients are let in, by their certificates |
 //! | `error` | why files can't be used |
@@ -16,12 +17,13 @@
 mod certificate;
 mod clients;
 mod error;
+mod expiry;
 mod files;
 mod reloaded;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::clients::client_name;
+pub(crate) use self::clients::{client_name, refuses_client};
 pub use self::error::TlsError;
 pub(crate) use self::reloaded::Tls;
 

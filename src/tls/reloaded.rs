@@ -10,6 +10,7 @@ use rustls::{Error, InconsistentKeys, ServerConfig};
 use crate::config;
 use crate::tls::clients::NamedClients;
 use crate::tls::error::TlsError;
+use crate::tls::expiry::Validity;
 use crate::tls::files::{Files, Identity};
 
 /// TLS on both ports.
@@ -23,6 +24,7 @@ pub(crate) struct Tls {
 struct Configurations {
     orders: Arc<ServerConfig>,
     grpc: Arc<ServerConfig>,
+    validity: Validity,
 }
 
 impl Tls {
@@ -53,16 +55,30 @@ impl Tls {
         self.current().grpc.clone()
     }
 
+    /// When the certificate expires, or one that it is signed by.
+    pub(crate) fn not_after(&self) -> SystemTime {
+        self.current().validity.until
+    }
+
+    /// Logs a warning if that is soon.
+    pub(crate) fn warn_of_expiry(&self) {
+        let validity = self.current().validity;
+        validity.warn(SystemTime::now());
+    }
+
     fn current(&self) -> std::sync::RwLockReadGuard<'_, Configurations> {
         self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn configurations(files: &Files) -> Result<Configurations, TlsError> {
-    let identity = files.read(SystemTime::now())?;
-    let not_after = humantime::format_rfc3339_seconds(identity.not_after);
+    let now = SystemTime::now();
+    let identity = files.read(now)?;
+    let validity = identity.validity;
+    let not_after = humantime::format_rfc3339_seconds(validity.until);
     let orders = configuration(files, identity)?;
     tracing::info!(%not_after, "TLS certificate read");
+    validity.warn(now);
     let with_protocols = |protocols: &[&[u8]]| {
         let mut config = orders.clone();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
@@ -71,6 +87,7 @@ fn configurations(files: &Files) -> Result<Configurations, TlsError> {
     Ok(Configurations {
         orders: with_protocols(&[b"http/1.1", b"http/1.0"]),
         grpc: with_protocols(&[b"h2"]),
+        validity,
     })
 }
 

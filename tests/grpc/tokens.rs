@@ -85,6 +85,9 @@ fn calls_need_a_token_with_their_scope() {
     assert_eq!(figures.orders(), (1, 1, 0));
     // Four without a token, of a call and a stream each; two, and the last.
     assert_eq!(figures.rejected("unauthorized"), 11);
+    // Calls that read are counted here, too.
+    let denied = ["no_token", "bad_token", "scope"].map(|reason| figures.denied(reason));
+    assert_eq!(denied, [8, 8, 4]);
     let log = service.drain().log;
     assert!(!log.contains("token-that"), "{log}");
 }

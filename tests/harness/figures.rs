@@ -67,6 +67,12 @@ impl Figures {
         samples.map(|(_, value)| *value as u64).sum()
     }
 
+    /// Requests of `access_denied` with this reason.
+    #[track_caller]
+    pub(crate) fn denied(&self, reason: &str) -> u64 {
+        self.count(&format!("access_denied{{reason=\"{reason}\"}}"))
+    }
+
     /// Orders of `orders_rejected` with this reason.
     #[track_caller]
     pub(crate) fn rejected(&self, reason: &str) -> u64 {

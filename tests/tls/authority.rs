@@ -130,6 +130,42 @@ impl Authority {
         signed
     }
 
+    /// Signs the request of a certificate that was signed before, with these
+    /// times (`YYYYMMDDHHMMSSZ`).
+    #[track_caller]
+    pub(crate) fn sign_again(&self, name: &str, from: &str, until: &str) {
+        let path = |name: &str| self.path(name);
+        let directory = self.0.0.display();
+        let config = format!(
+            "[ca]\ndefault_ca = this\n[this]\ndatabase = {directory}/index\n\
+             new_certs_dir = {directory}\nrand_serial = yes\ndefault_md = sha256\n\
+             policy = any\nx509_extensions = v3\n[any]\ncommonName = supplied\n\
+             [v3]\nbasicConstraints = CA:FALSE\n"
+        );
+        fs::write(path("ca.cnf"), config).unwrap();
+        fs::write(path("index"), "").unwrap();
+        let signed = self.signed(name);
+        self.openssl(&[
+            "ca",
+            "-batch",
+            "-notext",
+            "-config",
+            &path("ca.cnf"),
+            "-cert",
+            &self.ca(),
+            "-keyfile",
+            &path("ca.key"),
+            "-startdate",
+            from,
+            "-enddate",
+            until,
+            "-in",
+            &path(&format!("{name}.csr")),
+            "-out",
+            &signed.cert,
+        ]);
+    }
+
     #[track_caller]
     fn openssl(&self, args: &[&str]) {
         let output = Command::new("openssl").args(args).output();

@@ -8,6 +8,7 @@ mod harness;
 mod authority;
 mod client;
 mod clients;
+mod figures;
 mod grpc;
 mod hostile;
 mod http;

@@ -70,6 +70,10 @@ fn who_has_no_token_gets_nothing(engine: &str) {
     let figures = service.settled();
     assert_eq!(figures.orders(), (0, 0, 0));
     assert_eq!(figures.rejected("unauthorized"), submissions);
+    // Of nine requests each.
+    assert_eq!(figures.denied("no_token"), 3 * 9);
+    assert_eq!(figures.denied("bad_token"), 4 * 9);
+    assert_eq!(figures.denied("scope") + figures.denied("other_site"), 0);
     let stats = get(service.admin, "/stats");
     let ended = service.drain();
     for shown in [stats.text(), &*ended.log] {

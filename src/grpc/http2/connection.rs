@@ -38,10 +38,14 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Begins TLS, if it is spoken; `None` if that fails.
-    async fn open(self, limits: &Limits) -> Option<(Socket, Caller)> {
+    async fn open(self, front_end: &FrontEnd) -> Option<(Socket, Caller)> {
+        let limits = &front_end.limits;
         let (transport, caller) = match self.handshake {
             None => (Transport::Plain(self.stream), Caller::default()),
-            Some(handshake) => handshake.run(self.stream).await?,
+            Some(handshake) => {
+                let metrics = &front_end.admission.metrics().tls;
+                handshake.run(self.stream, metrics).await?
+            }
         };
         Some((Socket::new(transport, limits, self.permit), caller))
     }
@@ -54,7 +58,7 @@ pub(crate) async fn serve(
     front_end: Arc<FrontEnd>,
 ) {
     let limits = &front_end.limits;
-    let Some((socket, caller)) = incoming.open(limits).await else {
+    let Some((socket, caller)) = incoming.open(&front_end).await else {
         return;
     };
     let activity = socket.activity();

@@ -16,8 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::access::Caller;
+use crate::metrics::{HandshakeResult, TlsMetrics};
 use crate::sync::log_limit::LogLimit;
-use crate::tls::client_name;
+use crate::tls::{client_name, refuses_client};
 
 /// Bytes of records that the socket has not taken.
 const RECORDS_BYTES_MAX: usize = 16 << 10;
@@ -39,10 +40,16 @@ pub(crate) struct Handshake {
 impl Handshake {
     /// What is begun, and who has shown a certificate; `None` if it fails, or
     /// takes too long.
-    pub(super) async fn run(self, stream: TcpStream) -> Option<(Transport, Caller)> {
+    pub(super) async fn run(
+        self,
+        stream: TcpStream,
+        metrics: &TlsMetrics,
+    ) -> Option<(Transport, Caller)> {
+        let handshaking = metrics.begin();
         let mut tls = match timeout(self.timeout, self.steps(stream)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => {
+                handshaking.end(result_of(&error));
                 static LIMIT: LogLimit = LogLimit::new();
                 LIMIT.log(|suppressed| {
                     tracing::debug!(suppressed, %error, "a TLS handshake failed");
@@ -51,6 +58,7 @@ impl Handshake {
             }
             Err(_) => return None,
         };
+        handshaking.end(HandshakeResult::Completed);
         let connection = tls.get_mut().1;
         connection.set_buffer_limit(Some(RECORDS_BYTES_MAX));
         let certificates = connection.peer_certificates().unwrap_or_default();
@@ -72,6 +80,16 @@ impl Handshake {
             handshake.as_mut().poll(cx)
         })
         .await
+    }
+}
+
+/// How a handshake ended with this error.
+fn result_of(error: &io::Error) -> HandshakeResult {
+    let refusal = error.get_ref();
+    match refusal.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(error) if refuses_client(error) => HandshakeResult::Certificate,
+        Some(_) => HandshakeResult::Refused,
+        None => HandshakeResult::Unfinished,
     }
 }
 

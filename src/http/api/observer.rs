@@ -21,6 +21,7 @@ use crate::pipeline::gate::GateState;
 use crate::sync::crash;
 use crate::sync::oneshot::Oneshot;
 use crate::sync::parking::{Dequeue, Idle, Parking, Urgency};
+use crate::tls::Tls;
 
 /// Scrapes that may wait. More are no use: their scrapers have timed out by
 /// then.
@@ -57,14 +58,20 @@ impl Observer {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(pipeline: &Arc<Pipeline>, access: Arc<Access>) -> io::Result<Self> {
+    pub(crate) fn start(
+        pipeline: &Arc<Pipeline>,
+        access: Arc<Access>,
+        tls: Option<Arc<Tls>>,
+    ) -> io::Result<Self> {
         let scrapes = Arc::new(ScrapeQueue {
             queue: ArrayQueue::new(WAITING_MAX),
             parking: Parking::new(1, Idle::Yield),
             closed: AtomicBool::new(false),
         });
         let (observer, pipeline) = (scrapes.clone(), Arc::downgrade(pipeline));
-        crash::spawn("observer", move || observer.run(&pipeline, &access))?;
+        crash::spawn("observer", move || {
+            observer.run(&pipeline, &access, tls.as_deref())
+        })?;
         Ok(Self(scrapes))
     }
 
@@ -87,7 +94,7 @@ impl Observer {
 }
 
 impl ScrapeQueue {
-    fn run(&self, pipeline: &Weak<Pipeline>, access: &Access) {
+    fn run(&self, pipeline: &Weak<Pipeline>, access: &Access, tls: Option<&Tls>) {
         loop {
             let next = self
                 .parking
@@ -99,27 +106,27 @@ impl ScrapeQueue {
             let (Some(scrape), Some(pipeline)) = (next.item, pipeline.upgrade()) else {
                 return;
             };
-            scrape.reply.complete(view(&pipeline, access, scrape.view));
+            let gauges = gauges(&pipeline, access, tls);
+            scrape.reply.complete(view(&pipeline, &gauges, scrape.view));
             pipeline.wake_queues.flush();
         }
     }
 }
 
-fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
-    let gauges = gauges(pipeline, access);
-    let mut body = Vec::with_capacity(16 << 10);
+fn view(pipeline: &Pipeline, gauges: &Gauges, view: View) -> Reply {
+    let mut body = Vec::with_capacity(20 << 10);
     pipeline.warn_of_stall();
     let (content_type, caching) = match view {
         View::Classic => {
-            metrics::classic(&pipeline.metrics, &gauges, &mut body);
+            metrics::classic(&pipeline.metrics, gauges, &mut body);
             (metrics::CLASSIC_CONTENT_TYPE, Caching::ByAccept)
         }
         View::OpenMetrics => {
-            metrics::openmetrics(&pipeline.metrics, &gauges, &mut body);
+            metrics::openmetrics(&pipeline.metrics, gauges, &mut body);
             (metrics::OPENMETRICS_CONTENT_TYPE, Caching::ByAccept)
         }
         View::Stats => {
-            metrics::stats_json(&pipeline.metrics, &gauges, &mut body);
+            metrics::stats_json(&pipeline.metrics, gauges, &mut body);
             return Reply::json(200, body);
         }
     };
@@ -127,7 +134,7 @@ fn view(pipeline: &Pipeline, access: &Access, view: View) -> Reply {
 }
 
 /// The levels as they are now.
-fn gauges(pipeline: &Pipeline, access: &Access) -> Gauges {
+fn gauges(pipeline: &Pipeline, access: &Access, tls: Option<&Tls>) -> Gauges {
     let archive = pipeline.archive();
     Gauges {
         queue_depth: pipeline.depth() as u64,
@@ -143,6 +150,7 @@ fn gauges(pipeline: &Pipeline, access: &Access) -> Gauges {
         oldest_seq: archive.map(|archive| archive.oldest_seq()),
         disk: archive.and_then(|archive| archive.disk()),
         nats: archive.and_then(|archive| archive.nats()),
+        tls_not_after: tls.map(Tls::not_after),
         clients: access.gauges(),
         process: ProcessMetrics::read(),
     }

@@ -278,6 +278,9 @@ impl Connection {
         path: &str,
         request: MiniRequest<'_, '_, '_>,
     ) -> Box<Untrusted> {
+        if let Some(reason) = refusal.denied() {
+            self.shared.service.metrics().denied.inc(reason);
+        }
         self.end();
         discard_body(request);
         Untrusted::new(refusal.reason(), refusal.report(path))

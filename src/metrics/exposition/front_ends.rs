@@ -1,8 +1,11 @@
 //! Connections, requests and calls, and whose they are.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::metrics::exposition::family::{counter, gauge, single};
 use crate::metrics::gauges::ClientGauges;
 use crate::metrics::grpc::GrpcMetrics;
+use crate::metrics::label::{DenyReason, HandshakeResult};
 use crate::metrics::recorded::Metrics;
 use crate::metrics::text::Text;
 
@@ -36,6 +39,35 @@ pub(super) fn grpc(text: &mut Text<'_>, grpc: &GrpcMetrics) {
         let labels = [("method", method.as_str()), ("code", code.as_str())];
         text.sample(&calls, &labels, count);
     }
+}
+
+pub(super) fn denied(text: &mut Text<'_>, metrics: &Metrics) {
+    let denied = counter(
+        "access_denied",
+        "Requests and calls refused for who made them.",
+    );
+    text.family(&denied);
+    for reason in DenyReason::ALL {
+        let count = metrics.denied.get(*reason);
+        text.sample(&denied, &[("reason", reason.as_str())], count);
+    }
+}
+
+pub(super) fn tls(text: &mut Text<'_>, metrics: &Metrics, not_after: SystemTime) {
+    let expiry = gauge(
+        "tls_certificate_expiry_timestamp_seconds",
+        "When the certificate expires, since the Unix epoch.",
+    );
+    let since = not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
+    single(text, &expiry, since.as_secs());
+    let handshakes = counter("tls_handshakes", "Handshakes that have ended, by result.");
+    text.family(&handshakes);
+    for result in HandshakeResult::ALL {
+        let count = metrics.tls.handshakes.get(*result);
+        text.sample(&handshakes, &[("result", result.as_str())], count);
+    }
+    let in_flight = gauge("tls_handshakes_in_flight", "Handshakes that have begun.");
+    single(text, &in_flight, metrics.tls.in_flight.get());
 }
 
 pub(super) fn clients(text: &mut Text<'_>, clients: &[ClientGauges]) {

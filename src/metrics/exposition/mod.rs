@@ -25,7 +25,7 @@ pub(crate) const OPENMETRICS_CONTENT_TYPE: &str =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Bytes of a usual exposition: the buffer is reserved once.
-const USUAL_BYTES: usize = 16 * 1024;
+const USUAL_BYTES: usize = 20 * 1024;
 
 /// Appends the figures in the Prometheus text format 0.0.4.
 pub fn classic(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
@@ -62,6 +62,10 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     front_ends::http(&mut text, metrics);
     if let Some(grpc) = metrics.grpc.get() {
         front_ends::grpc(&mut text, grpc);
+    }
+    front_ends::denied(&mut text, metrics);
+    if let Some(not_after) = gauges.tls_not_after {
+        front_ends::tls(&mut text, metrics, not_after);
     }
     if !gauges.clients.is_empty() {
         front_ends::clients(&mut text, &gauges.clients);

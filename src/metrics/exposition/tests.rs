@@ -1,13 +1,13 @@
 //! Both formats in full, and what is left out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::metrics::exposition::{USUAL_BYTES, classic, expose};
 use crate::metrics::gauges::{DiskGauges, Gauges, NatsGauges};
 use crate::metrics::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 use crate::metrics::journal::JournalMetrics;
-use crate::metrics::label::{Reason, Route, WithdrawReason};
+use crate::metrics::label::{DenyReason, HandshakeResult, Reason, Route, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
 use crate::metrics::recorded::Metrics;
 use crate::metrics::text::Format;
@@ -48,7 +48,10 @@ fn small_state() -> (Metrics, Gauges) {
     grpc.end(GrpcMethod::Submit, GrpcCode::of(8));
     metrics.grpc.set(grpc).expect("set once");
     metrics.http.batches.inc();
+    metrics.denied.add(DenyReason::Scope, 4);
+    metrics.tls.begin().end(HandshakeResult::Completed);
     let gauges = Gauges {
+        tls_not_after: Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
         bulk_orders: 12,
         disk: Some(DiskGauges {
             segments: 2,

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::metrics::gauges::{Gauges, NatsGauges, SHARED_LEDGER};
-use crate::metrics::label::{Reason, WithdrawReason};
+use crate::metrics::label::{DenyReason, Reason, WithdrawReason};
 use crate::metrics::recorded::{LedgerMetrics, Metrics};
-use crate::metrics::stats::parts::{Client, Disk, Grpc, Journal, Process, requests};
+use crate::metrics::stats::parts::{Client, Disk, Grpc, Journal, Process, Tls, requests};
 use crate::metrics::stats::value::{Members, NANOSECONDS, Number, Summary, seconds, summary};
 
 mod parts;
@@ -68,6 +68,9 @@ struct Stats {
     http_requests: Members<Members<u64>>,
     #[serde(flatten)]
     grpc: Option<Grpc>,
+    access_denied: Members<u64>,
+    #[serde(flatten)]
+    tls: Option<Tls>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     clients: BTreeMap<String, Client>,
     workers: usize,
@@ -81,6 +84,7 @@ impl Stats {
     fn of(metrics: &Metrics, gauges: &Gauges) -> Self {
         let withdrawn = |reason: &WithdrawReason| (reason.as_str(), metrics.withdrawn.get(*reason));
         let rejected = |reason: &Reason| (reason.as_str(), metrics.admission.rejected.get(*reason));
+        let denied = |reason: &DenyReason| (reason.as_str(), metrics.denied.get(*reason));
         Self {
             build_info: Members(vec![("version", env!("CARGO_PKG_VERSION"))]),
             uptime_seconds: seconds(metrics.uptime()),
@@ -123,6 +127,8 @@ impl Stats {
             http_batches: metrics.http.batches.get(),
             http_requests: requests(&metrics.http),
             grpc: metrics.grpc.get().map(|grpc| Grpc::of(grpc)),
+            access_denied: Members(DenyReason::ALL.iter().map(denied).collect()),
+            tls: gauges.tls_not_after.map(|at| Tls::of(&metrics.tls, at)),
             clients: gauges.clients.iter().map(Client::of).collect(),
             workers: metrics.workers.len(),
             worker_parks: metrics.worker_parks(),

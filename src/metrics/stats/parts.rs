@@ -1,15 +1,19 @@
 //! The parts that are there with one ledger or port and not with another.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::Serialize;
 
 use crate::metrics::gauges::{ClientGauges, DiskGauges};
 use crate::metrics::grpc::GrpcMetrics;
 use crate::metrics::journal::JournalMetrics;
+use crate::metrics::label::HandshakeResult;
 use crate::metrics::process::ProcessMetrics;
 use crate::metrics::recorded::HttpMetrics;
 use crate::metrics::stats::value::{
     Members, NANOSECONDS, Number, Summary, WHOLE, seconds, summary,
 };
+use crate::metrics::tls::TlsMetrics;
 
 #[derive(Serialize)]
 pub(super) struct Journal {
@@ -30,6 +34,13 @@ pub(super) struct Grpc {
     grpc_connections: u64,
     grpc_open_calls: Members<u64>,
     grpc_calls: Members<Members<u64>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tls {
+    tls_certificate_expiry_timestamp_seconds: u64,
+    tls_handshakes: Members<u64>,
+    tls_handshakes_in_flight: u64,
 }
 
 #[derive(Serialize)]
@@ -80,6 +91,18 @@ impl Grpc {
             grpc_connections: grpc.connections.get(),
             grpc_open_calls: Members(open.map(|(m, count)| (m.as_str(), count)).collect()),
             grpc_calls: nested(ended.map(|(m, code, count)| (m.as_str(), code.as_str(), count))),
+        }
+    }
+}
+
+impl Tls {
+    pub(super) fn of(metrics: &TlsMetrics, not_after: SystemTime) -> Self {
+        let since = not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ended = |result: &HandshakeResult| (result.as_str(), metrics.handshakes.get(*result));
+        Self {
+            tls_certificate_expiry_timestamp_seconds: since.as_secs(),
+            tls_handshakes: Members(HandshakeResult::ALL.iter().map(ended).collect()),
+            tls_handshakes_in_flight: metrics.in_flight.get(),
         }
     }
 }

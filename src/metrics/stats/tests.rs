@@ -1,14 +1,14 @@
 //! `/stats` as a value, and its text once in full.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::metrics::gauges::{DiskGauges, Gauges, NatsGauges};
 use crate::metrics::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 use crate::metrics::journal::JournalMetrics;
-use crate::metrics::label::{Reason, Route, WithdrawReason};
+use crate::metrics::label::{DenyReason, HandshakeResult, Reason, Route, WithdrawReason};
 use crate::metrics::process::ProcessMetrics;
 use crate::metrics::recorded::Metrics;
 use crate::metrics::stats::stats_json;
@@ -72,7 +72,10 @@ fn distinct_figures() -> (Metrics, Gauges) {
     grpc.end(GrpcMethod::Submit, GrpcCode::of(8));
     metrics.grpc.set(grpc).expect("set once");
     metrics.http.batches.inc();
+    metrics.denied.add(DenyReason::Scope, 4);
+    metrics.tls.begin().end(HandshakeResult::Completed);
     let gauges = Gauges {
+        tls_not_after: Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
         bulk_orders: 12,
         disk: Some(DiskGauges {
             segments: 2,
@@ -114,6 +117,25 @@ fn every_figure_has_its_own_key() {
     );
     assert_eq!(stages["process"]["count"], json!(0));
     assert!(stats["uptime_seconds"].take().is_number());
+    // On their own: the macro has a limit.
+    for (key, value) in [
+        (
+            "access_denied",
+            json!({"no_token": 0, "bad_token": 0, "scope": 4, "other_site": 0, "other_host": 0}),
+        ),
+        (
+            "tls_certificate_expiry_timestamp_seconds",
+            json!(1_800_000_000),
+        ),
+        (
+            "tls_handshakes",
+            json!({"completed": 1, "certificate": 0, "refused": 0, "unfinished": 0}),
+        ),
+        ("tls_handshakes_in_flight", json!(0)),
+    ] {
+        let members = stats.as_object_mut().expect("an object");
+        assert_eq!(members.remove(key), Some(value), "{key}");
+    }
     assert_eq!(
         stats,
         json!({

@@ -5,7 +5,7 @@ use crate::http::api::idempotency_key;
 use crate::http::api::problem::{Problem, Report, shown};
 use crate::http::api::site::Foreign;
 use crate::http::wire::FramingError;
-use crate::metrics::Reason;
+use crate::metrics::{DenyReason, Reason};
 
 /// Why no route answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,16 @@ impl RouteRefusal {
             Self::Foreign(_) | Self::Denied(_) => Reason::Unauthorized,
             Self::OverQuota(_) => Reason::RateLimited,
             _ => Reason::Invalid,
+        }
+    }
+
+    /// What it is counted under if it is for who asks.
+    pub(crate) fn denied(self) -> Option<DenyReason> {
+        match self {
+            Self::Foreign(Foreign::Site) => Some(DenyReason::OtherSite),
+            Self::Foreign(Foreign::Host) => Some(DenyReason::OtherHost),
+            Self::Denied(denied) => Some(denied.reason()),
+            _ => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! How a connection ends.
 
 use crate::http::api::problem::Report;
+use crate::http::api::router::RouteRefusal;
 use crate::http::api::service::Service;
 use crate::http::server::connection::write_buffer::WriteFailed;
 use crate::http::wire::reply::Reply;
@@ -37,6 +38,14 @@ impl Ending {
     pub(crate) fn reject_gone(service: &Service, route: Route, reason: Reason) -> Self {
         count_rejected(service, route, reason);
         Self::Drop
+    }
+}
+
+/// Counts a request that is refused for its head.
+pub(crate) fn count_refused(service: &Service, route: Route, refusal: RouteRefusal) {
+    count_rejected(service, route, refusal.reason());
+    if let Some(reason) = refusal.denied() {
+        service.metrics().denied.inc(reason);
     }
 }
 

@@ -37,7 +37,7 @@ use crate::http::api::service::{Executing, Service};
 use crate::http::api::site::Source;
 use crate::http::server::connection::batch::BatchReader;
 use crate::http::server::connection::body::{BodyReader, RequestBody};
-use crate::http::server::connection::ending::{Ending, count_rejected};
+use crate::http::server::connection::ending::{Ending, count_refused};
 use crate::http::server::connection::handshake::handshake;
 use crate::http::server::connection::head::{parse_head, receive_head};
 use crate::http::server::connection::linger::{LINGER_TIME, LINGER_TIME_UNREAD, linger};
@@ -142,15 +142,13 @@ impl Connection {
         let target = match routed.action {
             Action::Call(target) => target,
             Action::Batch => return self.batch(&head),
-            Action::RefuseUnread(refusal) if self.leaves_unread(refusal, &head) => {
-                let path = head.path(self.input.received());
-                let path = std::str::from_utf8(&path).unwrap_or_default(); // ASCII
-                let reply = refusal.report(path).reply();
-                let reason = refusal.reason();
-                return Err(Ending::reject(&self.service, route, reason, reply));
-            }
             Action::RefuseUnread(refusal) => {
-                count_rejected(&self.service, route, refusal.reason());
+                count_refused(&self.service, route, refusal);
+                if self.leaves_unread(refusal, &head) {
+                    let path = head.path(self.input.received());
+                    let path = std::str::from_utf8(&path).unwrap_or_default(); // ASCII
+                    return Err(Ending::refuse(route, refusal.report(path)));
+                }
                 Err(refusal)
             }
         };

@@ -72,7 +72,7 @@ fn service() -> Arc<Service> {
     pipeline.wake_queues.register(Vec::new());
     let config = Config::parse_from(["order-processor"], [("", ""); 0]).unwrap();
     let access = Arc::new(Access::new(&config).unwrap());
-    let observer = Observer::start(&pipeline, access.clone()).unwrap();
+    let observer = Observer::start(&pipeline, access.clone(), None).unwrap();
     let admission = Admission::new(pipeline, HashKey::from_bytes([1; 16]));
     let bodies = MemoryBudget::new(config.body_bytes);
     Service::new(
