@@ -30,6 +30,28 @@ pub(crate) fn unix_nanos() -> u64 {
         .map_or(0, |since| since.as_nanos() as u64)
 }
 
+/// RFC 3339, in UTC or with an offset, in nanoseconds since the Unix epoch; no
+/// earlier than 1970, no later than 2554.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
+    if !text.is_ascii() {
+        return None;
+    }
+    let (local, offset_seconds) = match text.as_bytes() {
+        [.., sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+            let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
+            let local = format!("{}Z", &text[..text.len() - 6]);
+            (local, if *sign == b'+' { seconds } else { -seconds })
+        }
+        _ => (text.to_owned(), 0),
+    };
+    let local = humantime::parse_rfc3339(&local).ok()?;
+    let local = local.duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    let offset = i128::from(offset_seconds) * 1_000_000_000;
+    u64::try_from(i128::try_from(local).ok()? - offset).ok()
+}
+
 // The kernel updates its coarse clocks at each tick, a few milliseconds apart
 // (CONFIG_HZ). To read one costs a fraction of what the fine ones cost, which
 // read the hardware's counter; see clock_gettime(2).

@@ -35,7 +35,7 @@
 //! | `clock` | wall time |
 //!
 //! Outside of the library: `main.rs` (the life of the process, exit codes),
-//! `signals.rs`, `service_manager.rs` (sd_notify), `log`, `tool.rs` (`journal
+//! `signals.rs`, `service_manager.rs` (sd_notify), `log`, `tool` (`journal
 //! verify` and its kind, `limits`, `config`, `token`), `health.rs`; `proto/` (the
 //! gRPC messages), `tests/` (through real sockets), `tests/features/` (behaviour
 //! in Gherkin), `tests/fuzz/`, `benches/`, `perf/`, `k8s/`. A change that clients
@@ -116,8 +116,9 @@ pub mod internals {
     /// The journal's command-line tools, and what the bench opens.
     pub mod journal {
         pub use crate::ledger::journal::{
-            Copied, Options, RecoveryProgress, ReplayError, SEGMENT_BYTES, Verified, backup, open,
-            replay, restore, verify,
+            Copied, Damage, Lost, Options, Output, RecoveryProgress, ReplayError, Run,
+            SEGMENT_BYTES, Salvaged, SalvagedPending, Verified, backup, open, replay, restore,
+            salvage, verify,
         };
     }
 }

@@ -28,6 +28,8 @@ mod exit {
     pub(crate) const FAILED: u8 = 1;
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const DEADLINE: u8 = 3;
+    /// Of `journal salvage`: done, but not all is there.
+    pub(crate) const INCOMPLETE: u8 = 3;
     pub(crate) const LEDGER: u8 = 4;
 }
 
@@ -85,6 +87,10 @@ fn run() -> ExitCode {
         Ok(Command::Backup { data_dir, to }) => {
             hang_up.ends_the_process();
             tool::backup(&data_dir, &to)
+        }
+        Ok(Command::Salvage(salvage)) => {
+            hang_up.ends_the_process();
+            tool::salvage(&salvage)
         }
         Ok(Command::Restore { from, data_dir }) => {
             hang_up.ends_the_process();

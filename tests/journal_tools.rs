@@ -93,6 +93,18 @@ fn a_journal_is_verified_and_printed() {
     );
     assert!(printed(&["--after", "20"], &directory).is_empty());
     assert!(printed(&["--limit", "0"], &directory).is_empty());
+    let committed = |line: &String| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["committed_at"].as_str().unwrap().to_owned()
+    };
+    let (from, until) = (committed(&lines[5]), committed(&lines[9]));
+    // Those of the same moment are on the same side.
+    let between = lines
+        .iter()
+        .filter(|line| (&from..&until).contains(&&committed(line)));
+    let times = ["--from-time", &from, "--until-time", &until];
+    assert!(printed(&times, &directory).iter().eq(between), "{times:?}");
+    assert!(printed(&["--from-time", "2200-01-01T00:00:00Z"], &directory).is_empty());
     assert_eq!(state(&directory), before, "nothing is changed");
 }
 
@@ -184,6 +196,14 @@ fn damage_is_named() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains(name) && told.contains("is damaged"), "{told}");
+    // What comes before it.
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert!(
+        lines
+            .lines()
+            .all(|line| line.contains(r#""status":"processed""#))
+    );
 }
 
 #[test]

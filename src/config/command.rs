@@ -7,10 +7,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 use crate::config::flags::Config;
 use crate::config::health::Health;
+use crate::config::journal_flags::{Cat, Salvage};
 use crate::config::limits;
 use crate::config::limits::TableFormat;
 use crate::config::parse::{Variables, utf8, variable, variable_text};
@@ -45,6 +46,8 @@ pub enum Command {
     },
     /// Print a new token for the client of this name.
     NewToken(String),
+    /// Make a new journal of what is whole in a damaged one.
+    Salvage(Salvage),
     /// Copy a backup into a data directory, as another ledger.
     Restore {
         /// The backup.
@@ -52,22 +55,6 @@ pub enum Command {
         /// The data directory.
         data_dir: PathBuf,
     },
-}
-
-/// Which outcomes to print, and from which journal.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct Cat {
-    /// Directory of the journal [env: ORDERS_DATA_DIR]
-    #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
-    pub data_dir: PathBuf,
-
-    /// Sequence after which to begin [default: begin at the oldest kept]
-    #[arg(long, value_name = "SEQ")]
-    pub after: Option<u64>,
-
-    /// Outcomes to print at most [default: all]
-    #[arg(long, value_name = "N")]
-    pub limit: Option<u64>,
 }
 
 #[derive(Subcommand)]
@@ -100,6 +87,16 @@ enum Tool {
         #[arg(long, value_name = "DIR", default_value = "./data", value_parser = value::path)]
         data_dir: PathBuf,
     },
+    /// Make a new directory of all that is whole in a damaged journal
+    #[command(
+        after_help = "The damaged directory is only read, and locked meanwhile: stop the service before. Where\n\
+                      outcomes are lost, the sequence has a hole; the new journal gets one run of outcomes\n\
+                      without a hole, and those of all others are in its file salvage-rest.ndjson, as lines of\n\
+                      the feed. salvage-report.json lists damages, runs and what is lost. The new journal has a\n\
+                      new ledger id. Exit codes: 0 nothing is lost, 3 outcomes are lost or outside of the new\n\
+                      journal, 1 nothing was made, 2 bad usage."
+    )]
+    Salvage(Salvage),
     /// Copy a backup into a data directory, with a new ledger id
     #[command(
         after_help = "Readers of the feed see by the new id that the sequence has gone back. Exit codes:\n\
@@ -197,6 +194,10 @@ fn journal(args: Vec<OsString>, env: &Variables) -> Result<Command, UsageError> 
             from,
             data_dir: located(data_dir, flags, env)?,
         },
+        Tool::Salvage(salvage) => Command::Salvage(Salvage {
+            data_dir: located(salvage.data_dir, flags, env)?,
+            ..salvage
+        }),
         Tool::Cat(cat) => Command::Cat(Cat {
             data_dir: located(cat.data_dir, flags, env)?,
             ..cat
@@ -252,17 +253,40 @@ mod tests {
     }
 
     #[test]
-    fn cat_takes_a_sequence_and_a_limit() {
-        let cat = |after, limit| {
+    fn cat_takes_a_sequence_a_limit_and_times() {
+        let cat = |after, limit, times: Option<[u64; 2]>| {
             Ok(Command::Cat(Cat {
                 data_dir: "/d".into(),
                 after,
+                from_time: times.map(|times| times[0]),
+                until_time: times.map(|times| times[1]),
                 limit,
             }))
         };
         let words = ["cat", "--data-dir=/d", "--after", "17", "--limit", "3"];
-        assert_eq!(parse(&words, None), cat(Some(17), Some(3)));
-        assert_eq!(parse(&words[..2], None), cat(None, None));
+        assert_eq!(parse(&words, None), cat(Some(17), Some(3), None));
+        assert_eq!(parse(&words[..2], None), cat(None, None, None));
+        let times = ["cat", "--data-dir=/d", "--from-time=1970-01-01T00:00:01Z"];
+        let times = [&times[..], &["--until-time", "1970-01-01T02:00:02+02:00"]].concat();
+        let want = [1_000_000_000, 2_000_000_000];
+        assert_eq!(parse(&times, None), cat(None, None, Some(want)));
+    }
+
+    #[test]
+    fn a_salvage_has_two_directories_a_run_and_a_format() {
+        let salvage = |keep, format| {
+            Ok(Command::Salvage(Salvage {
+                to: "/new".into(),
+                data_dir: "/d".into(),
+                keep,
+                format,
+            }))
+        };
+        let words = ["salvage", "--to=/new", "--keep", "7", "--format=json"];
+        let json = salvage(Some(7), TableFormat::Json);
+        assert_eq!(parse(&words, Some("/d")), json);
+        let text = salvage(None, TableFormat::Text);
+        assert_eq!(parse(&words[..2], Some("/d")), text);
     }
 
     #[test]
@@ -312,6 +336,13 @@ mod tests {
             (&["backup"], "--to"),
             (&["restore", "--to", "/b"], "--to"),
             (&["cat", "--after", "-1"], "-1"),
+            (&["cat", "--from-time", "today"], "--from-time today"),
+            (&["cat", "--until-time", "2026-01-31"], "--until-time"),
+            (&["salvage"], "--to"),
+            (
+                &["salvage", "--to", "/n", "--format", "xml"],
+                "--format xml",
+            ),
             (&["cat", "--limit", "many"], "--limit many"),
             (&["cat", "--after", "1", "--after", "2"], "more than once"),
         ] {

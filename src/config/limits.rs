@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 
+use crate::config::bad_value::BadValue;
 use crate::config::flags::Config;
 use crate::config::usage::{Given, UsageError};
 
 const FORMAT: &str = "--format";
 
-/// `--format` of `limits` and `config`.
+/// `--format` of `limits`, `config` and `journal salvage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
     /// Lines of text.
@@ -39,21 +40,25 @@ pub(super) fn take_format(args: Vec<OsString>) -> Result<(TableFormat, Vec<OsStr
                 continue;
             }
         };
-        let parsed = match value.to_str() {
-            Some("text") => TableFormat::Text,
-            Some("json") => TableFormat::Json,
-            _ => {
-                return Err(UsageError::Value {
-                    given: Given::flag(FORMAT, &value.to_string_lossy()),
-                    why: "must be one of text, json".to_owned(),
-                });
-            }
-        };
+        let text = value.to_string_lossy();
+        let parsed = table_format(&text).map_err(|why| UsageError::Value {
+            given: Given::flag(FORMAT, &text),
+            why: why.to_string(),
+        })?;
         if format.replace(parsed).is_some() {
             return Err(UsageError::Words(format!("{FORMAT}: given more than once")));
         }
     }
     Ok((format.unwrap_or(TableFormat::Text), others))
+}
+
+/// The value of `--format`.
+pub(super) fn table_format(text: &str) -> Result<TableFormat, BadValue> {
+    match text {
+        "text" => Ok(TableFormat::Text),
+        "json" => Ok(TableFormat::Json),
+        _ => Err(BadValue::Form("one of text, json")),
+    }
 }
 
 #[cfg(test)]

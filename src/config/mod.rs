@@ -32,6 +32,7 @@ mod command;
 mod flags;
 mod health;
 mod help;
+mod journal_flags;
 mod limits;
 mod manual;
 mod nats;
@@ -50,10 +51,11 @@ pub use self::choice::{
     AccessLog, Ack, AllowedHosts, AllowedOrigins, HttpEngine, Ledger, LogFormat, LogLevel,
     OverloadStatus, Pin, Processor, Simulate,
 };
-pub use self::command::{Cat, Command};
+pub use self::command::Command;
 pub use self::flags::Config;
 pub(crate) use self::flags::MAX_BODY_MAX;
 pub use self::health::Health;
+pub use self::journal_flags::{Cat, Salvage};
 pub use self::limits::TableFormat;
 pub use self::nats::Nats;
 pub use self::settings::Setting;

@@ -18,6 +18,22 @@ impl Directory {
         Self(std::env::temp_dir().join(name))
     }
 
+    /// The same, with an empty journal whose segments have this length. A new
+    /// directory's have what suits the volume.
+    pub(crate) fn with_segments_of(bytes: u64) -> Self {
+        let directory = Self::new();
+        let mut manifest = [0; 64];
+        manifest[..8].copy_from_slice(b"\xFFLEDGER\xFE");
+        manifest[8] = 1;
+        manifest[16..32].copy_from_slice(&[0x5A; 16]);
+        manifest[32..40].copy_from_slice(&bytes.to_le_bytes());
+        let sum = crc32c::crc32c(&manifest[..60]);
+        manifest[60..].copy_from_slice(&sum.to_le_bytes());
+        std::fs::create_dir(&directory.0).unwrap();
+        std::fs::write(directory.0.join("ledger"), manifest).unwrap();
+        directory
+    }
+
     /// The service with these flags and its journal here.
     pub(crate) fn command(&self, flags: &[&str]) -> Command {
         self.command_on("off", flags)

@@ -44,6 +44,12 @@ impl ReadOnlyDirectory {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(open_dir(path)?))
     }
+
+    /// The directory, to be locked.
+    pub(crate) fn itself(&self) -> io::Result<Box<dyn File>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        Ok(Box::new(open_at(&self.0, SELF, flags)?))
+    }
 }
 
 fn open_dir(path: &Path) -> io::Result<OwnedFd> {

@@ -72,6 +72,36 @@ pub enum OpenError {
         /// The directory.
         dir: PathBuf,
     },
+    /// A directory is made, and there is something of its name.
+    #[error("{} exists already: name a directory that doesn't, or remove it if it is of no use", dir.display())]
+    Exists {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// What is damaged is not written to.
+    #[error("{} is in the directory that is read: name one outside of it", dir.display())]
+    Inside {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A sequence that is lost, or never was.
+    #[error(
+        "there is no outcome with sequence {seq} to begin with: see the runs in the report of a salvage without --keep"
+    )]
+    NoSuchRun {
+        /// The sequence.
+        seq: u64,
+    },
+    /// Read twice, a journal was not the same.
+    #[error(
+        "the journal changes while it is read, though no service holds it: copy the directory to another disk first, for instance with ddrescue, and salvage the copy"
+    )]
+    Unsteady,
+    /// Not one outcome or pending order is whole.
+    #[error(
+        "nothing in it can be proven: no outcome and no pending order is whole; restore a backup"
+    )]
+    NothingToSave,
     /// There is no journal to read.
     #[error(
         "{} holds no journal ({why}): name the directory that the service has as --data-dir",
@@ -95,14 +125,16 @@ pub enum OpenError {
     },
     /// There are segments or pending orders, but no manifest.
     #[error(
-        "there are segments or pending orders, but the file {file} is missing: restore it, or move them away to start anew"
+        "there are segments or pending orders, but the file {file} is missing: restore it, or make a directory of what is whole by journal salvage, or move them away to start anew"
     )]
     NoManifest {
         /// The file.
         file: &'static str,
     },
     /// The manifest is damaged.
-    #[error("{file} is damaged: restore it from a backup")]
+    #[error(
+        "{file} is damaged: restore a backup, or make a directory of what is whole by journal salvage"
+    )]
     Manifest {
         /// The file.
         file: &'static str,
@@ -143,7 +175,7 @@ pub enum OpenError {
     },
     /// A segment between others is missing.
     #[error(
-        "{file} is missing: restore it, or move all segments before it away if they may be given up"
+        "{file} is missing: restore it or a backup, or make a directory of what is whole by journal salvage"
     )]
     Missing {
         /// The file.
@@ -151,7 +183,7 @@ pub enum OpenError {
     },
     /// A segment's size differs from the one in the manifest.
     #[error(
-        "{file} has {bytes} bytes where a segment has {expected}: it was cut or added to; restore it from a backup"
+        "{file} has {bytes} bytes where a segment has {expected}: it was cut or added to; restore a backup, or make a directory of what is whole by journal salvage"
     )]
     Size {
         /// The file.
@@ -164,7 +196,7 @@ pub enum OpenError {
     /// Bytes that were durable can't be read any more. Nothing is discarded for
     /// it without asking.
     #[error(
-        "{file} is damaged at offset {offset} ({what}): it was durable, so this is no crash; restore it from a backup"
+        "{file} is damaged at offset {offset} ({what}): it was durable, so this is no crash; restore a backup, or make a directory of what is whole by journal salvage"
     )]
     Damaged {
         /// The file.

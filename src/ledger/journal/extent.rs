@@ -28,7 +28,7 @@ use crc32c::crc32c;
 use crate::ledger::LedgerId;
 use crate::ledger::journal::file_names::{EXTENT, EXTENT_NEW};
 use crate::ledger::journal::format::{u32_at, u64_at};
-use crate::ledger::journal::storage::{Source, Storage, read_full, write_full};
+use crate::ledger::journal::storage::{File, Source, Storage, read_full, write_full};
 
 const MAGIC: [u8; 8] = *b"\xFFEXTENT\xFE";
 const LEN: usize = 64;
@@ -125,23 +125,39 @@ impl ExtentFile {
     }
 }
 
+impl Extent {
+    /// What the file says, whoever made it; `None` if it is missing or damaged.
+    pub(crate) fn read(source: &dyn Source, ledger: LedgerId) -> Option<Self> {
+        let file = source.open(EXTENT).ok()?;
+        read_whole(&*file, ledger).ok()?.map(|(extent, _)| extent)
+    }
+}
+
+/// What a file says, and when it says that it was made, if it is whole.
+fn read_whole(file: &dyn File, ledger: LedgerId) -> io::Result<Option<(Extent, u64)>> {
+    let mut bytes = [0; LEN + 1];
+    let read = read_full(file, &mut bytes, 0)?;
+    let whole = read == LEN
+        && bytes[..8] == MAGIC
+        && u32_at(&bytes, 60) == crc32c(&bytes[..60])
+        && u32_at(&bytes, 8) == VERSION
+        && bytes[16..32] == ledger.0;
+    let extent = Extent {
+        last_seq: u64_at(&bytes, 32),
+        has_segments: u32_at(&bytes, 12) != 0,
+    };
+    Ok(whole.then(|| (extent, u64_at(&bytes, 40))))
+}
+
 impl FoundExtent {
     pub(crate) fn read(source: &dyn Source, ledger: LedgerId) -> io::Result<Self> {
         let file = match source.open(EXTENT) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::None),
             opened => opened?,
         };
-        let mut bytes = [0; LEN + 1];
-        let read = read_full(&*file, &mut bytes, 0)?;
-        let whole = read == LEN
-            && bytes[..8] == MAGIC
-            && u32_at(&bytes, 60) == crc32c(&bytes[..60])
-            && u32_at(&bytes, 8) == VERSION
-            && bytes[16..32] == ledger.0;
-        if !whole {
+        let Some((extent, made_at)) = read_whole(&*file, ledger)? else {
             return Ok(Self::Unreadable);
-        }
-        let made_at = u64_at(&bytes, 40);
+        };
         let is_copy = match made_at {
             0 => false,
             BACKUP => true,
@@ -150,10 +166,7 @@ impl FoundExtent {
         Ok(if is_copy {
             Self::Copy
         } else {
-            Self::Original(Extent {
-                last_seq: u64_at(&bytes, 32),
-                has_segments: u32_at(&bytes, 12) != 0,
-            })
+            Self::Original(extent)
         })
     }
 

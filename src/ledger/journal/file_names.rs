@@ -17,6 +17,11 @@ pub(crate) const PENDING_NEW: &str = "pending.new";
 /// A segment until it is whole.
 pub(crate) const SEGMENT_NEW: &str = "journal.new";
 
+/// Of a directory that was made by `journal salvage`: what was found.
+pub(crate) const SALVAGE_REPORT: &str = "salvage-report.json";
+/// Outcomes that are not in its journal, as lines of the feed.
+pub(crate) const SALVAGE_REST: &str = "salvage-rest.ndjson";
+
 /// What a new ext4 has at its root, and no file of ours.
 pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 

@@ -22,7 +22,7 @@ use std::path::Path;
 use crate::ledger::journal::directory::ReadOnlyDirectory;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{MANIFEST, segment_name};
-use crate::ledger::journal::format::{Position, SegmentHead};
+use crate::ledger::journal::format::{Position, SEGMENT_HEAD, SegmentHead};
 use crate::ledger::journal::frame_reader::FrameReader;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::segment_files::{SegmentFiles, SegmentList};
@@ -83,6 +83,21 @@ impl<'a> LiveReader<'a> {
             }
         }
         self.files.list()
+    }
+
+    /// As [`SegmentFiles::list_before_damage`].
+    pub(crate) fn list_before_damage(&self) -> Result<SegmentList, OpenError> {
+        self.files.list_before_damage()
+    }
+
+    /// When the first batch in a segment was committed; `None` if it isn't
+    /// whole, which whoever reads it will see.
+    pub(crate) fn first_commit(&self, head: &SegmentHead) -> Option<u64> {
+        let file = self.files.open(head.number).ok()?;
+        let size = self.files.manifest.segment_bytes;
+        let mut frames = FrameReader::new(&*file, head.number, size, self.files.salt());
+        let first = frames.head(SEGMENT_HEAD as u64).ok()??;
+        Some(first.committed_at)
     }
 
     /// As [`read_segment`]; `None` if the segment has been removed since it was

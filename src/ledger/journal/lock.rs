@@ -13,11 +13,12 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::ledger::journal::directory::ReadOnlyDirectory;
 use crate::ledger::journal::directory_tree::{DirectoryTree, create_dir_durably};
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{LOCK, MANIFEST, is_known};
 use crate::ledger::journal::holder::Holder;
-use crate::ledger::journal::storage::{File, Storage, is_full, read_full, write_full};
+use crate::ledger::journal::storage::{File, Source as _, Storage, is_full, read_full, write_full};
 
 /// Keeps the directory locked until it is dropped.
 pub(crate) struct DirectoryLock {
@@ -92,6 +93,32 @@ impl DirectoryLock {
         }
         Ok(locked)
     }
+}
+
+/// Locks a directory that is only read, against a service that would start on
+/// it. The locks last until what is returned is dropped.
+pub(crate) fn lock_unused(
+    source: &ReadOnlyDirectory,
+    dir: &Path,
+) -> Result<Vec<Box<dyn File>>, OpenError> {
+    let mut held = Vec::new();
+    let itself = source.itself();
+    let named = [LOCK, MANIFEST].map(|name| source.open(name));
+    for file in [itself].into_iter().chain(named).flatten() {
+        match file.try_lock() {
+            Ok(true) => held.push(file),
+            Ok(false) => {
+                return Err(OpenError::Locked {
+                    dir: dir.to_owned(),
+                    holder: source.open(LOCK).ok().as_deref().and_then(read_holder),
+                });
+            }
+            // A file system that locks nothing that is open for reading, or no
+            // directory.
+            Err(error) => tracing::debug!(dir = %dir.display(), "can't be locked: {error}"),
+        }
+    }
+    Ok(held)
 }
 
 /// Orders are nobody else's to read. Files that were open to others are closed

@@ -57,6 +57,7 @@
 //! | `pending_file` | orders that outlive the process without an outcome |
 //! | `open` | all of it put together |
 //! | `live_reader`, `verify`, `replay`, `copy` | reading from outside, beside a running service |
+//! | `salvage` | what can be proven of a damaged journal, in a new directory |
 
 mod archive;
 mod copy;
@@ -81,6 +82,7 @@ mod preallocator;
 mod recovery;
 mod replay;
 mod report;
+mod salvage;
 mod segment_files;
 mod segment_index;
 mod segment_reader;
@@ -106,4 +108,5 @@ pub(crate) use self::pending_file::{PendingFile, PendingFileError, PendingOrder}
 pub use self::replay::{ReplayError, replay};
 pub(crate) use self::report::Recovered;
 pub use self::report::RecoveryProgress;
+pub use self::salvage::{Damage, Lost, Output, Run, Salvaged, SalvagedPending, salvage};
 pub use self::verify::{Verified, verify};

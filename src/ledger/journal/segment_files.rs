@@ -34,8 +34,12 @@ impl SegmentFiles<'_> {
 
     /// The numbers of all segments, ascending.
     pub(crate) fn numbers(&self) -> Result<Vec<u32>, OpenError> {
-        let names = self
-            .source
+        Self::numbers_in(self.source)
+    }
+
+    /// The same of a directory whose manifest isn't known.
+    pub(crate) fn numbers_in(source: &dyn Source) -> Result<Vec<u32>, OpenError> {
+        let names = source
             .names()
             .map_err(OpenError::io("the data directory", "list"))?;
         let mut numbers: Vec<u32> = names
@@ -77,6 +81,30 @@ impl SegmentFiles<'_> {
         }
         self.check_heads(&list.heads)?;
         Ok(list)
+    }
+
+    /// Of a list that is refused: the first segments, up to the one that is
+    /// missing or wrong.
+    pub(crate) fn list_before_damage(&self) -> Result<SegmentList, OpenError> {
+        let mut heads: Vec<SegmentHead> = Vec::new();
+        for number in self.numbers()? {
+            let follows = |last: &SegmentHead| last.number.checked_add(1) == Some(number);
+            if !heads.last().is_none_or(follows) {
+                break;
+            }
+            match self.head(number) {
+                Ok(Some(head)) => heads.push(head),
+                Ok(None) | Err(_) => break,
+            }
+            if self.check_heads(&heads).is_err() {
+                heads.pop();
+                break;
+            }
+        }
+        Ok(SegmentList {
+            heads,
+            headless: Vec::new(),
+        })
     }
 
     /// The segment's header, if it has one.

@@ -6,7 +6,9 @@
 //! RFC 3339, whose `:` and `+` may be percent-encoded.
 
 use std::ops::RangeInclusive;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
+
+use crate::clock::parse_rfc3339;
 
 /// Outcomes on a page unless the query says otherwise.
 const LIMIT_DEFAULT: usize = 1000;
@@ -98,27 +100,11 @@ impl FeedQuery {
     }
 }
 
-/// RFC 3339, in UTC or with an offset; no earlier than 1970, no later than 2554.
+/// RFC 3339, some of whose characters may be percent-encoded.
 fn unix_nanos(text: &str) -> Option<u64> {
-    if !text.is_ascii() {
-        return None;
-    }
     let text = text.replace("%3A", ":").replace("%3a", ":");
     let text = text.replace("%2B", "+").replace("%2b", "+");
-    let (local, offset_seconds) = match text.as_bytes() {
-        [.., sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-            let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
-            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
-            let local = format!("{}Z", &text[..text.len() - 6]);
-            (local, if *sign == b'+' { seconds } else { -seconds })
-        }
-        _ => (text, 0),
-    };
-    let local = humantime::parse_rfc3339(&local).ok()?;
-    let local = local.duration_since(UNIX_EPOCH).ok()?.as_nanos();
-    let offset = i128::from(offset_seconds) * 1_000_000_000;
-    u64::try_from(i128::try_from(local).ok()? - offset).ok()
+    parse_rfc3339(&text)
 }
 
 #[cfg(test)]

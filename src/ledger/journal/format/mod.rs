@@ -86,7 +86,7 @@ pub(crate) use self::frame_head::{FRAME_HEAD, FrameHead};
 pub(crate) use self::position::Position;
 pub(crate) use self::record::RecordView;
 pub(crate) use self::record::{
-    RECORD_MIN, decode_record, encode_record, encoded_len, record_len, record_seq,
+    RECORD_MIN, decode_record, encode_record, encoded_len, record_len, record_seq, resalt_record,
 };
 pub(crate) use self::salt::Salt;
 pub(crate) use self::segment_head::{HeadError, SEGMENT_HEAD, SegmentHead, VERSION};

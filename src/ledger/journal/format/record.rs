@@ -123,7 +123,11 @@ pub(crate) fn encode_record(out: &mut Vec<u8>, seq: u64, item: &impl Item, salt:
         out.extend_from_slice(&traceparent.encode());
     }
     out.resize(start + len, 0);
-    let record = &mut out[start..];
+    resalt_record(&mut out[start..], salt);
+}
+
+/// Makes a record, which is whole, one of another ledger.
+pub(crate) fn resalt_record(record: &mut [u8], salt: Salt) {
     let sum = salt.checksum([&record[..4], &record[8..]]);
     record[4..8].copy_from_slice(&sum.to_le_bytes());
 }

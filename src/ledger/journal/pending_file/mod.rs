@@ -22,4 +22,4 @@ mod tests;
 pub(crate) use self::check::PendingSummary;
 pub(crate) use self::file::{PendingFile, PendingFileError};
 pub(crate) use self::format::{load, write_copy};
-pub(crate) use self::order::PendingOrder;
+pub(crate) use self::order::{PendingOrder, PendingOrders};

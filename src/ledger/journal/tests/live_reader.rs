@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::ledger::journal::file_names::{MANIFEST, segment_name};
+use crate::ledger::journal::format::SEGMENT_HEAD;
 use crate::ledger::journal::replay::{ReplayError, replay_source};
 use crate::ledger::journal::storage::{Source, Storage};
 use crate::ledger::journal::tests::damage::{SEGMENT, SampleJournal, names};
@@ -25,11 +26,22 @@ pub(super) fn replayed(
     after: Option<u64>,
 ) -> Result<Vec<Record>, ReplayError> {
     let mut found = Vec::new();
-    replay_source(source, Path::new(NOWHERE), after, &mut |record| {
+    replay_source(source, Path::new(NOWHERE), after, None, &mut |record| {
         found.push(record.to_record());
         ControlFlow::Continue(())
     })?;
     Ok(found)
+}
+
+/// What a replay hands out before it fails.
+fn before_damage(source: &dyn Source) -> Vec<Record> {
+    let mut found = Vec::new();
+    let result = replay_source(source, Path::new(NOWHERE), None, None, &mut |record| {
+        found.push(record.to_record());
+        ControlFlow::Continue(())
+    });
+    result.expect_err("it is damaged");
+    found
 }
 
 #[test]
@@ -91,7 +103,13 @@ fn every_byte_flipped_is_named() {
                         panic!("{case}: {found:?}");
                     };
                     assert!(*file == name && *offset as usize <= at, "{case}: {found:?}");
-                    assert!(replayed(&disk, None).is_err(), "{case}");
+                    let before = before_damage(&disk);
+                    let whole = sample.batches.iter().filter(|batch| {
+                        let is_before = batch.0 == number && batch.2 <= at && at >= SEGMENT_HEAD;
+                        batch.0 < number || is_before
+                    });
+                    let whole = whole.map(|batch| batch.3).max().unwrap_or(0);
+                    assert_eq!(before, sample.records[..whole], "{case}");
                     continue;
                 }
                 let found = found.unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -129,6 +147,8 @@ fn what_is_no_journal_is_refused() {
     sample.disk.change(MANIFEST, |bytes| bytes[20] ^= 1);
     let name = segment_name(2);
     sample.disk.remove(&name).unwrap();
+    let in_first = sample.batches.iter().rfind(|batch| batch.0 == 1).unwrap().3;
+    assert_eq!(before_damage(&sample.disk), sample.records[..in_first]);
     let error = verified(&sample.disk).unwrap_err();
     assert!(
         matches!(&error, OpenError::Missing { file } if *file == name),
@@ -137,10 +157,44 @@ fn what_is_no_journal_is_refused() {
 }
 
 #[test]
+fn a_replay_begins_at_a_time() {
+    let sample = SampleJournal::new(true);
+    let from = |after, time| {
+        let mut found = Vec::new();
+        replay_source(
+            &sample.disk,
+            Path::new(NOWHERE),
+            after,
+            time,
+            &mut |record| {
+                found.push(record.to_record());
+                ControlFlow::Continue(())
+            },
+        )
+        .unwrap();
+        found
+    };
+    for (at, record) in sample.records.iter().enumerate() {
+        let time = record.committed_at;
+        let records = &sample.records;
+        let first = records.iter().position(|other| other.committed_at >= time);
+        assert_eq!(from(None, Some(time)), records[first.unwrap()..]);
+        let next = records.iter().position(|other| other.committed_at > time);
+        let next = next.unwrap_or(records.len());
+        assert_eq!(from(None, Some(time + 1)), records[next..]);
+        // Both hold.
+        let later = from(Some(at as u64 + 1), Some(time));
+        assert_eq!(later, records[at + 1..]);
+    }
+    assert_eq!(from(None, Some(0)), sample.records);
+    assert!(from(None, Some(u64::MAX)).is_empty());
+}
+
+#[test]
 fn a_replay_can_be_broken_off() {
     let sample = SampleJournal::new(true);
     let mut found = 0;
-    replay_source(&sample.disk, Path::new(NOWHERE), None, &mut |_| {
+    replay_source(&sample.disk, Path::new(NOWHERE), None, None, &mut |_| {
         found += 1;
         if found == 3 {
             ControlFlow::Break(())

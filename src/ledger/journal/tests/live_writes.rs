@@ -132,7 +132,7 @@ fn a_running_service_is_verified_and_replayed() {
                 assert_eq!(retained, found.processed + found.failed, "{found:?}");
                 verified += 1;
                 let mut next = None;
-                match replay(dir, None, &mut |record| {
+                match replay(dir, None, None, &mut |record| {
                     assert_eq!(next.unwrap_or(record.seq), record.seq, "a gap");
                     next = Some(record.seq + 1);
                     ControlFlow::Continue(())
@@ -160,7 +160,7 @@ fn a_running_service_is_verified_and_replayed() {
         assert_eq!((last_seq, next), (2000, Some(2001)));
     });
     // The first sequences have been removed, and the error says so.
-    let gone = replay(&dir, Some(0), &mut |_| ControlFlow::Continue(()));
+    let gone = replay(&dir, Some(0), None, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(gone, Err(ReplayError::Gone { seq: 1, .. })));
     drop(journal);
     let names = |dir: &Path| {

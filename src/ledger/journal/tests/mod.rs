@@ -16,4 +16,6 @@ mod random;
 mod real_files;
 mod rewound;
 mod round_trip;
+mod salvage;
+mod salvage_random;
 mod versions;

@@ -196,7 +196,7 @@ fn copies_of_a_directory_are_other_ledgers() {
     let made = restore(&saved, &restored).unwrap();
     assert!(made.ledger != id && made.last_seq == 100);
     let mut seqs = 0;
-    replay(&restored, None, &mut |record| {
+    replay(&restored, None, None, &mut |record| {
         assert_eq!(record.to_record(), all[seqs]);
         seqs += 1;
         ControlFlow::Continue(())

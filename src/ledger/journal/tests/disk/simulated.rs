@@ -56,6 +56,10 @@ impl Disk {
         });
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.with(|state| state.names.contains_key(name))
+    }
+
     pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         self.with(|state| state.inodes[state.names[name]].cached.clone())
     }

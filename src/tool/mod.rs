@@ -1,6 +1,8 @@
-//! `journal verify`, `cat`, `backup` and `restore`: the journal read and copied
-//! by an operator; `limits`, the memory that the service may take; `config`, the
+//! `journal verify`, `cat`, `backup`, `restore` and `salvage`: the journal read
+//! and copied by an operator; `limits`, the memory that the service may take; `config`, the
 //! settings in force; man page and completions; and a new token.
+
+mod salvage;
 
 use std::io;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -16,6 +18,7 @@ use order_processor::internals::{MemoryBounds, Topology, line};
 use order_processor::{Config, internals};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::salvage::salvage;
 use crate::{exit, log};
 
 /// Interval between progress lines of a long verification.
@@ -128,7 +131,13 @@ pub(crate) fn cat(cat: &Cat) -> ExitCode {
     let mut left = cat.limit.unwrap_or(u64::MAX);
     let replayed = match left {
         0 => Ok(()),
-        _ => journal::replay(&cat.data_dir, cat.after, &mut |record| {
+        _ => journal::replay(&cat.data_dir, cat.after, cat.from_time, &mut |record| {
+            if cat
+                .until_time
+                .is_some_and(|time| record.committed_at >= time)
+            {
+                return ControlFlow::Break(());
+            }
             let mut line = line(&record.to_record());
             line.push(b'\n');
             result = out.write_all(&line);

@@ -1,0 +1,92 @@
+//! Random damage of several kinds at once: what isn't saved is reported.
+
+use crate::ledger::Record;
+use crate::ledger::journal::OpenError;
+use crate::ledger::journal::file_names::{EXTENT, MANIFEST, segment_name};
+use crate::ledger::journal::tests::damage::SEGMENT;
+use crate::ledger::journal::tests::disk::Disk;
+use crate::ledger::journal::tests::fixture::{append, evaluated, open, options, read_all};
+use crate::ledger::journal::tests::random::{Random, for_seeds};
+use crate::ledger::journal::tests::salvage::salvage;
+
+/// A journal of several segments by several processes, some of which were
+/// killed while they wrote.
+fn history(random: &mut Random) -> (Disk, Vec<Record>, u32) {
+    let disk = Disk::new(random.next());
+    let mut number = 0;
+    for _ in 0..=random.below(3) {
+        let (mut journal, _) = open(&disk, &options(SEGMENT)).unwrap();
+        for _ in 0..random.below(12) {
+            let count = 1 + random.below(4);
+            let padding = random.below(60) as usize;
+            let orders: Vec<_> = (number..number + count)
+                .map(|number| evaluated(number, padding))
+                .collect();
+            number += count;
+            append(&mut journal.ledger, &orders).1.unwrap();
+        }
+        let end = journal.ledger.end();
+        drop(journal);
+        if random.percent(40) && end.segment > 0 {
+            // As a batch that was torn leaves it: the next start discards it.
+            let torn = random.next().to_le_bytes();
+            let at = end.offset as usize + 64;
+            disk.change(&segment_name(end.segment), |bytes| {
+                if let Some(place) = bytes.get_mut(at..at + 8) {
+                    place.copy_from_slice(&torn);
+                }
+            });
+        }
+    }
+    let (journal, _) = open(&disk, &options(SEGMENT)).unwrap();
+    let segments = journal.ledger.end().segment;
+    let records = read_all(&journal);
+    drop(journal);
+    (disk, records, segments)
+}
+
+fn damage(random: &mut Random, disk: &Disk, segments: u32) -> String {
+    let number = 1 + random.below(u64::from(segments) + 1) as u32;
+    let name = segment_name(number);
+    let at = random.below(SEGMENT) as usize;
+    let len = 1 + random.below(200) as usize;
+    let end = (at + len).min(SEGMENT as usize);
+    let exists = disk.has(&name);
+    match random.below(8) {
+        0 if exists && number > 1 => disk.forget(&name),
+        1 if exists => disk.change(&name, |bytes| bytes.truncate(at)),
+        2 if exists => disk.change(&name, |bytes| bytes.extend_from_slice(&[9; 24])),
+        3 | 4 if exists => disk.change(&name, |bytes| zero(bytes, at..end)),
+        5 if disk.has(MANIFEST) => disk.forget(MANIFEST),
+        6 if disk.has(EXTENT) => disk.change(EXTENT, |bytes| bytes[at % 64] ^= 4),
+        _ if exists => disk.change(&name, |bytes| {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+            }
+        }),
+        _ => return String::new(),
+    }
+    format!("{name} {at}..{end}; ")
+}
+
+fn zero(bytes: &mut [u8], range: std::ops::Range<usize>) {
+    let end = range.end.min(bytes.len());
+    bytes[range.start.min(end)..end].fill(0);
+}
+
+#[test]
+fn what_is_not_saved_is_reported() {
+    for_seeds(600, |seed| {
+        let mut random = Random(seed);
+        let (disk, records, segments) = history(&mut random);
+        let mut case = format!("seed {seed}: ");
+        for _ in 0..random.below(5) {
+            case += &damage(&mut random, &disk, segments);
+        }
+        match salvage(&disk) {
+            Ok(made) => made.check(&records, &case),
+            Err(OpenError::NothingToSave | OpenError::Manifest { .. }) => {}
+            Err(error) => panic!("{case}: {error}"),
+        }
+    });
+}
