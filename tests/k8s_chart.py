@@ -19,6 +19,7 @@ MORE = {
     "imagePullSecrets": [{"name": "registry"}],
     "settings": {"ORDERS_OVERLOAD_STATUS": "429", "ORDERS_DRAIN_TIMEOUT": "20s"},
     "monitoring": {"serviceMonitor": True, "podMonitor": True, "rules": True, "labels": {"release": "prometheus"}},
+    "journal": {"retainAge": "30days"},
     "podAnnotations": {"example/note": "text"},
     "nodeSelector": {"example/disk": "fast"},
     "tolerations": [{"key": "example/orders", "operator": "Exists"}],
@@ -84,6 +85,8 @@ def check_chart(template, check, check_all):
         check(env["ORDERS_OVERLOAD_STATUS"] == "429", "a setting is left out")
         check(env["ORDERS_DRAIN_TIMEOUT"] == "20s", "a setting does not replace the default")
         check(env["ORDERS_QUEUE_BYTES"] == "128MiB", "one setting replaces the others")
+        age = "30days" if workload["kind"] == "StatefulSet" else None
+        check(env.get("ORDERS_RETAIN_AGE") == age, "retainAge is left out, or of no use")
         check_pod(workload["spec"]["template"], check)
     for form in ("none", "password", "token", "nkey", "creds"):
         for tls in ({}, {"secret": "tls"}, {"secret": "tls", "clientCertificate": True}):

@@ -221,6 +221,12 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", value_parser = quantity::bytes(MIB..=1024 * TIB))]
     pub retain_bytes: Option<u64>,
 
+    /// How long outcomes are kept (1s to 100years); a segment is removed when all
+    /// in it are older, none inside the dedupe window; unset keeps all [default:
+    /// none]
+    #[arg(long, value_name = "TIME", value_parser = quantity::time(SECOND..=HOUR * 876_600))]
+    pub retain_age: Option<Duration>,
+
     /// Id of the only ledger that is opened; see the log of a start [default: none]
     #[arg(long, value_name = "ID", value_parser = value::ledger_id)]
     pub expect_ledger: Option<u128>,

@@ -23,6 +23,7 @@ const GROUPS: [(&str, &[&str]); 9] = [
             "data-dir",
             "dedupe-window",
             "retain-bytes",
+            "retain-age",
             "commit-delay",
         ],
     ),

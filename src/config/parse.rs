@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::config::choice::Processor;
+use crate::config::choice::{Ledger, Processor};
 use crate::config::flags::Config;
 use crate::config::help;
 use crate::config::relations;
@@ -198,6 +198,21 @@ fn warnings(config: &Config, all: &ArgMatches, env: &Variables) -> Result<Vec<St
     }
     if config.processor != Processor::Simulate && value_of(all, "simulate").is_some() {
         warnings.push("--simulate has no effect without --processor simulate".to_owned());
+    }
+    let retain = [
+        ("--retain-bytes", config.retain_bytes.is_some()),
+        ("--retain-age", config.retain_age.is_some()),
+    ];
+    for (flag, _) in retain.iter().filter(|&&(_, is_set)| is_set) {
+        match config.ledger {
+            Ledger::Journal => {}
+            Ledger::Memory => warnings.push(format!(
+                "{flag} has no effect with --ledger memory, which keeps what the dedupe window holds"
+            )),
+            Ledger::Nats(_) => warnings.push(format!(
+                "{flag} has no effect with --ledger nats://…: the stream's own limits decide (max_age, max_bytes)"
+            )),
+        }
     }
     Ok(warnings)
 }

@@ -54,6 +54,7 @@ impl LedgerConfig {
                 options: Options {
                     window: config.dedupe_window as u64,
                     retain_bytes: config.retain_bytes,
+                    retain_age: config.retain_age,
                     expected: config.expect_ledger.map(LedgerId::from_digits),
                     ..Options::default()
                 },

@@ -65,5 +65,8 @@ ORDERS_DATA_DIR: /data
 {{- with .Values.journal.retainBytes }}
 ORDERS_RETAIN_BYTES: {{ . | quote }}
 {{- end }}
+{{- with .Values.journal.retainAge }}
+ORDERS_RETAIN_AGE: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{- end -}}

@@ -62,6 +62,7 @@ fn defaults() {
         commit_delay: Duration::from_millis(1),
         overload_status: OverloadStatus::ServiceUnavailable,
         retain_bytes: None,
+        retain_age: None,
         expect_ledger: None,
         strict_env: false,
         warnings: Vec::new(),

@@ -63,6 +63,7 @@ fn help_says_every_flag_with_its_default() {
         ("grpc-max-streams", "256"),
         ("overload-status", "503"),
         ("retain-bytes", "none"),
+        ("retain-age", "none"),
         ("log-format", "text"),
         ("log-level", "info"),
     ];

@@ -2,20 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::clock;
 use crate::ledger::journal::archive::{JournalArchive, JournalFiles, RangeReader};
 use crate::ledger::journal::directory_tree::FileSystem;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::extent::{Extent, ExtentFile, FoundExtent};
 use crate::ledger::journal::file_names::{EXTENT, MANIFEST};
-use crate::ledger::journal::format::RecordView;
+use crate::ledger::journal::format::{RecordView, Salt};
 use crate::ledger::journal::limits::SEGMENT_BYTES_ALLOWED;
 use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::pending_file;
 use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
 use crate::ledger::journal::preallocator::{
-    Attempts, Preallocator, Retention, SegmentSlot, SegmentSupply,
+    Attempts, Preallocator, Retention, RetentionLimits, SegmentSlot, SegmentSupply,
 };
 use crate::ledger::journal::recovery::{NoSpace, RecoveredJournal, Recovery};
 use crate::ledger::journal::report::{Recovered, RecoveryProgress};
@@ -34,6 +36,9 @@ pub struct Options {
     pub window: u64,
     /// Bytes of segments to retain; the oldest are removed first. `None`: all.
     pub retain_bytes: Option<u64>,
+    /// How long outcomes are retained; a segment is removed when all in it are
+    /// older. `None`: for ever.
+    pub retain_age: Option<Duration>,
     /// The ledger that the directory must hold.
     pub expected: Option<LedgerId>,
     /// Bytes in a segment, if the directory is new: a multiple of 512 between
@@ -46,6 +51,7 @@ impl Default for Options {
         Self {
             window: 4_000_000,
             retain_bytes: None,
+            retain_age: None,
             expected: None,
             segment_bytes: None,
         }
@@ -93,6 +99,7 @@ pub fn open<T: Item>(
         options,
         wake,
         no_space: NoSpace::Wait,
+        now: clock::unix_nanos,
     };
     opening.run(progress, visit, |preallocator, slot| {
         SegmentSupply::start(preallocator, slot).map_err(|source| OpenError::Directory {
@@ -111,6 +118,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) options: &'a Options,
     pub(crate) wake: Wake,
     pub(crate) no_space: NoSpace,
+    /// Wall time, in nanoseconds since the Unix epoch, for retention.
+    pub(crate) now: fn() -> u64,
 }
 
 impl Opening<'_> {
@@ -261,8 +270,14 @@ impl Opening<'_> {
                 index: index.clone(),
                 metrics: metrics.clone(),
                 segment_bytes: manifest.segment_bytes,
+                salt: Salt::of(manifest.ledger),
                 window: self.options.window,
-                retain_bytes: self.options.retain_bytes,
+                limits: RetentionLimits {
+                    bytes: self.options.retain_bytes,
+                    age: self.options.retain_age,
+                },
+                now: self.now,
+                newest: None,
                 failed: None,
             },
             attempts: Attempts::default(),

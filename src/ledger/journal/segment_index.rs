@@ -207,14 +207,7 @@ impl SegmentIndex {
     /// the one that is written to. The caller removes the file.
     pub(crate) fn pop_oldest(&self, window: u64) -> Option<u32> {
         let mut lists = self.lists();
-        let pinned_from = self.pinned_after.load(Ordering::Relaxed).saturating_add(1);
-        let keep_from = (self.last_seq() + 1)
-            .saturating_sub(window)
-            .min(pinned_from);
-        let second = lists.segments.get(1)?.first_seq;
-        if second > keep_from {
-            return None;
-        }
+        let second = self.removable_until(&lists, window)?;
         let oldest = lists.segments.pop_front()?;
         lists
             .indexed
@@ -222,6 +215,24 @@ impl SegmentIndex {
         lists.open.retain(|(opened, _)| *opened != oldest.number);
         self.oldest_seq.store(second, Ordering::Relaxed);
         Some(oldest.number)
+    }
+
+    /// The segment that [`pop_oldest`](Self::pop_oldest) would take out.
+    pub(crate) fn oldest_removable(&self, window: u64) -> Option<Location> {
+        let lists = self.lists();
+        let end_seq = self.removable_until(&lists, window)?;
+        let segment = lists.segments.front()?.clone();
+        Some(Location { segment, end_seq })
+    }
+
+    /// The first sequence behind the oldest segment, if that may be removed.
+    fn removable_until(&self, lists: &Lists, window: u64) -> Option<u64> {
+        let pinned_from = self.pinned_after.load(Ordering::Relaxed).saturating_add(1);
+        let keep_from = (self.last_seq() + 1)
+            .saturating_sub(window)
+            .min(pinned_from);
+        let second = lists.segments.get(1)?.first_seq;
+        (second <= keep_from).then_some(second)
     }
 
     fn lists(&self) -> MutexGuard<'_, Lists> {

@@ -83,6 +83,15 @@ pub(super) const ROWS: &[Row] = &[
         &["", "0", "1048575", "none"],
     ),
     (
+        "retain-age",
+        &[
+            ("1s", "retain_age: Some(1s)"),
+            ("30days", "retain_age: Some(2592000s)"),
+            ("100years", "retain_age: Some(3155760000s)"),
+        ],
+        &["", "0s", "999ms", "101years", "30", "none"],
+    ),
+    (
         "expect-ledger",
         &[(
             "00000000000000000000000000000aFF",

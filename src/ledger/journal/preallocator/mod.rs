@@ -18,7 +18,7 @@ mod slot;
 mod supply;
 mod worker;
 
-pub(crate) use self::retention::Retention;
+pub(crate) use self::retention::{Retention, RetentionLimits};
 pub(crate) use self::slot::{PreparedSegment, SegmentSlot};
 pub(crate) use self::supply::SegmentSupply;
 pub(crate) use self::worker::{Attempts, Preallocator};

@@ -1,5 +1,6 @@
 //! What the tests share: orders, and a journal on a simulated disk.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ pub(super) fn options(segment_bytes: u64) -> Options {
     Options {
         window: 1_000_000,
         retain_bytes: None,
+        retain_age: None,
         expected: None,
         segment_bytes: Some(segment_bytes),
     }
@@ -103,6 +105,26 @@ pub(super) fn open(disk: &Disk, options: &Options) -> Opened {
     open_with(disk, options, None)
 }
 
+thread_local! {
+    /// Wall time for retention, in nanoseconds since the Unix epoch. The
+    /// preallocator runs on the test's thread.
+    static NOW: Cell<u64> = const { Cell::new(0) };
+}
+
+fn now() -> u64 {
+    NOW.get()
+}
+
+pub(super) fn set_now(unix_nanos: u64) {
+    NOW.set(unix_nanos);
+}
+
+/// Opens the journal at this time, in nanoseconds since the Unix epoch.
+pub(super) fn open_at(disk: &Disk, options: &Options, unix_nanos: u64) -> Opened {
+    set_now(unix_nanos);
+    open(disk, options)
+}
+
 fn open_with(disk: &Disk, options: &Options, lock: Option<Arc<DirectoryLock>>) -> Opened {
     let mut visited = Vec::new();
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
@@ -113,6 +135,7 @@ fn open_with(disk: &Disk, options: &Options, lock: Option<Arc<DirectoryLock>>) -
         options,
         wake: Arc::new(|| {}),
         no_space: NoSpace::Fail,
+        now,
     };
     let journal = opening.run(
         &mut |_| {},

@@ -14,6 +14,7 @@ mod pending_start;
 mod pending_verify;
 mod random;
 mod real_files;
+mod retention;
 mod rewound;
 mod round_trip;
 mod salvage;

@@ -216,6 +216,7 @@ fn the_oldest_segments_are_removed_and_the_window_stays() {
     let options = Options {
         window: 300,
         retain_bytes: Some(4 << 16),
+        retain_age: None,
         expected: None,
         segment_bytes: Some(1 << 16),
     };
@@ -297,6 +298,7 @@ fn a_removed_segment_is_not_held_open() {
     let options = Options {
         window: 1,
         retain_bytes: Some(3 << 16),
+        retain_age: None,
         expected: None,
         segment_bytes: Some(1 << 16),
     };
