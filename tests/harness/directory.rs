@@ -22,6 +22,12 @@ impl Directory {
     /// directory's have what suits the volume.
     pub(crate) fn with_segments_of(bytes: u64) -> Self {
         let directory = Self::new();
+        directory.make_with_segments_of(bytes);
+        directory
+    }
+
+    /// Makes it so.
+    pub(crate) fn make_with_segments_of(&self, bytes: u64) {
         let mut manifest = [0; 64];
         manifest[..8].copy_from_slice(b"\xFFLEDGER\xFE");
         manifest[8] = 1;
@@ -29,9 +35,8 @@ impl Directory {
         manifest[32..40].copy_from_slice(&bytes.to_le_bytes());
         let sum = crc32c::crc32c(&manifest[..60]);
         manifest[60..].copy_from_slice(&sum.to_le_bytes());
-        std::fs::create_dir(&directory.0).unwrap();
-        std::fs::write(directory.0.join("ledger"), manifest).unwrap();
-        directory
+        std::fs::create_dir(&self.0).unwrap();
+        std::fs::write(self.0.join("ledger"), manifest).unwrap();
     }
 
     /// The service with these flags and its journal here.
