@@ -21,7 +21,7 @@
 //! | `server` | the service put together: start, ports, choice of processor and ledger, recovery, drain, the pending file's orders |
 //! | `http` | front end: `wire` (heads, bodies, replies as bytes, reason phrases), `api` (the route table, limits, statuses and problems, batches, feed and its lines, page, OpenAPI), `server` (connections and their timeouts), `minihttp` (admin port, second engine), `runtime` (waking coroutines, timers) |
 //! | `grpc` | front end: calls and streams, their limits, statuses, health |
-//! | `access` | who asks, and what they may: the token file, read again; quotas; an identity a connection |
+//! | `access` | who asks, and what they may: the token file, read again; quotas of tokens and of client addresses; an identity a connection |
 //! | `admission` | the one way in: have it decoded, claim the id, push, or say why not; the sentences that both front ends send |
 //! | `pipeline` | gate, intake queue, workers, `processor` (the trait and the built-in ones), commit queue, committer, what a drain saves, force drain |
 //! | `dedupe` | where an id is met again: claims in flight, window of the last N outcomes |
@@ -32,6 +32,7 @@
 //! | `sync` | parking and waking, oneshots, watch lists, memory budgets, limits of rates, crash on panic |
 //! | `cpu` | cores and CPU quota; which cores workers and I/O threads get, and whether workers spin |
 //! | `config` | flags and environment variables: types, defaults, ranges, and what must hold between them |
+//! | `peer` | where connections and requests come from: networks, the PROXY protocol, `Forwarded`; pure |
 //! | `clock` | wall time |
 //!
 //! Outside of the library: `main.rs` (the life of the process, exit codes),
@@ -55,6 +56,7 @@ mod http;
 mod ledger;
 mod metrics;
 mod order;
+mod peer;
 mod pipeline;
 mod server;
 mod sync;

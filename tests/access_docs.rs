@@ -27,6 +27,7 @@ fn its_commands_do_what_it_says() {
     let (_, page) = include_str!("../docs/access.md")
         .split_once("\n## Tokens\n")
         .unwrap();
+    let (page, _) = page.split_once("\n## ").unwrap();
     let mut script = "trap 'kill $! && wait $!' EXIT\n".to_owned();
     script += &blocks(page, "sh").join("\n");
     for port in ["8080", "9090"] {

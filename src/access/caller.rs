@@ -1,11 +1,13 @@
 //! What a connection remembers of who asks on it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+use crate::access::addresses::{AddressQuota, Addresses};
 use crate::access::client::{Client, Scopes};
-use crate::access::quota::{InFlight, OverQuota, Quotas};
+use crate::access::quota::{InFlight, OverQuota, Quota, Quotas};
 use crate::order::Client as ClientName;
 use crate::sync::log_limit::LogLimit;
 
@@ -19,8 +21,27 @@ pub(crate) struct Caller {
     identified: Option<Identified>,
     /// The current request is that client's.
     is_current: bool,
+    /// Of the last address, where addresses have quotas.
+    address: Option<AddressQuota>,
+    /// The current request is charged to it.
+    charges_address: bool,
     /// Of the current request.
     in_flight: Option<InFlight>,
+}
+
+/// Who sent a request that goes on without its connection, and what it is
+/// charged to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) name: Option<ClientName>,
+    pub(crate) quota: Option<Quota>,
+}
+
+impl Identity {
+    /// Whether there is something in it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.name.is_some() || self.quota.is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -46,7 +67,8 @@ impl Caller {
                 });
             })
             .ok();
-        let client = Client::new(name, Scopes::all(), Quotas::default(), Arc::default());
+        let quota = Quota::new(Quotas::default(), Arc::default());
+        let client = Client::new(name, Scopes::all(), quota);
         Self {
             certified: Some(Arc::new(client)),
             ..Self::default()
@@ -61,17 +83,46 @@ impl Caller {
         by_token.or(self.certified.as_ref())
     }
 
+    /// The name of who sent it.
+    pub(crate) fn name(&self) -> Option<ClientName> {
+        self.client()?.name()
+    }
+
+    /// What the current request is charged to.
+    pub(crate) fn quota(&self) -> Option<&Quota> {
+        let address = self.address.as_ref().filter(|_| self.charges_address);
+        match address {
+            Some(address) => Some(&address.quota),
+            None => self.client().map(|client| client.quota()),
+        }
+    }
+
+    /// Both, for a request that goes on by itself.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            name: self.name(),
+            quota: self.quota().cloned(),
+        }
+    }
+
     /// A request begins, of which nothing is known.
     pub(super) fn begin(&mut self) {
         self.is_current = false;
+        self.charges_address = false;
         self.in_flight = None;
+    }
+
+    /// The current request comes from this address, which has a quota.
+    pub(super) fn come_from(&mut self, address: IpAddr, addresses: &Addresses) {
+        addresses.find(address, &mut self.address);
+        self.charges_address = true;
     }
 
     /// Counts the current request as in flight until [`replied`](Self::replied),
     /// and in its client's rate, if it `charges`.
     pub(crate) fn begin_request(&mut self, charges: bool) -> Result<(), OverQuota> {
-        if let Some(client) = self.client() {
-            self.in_flight = client.begin(charges)?;
+        if let Some(quota) = self.quota() {
+            self.in_flight = quota.begin(charges)?;
         }
         Ok(())
     }

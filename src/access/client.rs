@@ -1,10 +1,6 @@
 //! Who a request comes from, and what they may do.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use crate::access::quota::{InFlight, OverQuota, Quotas, Usage};
-use crate::metrics::ClientGauges;
+use crate::access::quota::Quota;
 use crate::order::Client as ClientName;
 
 /// A client that was identified: the bearer of a token, or of a client
@@ -15,8 +11,7 @@ pub(crate) struct Client {
     /// without one.
     name: Option<ClientName>,
     scopes: Scopes,
-    quotas: Quotas,
-    usage: Arc<Usage>,
+    quota: Quota,
 }
 
 /// What a request needs.
@@ -33,69 +28,17 @@ pub(crate) enum Scope {
 pub(super) struct Scopes(u8);
 
 impl Client {
-    /// A client that has done what `usage` says.
-    pub(super) fn new(
-        name: Option<ClientName>,
-        scopes: Scopes,
-        quotas: Quotas,
-        usage: Arc<Usage>,
-    ) -> Self {
+    pub(super) fn new(name: Option<ClientName>, scopes: Scopes, quota: Quota) -> Self {
         Self {
             name,
             scopes,
-            quotas,
-            usage,
+            quota,
         }
     }
 
-    /// Begins a request; `charges` unless its orders do that one by one. `None`
-    /// where nobody counts what is in flight.
-    pub(crate) fn begin(&self, charges: bool) -> Result<Option<InFlight>, OverQuota> {
-        let Quotas { rate, in_flight } = self.quotas;
-        let in_flight = in_flight.map(|max| self.usage.begin(max)).transpose()?;
-        if !charges {
-            return Ok(in_flight);
-        }
-        match rate {
-            None => self.usage.count(),
-            Some(rate) => self
-                .usage
-                .charge(&rate, Instant::now())
-                .inspect_err(|_| self.count_over_rate())?,
-        }
-        Ok(in_flight)
-    }
-
-    /// Lets one order of a batch or a stream through, which came at this time.
-    /// One that is refused may wait: it is counted by
-    /// [`count_over_rate`](Self::count_over_rate).
-    #[inline]
-    pub(crate) fn charge(&self, now: Instant) -> Result<(), OverQuota> {
-        match &self.quotas.rate {
-            Some(rate) => self.usage.charge(rate, now),
-            None => {
-                self.usage.count();
-                Ok(())
-            }
-        }
-    }
-
-    /// Counts a request or an order that was refused for the rate.
-    pub(crate) fn count_over_rate(&self) {
-        self.usage.count_over_rate();
-    }
-
-    pub(super) fn usage(&self) -> &Arc<Usage> {
-        &self.usage
-    }
-
-    /// Adds what it has done.
-    pub(super) fn add_to(&self, gauges: &mut ClientGauges) {
-        let [requests, over_rate, over_in_flight] = self.usage.counts();
-        gauges.requests += requests;
-        gauges.over_rate += over_rate;
-        gauges.over_in_flight += over_in_flight;
-        gauges.in_flight += self.usage.in_flight();
+    /// What its requests are charged to.
+    pub(super) fn quota(&self) -> &Quota {
+        &self.quota
     }
 
     /// The name that orders of this client are recorded under.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::access::client::Client;
 use crate::access::line::{Line, LineError};
+use crate::access::quota::Quota;
 use crate::access::tokens::TokenSet;
 use crate::order::Client as ClientName;
 
@@ -121,7 +122,7 @@ pub(super) fn parse(bytes: &[u8], in_force: &TokenSet) -> Result<TokenSet, (usiz
         let usage = in_force.usage(name.as_deref(), &hash).unwrap_or_default();
         let name = name.as_deref().map(ClientName::named).transpose();
         let name = name.map_err(|_| at(LineError::Names))?;
-        let client = Client::new(name, scopes, quotas, usage);
+        let client = Client::new(name, scopes, Quota::new(quotas, usage));
         tokens.push(hash, Arc::new(client));
     }
     Ok(tokens)

@@ -1,19 +1,14 @@
 //! One line of the token file.
 
-use std::time::Duration;
-
 use crate::access::client::{Scope, Scopes};
-use crate::access::quota::Quotas;
+use crate::access::quota::{Holder, Quotas};
 use crate::access::token::{
     BadName, TOKEN_LEN_MAX, TOKEN_LEN_MIN, TokenHash, check_name, is_b64token,
 };
-use crate::sync::rate_limit::Rate;
+use crate::config::RequestRate;
 
 /// What stands between a name and a hash.
 const HASH_MARK: &str = "sha256:";
-
-/// Of a rate, a burst, or requests in flight.
-const COUNT_MAX: u32 = 1_000_000;
 
 /// A line with a token.
 #[derive(Debug)]
@@ -87,21 +82,14 @@ impl Line {
             burst,
             in_flight,
         } = Options::parse(words)?;
-        let rate = match (rate, burst) {
-            (None, Some(_)) => return Err(LineError::BurstAlone),
-            (None, None) => None,
-            // Left out, as much as in a second.
-            (Some((count, period)), burst) => {
-                let second = u64::from(count) / period.as_secs();
-                let burst = burst.unwrap_or(u32::try_from(second).unwrap_or(u32::MAX));
-                Some(Rate::new(count, period, burst))
-            }
-        };
+        if burst.is_some() && rate.is_none() {
+            return Err(LineError::BurstAlone);
+        }
         Ok(Some(Self {
             name,
             hash,
             scopes: scopes.unwrap_or_else(Scopes::all),
-            quotas: Quotas { rate, in_flight },
+            quotas: Quotas::new(Holder::Token, rate, burst, in_flight),
         }))
     }
 }
@@ -110,7 +98,7 @@ impl Line {
 #[derive(Default)]
 struct Options {
     scopes: Option<Scopes>,
-    rate: Option<(u32, Duration)>,
+    rate: Option<RequestRate>,
     burst: Option<u32>,
     in_flight: Option<u32>,
 }
@@ -174,32 +162,12 @@ fn parse_scopes(text: &str) -> Result<Scopes, LineError> {
     Ok(scopes)
 }
 
-/// `N/s`, `N/m` or `N/h`.
-fn parse_rate(text: &str) -> Result<(u32, Duration), LineError> {
-    let rate = || {
-        let (count, unit) = text.split_once('/')?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            _ => return None,
-        };
-        Some((number(count)?, Duration::from_secs(seconds)))
-    };
-    rate().ok_or(LineError::Value(
-        "rate",
-        "1 to 1000000 with its unit, as in 1000/s, 60/m or 10/h",
-    ))
+fn parse_rate(text: &str) -> Result<RequestRate, LineError> {
+    RequestRate::parse(text).ok_or(LineError::Value("rate", RequestRate::FORM))
 }
 
 fn parse_count(name: &'static str, text: &str) -> Result<u32, LineError> {
-    number(text).ok_or(LineError::Value(name, "1 to 1000000"))
-}
-
-fn number(text: &str) -> Option<u32> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| digits)?;
-    (1..=COUNT_MAX).contains(&number).then_some(number)
+    RequestRate::parse_count(text).ok_or(LineError::Value(name, RequestRate::COUNT_FORM))
 }
 
 fn set_once<T>(option: &mut Option<T>, name: &'static str, value: T) -> Result<(), LineError> {

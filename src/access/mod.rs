@@ -1,4 +1,5 @@
-//! Who asks, and what they may: bearer tokens from a file, with their quotas.
+//! Who asks, and what they may: bearer tokens from a file, with their quotas;
+//! without them, quotas of client addresses.
 //!
 //! Between the front ends and admission: a front end hands over what a request
 //! says of its sender, and gets a [`Client`] or a [`Denied`]. Nothing here knows
@@ -17,12 +18,14 @@
 //! | `caller` | [`Caller`]: what a connection remembers of who asks on it |
 //! | `bearer` | `Authorization` to a token |
 //! | `client` | [`Client`]: an identity, and its scopes |
-//! | `quota` | how much a client may do, and what it has done |
+//! | `quota` | [`Quota`]: how much a client may do, and what it has done |
+//! | `addresses` | quotas of client addresses, where there are no tokens |
 //! | `tokens` | the set, and the search in it |
 //! | `token` | one token: its form, its hash, a new one |
 //! | `file`, `line` | the token file, and a line of it |
 //! | `sample` | which lines of an access log are written |
 
+mod addresses;
 mod bearer;
 mod caller;
 mod client;
@@ -36,10 +39,11 @@ mod tests;
 mod token;
 mod tokens;
 
-pub(crate) use self::caller::Caller;
-pub(crate) use self::client::{Client, Scope};
+pub(crate) use self::addresses::{ADDRESS_BYTES, ADDRESSES_MAX};
+pub(crate) use self::caller::{Caller, Identity};
+pub(crate) use self::client::Scope;
 pub(crate) use self::file::TokenFileError;
 pub(crate) use self::policy::{Access, Denied, Need};
-pub(crate) use self::quota::{InFlight, OverQuota};
+pub(crate) use self::quota::{InFlight, OverQuota, Quota};
 pub(crate) use self::sample::AccessSample;
 pub use self::token::{BadName, new_token};

@@ -1,9 +1,11 @@
 //! The tokens in force, and what a request may do with one.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::access::addresses::Addresses;
 use crate::access::bearer::Bearer;
 use crate::access::caller::Caller;
 use crate::access::client::{Scope, Scopes};
@@ -11,7 +13,7 @@ use crate::access::file;
 use crate::access::file::TokenFileError;
 use crate::access::tokens::TokenSet;
 use crate::config::Config;
-use crate::metrics::{ClientGauges, DenyReason};
+use crate::metrics::{AddressGauges, ClientGauges, DenyReason};
 
 /// Who may ask for what.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Access {
     /// `None`: anyone may ask for anything.
     tokens: Option<CurrentTokens>,
     protects_metrics: bool,
+    /// Quotas of those that need no token.
+    addresses: Option<Addresses>,
 }
 
 /// The tokens of a file that is read again.
@@ -69,6 +73,7 @@ impl Access {
         Ok(Self {
             tokens: tokens.transpose()?,
             protects_metrics: config.protect_metrics,
+            addresses: Addresses::new(&config.peers),
         })
     }
 
@@ -86,22 +91,37 @@ impl Access {
         Some(self.tokens.as_ref()?.set().len())
     }
 
-    /// What the clients with a token have done.
-    pub(crate) fn gauges(&self) -> Vec<ClientGauges> {
+    /// Whether client addresses have quotas.
+    pub(crate) fn has_address_quotas(&self) -> bool {
+        self.addresses.is_some()
+    }
+
+    /// What the clients have done: those with a token, or all addresses.
+    pub(crate) fn gauges(&self) -> (Vec<ClientGauges>, Option<AddressGauges>) {
+        if let Some(addresses) = &self.addresses {
+            let (clients, gauges) = addresses.gauges();
+            return (vec![clients], Some(gauges));
+        }
         let tokens = self.tokens.as_ref();
-        tokens.map_or_else(Vec::new, |tokens| tokens.set().gauges())
+        let clients = tokens.map_or_else(Vec::new, |tokens| tokens.set().gauges());
+        (clients, None)
     }
 
     /// Whether a request with this `Authorization` may be made;
-    /// [`Caller::client`] says whose it is then.
+    /// [`Caller::client`] says whose it is then. `address` is where it comes
+    /// from, asked for where that matters.
     #[inline]
     pub(crate) fn check(
         &self,
         caller: &mut Caller,
         authorization: Option<&[u8]>,
         need: Option<Need>,
+        address: impl FnOnce() -> IpAddr,
     ) -> Result<(), Denied> {
         caller.begin();
+        if let (Some(addresses), Some(Need::Scope(_))) = (&self.addresses, need) {
+            caller.come_from(address(), addresses);
+        }
         let (Some(tokens), Some(need)) = (&self.tokens, need) else {
             return Ok(());
         };

@@ -1,14 +1,16 @@
 //! The token file, line by line, and what a request may do with its tokens.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::access::file;
 use crate::access::file::{TOKENS_MAX, TokenFileError};
 use crate::access::line::LineError;
+use crate::access::quota::Exceeded;
 use crate::access::token::{BadName, new_token};
 use crate::access::tokens::TokenSet;
-use crate::access::{Access, Caller, Denied, Need, OverQuota, Scope};
+use crate::access::{Access, Caller, Denied, Need, Scope};
 use crate::config::Config;
 use crate::metrics::ClientGauges;
 use crate::order::Client as ClientName;
@@ -57,9 +59,14 @@ fn parse(text: &[u8]) -> Result<TokenSet, (usize, LineError)> {
     file::parse(text, &TokenSet::default())
 }
 
+/// No address is asked for.
+fn nowhere() -> IpAddr {
+    unreachable!("with tokens addresses have no quota")
+}
+
 /// What comes of a request on a connection of its own.
 fn ask(access: &Access, authorization: Option<&[u8]>, need: Option<Need>) -> Result<(), Denied> {
-    access.check(&mut Caller::default(), authorization, need)
+    access.check(&mut Caller::default(), authorization, need, nowhere)
 }
 
 #[test]
@@ -210,17 +217,23 @@ fn a_connection_is_nobodys_for_longer_than_a_request() {
     let name = |caller: &Caller| caller.client()?.name().map(ClientName::as_str);
     for _ in 0..2 {
         for _ in 0..2 {
-            assert_eq!(access.check(&mut caller, Some(&bearer(A)), SUBMIT), Ok(()));
+            assert_eq!(
+                access.check(&mut caller, Some(&bearer(A)), SUBMIT, nowhere),
+                Ok(())
+            );
             assert_eq!(name(&caller), Some("a"));
         }
-        let denied = access.check(&mut caller, None, SUBMIT);
+        let denied = access.check(&mut caller, None, SUBMIT, nowhere);
         assert_eq!((denied, name(&caller)), (Err(Denied::NoToken), None));
         let wrong = bearer("token-a-012345678X");
-        let denied = access.check(&mut caller, Some(&wrong), SUBMIT);
+        let denied = access.check(&mut caller, Some(&wrong), SUBMIT, nowhere);
         assert_eq!((denied, name(&caller)), (Err(Denied::BadToken), None));
-        assert_eq!(access.check(&mut caller, None, None), Ok(()));
+        assert_eq!(access.check(&mut caller, None, None, nowhere), Ok(()));
         assert_eq!(name(&caller), None);
-        assert_eq!(access.check(&mut caller, Some(&bearer(B)), READ), Ok(()));
+        assert_eq!(
+            access.check(&mut caller, Some(&bearer(B)), READ, nowhere),
+            Ok(())
+        );
         assert_eq!(name(&caller), Some("b"));
     }
 }
@@ -230,8 +243,8 @@ fn a_reload_holds_for_open_connections_at_once() {
     let file = TokenFile::new(A);
     let access = file.access(&[]);
     let (mut a, mut b) = (Caller::default(), Caller::default());
-    let ask_a = |caller: &mut Caller| access.check(caller, Some(&bearer(A)), SUBMIT);
-    let ask_b = |caller: &mut Caller| access.check(caller, Some(&bearer(B)), SUBMIT);
+    let ask_a = |caller: &mut Caller| access.check(caller, Some(&bearer(A)), SUBMIT, nowhere);
+    let ask_b = |caller: &mut Caller| access.check(caller, Some(&bearer(B)), SUBMIT, nowhere);
     assert_eq!(
         (ask_a(&mut a), ask_b(&mut b)),
         (Ok(()), Err(Denied::BadToken))
@@ -269,13 +282,16 @@ fn a_token_goes_before_the_certificate_of_the_connection() {
     let name = |caller: &Caller| caller.client()?.name().map(ClientName::as_str);
     let mut caller = Caller::certified("desk");
     let open = Access::new(&Config::default()).unwrap();
-    assert_eq!(open.check(&mut caller, None, SUBMIT), Ok(()));
+    assert_eq!(open.check(&mut caller, None, SUBMIT, nowhere), Ok(()));
     assert_eq!(name(&caller), Some("desk"));
     let access = file.access(&[]);
-    assert_eq!(access.check(&mut caller, Some(&bearer(A)), SUBMIT), Ok(()));
+    assert_eq!(
+        access.check(&mut caller, Some(&bearer(A)), SUBMIT, nowhere),
+        Ok(())
+    );
     assert_eq!(name(&caller), Some("a"));
     // A certificate is no token.
-    let denied = access.check(&mut caller, None, SUBMIT);
+    let denied = access.check(&mut caller, None, SUBMIT, nowhere);
     assert_eq!(denied, Err(Denied::NoToken));
 }
 
@@ -326,7 +342,9 @@ fn a_client_that_has_used_its_quota_up_takes_nothing_from_another() {
     let access = file.access(&[]);
     let (mut a, mut b) = (Caller::default(), Caller::default());
     let begin = |caller: &mut Caller, token: &str, charges: bool| {
-        access.check(caller, Some(&bearer(token)), SUBMIT).unwrap();
+        access
+            .check(caller, Some(&bearer(token)), SUBMIT, nowhere)
+            .unwrap();
         caller.begin_request(charges)
     };
     for _ in 0..3 {
@@ -353,8 +371,8 @@ fn a_client_that_has_used_its_quota_up_takes_nothing_from_another() {
     let mut other = Caller::default();
     let over = begin(&mut other, B, true).unwrap_err();
     assert_eq!(
-        (over, over.retry_after()),
-        (OverQuota::InFlight { max: 1 }, 1)
+        (over.what, over.retry_after()),
+        (Exceeded::InFlight { max: 1 }, 1)
     );
     let policy = r#""inflight";q=1;qu="concurrent-requests""#;
     assert_eq!(over.fields()[0].1, policy);
@@ -365,7 +383,7 @@ fn a_client_that_has_used_its_quota_up_takes_nothing_from_another() {
     drop(other);
     assert!(begin(&mut b, B, true).is_err(), "the burst is used up");
     drop(b);
-    let gauges = access.gauges();
+    let (gauges, _) = access.gauges();
     let counts = |at: usize| {
         let ClientGauges {
             name,

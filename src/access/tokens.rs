@@ -42,7 +42,7 @@ impl TokenSet {
             (None, None) => *its_hash == hash,
             _ => false,
         })?;
-        Some(client.usage().clone())
+        Some(client.quota().usage().clone())
     }
 
     /// What its clients have done: those of the first names, then the tokens
@@ -60,7 +60,7 @@ impl TokenSet {
                 }
                 Some(_) => others.get_or_insert_with(|| ClientGauges::new("other")),
             };
-            client.add_to(gauge);
+            client.quota().usage().add_to(gauge);
         }
         gauges.extend(unnamed.into_iter().chain(others));
         gauges

@@ -13,6 +13,7 @@ use crate::config::choice::{
     OverloadStatus, Pin, Processor, Simulate,
 };
 use crate::config::nats::Nats;
+use crate::config::peers::Peers;
 use crate::config::quantity::{GIB, HOUR, MIB, MILLISECOND, SECOND, TIB};
 use crate::config::tls::Tls;
 use crate::config::{quantity, value};
@@ -186,6 +187,10 @@ pub struct Config {
     /// value on
     #[arg(long, value_name = "WHETHER", default_value = "off", default_missing_value = "on", num_args = 0..=1, action = ArgAction::Set, value_parser = value::switch)]
     pub protect_metrics: bool,
+
+    /// The flags of proxies in front and of client addresses.
+    #[command(flatten)]
+    pub peers: Peers,
 
     /// Open connections on the gRPC port (1 to 1000000); one more is refused
     /// with GOAWAY. Clamped at start to a quarter of the descriptor limit

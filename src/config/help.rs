@@ -50,6 +50,9 @@ const GROUPS: [(&str, &[&str]); 9] = [
             "tls-cert",
             "tls-key",
             "tls-client-ca",
+            "trusted-proxies",
+            "proxy-protocol",
+            "client-rate",
         ],
     ),
     (
@@ -78,7 +81,9 @@ const GROUPS: [(&str, &[&str]); 9] = [
     ("Log", &["log-format", "log-level", "access-log"]),
 ];
 /// Flags that only the man page lists, and the line in place of NATS's.
-const MAN_ONLY: [&str; 12] = [
+const MAN_ONLY: [&str; 14] = [
+    "client-burst",
+    "client-inflight",
     "expect-ledger",
     "strict-env",
     "grpc-keepalive-interval",

@@ -13,8 +13,9 @@
 //! | `flags` | [`Config`]: a field for each flag |
 //! | `nats` | [`Nats`]: those of the NATS ledger |
 //! | `tls` | [`Tls`]: those of TLS |
+//! | `peers` | [`Peers`]: those of proxies in front, and of client addresses |
 //! | `choice` | the types of flags that offer a choice |
-//! | `quantity`, `value` | text to a single value |
+//! | `quantity`, `value`, `rate` | text to a single value |
 //! | `relations` | what must hold between two values |
 //! | `help` | the text of `--help` |
 //! | `parse` | words and variables to a [`Config`] |
@@ -37,7 +38,9 @@ mod limits;
 mod manual;
 mod nats;
 mod parse;
+mod peers;
 mod quantity;
+mod rate;
 mod relations;
 mod settings;
 #[cfg(test)]
@@ -58,7 +61,10 @@ pub use self::health::Health;
 pub use self::journal_flags::{Cat, Salvage};
 pub use self::limits::TableFormat;
 pub use self::nats::Nats;
+pub use self::peers::Peers;
+pub use self::rate::RequestRate;
 pub use self::settings::Setting;
 pub use self::tls::Tls;
 pub use self::usage::{Given, UsageError};
 pub(crate) use self::value::{CORE_ID_END, core_list};
+pub use crate::peer::Networks;

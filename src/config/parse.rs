@@ -18,6 +18,7 @@ use crate::config::help;
 use crate::config::relations;
 use crate::config::unknown_variables;
 use crate::config::usage::{Given, UsageError, one_line};
+use crate::peer::Networks;
 
 /// The variables that are given, whether they are a flag's or not.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
@@ -213,6 +214,11 @@ fn warnings(config: &Config, all: &ArgMatches, env: &Variables) -> Result<Vec<St
                 "{flag} has no effect with --ledger nats://…: the stream's own limits decide (max_age, max_bytes)"
             )),
         }
+    }
+    let trusted = config.peers.trusted_proxies.as_ref();
+    if trusted.is_some_and(Networks::contain_all) {
+        warnings
+            .push("--trusted-proxies has all addresses: anyone may say to be anyone".to_owned());
     }
     Ok(warnings)
 }

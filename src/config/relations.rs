@@ -58,6 +58,7 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
     }
     expected_ledger(config)?;
     tls(config)?;
+    peers(config)?;
     if config.protect_metrics && config.token_file.is_none() {
         return Err(Broken {
             flags: ["protect-metrics", "token-file"],
@@ -98,6 +99,48 @@ fn tls(config: &Config) -> Result<(), Broken> {
             flags: ["tls-cert", "http-engine"],
             why: "is not possible with --http-engine may_minihttp, which has no TLS".to_owned(),
             why_second: "is not possible with --tls-cert: this engine has no TLS".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What must hold between the flags of proxies and client addresses.
+fn peers(config: &Config) -> Result<(), Broken> {
+    let peers = &config.peers;
+    if peers.proxy_protocol && peers.trusted_proxies.is_none() {
+        return Err(Broken {
+            flags: ["proxy-protocol", "trusted-proxies"],
+            why: "needs --trusted-proxies: anyone could claim to be anyone".to_owned(),
+            why_second: String::new(), // it is not given
+        });
+    }
+    if peers.proxy_protocol && config.http_engine == HttpEngine::MayMinihttp {
+        return Err(Broken {
+            flags: ["proxy-protocol", "http-engine"],
+            why: "is not possible with --http-engine may_minihttp, which doesn't read it"
+                .to_owned(),
+            why_second: "is not possible with --proxy-protocol: this engine doesn't read it"
+                .to_owned(),
+        });
+    }
+    if peers.client_burst.is_some() && peers.client_rate.is_none() {
+        return Err(Broken {
+            flags: ["client-burst", "client-rate"],
+            why: "needs --client-rate".to_owned(),
+            why_second: String::new(), // it is not given
+        });
+    }
+    let by_address = [
+        ("client-rate", peers.client_rate.is_some()),
+        ("client-inflight", peers.client_inflight.is_some()),
+    ];
+    if let Some((flag, _)) = by_address.into_iter().find(|(_, given)| *given)
+        && config.token_file.is_some()
+    {
+        return Err(Broken {
+            flags: [flag, "token-file"],
+            why: "is not possible with --token-file, whose lines have the quotas".to_owned(),
+            why_second: format!("is not possible with --{flag}: its lines have the quotas"),
         });
     }
     Ok(())

@@ -15,6 +15,8 @@ use rust_decimal::Decimal;
 use crate::config::bad_value::BadValue;
 use crate::config::choice::{AllowedHosts, AllowedOrigins, Ledger, Pin, Simulate};
 use crate::config::quantity::{HOUR, time};
+use crate::config::rate::RequestRate;
+use crate::peer::Networks;
 
 /// Core ids lie below this: the size of the kernel's fixed CPU set
 /// (`CPU_SETSIZE`, CPU_SET(3)).
@@ -245,6 +247,24 @@ pub(super) fn text(text: &str) -> Result<String, BadValue> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// Addresses and networks, separated by commas.
+pub(super) fn networks(text: &str) -> Result<Networks, BadValue> {
+    Networks::parse(text).ok_or(BadValue::Form(
+        "addresses and networks without bits behind their prefix, as in \
+         10.0.0.0/8,192.0.2.7,fd00::/8, 256 at most",
+    ))
+}
+
+/// `N/s`, `N/m` or `N/h`.
+pub(super) fn rate(text: &str) -> Result<RequestRate, BadValue> {
+    RequestRate::parse(text).ok_or(BadValue::Form(RequestRate::FORM))
+}
+
+/// What goes with a rate.
+pub(super) fn rate_count(text: &str) -> Result<u32, BadValue> {
+    RequestRate::parse_count(text).ok_or(BadValue::Form(RequestRate::COUNT_FORM))
 }
 
 /// `on` or `off`.

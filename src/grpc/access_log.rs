@@ -2,6 +2,7 @@
 //! came of it. Never an unknown path, metadata or a message: clients choose
 //! those.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,11 +10,12 @@ use std::time::Instant;
 use http::HeaderMap;
 use tonic::Code;
 
-use crate::access::Client;
 use crate::grpc::front_end::FrontEnd;
+use crate::grpc::metadata::Metadata;
 use crate::grpc::request;
 use crate::grpc::route::Route;
 use crate::order::{Client as ClientName, TraceParent};
+use crate::peer::Origin;
 
 /// A call that is logged when this is dropped; without a log, nothing.
 pub(super) struct CallLog(Option<Box<OpenCall>>);
@@ -23,6 +25,9 @@ struct OpenCall {
     at: Instant,
     route: Route,
     traceparent: Option<TraceParent>,
+    peer: SocketAddr,
+    /// Who asks, where that isn't the peer.
+    client_address: Option<IpAddr>,
     client: Option<ClientName>,
     /// Of a stream.
     counts: Option<Arc<StreamCounts>>,
@@ -39,7 +44,12 @@ pub(super) struct StreamCounts {
 
 impl CallLog {
     /// A call begins.
-    pub(super) fn begin(front_end: &Arc<FrontEnd>, path: &str, headers: &HeaderMap) -> Self {
+    pub(super) fn begin(
+        front_end: &Arc<FrontEnd>,
+        origin: &Origin,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Self {
         Self(front_end.access_sample.is_on().then(|| {
             let route = Route::of(path);
             let is_stream = matches!(route, Route::SubmitStream | Route::Follow);
@@ -47,6 +57,8 @@ impl CallLog {
                 at: Instant::now(),
                 route,
                 traceparent: request::traceparent(headers),
+                peer: origin.peer(),
+                client_address: origin.behind(&front_end.proxies, &Metadata(headers)),
                 client: None,
                 counts: is_stream.then(Arc::default),
                 status: None,
@@ -56,9 +68,9 @@ impl CallLog {
     }
 
     /// Whose call it is, if anyone's.
-    pub(super) fn client(&mut self, client: Option<&Client>) {
+    pub(super) fn client(&mut self, client: Option<ClientName>) {
         if let Some(call) = &mut self.0 {
-            call.client = client.and_then(Client::name);
+            call.client = client;
         }
     }
 
@@ -108,6 +120,8 @@ impl OpenCall {
         };
         self.front_end.access_sample.log(is_error, now, |left_out| {
             tracing::info!(
+                peer = %self.peer,
+                client_address = self.client_address.map(|address| address.to_string()),
                 client = self.client.as_ref().map(|name| name.as_str()),
                 method = self.route.method(),
                 status = name(status),

@@ -9,6 +9,7 @@ use crate::grpc::access_log::CallLog;
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::route::Route;
 use crate::metrics::{GrpcCode, GrpcMethod, GrpcMetrics};
+use crate::peer::Origin;
 
 /// An open call. Dropped, it counts as ended: with the status that was sent
 /// last, or as taken back by its client.
@@ -21,14 +22,19 @@ pub(super) struct CallRecord {
 
 impl CallRecord {
     /// A call begins.
-    pub(super) fn begin(front_end: &Arc<FrontEnd>, path: &str, headers: &HeaderMap) -> Self {
+    pub(super) fn begin(
+        front_end: &Arc<FrontEnd>,
+        origin: &Origin,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Self {
         let method = Route::of(path).label();
         front_end.metrics.begin(method);
         Self {
             metrics: front_end.metrics.clone(),
             method,
             code: GrpcCode::CANCELLED,
-            log: CallLog::begin(front_end, path, headers),
+            log: CallLog::begin(front_end, origin, path, headers),
         }
     }
 

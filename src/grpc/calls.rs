@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::access::Client;
+use crate::access::Identity;
 use crate::grpc::access_log::StreamCounts;
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::FrontEnd;
@@ -27,8 +27,8 @@ impl OrderService for OrderCalls {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let (metadata, extensions, request) = request.into_parts();
-        let client = extensions.get::<Arc<Client>>().map(|client| &**client);
-        let submission = request::submission(metadata.as_ref(), client);
+        let name = extensions.get().and_then(|caller: &Identity| caller.name);
+        let submission = request::submission(metadata.as_ref(), name);
         let request = idempotency::with_key(&self.0.admission, &metadata, request)?;
         let response = submit::submit(&self.0, request, submission).await?;
         Ok(idempotency::marked(response))
@@ -43,11 +43,12 @@ impl OrderService for OrderCalls {
         let extensions = request.extensions_mut();
         let dropped = extensions.remove::<DroppedMessages>();
         let counts = extensions.remove::<Arc<StreamCounts>>();
-        let client = extensions.remove::<Arc<Client>>();
+        let identity = extensions.remove::<Identity>();
+        let Identity { name, quota } = identity.unwrap_or_default();
         let call = OfCall {
             dropped: dropped.unwrap_or_default(),
-            submission: request::submission(request.metadata().as_ref(), client.as_deref()),
-            client,
+            submission: request::submission(request.metadata().as_ref(), name),
+            quota,
             counts: counts.clone(),
         };
         let responses = stream::serve(self.0.clone(), request.into_inner(), call);

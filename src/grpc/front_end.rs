@@ -10,6 +10,7 @@ use crate::grpc::call_permits::CallPermits;
 use crate::grpc::limits::{Limits, RECORD_BYTES_MAX};
 use crate::grpc::ready_queue::{ReadyQueue, TaskWaker};
 use crate::metrics::{DenyReason, GrpcMetrics};
+use crate::peer::Proxies;
 use crate::sync::memory_budget::MemoryBudget;
 
 /// How far a drain has come.
@@ -26,6 +27,7 @@ pub(super) struct FrontEnd {
     pub(super) admission: Arc<Admission>,
     pub(super) access: Arc<Access>,
     pub(super) access_sample: AccessSample,
+    pub(super) proxies: Proxies,
     pub(super) limits: Limits,
     pub(super) permits: CallPermits,
     pub(super) metrics: Arc<GrpcMetrics>,
@@ -41,6 +43,7 @@ impl FrontEnd {
     pub(super) fn new(
         admission: Arc<Admission>,
         access: Arc<Access>,
+        proxies: Proxies,
         limits: Limits,
         ready_queue: Arc<ReadyQueue>,
     ) -> Self {
@@ -51,6 +54,7 @@ impl FrontEnd {
             access_sample: AccessSample::new(limits.access_log),
             admission,
             access,
+            proxies,
             limits,
             records: MemoryBudget::with_oversize(RECORD_BYTES_MAX),
             ready_queue,

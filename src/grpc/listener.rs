@@ -55,8 +55,8 @@ impl Acceptor {
     /// The next connection, never more than the limit at a time.
     pub(super) async fn next(&self) -> Incoming {
         loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Most errors concern a connection that is gone by then;
                     // for the others a pause keeps this from spinning.
@@ -74,6 +74,7 @@ impl Acceptor {
                 Ok(permit) => {
                     return Incoming {
                         stream,
+                        peer,
                         permit,
                         handshake: self.handshake(),
                     };

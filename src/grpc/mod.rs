@@ -15,6 +15,7 @@
 //! | `calls`, `health` | the services |
 //! | `submit`, `stream`, `lookup`, `follow` | the calls |
 //! | `idempotency` | an order's id from the metadata |
+//! | `metadata` | who asks, as proxies say it |
 //! | `request` | the fields that one order and one of many have in common |
 //! | `front_end` | what all calls share |
 //! | `call_record`, `access_log` | what becomes of a call: in the figures, and as a line |
@@ -54,6 +55,7 @@ mod lookup;
 #[cfg(all(test, orders_loom))]
 mod loom_models;
 mod memory;
+mod metadata;
 pub mod proto;
 mod ready_queue;
 mod refusal;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::access::Client;
 use crate::admission::Admission;
 use crate::config::Ack;
 use crate::grpc::error::{CallError, ErrorReason};
@@ -13,7 +12,7 @@ use crate::grpc::front_end::FrontEnd;
 use crate::grpc::proto::{AckMode, Order as OrderMessage};
 use crate::grpc::status;
 use crate::metrics::Reason;
-use crate::order::{Order, Submission, TraceParent};
+use crate::order::{Client as ClientName, Order, Submission, TraceParent};
 
 /// In a request: the trace that the call belongs to.
 pub(super) const TRACEPARENT: &str = "traceparent";
@@ -61,9 +60,9 @@ pub(super) fn commit_wait(
 
 /// What is known of a call's orders: whose they are, and what its metadata says
 /// of their trace.
-pub(super) fn submission(metadata: &HeaderMap, client: Option<&Client>) -> Submission {
+pub(super) fn submission(metadata: &HeaderMap, client: Option<ClientName>) -> Submission {
     Submission {
-        client: client.and_then(Client::name),
+        client,
         traceparent: traceparent(metadata),
     }
 }

@@ -12,7 +12,7 @@ use tonic::codegen::{BoxFuture, Service};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
 
-use crate::access::{Caller, Client, InFlight};
+use crate::access::{Caller, Identity, InFlight, Quota};
 use crate::grpc::access_log::CallLog;
 use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestBody, RequestKind};
 use crate::grpc::call_permits::{CallPermit, ConnectionPermits};
@@ -21,6 +21,7 @@ use crate::grpc::error::{self, CallError, ErrorReason};
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::health::HealthCalls;
 use crate::grpc::idempotency;
+use crate::grpc::metadata::Metadata;
 use crate::grpc::proto::DESCRIPTORS;
 use crate::grpc::proto::order_service_server::OrderServiceServer;
 use crate::grpc::refusal::{Refusal, check};
@@ -28,6 +29,7 @@ use crate::grpc::request;
 use crate::grpc::route::Route;
 use crate::grpc::status;
 use crate::metrics::{DenyReason, Reason};
+use crate::peer::Origin;
 
 /// The headers of a request that are read. The rest is dropped before the call
 /// begins, which may last: a header list takes a multiple of the bytes that it
@@ -43,6 +45,7 @@ const HEADERS_READ: [&str; 4] = [
 pub(super) struct OfConnection<'a> {
     pub(super) permits: &'a ConnectionPermits,
     pub(super) caller: &'a Mutex<Caller>,
+    pub(super) origin: &'a Origin,
     /// Hears whose call it is.
     pub(super) log: &'a mut CallLog,
 }
@@ -116,10 +119,10 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
     fn within_quota(
         &self,
         route: Route,
-        client: Option<&Client>,
+        quota: Option<&Quota>,
     ) -> Result<Option<InFlight>, Refusal> {
         let charges = route != Route::SubmitStream;
-        let begun = client.map_or(Ok(None), |client| client.begin(charges));
+        let begun = quota.map_or(Ok(None), |quota| quota.begin(charges));
         begun.map_err(|over| {
             if route.has_orders() {
                 self.front_end.admission.reject(Reason::RateLimited);
@@ -128,13 +131,13 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         })
     }
 
-    /// Refuses a call whose token isn't good for it; returns whose that is.
+    /// Refuses a call whose token isn't good for it; returns whose call it is.
     fn check_token(
         &self,
         route: Route,
         headers: &HeaderMap,
         connection: &mut OfConnection<'_>,
-    ) -> Result<Option<Arc<Client>>, Refusal> {
+    ) -> Result<Identity, Refusal> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let authorization = lines.next().map(HeaderValue::as_bytes);
         let refused = |error: &CallError| {
@@ -147,18 +150,24 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
             let detail = "authorization is given more than once";
             return Err(refused(&ErrorReason::InvalidRequest.error(detail)));
         }
-        let caller = connection.caller;
+        let OfConnection {
+            caller,
+            origin,
+            log,
+            ..
+        } = connection;
         let mut caller = caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let access = &self.front_end.access;
-        let checked = access.check(&mut caller, authorization, route.need());
-        connection
-            .log
-            .client(caller.client().map(|client| &**client));
+        let FrontEnd {
+            access, proxies, ..
+        } = &*self.front_end;
+        let address = || origin.client(proxies, &Metadata(headers));
+        let checked = access.check(&mut caller, authorization, route.need(), address);
+        log.client(caller.name());
         checked.map_err(|denied| {
             self.front_end.count_denied(denied.reason());
             refused(&status::denied(denied))
         })?;
-        Ok(caller.client().cloned())
+        Ok(caller.identity())
     }
 
     /// Hands a request to its service.
@@ -212,13 +221,13 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
                 self.front_end.admission.reject(Reason::Invalid);
             }
         })?;
-        let client = self.check_token(route, request.headers(), &mut connection)?;
+        let identity = self.check_token(route, request.headers(), &mut connection)?;
         let permit = self.permit(route, connection.permits);
         let permit = permit.map_err(|error| Refusal::new(StatusCode::OK, &error))?;
-        let in_flight = self.within_quota(route, client.as_deref())?;
+        let in_flight = self.within_quota(route, identity.quota.as_ref())?;
         *request.headers_mut() = headers_read(request.headers());
-        if let Some(client) = client {
-            request.extensions_mut().insert(client);
+        if identity.is_known() {
+            request.extensions_mut().insert(identity);
         }
         if let Some(counts) = connection.log.counts() {
             request.extensions_mut().insert(counts);

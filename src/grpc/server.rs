@@ -19,6 +19,7 @@ use crate::grpc::limits::Limits;
 use crate::grpc::listener::Acceptor;
 use crate::grpc::ready_queue::ReadyQueue;
 use crate::grpc::router::{self, Services};
+use crate::peer::Proxies;
 use crate::sync::memory_budget::MemoryBudget;
 use crate::tls::Tls;
 
@@ -27,6 +28,7 @@ pub(crate) struct GrpcPort {
     pub(crate) listener: TcpListener,
     pub(crate) limits: Limits,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) proxies: Proxies,
     pub(crate) threads: usize,
 }
 
@@ -55,6 +57,7 @@ impl GrpcServer {
             listener,
             limits,
             tls,
+            proxies,
             threads,
         } = port;
         let address = listener.local_addr()?;
@@ -72,7 +75,13 @@ impl GrpcServer {
             timeout: limits.body_timeout,
             bodies,
         };
-        let front_end = Arc::new(FrontEnd::new(admission, access, limits, ready_queue));
+        let front_end = Arc::new(FrontEnd::new(
+            admission,
+            access,
+            proxies,
+            limits,
+            ready_queue,
+        ));
         let services = router::services(&front_end, rules);
         let (open, closed) = mpsc::channel();
         runtime.spawn(accept(acceptor, services, front_end.clone(), open));

@@ -43,6 +43,8 @@ pub struct Gauges {
     pub tls_not_after: Option<SystemTime>,
     /// What each client has done, where there are any.
     pub clients: Vec<ClientGauges>,
+    /// Where client addresses have quotas.
+    pub addresses: Option<AddressGauges>,
     /// The process as its system sees it; `None` leaves the `process_*`
     /// families out.
     pub process: Option<ProcessMetrics>,
@@ -80,6 +82,16 @@ pub struct NatsGauges {
     pub leader: Option<String>,
     /// What tells this process from others that write to the stream.
     pub instance: String,
+}
+
+/// The table of client addresses with a quota.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AddressGauges {
+    /// Addresses in it.
+    pub held: u64,
+    /// Times that an address shared the quota of another, since there were too
+    /// many.
+    pub shared: u64,
 }
 
 /// What a client has done: the bearer of a token, or all that share a name.

@@ -42,7 +42,7 @@ pub use self::counter::{OwnedCounter, ShardedCounter};
 pub(crate) use self::exposition::{CLASSIC_CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE};
 pub use self::exposition::{classic, openmetrics};
 pub use self::gauges::Gauges;
-pub(crate) use self::gauges::{ClientGauges, DiskGauges, NatsGauges};
+pub(crate) use self::gauges::{AddressGauges, ClientGauges, DiskGauges, NatsGauges};
 pub(crate) use self::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 pub use self::histogram::Histogram;
 pub(crate) use self::journal::JournalMetrics;

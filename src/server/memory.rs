@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::json;
 
+use crate::access::{ADDRESS_BYTES, ADDRESSES_MAX};
 use crate::config::{Config, Ledger};
 use crate::dedupe::window::ID_BYTES;
 use crate::http::api::feed::BUDGET_BYTES;
@@ -58,6 +59,11 @@ impl MemoryBounds {
                 .map_or(0, |_| config.grpc_max_connections);
             let bytes = config.max_connections * TLS_BYTES_MAX + grpc * grpc::TLS_BYTES_MAX;
             terms.push(("TLS", bytes as u64));
+        }
+        let peers = &config.peers;
+        if peers.client_rate.is_some() || peers.client_inflight.is_some() {
+            let bytes = ADDRESSES_MAX * ADDRESS_BYTES;
+            terms.push(("client addresses", bytes as u64));
         }
         match &config.ledger {
             Ledger::Journal => {}
@@ -164,6 +170,7 @@ mod tests {
             ["--ledger", "nats://127.0.0.1:4222"],
             ["--workers", "100"],
             ["--io-threads", "100"],
+            ["--client-rate", "1/s"],
         ] {
             assert!(bytes(&flags) > defaults, "{flags:?}");
         }

@@ -21,6 +21,7 @@ use crate::http::{minihttp, server};
 use crate::ledger::journal::{RECORD_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::ledger::{LedgerFailed, LedgerId};
 use crate::order::{HashKey, ID_LEN_MAX};
+use crate::peer::Proxies;
 use crate::pipeline::processor::{Processor, REASON_BYTES_MAX, Rules, Simulate};
 use crate::pipeline::{Pipeline, Settings};
 use crate::server::attempt::attempt;
@@ -118,6 +119,8 @@ impl Server {
         let (flushed, watchers) = (pipeline.wake_queues.clone(), pipeline.progress.clone());
         relay::start(run_queues.clone(), flushed, watchers)
             .map_err(StartError::system("the relay of wake-ups"))?;
+        let peers = &config.peers;
+        let proxies = Proxies::new(peers.trusted_proxies.clone(), peers.proxy_protocol);
         let key = HashKey::random();
         let admission = Arc::new(Admission::new(pipeline.clone(), key.clone()));
         let (bodies, grpc_bodies) = body_budgets(config);
@@ -128,6 +131,7 @@ impl Server {
             limits,
             Sites::of(config),
             access.clone(),
+            proxies.clone(),
             bodies,
             observer,
         );
@@ -151,6 +155,7 @@ impl Server {
                     listener,
                     limits: grpc_limits,
                     tls: tls.clone(),
+                    proxies,
                     threads,
                 };
                 grpc::GrpcServer::start(port, admission, access, bodies, ready_queue)

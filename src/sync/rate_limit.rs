@@ -66,6 +66,12 @@ impl RateLimit {
             Duration::from_nanos(over)
         })
     }
+
+    /// Whether a whole burst would go through.
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
+        let now = now.saturating_duration_since(*ORIGIN).as_nanos() as u64;
+        self.idle_at.load(Ordering::Relaxed) <= now
+    }
 }
 
 #[cfg(test)]

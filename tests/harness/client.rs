@@ -95,10 +95,15 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::of(stream))
+    }
+
+    /// On a connection that is open.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        Self {
             stream,
             received: Vec::new(),
-        })
+        }
     }
 
     #[track_caller]

@@ -7,8 +7,8 @@ use crate::config::parse::{command, variable};
 use crate::config::tests::rows::{companions, rows};
 use crate::config::tests::{flags, line, with};
 use crate::config::{
-    AccessLog, Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, Nats, OverloadStatus, Pin,
-    Processor, Simulate, Tls,
+    AccessLog, Ack, Config, HttpEngine, Ledger, LogFormat, LogLevel, Nats, OverloadStatus, Peers,
+    Pin, Processor, Simulate, Tls,
 };
 
 #[test]
@@ -51,6 +51,7 @@ fn defaults() {
         write_timeout: seconds(30),
         idle_timeout: seconds(75),
         tls: Tls::default(),
+        peers: Peers::default(),
         allowed_hosts: None,
         allowed_origins: None,
         token_file: None,

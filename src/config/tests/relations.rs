@@ -79,6 +79,33 @@ fn limits_that_contradict_each_other_are_refused() {
             "--tls-cert /c: is not possible with --http-engine may_minihttp, which has no TLS",
         ),
         (
+            &["--proxy-protocol"],
+            &[],
+            "--proxy-protocol on: needs --trusted-proxies: anyone could claim to be anyone",
+        ),
+        (
+            &[
+                "--proxy-protocol",
+                "--trusted-proxies",
+                "::1",
+                "--http-engine",
+                "may_minihttp",
+            ],
+            &[],
+            "--proxy-protocol on: is not possible with --http-engine may_minihttp, which doesn't \
+             read it",
+        ),
+        (
+            &["--client-burst", "5"],
+            &[],
+            "--client-burst 5: needs --client-rate",
+        ),
+        (
+            &["--client-inflight", "5", "--token-file", "/t"],
+            &[],
+            "--client-inflight 5: is not possible with --token-file, whose lines have the quotas",
+        ),
+        (
             &["--nats-token-file", "/t", "--nats-creds-file", "/c"],
             &[("ORDERS_LEDGER", "nats://a:4222")],
             "--nats-creds-file /c: can't be given with --nats-token-file: one credential is enough",

@@ -32,10 +32,12 @@ pub(super) async fn serve(
 ) {
     let deadline = deadline::of(request.headers());
     let path = request.uri().path();
-    let mut record = CallRecord::begin(&connection.front_end, path, request.headers());
+    let (front_end, origin) = (&connection.front_end, &connection.origin);
+    let mut record = CallRecord::begin(front_end, origin, path, request.headers());
     let of_connection = OfConnection {
         permits: &connection.permits,
         caller: &connection.caller,
+        origin,
         log: &mut record.log,
     };
     let begun = connection

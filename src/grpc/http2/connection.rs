@@ -1,6 +1,7 @@
 //! A connection: its calls, and its end.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +12,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use http::Request;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
 
 use crate::access::Caller;
 use crate::grpc::body::{Collector, RequestBody};
@@ -18,12 +20,13 @@ use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::socket::{Activity, Socket};
 use crate::grpc::http2::transport::{Handshake, Transport};
-use crate::grpc::http2::{call, keepalive};
+use crate::grpc::http2::{call, keepalive, proxy_header};
 use crate::grpc::limits::{
     CALL_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, Limits, RESET_MEMORY, RESET_STREAMS_MAX,
     SEND_BUFFER_BYTES_MAX,
 };
 use crate::grpc::router::Services;
+use crate::peer::Origin;
 use crate::sync::log_limit::LogLimit;
 
 type Accepted = Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>>;
@@ -31,15 +34,33 @@ type Accepted = Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Er
 /// A connection that has just begun.
 pub(crate) struct Incoming {
     pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
     pub(crate) permit: OwnedSemaphorePermit,
     /// `None` where no TLS is spoken.
     pub(crate) handshake: Option<Handshake>,
 }
 
+/// One whose first request can be read.
+struct Opened {
+    socket: Socket,
+    caller: Caller,
+    origin: Origin,
+}
+
 impl Incoming {
-    /// Begins TLS, if it is spoken; `None` if that fails.
-    async fn open(self, front_end: &FrontEnd) -> Option<(Socket, Caller)> {
-        let limits = &front_end.limits;
+    /// Takes in what comes before HTTP/2: whose connection it is, and TLS;
+    /// `None` if that fails.
+    async fn open(mut self, front_end: &FrontEnd) -> Option<Opened> {
+        let FrontEnd {
+            proxies, limits, ..
+        } = front_end;
+        let mut origin = Origin::new(self.peer, proxies);
+        if origin.begins_with_header(proxies) {
+            let header = proxy_header::receive(&mut self.stream, origin.peer());
+            if let Some(source) = timeout(limits.head_timeout, header).await.ok()?? {
+                origin.relay(source, proxies);
+            }
+        }
         let (transport, caller) = match self.handshake {
             None => (Transport::Plain(self.stream), Caller::default()),
             Some(handshake) => {
@@ -47,7 +68,11 @@ impl Incoming {
                 handshake.run(self.stream, metrics).await?
             }
         };
-        Some((Socket::new(transport, limits, self.permit), caller))
+        Some(Opened {
+            socket: Socket::new(transport, limits, self.permit),
+            caller,
+            origin,
+        })
     }
 }
 
@@ -58,16 +83,26 @@ pub(crate) async fn serve(
     front_end: Arc<FrontEnd>,
 ) {
     let limits = &front_end.limits;
-    let Some((socket, caller)) = incoming.open(&front_end).await else {
+    let Some(opened) = incoming.open(&front_end).await else {
         return;
     };
+    let Opened {
+        socket,
+        caller,
+        origin,
+    } = opened;
     let activity = socket.activity();
     let mut connection = match builder(limits).handshake::<_, Bytes>(socket).await {
         Ok(connection) => connection,
         Err(error) => return ended(&error),
     };
     let mut drain = pin!(drain_begins(front_end.phase()));
-    let calls = Arc::new(ConnectionCalls::new(services, front_end.clone(), caller));
+    let calls = Arc::new(ConnectionCalls::new(
+        services,
+        front_end.clone(),
+        caller,
+        origin,
+    ));
     let pings = connection.ping_pong().expect("it is requested once");
     let (interval, patience) = (limits.keepalive_interval, limits.keepalive_timeout);
     let mut silent = pin!(keepalive::watch(pings, &activity, interval, patience));

@@ -9,6 +9,7 @@ use crate::grpc::call_permits::ConnectionPermits;
 use crate::grpc::front_end::FrontEnd;
 use crate::grpc::limits::UNWRITTEN_BYTES_MAX;
 use crate::grpc::router::Services;
+use crate::peer::Origin;
 
 pub(super) struct ConnectionCalls {
     pub(super) services: Arc<dyn Services>,
@@ -16,6 +17,7 @@ pub(super) struct ConnectionCalls {
     pub(super) permits: ConnectionPermits,
     /// Locked while a call begins, which awaits nothing.
     pub(super) caller: Mutex<Caller>,
+    pub(super) origin: Origin,
     /// Bytes of responses that `h2` may have and the socket has not.
     pub(super) unwritten: Arc<Semaphore>,
 }
@@ -32,11 +34,13 @@ impl ConnectionCalls {
         services: Arc<dyn Services>,
         front_end: Arc<FrontEnd>,
         caller: Caller,
+        origin: Origin,
     ) -> Self {
         front_end.metrics.connections.inc();
         Self {
             permits: front_end.permits.of_connection(),
             caller: Mutex::new(caller),
+            origin,
             services,
             front_end,
             unwritten: Arc::new(Semaphore::new(UNWRITTEN_BYTES_MAX)),

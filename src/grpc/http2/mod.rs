@@ -12,6 +12,7 @@
 //! | `connection_calls` | what the calls of a connection share |
 //! | `socket` | its bytes: the preface, turns, a client that doesn't read |
 //! | `transport` | what carries them: TCP, or TLS |
+//! | `proxy_header` | the PROXY protocol |
 //! | `keepalive` | pings |
 //! | `call` | a call, from its headers to its last byte |
 //! | `response` | a response that has a time to be taken |
@@ -22,6 +23,7 @@ mod connection;
 mod connection_calls;
 mod deadline;
 mod keepalive;
+mod proxy_header;
 mod response;
 mod socket;
 mod transport;

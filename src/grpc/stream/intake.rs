@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::Client;
+use crate::access::Quota;
 use crate::admission::{Admitted, Rejection};
 use crate::grpc::access_log::StreamCounts;
 use crate::grpc::body::DroppedMessages;
@@ -33,7 +33,7 @@ pub(super) struct Intake {
 pub(crate) struct OfCall {
     pub(crate) dropped: DroppedMessages,
     pub(crate) submission: Submission,
-    pub(crate) client: Option<Arc<Client>>,
+    pub(crate) quota: Option<Quota>,
     /// Where requests are counted, if they are.
     pub(crate) counts: Option<Arc<StreamCounts>>,
 }
@@ -73,7 +73,7 @@ impl Intake {
                     request,
                     order,
                     deadline,
-                    self.call.client.clone(),
+                    self.call.quota.clone(),
                 ))
             }
             Err(error) => Err(Box::new(Entry::answered(failed(index, id, error)))),

@@ -1,12 +1,11 @@
 //! An order of a stream that the intake queue has not taken yet.
 
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::{Client, OverQuota};
+use crate::access::{OverQuota, Quota};
 use crate::admission::{Admission, Admitted, BulkWaiting, Offered, Rejection};
 use crate::order::Order;
 use crate::sync::watch_list::Watch;
@@ -27,7 +26,7 @@ pub(super) struct WaitingOrder {
     /// rate.
     pub(super) deadline: Instant,
     /// Who is to be charged for it; `None` once that is done.
-    uncharged: Option<Arc<Client>>,
+    uncharged: Option<Quota>,
     /// What keeps it from being charged, and when that is over.
     over: Option<(OverQuota, Instant)>,
     /// Wakes the stream when the pipeline moves.
@@ -47,13 +46,13 @@ impl WaitingOrder {
         request: OrderRequest,
         order: Order,
         deadline: Instant,
-        client: Option<Arc<Client>>,
+        quota: Option<Quota>,
     ) -> Self {
         Self {
             request,
             order,
             deadline,
-            uncharged: client,
+            uncharged: quota,
             over: None,
             watch: None,
             waiting: None,
@@ -87,20 +86,15 @@ impl WaitingOrder {
 
     /// Charges its client, unless that is done.
     fn is_charged(&mut self) -> bool {
-        let Some(client) = &self.uncharged else {
+        let Some(quota) = &self.uncharged else {
             return true;
         };
         let now = Instant::now();
         if self.over.is_some_and(|(_, until)| now < until) {
             return false;
         }
-        self.over = client.charge(now.into_std()).err().map(|over| {
-            let wait = match over {
-                OverQuota::Rate { wait, .. } => wait,
-                OverQuota::InFlight { .. } => Duration::ZERO,
-            };
-            (over, now + wait)
-        });
+        let charged = quota.charge(now.into_std());
+        self.over = charged.err().map(|over| (over, now + over.wait()));
         if self.over.is_none() {
             self.uncharged = None;
         }
@@ -118,8 +112,8 @@ impl WaitingOrder {
     /// Refuses the order if it waits for its client's rate.
     pub(super) fn give_up_rate(self) -> Result<(OrderRequest, OverQuota), Box<Self>> {
         match (&self.uncharged, self.over) {
-            (Some(client), Some((over, _))) => {
-                client.count_over_rate();
+            (Some(quota), Some((over, _))) => {
+                quota.count_over_rate();
                 Ok((self.request, over))
             }
             _ => Err(Box::new(self)),

@@ -136,6 +136,7 @@ fn view(pipeline: &Pipeline, gauges: &Gauges, view: View) -> Reply {
 /// The levels as they are now.
 fn gauges(pipeline: &Pipeline, access: &Access, tls: Option<&Tls>) -> Gauges {
     let archive = pipeline.archive();
+    let (clients, addresses) = access.gauges();
     Gauges {
         queue_depth: pipeline.depth() as u64,
         queue_capacity: pipeline.capacity() as u64,
@@ -151,7 +152,8 @@ fn gauges(pipeline: &Pipeline, access: &Access, tls: Option<&Tls>) -> Gauges {
         disk: archive.and_then(|archive| archive.disk()),
         nats: archive.and_then(|archive| archive.nats()),
         tls_not_after: tls.map(Tls::not_after),
-        clients: access.gauges(),
+        clients,
+        addresses,
         process: ProcessMetrics::read(),
     }
 }

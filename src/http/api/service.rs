@@ -13,6 +13,7 @@ use crate::http::api::limits::Limits;
 use crate::http::api::observer::Observer;
 use crate::http::api::site::Sites;
 use crate::metrics::Metrics;
+use crate::peer::Proxies;
 use crate::sync::memory_budget::MemoryBudget;
 
 /// What the reply to a look-up has beside the order, at most.
@@ -26,6 +27,7 @@ pub(crate) struct Service {
     pub sites: Sites,
     /// Who may ask for what.
     pub access: Arc<Access>,
+    pub proxies: Proxies,
     pub access_log: AccessLog,
     pub observer: Observer,
     pub pages: Arc<Pages>,
@@ -53,6 +55,7 @@ impl Service {
         limits: Limits,
         sites: Sites,
         access: Arc<Access>,
+        proxies: Proxies,
         bodies: Arc<MemoryBudget>,
         observer: Observer,
     ) -> Arc<Self> {
@@ -69,6 +72,7 @@ impl Service {
             limits,
             sites,
             access,
+            proxies,
             observer,
             executing: CachePadded::default(),
             bodies,
@@ -80,6 +84,11 @@ impl Service {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         self.admission.metrics()
+    }
+
+    /// Whether it matters where a connection comes from.
+    pub(crate) fn needs_origin(&self) -> bool {
+        self.access_log.is_on() || self.access.has_address_quotas()
     }
 
     /// Whether connections should end.

@@ -1,6 +1,7 @@
 //! One connection of the engine: a request in, a reply out.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use may::coroutine;
 use may_minihttp::{HttpService, Request as MiniRequest, Response};
 
 use crate::access::Caller;
+use crate::http::api::access_log::Asked;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
 use crate::http::api::router::{
@@ -18,7 +20,8 @@ use crate::http::api::router::{
 use crate::http::api::service::Service;
 use crate::http::minihttp::deadline::ConnectionDeadline;
 use crate::http::minihttp::request::{
-    Untrusted, body_length, discard_body, header, joined_lines, read_body, source, traceparent,
+    Lines, Untrusted, body_length, discard_body, header, joined_lines, read_body, source,
+    traceparent,
 };
 use crate::http::minihttp::response::write;
 use crate::http::minihttp::socket::Socket;
@@ -28,6 +31,7 @@ use crate::http::wire::reply::{Body, Reply};
 use crate::http::wire::{ContentCoding, FieldLines, Method, normalized_text};
 use crate::metrics::{Reason, Route};
 use crate::order::Submission;
+use crate::peer::Origin;
 
 /// Requests between two checks of whether the client receives its replies,
 /// which the crate would else collect without a bound.
@@ -57,6 +61,8 @@ pub(super) struct Connection {
     unchecked: u32,
     /// Nothing that comes on this connection is executed any more.
     ended: bool,
+    /// `None` where it doesn't matter.
+    origin: Option<Origin>,
     caller: Caller,
 }
 
@@ -81,6 +87,7 @@ impl Connection {
             task_waker: None,
             unchecked: 0,
             ended: deadline.is_none(),
+            origin: origin(&shared.service, socket),
             caller: Caller::default(),
             deadline,
         }
@@ -107,7 +114,10 @@ impl HttpService for Connection {
     ) -> io::Result<()> {
         let access_log = &self.shared.service.access_log;
         let method = Method::from_token(request.method());
-        let begun = access_log.begin(method, || traceparent(&request));
+        let begun = access_log.begin(method, || Asked {
+            traceparent: traceparent(&request),
+            client_address: self.client_address(&request),
+        });
         let (label, reply) = match self.unexpected() {
             Some(reply) => (Route::Other, reply),
             None => self.answer(request),
@@ -118,9 +128,9 @@ impl HttpService for Connection {
             .metrics()
             .http
             .request(label, reply.status);
-        let client = self.caller.client().map(|client| &**client);
+        let (origin, name) = (self.origin.as_ref(), self.caller.name());
         let access_log = &self.shared.service.access_log;
-        access_log.end(begun, label, client, &reply);
+        access_log.end(begun, origin, label, name, &reply);
         write(reply, response, &self.shared.ledger_line);
         if self.ended {
             // Again: reading on has made the crate forget the first time.
@@ -172,6 +182,12 @@ impl Connection {
         (label, reply)
     }
 
+    /// Who asks, where that isn't who has connected.
+    fn client_address(&self, request: &MiniRequest<'_, '_, '_>) -> Option<IpAddr> {
+        let proxies = &self.shared.service.proxies;
+        self.origin.as_ref()?.behind(proxies, &Lines(request))
+    }
+
     /// Decides what a request is.
     fn route(
         &mut self,
@@ -192,8 +208,18 @@ impl Connection {
             has_idempotency_key: header(request, "idempotency-key").next().is_some(),
         };
         let PortShared { port, service, .. } = &*self.shared;
-        let Service { sites, access, .. } = &**service;
-        let routed = router::route(*port, sites, access, &mut self.caller, &head);
+        let Service {
+            sites,
+            access,
+            proxies,
+            ..
+        } = &**service;
+        let origin = self.origin.as_ref();
+        let address = || match origin {
+            Some(origin) => origin.client(proxies, &Lines(request)),
+            None => Ipv4Addr::UNSPECIFIED.into(), // it has gone
+        };
+        let routed = router::route(*port, sites, access, &mut self.caller, &head, address);
         match source {
             Ok(_) => routed,
             Err(error) => Routed {
@@ -237,7 +263,7 @@ impl Connection {
         let key = header(&request, "idempotency-key").next();
         let key = key.map(str::to_owned);
         let submission = Submission {
-            client: self.caller.client().and_then(|client| client.name()),
+            client: self.caller.name(),
             traceparent: traceparent(&request),
         };
         let content_coding = header(&request, "content-encoding")
@@ -353,6 +379,12 @@ impl Connection {
             })
             .clone()
     }
+}
+
+/// Where a connection comes from, if that matters and its peer is still there.
+fn origin(service: &Service, socket: Socket) -> Option<Origin> {
+    let peer = service.needs_origin().then(|| socket.peer()).flatten()?;
+    Some(Origin::new(peer, &service.proxies))
 }
 
 /// The reply as `HEAD` gets it.

@@ -15,6 +15,7 @@ use crate::http::wire::{
 };
 use crate::metrics::Reason;
 use crate::order::TraceParent;
+use crate::peer::Forwarding;
 use crate::sync::memory_budget::{FREE_BYTES, MemoryBudget, MemoryPermit};
 
 /// What is discarded at most of a body that is refused unread.
@@ -74,6 +75,17 @@ pub(super) fn header<'a>(
         .iter()
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
         .map(|header| std::str::from_utf8(header.value).unwrap_or_default())
+}
+
+/// A request's lines, for what they say of who asks.
+pub(super) struct Lines<'a, 'b, 'c, 'd>(pub(super) &'a MiniRequest<'b, 'c, 'd>);
+
+impl Forwarding for Lines<'_, '_, '_, '_> {
+    fn lines(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        let lines = self.0.headers().iter().rev();
+        let lines = lines.filter(move |header| header.name.eq_ignore_ascii_case(name));
+        lines.map(|header| header.value)
+    }
 }
 
 /// Where a request comes from. The crate checks none of it.

@@ -1,10 +1,11 @@
 //! What the adapter does with the crate's socket beside the crate.
 
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::{set_socket_send_buffer_size, set_tcp_nodelay, socket_send_buffer_size};
-use rustix::net::{Shutdown, shutdown};
+use rustix::net::{Shutdown, getpeername, shutdown};
 
 /// A connection's socket. The crate's loop owns it. This is used from within
 /// that loop's calls, or under the lock that the end of the connection takes
@@ -20,6 +21,11 @@ impl Socket {
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.0
+    }
+
+    /// Who has connected; `None` if it has gone.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        getpeername(self.borrow()).ok()??.try_into().ok()
     }
 
     /// Replies are small and complete: nothing is gained by delaying them.

@@ -151,7 +151,8 @@ impl AcceptLoop {
             // between.
             let last = self.may_close();
             let accepted = self.listener.accept();
-            let Err(error) = accepted.and_then(|(stream, _)| self.spawner.spawn(stream)) else {
+            let Err(error) = accepted.and_then(|(stream, peer)| self.spawner.spawn(stream, peer))
+            else {
                 pause = PAUSE_MIN;
                 continue;
             };

@@ -1,7 +1,7 @@
 //! A coroutine for each accepted connection, within the limits.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -63,11 +63,11 @@ impl Spawner {
         }
     }
 
-    /// Serves, refuses or closes a connection.
+    /// Serves, refuses or closes a connection from this peer.
     ///
     /// # Errors
     /// When there is no memory for its stack.
-    pub(crate) fn spawn(&self, stream: TcpStream) -> io::Result<()> {
+    pub(crate) fn spawn(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let (permit, is_refused) = match self.serving.try_acquire() {
             Some(permit) => (permit, false),
             None => match self.refusing.try_acquire() {
@@ -83,7 +83,7 @@ impl Spawner {
         let first = self.context.service.execute();
         let connection = move || {
             let _permit = permit;
-            context.run(stream, is_refused, first);
+            context.run(stream, peer, is_refused, first);
         };
         // `may` panics when it gets no memory for a stack.
         let spawned = catch_unwind(AssertUnwindSafe(|| {
@@ -105,10 +105,10 @@ impl Spawner {
 
 impl ConnectionContext {
     /// The life of a connection, on its own coroutine.
-    fn run(&self, stream: TcpStream, is_refused: bool, first: Executing) {
+    fn run(&self, stream: TcpStream, peer: SocketAddr, is_refused: bool, first: Executing) {
         match Socket::new(stream, &self.timers, &self.run_queues) {
             Ok(Some(socket)) => {
-                let connection = Connection::new(socket, self.service.clone(), first);
+                let connection = Connection::new(socket, peer, self.service.clone(), first);
                 let tls = self.tls.as_ref().map(|tls| tls.orders());
                 if is_refused {
                     connection.refuse(tls);

@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::iter;
 
+use crate::peer::Forwarding;
+
 /// The lines of one field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldLines<'a> {
@@ -44,6 +46,28 @@ impl<'a> FieldLines<'a> {
                     return Some(line);
                 }
                 if let Some(value) = value_of(line, self.name) {
+                    return Some(value);
+                }
+            }
+        })
+    }
+}
+
+/// A head that was parsed, line by line, for fields that are read now and then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLines<'a>(pub(crate) &'a [u8]);
+
+impl Forwarding for HeadLines<'_> {
+    /// The values of the lines of this field, the last one first.
+    fn lines(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.0;
+        iter::from_fn(move || {
+            loop {
+                let end = memchr::memrchr(b'\n', rest)?;
+                let start = memchr::memrchr(b'\n', &rest[..end]).map_or(0, |at| at + 1);
+                let line = &rest[start..end];
+                rest = &rest[..start];
+                if let Some(value) = value_of(line, name) {
                     return Some(value);
                 }
             }
@@ -183,6 +207,17 @@ mod tests {
         ] {
             assert_eq!(unquoted(text).as_deref(), want, "{text}");
         }
+    }
+
+    #[test]
+    fn lines_of_a_head_come_last_one_first() {
+        let head =
+            b"GET /x-forwarded-for: HTTP/1.1\r\nX-Forwarded-For:a\r\nHost: x-forwarded-for: \
+                     b\r\nx-forwarded-for:  c \r\nx-forwarded-for-not: d\r\n\r\n";
+        let lines = HeadLines(head);
+        let values: Vec<_> = lines.lines("x-forwarded-for").map(as_text).collect();
+        assert_eq!(values, ["  c \r", "a\r"]);
+        assert_eq!(lines.lines("forwarded").count(), 0);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) use self::error::{BodyError, FramingError};
 pub(crate) use self::fields::{fetch_mode_is_navigate, fetch_site_is_foreign};
 pub(crate) use self::head::Head;
 pub(crate) use self::limits::HeadLimits;
-pub(crate) use self::list::FieldLines;
+pub(crate) use self::list::{FieldLines, HeadLines};
 pub(crate) use self::parse::parse_head;
 pub(crate) use self::request_line::Method;
 pub(crate) use self::target::normalized_text;

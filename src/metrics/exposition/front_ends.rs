@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::metrics::exposition::family::{counter, gauge, single};
-use crate::metrics::gauges::ClientGauges;
+use crate::metrics::gauges::{AddressGauges, ClientGauges};
 use crate::metrics::grpc::GrpcMetrics;
 use crate::metrics::label::{DenyReason, HandshakeResult};
 use crate::metrics::recorded::Metrics;
@@ -68,6 +68,19 @@ pub(super) fn tls(text: &mut Text<'_>, metrics: &Metrics, not_after: SystemTime)
     }
     let in_flight = gauge("tls_handshakes_in_flight", "Handshakes that have begun.");
     single(text, &in_flight, metrics.tls.in_flight.get());
+}
+
+pub(super) fn addresses(text: &mut Text<'_>, addresses: &AddressGauges) {
+    let held = gauge(
+        "client_addresses",
+        "Client addresses that have used up some of their quota.",
+    );
+    single(text, &held, addresses.held);
+    let shared = counter(
+        "client_addresses_shared",
+        "Times that an address shared another's quota, since there were too many.",
+    );
+    single(text, &shared, addresses.shared);
 }
 
 pub(super) fn clients(text: &mut Text<'_>, clients: &[ClientGauges]) {

@@ -67,6 +67,9 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     if let Some(not_after) = gauges.tls_not_after {
         front_ends::tls(&mut text, metrics, not_after);
     }
+    if let Some(addresses) = &gauges.addresses {
+        front_ends::addresses(&mut text, addresses);
+    }
     if !gauges.clients.is_empty() {
         front_ends::clients(&mut text, &gauges.clients);
     }

@@ -63,6 +63,7 @@ fn small_state() -> (Metrics, Gauges) {
         }),
         oldest_seq: Some(3),
         clients: Vec::new(),
+        addresses: None,
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,

@@ -84,6 +84,7 @@ fn distinct_figures() -> (Metrics, Gauges) {
         nats: None,
         oldest_seq: Some(3),
         clients: Vec::new(),
+        addresses: None,
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,

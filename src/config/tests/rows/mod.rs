@@ -2,6 +2,7 @@
 
 mod ledger;
 mod limits;
+mod peers;
 mod ports;
 mod process;
 
@@ -14,9 +15,15 @@ pub(super) type Row = (
 );
 
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
-    [ports::ROWS, process::ROWS, ledger::ROWS, limits::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        ports::ROWS,
+        peers::ROWS,
+        process::ROWS,
+        ledger::ROWS,
+        limits::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What a flag is of no use without.
@@ -25,6 +32,8 @@ pub(super) fn companions(flag: &str) -> &'static [&'static str] {
         "tls-cert" => &["--tls-key=/k"],
         "tls-key" => &["--tls-cert=/c"],
         "tls-client-ca" => &["--tls-cert=/c", "--tls-key=/k"],
+        "proxy-protocol" => &["--trusted-proxies=10.0.0.1"],
+        "client-burst" => &["--client-rate=1/s"],
         _ => &[],
     }
 }

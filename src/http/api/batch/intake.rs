@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::access::Client;
+use crate::access::Quota;
 use crate::http::api::batch::completion::BatchCompletion;
 use crate::http::api::batch::lines::Lines;
 use crate::http::api::batch::offer::LineOffers;
@@ -53,7 +53,7 @@ pub(crate) enum Consumed {
 
 impl Batch {
     /// Begins a batch, before a byte of its body is read; all of its orders are
-    /// part of this submission, and charged to `client`. `waker` wakes the
+    /// part of this submission, and charged to `quota`. `waker` wakes the
     /// coroutine that reads it.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Batch {
         prefer: FieldLines<'_>,
         submission: Submission,
         waker: &Waker,
-        client: Option<Arc<Client>>,
+        quota: Option<Quota>,
     ) -> Result<Self, Box<BatchRefusal>> {
         let limits = &service.limits;
         BatchRefusal::check_length(limits, body)?;
@@ -95,7 +95,7 @@ impl Batch {
         };
         Ok(Self {
             lines: Lines::new(limits.max_body),
-            offers: LineOffers::new(service, submission, waker, body_bytes, client),
+            offers: LineOffers::new(service, submission, waker, body_bytes, quota),
             ack_wait: AckWait::of(limits, prefer),
             waker: waker.clone(),
             watch: None,

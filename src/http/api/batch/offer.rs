@@ -1,10 +1,9 @@
 //! The lines of one batch, each offered to the pipeline, and their results.
 
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::access::{Client, OverQuota};
+use crate::access::Quota;
 use crate::admission::{Admitted, BulkWaiting, Offered, Rejection, wording};
 use crate::clock::Moment;
 use crate::http::api::batch::lines::{Line, is_blank};
@@ -28,7 +27,7 @@ pub(super) struct LineOffers {
     /// One waited for too long: that one and all after it are rejected, for
     /// this.
     gave_up: Option<(Reason, &'static str)>,
-    client: Option<Arc<Client>>,
+    quota: Option<Quota>,
     /// How long the orders may still wait for the client's rate, all together:
     /// a slow client must not hold one of the few batches for hours.
     rate_patience: Duration,
@@ -72,12 +71,12 @@ impl LineOffers {
         submission: Submission,
         waker: &Waker,
         body_bytes: u64,
-        client: Option<Arc<Client>>,
+        quota: Option<Quota>,
     ) -> Self {
         Self {
             submission,
             results: Results::new(&service.admission, waker, body_bytes),
-            client,
+            quota,
             rate_patience: service.limits.ack_timeout,
             line: 0,
             orders: 0,
@@ -160,22 +159,19 @@ impl LineOffers {
     /// Offers an order as soon as its client's rate lets it through.
     fn charge(&mut self, service: &Service, order: Order) {
         let now = self.arrived.instant;
-        let charged = self.client.as_ref().map(|client| client.charge(now));
+        let charged = self.quota.as_ref().map(|quota| quota.charge(now));
         let Some(Err(over)) = charged else {
             return self.offer(service, order, None);
         };
-        let wait = match over {
-            OverQuota::Rate { wait, refill, .. } => wait.max(RATE_WAIT_MIN.min(refill / 2)),
-            OverQuota::InFlight { .. } => Duration::ZERO,
-        };
+        let wait = over.wait().max(RATE_WAIT_MIN.min(over.refill() / 2));
         if let Some(left) = self.rate_patience.checked_sub(wait) {
             self.rate_patience = left;
             let ready_at = now + wait;
             self.blocked = Some(BlockedOrder::Rate { order, ready_at });
             return;
         }
-        if let Some(client) = &self.client {
-            client.count_over_rate();
+        if let Some(quota) = &self.quota {
+            quota.count_over_rate();
         }
         service.admission.reject(Reason::RateLimited);
         self.gave_up = Some((Reason::RateLimited, over.detail()));

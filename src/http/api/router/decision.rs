@@ -1,6 +1,8 @@
 //! What a request is, decided once from its head: method, path and content
 //! type, on which port, and whether it may be made at all.
 
+use std::net::IpAddr;
+
 use crate::access::{Access, Caller};
 use crate::http::api::router::refusal::RouteRefusal;
 use crate::http::api::router::table::{Endpoint, Port};
@@ -52,13 +54,15 @@ pub(crate) enum Action {
 pub(crate) type Target = Result<Endpoint, RouteRefusal>;
 
 /// Decides what a request is, and whether it may be made. `caller` is what its
-/// connection remembers.
+/// connection remembers, and `address` where the request comes from, asked for
+/// where that matters.
 pub(crate) fn route(
     port: Port,
     sites: &Sites,
     access: &Access,
     caller: &mut Caller,
     head: &RequestHead<'_>,
+    address: impl FnOnce() -> IpAddr,
 ) -> Routed {
     let endpoint = Endpoint::of(port, head.path);
     let (action, allow_origin) = match rules(port, sites).check(&head.source, head.method) {
@@ -69,7 +73,7 @@ pub(crate) fn route(
                 && head.asks_for_method;
             let need = endpoint.filter(|_| !is_preflight);
             let need = need.and_then(|endpoint| endpoint.need(port));
-            let action = match access.check(caller, head.authorization, need) {
+            let action = match access.check(caller, head.authorization, need, address) {
                 Ok(()) => within_quota(caller, action(port, head, endpoint, is_preflight)),
                 Err(denied) => Action::RefuseUnread(RouteRefusal::Denied(denied)),
             };

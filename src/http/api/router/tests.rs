@@ -31,7 +31,14 @@ fn decide(port: Port, flags: &[&str], head: &RequestHead<'_>) -> Routed {
     let config = Config::parse_from(words, [("", ""); 0]).expect("good flags");
     let access = Access::new(&config).expect("no token file");
     let mut caller = Caller::default();
-    router::route(port, &Sites::of(&config), &access, &mut caller, head)
+    router::route(
+        port,
+        &Sites::of(&config),
+        &access,
+        &mut caller,
+        head,
+        || unreachable!("addresses have no quota"),
+    )
 }
 
 fn route(port: Port, method: Option<Method>, path: &[u8], content_type: Option<&[u8]>) -> Routed {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::access::Client;
+use crate::access::Identity;
 use crate::http::api::batch;
 use crate::http::api::batch::{Batch, BatchCompletion, Consumed, READ_BYTES};
 use crate::http::api::problem::{Problem, Report};
@@ -31,7 +31,7 @@ pub(crate) fn begin(
     socket: &Socket,
     head: &Head,
     received: &[u8],
-    client: Option<Arc<Client>>,
+    identity: Identity,
 ) -> Result<Batch, Ending> {
     let (framing, coding) = (head.body, head.content_coding);
     Batch::begin(
@@ -40,11 +40,11 @@ pub(crate) fn begin(
         coding,
         head.prefer(received),
         Submission {
-            client: client.as_ref().and_then(|client| client.name()),
+            client: identity.name,
             traceparent: head.traceparent(received),
         },
         socket.waker(),
-        client,
+        identity.quota,
     )
     .map_err(|refusal| Ending::reject(service, Route::Submit, refusal.reason, refusal.reply))
 }

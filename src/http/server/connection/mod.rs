@@ -13,11 +13,13 @@ mod ending;
 mod handshake;
 mod head;
 mod linger;
+mod proxy_header;
 mod read_buffer;
 mod write_buffer;
 
 pub(super) use self::capacity::KEPT_BYTES;
 
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -26,7 +28,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 
 use crate::access::Caller;
-use crate::http::api::access_log::Begun;
+use crate::http::api::access_log::{Asked, Begun};
 use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
 use crate::http::api::router;
@@ -45,9 +47,10 @@ use crate::http::server::connection::read_buffer::ReadBuffer;
 use crate::http::server::connection::write_buffer::{WriteBuffer, WriteFailed};
 use crate::http::server::socket::Socket;
 use crate::http::wire::reply::{Framing, Reply};
-use crate::http::wire::{BodyFraming, Head, Method};
+use crate::http::wire::{BodyFraming, Head, HeadLines, Method};
 use crate::metrics::Route;
 use crate::order::Submission;
+use crate::peer::Origin;
 use crate::pipeline::gate::GateState;
 use crate::sync::memory_budget::FREE_BYTES;
 
@@ -65,14 +68,22 @@ pub(crate) struct Connection {
     head_only: bool,
     /// What lets the page that sent the current request read its reply.
     allow_origin: Option<&'static str>,
+    origin: Origin,
     caller: Caller,
     /// The current request, if it will be logged.
     begun: Option<Begun>,
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, service: Arc<Service>, first: Executing) -> Self {
+    /// A connection from this peer.
+    pub(crate) fn new(
+        socket: Socket,
+        peer: SocketAddr,
+        service: Arc<Service>,
+        first: Executing,
+    ) -> Self {
         Self {
+            origin: Origin::new(peer, &service.proxies),
             socket,
             input: ReadBuffer::default(),
             output: WriteBuffer::new(service.limits.write_timeout),
@@ -88,7 +99,7 @@ impl Connection {
 
     /// Serves requests until the connection ends; with a configuration, in TLS.
     pub(crate) fn serve(mut self, tls: Option<Arc<ServerConfig>>) {
-        if let Err(ending) = self.handshake(tls) {
+        if let Err(ending) = self.open(tls) {
             return self.end(ending, LINGER_TIME_UNREAD);
         }
         let mut idle = self.service.limits.head_timeout;
@@ -101,8 +112,10 @@ impl Connection {
         self.end(ending, LINGER_TIME);
     }
 
-    /// Begins TLS, if there is a configuration.
-    fn handshake(&mut self, tls: Option<Arc<ServerConfig>>) -> Result<(), Ending> {
+    /// Takes in what comes before the first request: whose connection it is,
+    /// and TLS, if there is a configuration.
+    fn open(&mut self, tls: Option<Arc<ServerConfig>>) -> Result<(), Ending> {
+        proxy_header::receive(&mut self.socket, &mut self.origin, &self.service)?;
         if let Some(config) = tls {
             self.caller = handshake(&mut self.socket, config, &self.service)?;
         }
@@ -111,7 +124,7 @@ impl Connection {
 
     /// Refuses the connection itself: too many.
     pub(crate) fn refuse(mut self, tls: Option<Arc<ServerConfig>>) {
-        if let Err(ending) = self.handshake(tls) {
+        if let Err(ending) = self.open(tls) {
             return self.end(ending, LINGER_TIME_UNREAD);
         }
         // To the end of the lingering close: the request stays unread, and a
@@ -133,8 +146,9 @@ impl Connection {
             self.head_only = self.input.begins_with_head();
         })?;
         self.head_only = head.method == Method::Head;
-        self.begun = self.service.access_log.begin(Some(head.method), || {
-            head.traceparent(self.input.received())
+        self.begun = self.service.access_log.begin(Some(head.method), || Asked {
+            traceparent: head.traceparent(self.input.received()),
+            client_address: self.client_address(&head),
         });
         let routed = self.route(&head);
         let route = routed.label;
@@ -194,9 +208,16 @@ impl Connection {
         }
     }
 
+    /// Who asks, where that isn't who has connected.
+    fn client_address(&self, head: &Head) -> Option<IpAddr> {
+        let lines = HeadLines(&self.input.received()[..head.len]);
+        self.origin.behind(&self.service.proxies, &lines)
+    }
+
     /// Decides what a request is.
     fn route(&mut self, head: &Head) -> Routed {
         let received = self.input.received();
+        let lines = HeadLines(&received[..head.len]);
         let path = head.path(received);
         let head = RequestHead {
             method: Some(head.method),
@@ -212,8 +233,21 @@ impl Connection {
             asks_for_method: head.asks_for_method,
             has_idempotency_key: head.idempotency_key(received).is_some(),
         };
-        let Service { sites, access, .. } = &*self.service;
-        router::route(Port::Orders, sites, access, &mut self.caller, &head)
+        let Service {
+            sites,
+            access,
+            proxies,
+            ..
+        } = &*self.service;
+        let address = || self.origin.client(proxies, &lines);
+        router::route(
+            Port::Orders,
+            sites,
+            access,
+            &mut self.caller,
+            &head,
+            address,
+        )
     }
 
     /// Waits for the next request's head, with all replies sent unless it is
@@ -271,7 +305,7 @@ impl Connection {
             accept: head.accept(received),
             idempotency_key: head.idempotency_key(received),
             submission: Submission {
-                client: self.caller.client().and_then(|client| client.name()),
+                client: self.caller.name(),
                 traceparent: head.traceparent(received),
             },
             content_coding: head.content_coding,
@@ -289,8 +323,8 @@ impl Connection {
         // ends it if the client doesn't.
         self.executing.get_or_insert_with(|| self.service.execute());
         let received = self.input.received();
-        let client = self.caller.client().cloned();
-        let mut batch = batch::begin(&self.service, &self.socket, head, received, client)?;
+        let identity = self.caller.identity();
+        let mut batch = batch::begin(&self.service, &self.socket, head, received, identity)?;
         self.input.consume(head.len);
         if head.expect_continue && self.input.is_empty() {
             self.output.push_continue();
@@ -357,9 +391,11 @@ impl Connection {
 
     fn count_reply(&mut self, route: Route, reply: &Reply) {
         self.service.metrics().http.request(route, reply.status);
-        let client = self.caller.client().map(|client| &**client);
         let begun = self.begun.take();
-        self.service.access_log.end(begun, route, client, reply);
+        let (origin, name) = (Some(&self.origin), self.caller.name());
+        self.service
+            .access_log
+            .end(begun, origin, route, name, reply);
     }
 
     /// Sends what has been gathered, with no request in execution: all replies

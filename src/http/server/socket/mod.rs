@@ -163,6 +163,31 @@ impl Socket {
         }
     }
 
+    /// Receives at most as many bytes as `piece` takes, before TLS: what comes
+    /// behind them stays where it is.
+    pub(crate) fn read_some(
+        &mut self,
+        piece: &mut [u8],
+        until: Instant,
+        keep_waiting: impl Fn() -> bool,
+    ) -> Result<usize, SocketError> {
+        loop {
+            if self.readable {
+                match rustix::io::read(&self.stream, &mut *piece) {
+                    Ok(0) => return Err(SocketError::Closed),
+                    Ok(received) => {
+                        self.readable = self.hung_up || received == piece.len();
+                        return Ok(received);
+                    }
+                    Err(Errno::INTR) => continue,
+                    Err(Errno::AGAIN) => self.readable = false,
+                    Err(_) => return Err(SocketError::Broken),
+                }
+            }
+            self.await_bytes(until, &keep_waiting)?;
+        }
+    }
+
     /// Waits until a read may find something.
     fn await_bytes(
         &mut self,

@@ -18,6 +18,7 @@ use crate::http::api::site::Sites;
 use crate::http::wire::reply::Reply;
 use crate::ledger::{Archive, LedgerId, Read, ReadError, ReadRange, memory};
 use crate::order::HashKey;
+use crate::peer::Proxies;
 use crate::pipeline::Threads;
 use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Rules;
@@ -80,6 +81,7 @@ fn service() -> Arc<Service> {
         Limits::of(&config),
         Sites::of(&config),
         access,
+        Proxies::default(),
         bodies,
         observer,
     )
