@@ -1,6 +1,7 @@
 //! A service with a processor of its own: a desk with a limit for each account.
-//! A template: exit codes, log and drain are those of the service itself, and
-//! what the desk remembers is read from the feed again at each start.
+//! A template: lines printed, exit codes and drain are those of the service
+//! itself, and what the desk remembers is read from the feed again at each
+//! start. docs/processors.md says how to make it a program of your own.
 //!
 //! ```text
 //! cargo run --release --example own_processor
@@ -8,8 +9,9 @@
 //! curl -d '{"id":"a-2","value":600,"account":"alice"}' localhost:8080/submit   # 422: over the limit
 //! ```
 //!
-//! It takes the same flags as the service. With `--token-file` the desk's own
-//! reading of the feed needs a token, too, in `DESK_TOKEN`.
+//! It takes the same flags as the service, but for those of the log, which is
+//! the program's own. With `--token-file` the desk's own reading of the feed
+//! needs a token, too, in `DESK_TOKEN`.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -18,11 +20,16 @@ use std::process::ExitCode;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::{env, io};
 
-use order_processor::{Config, Drained, LedgerFailed, Order, Processor, Server, Verdict};
+use order_processor::{
+    Config, Drained, LedgerFailed, Order, Processor, Recovered, Server, StartError, Verdict,
+};
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// What each account has spent.
 struct Desk {
@@ -148,6 +155,7 @@ fn page(http: SocketAddr, after: u64) -> io::Result<String> {
 }
 
 enum Event {
+    Recovered(Box<Result<Recovered, StartError>>),
     Signal(i32),
     Fault(LedgerFailed),
 }
@@ -160,34 +168,57 @@ fn main() -> ExitCode {
             return usage.exit_code().into();
         }
     };
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    start_log();
     run(&config).unwrap_or_else(|error| {
         tracing::error!("{error}");
         ExitCode::FAILURE
     })
 }
 
+/// Events of the service and of this program; of the libraries, warnings.
+fn start_log() {
+    let targets = Targets::new()
+        .with_default(LevelFilter::WARN)
+        // Clients could fill the log with theirs.
+        .with_targets([("h2", LevelFilter::OFF), ("may_minihttp", LevelFilter::OFF)])
+        .with_target("order_processor", LevelFilter::INFO)
+        .with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry()
+        .with(lines.with_ansi(false))
+        .with(targets)
+        .init();
+}
+
 fn run(config: &Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let (events, received) = mpsc::channel();
-    let fault = events.clone();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    // `send` fails only once main has ended.
+    let (events, received) = mpsc::channel();
+    let (faulted, signalled) = (events.clone(), events.clone());
     let desk = Arc::new(Desk::with_limit(1000));
     let mut server = Server::start_with(config, desk.clone(), move |why| {
-        let _ = fault.send(Event::Fault(why)); // fails only once main has ended
+        let _ = faulted.send(Event::Fault(why));
     })?;
-    println!("listening http {}", server.http());
-    if let Some(admin) = server.admin() {
-        println!("listening admin {admin}");
-    }
-    server.open()?;
-    desk.remember(spent_before(server.http())?);
+    print_addresses(&server);
+    // On a thread of its own: it may take long, and a signal ends it.
+    server.recovery().spawn(move |recovered| {
+        let _ = events.send(Event::Recovered(recovered.into()));
+    })?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            let _ = events.send(Event::Signal(signal));
+            let _ = signalled.send(Event::Signal(signal));
         }
     });
     loop {
         match received.recv()? {
+            Event::Recovered(recovered) => {
+                server.open_recovered((*recovered)?)?;
+                desk.remember(spent_before(server.http())?);
+                println!("ready http://{}/", server.http());
+            }
             // A closed terminal ends nothing; certificates and tokens are read
             // again.
             Event::Signal(SIGHUP) => server.reload(),
@@ -201,6 +232,16 @@ fn run(config: &Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 return Ok(4.into());
             }
         }
+    }
+}
+
+fn print_addresses(server: &Server) {
+    println!("listening http {}", server.http());
+    if let Some(admin) = server.admin() {
+        println!("listening admin {admin}");
+    }
+    if let Some(grpc) = server.grpc() {
+        println!("listening grpc {grpc}");
     }
 }
 

@@ -42,6 +42,8 @@ fn a_desk_knows_after_a_restart_what_was_spent() {
     service.terminate();
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.log.contains("recovered"), "{}", ended.log);
+    assert!(!ended.log.contains("may::"), "{}", ended.log);
 
     let service = desk(&directory);
     assert_eq!(spend(&service, "a-4", "199.91"), 422, "a cent too much");
