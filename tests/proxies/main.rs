@@ -1,4 +1,4 @@
-//! nginx and HAProxy in front of the service, with the configurations of
+//! nginx, HAProxy and Envoy in front of the service, with the configurations of
 //! docs/proxies.md.
 
 #[path = "../tls/authority.rs"]
@@ -7,7 +7,10 @@ mod authority;
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod haproxy;
+mod addresses;
 mod nginx;
+mod overload;
 mod proxy;
 mod requests;
+mod retries;
+mod shared;
