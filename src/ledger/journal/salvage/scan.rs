@@ -8,10 +8,9 @@
 //!
 //! # What was durable
 //!
-//! Everything before the end that the next segment gives; without it, all up
-//! to the position that a later frame in the segment names, and every frame
-//! names its own start, at least. So only the last frame may be unproven. It
-//! counts if it is whole: recovery takes it for an outcome, too. If it isn't,
+//! Everything before the end that the next segment gives; without it, all in
+//! front of the last frame whose head is whole, since one frame at a time is in
+//! flight. So only that frame may be unproven. It counts if it is whole: recovery takes it for an outcome, too. If it isn't,
 //! it may have been torn by a crash, its sequences given to other orders, and
 //! its records are left alone.
 
@@ -131,9 +130,8 @@ impl Scanner<'_> {
     }
 
     fn frame(&mut self, head: &FrameHead) {
-        if head.durable.segment == self.number {
-            self.durable = self.durable.max(head.durable.offset.into());
-        }
+        // One frame at a time was in flight.
+        self.durable = self.durable.max(head.at.offset.into());
         let end_seq = head.first_seq.saturating_add(head.count.into());
         self.scan.reached = self.scan.reached.max(end_seq.saturating_sub(1));
         let body_end = head.end() as usize;
@@ -186,6 +184,10 @@ impl Scanner<'_> {
             },
             len,
         ) = decode_record(self.bytes.get(range.clone())?, 0, self.salt)?;
+        // Sequences run from 1, and another one follows.
+        if !(1..u64::MAX).contains(&seq) {
+            return None;
+        }
         let found = Found {
             range: range.start..range.start + len,
             seq,

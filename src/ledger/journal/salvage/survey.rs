@@ -1,6 +1,8 @@
 //! All segments in order: which runs of sequences are there, and what is
 //! missing between them.
 
+use std::ops::Range;
+
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::segment_name;
 use crate::ledger::journal::format::SEGMENT_HEAD;
@@ -37,10 +39,7 @@ impl Survey {
         };
         let mut expected = None;
         for &number in layout.segments.keys() {
-            for missing in expected.unwrap_or(number)..number {
-                let size = layout.files.manifest.segment_bytes;
-                survey.damage(missing, 0, size, "it is missing");
-            }
+            survey.missing(layout, expected.unwrap_or(number)..number);
             survey.segment(layout, number, visit)?;
             expected = number.checked_add(1);
         }
@@ -66,6 +65,20 @@ impl Survey {
                 last_seq: None,
             };
             self.lose(lost);
+        }
+    }
+
+    /// One damage for all, however many a stray file makes of them.
+    fn missing(&mut self, layout: &Layout<'_>, numbers: Range<u32>) {
+        let size = layout.files.manifest.segment_bytes;
+        let bytes = size.saturating_mul(numbers.len() as u64);
+        match numbers.len() {
+            0 => {}
+            1 => self.damage(numbers.start, 0, bytes, "it is missing"),
+            many => {
+                let what = format!("it is missing, and {} more behind it", many - 1);
+                self.damage(numbers.start, 0, bytes, what);
+            }
         }
     }
 
