@@ -82,7 +82,7 @@ pub(super) fn write(
 }
 
 /// The policy of the status page as a line.
-const POLICY_LINE: &str = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const POLICY_LINE: &str = concat!("Content-Security-Policy: ", env!("PAGE_POLICY"));
 
 /// The crate takes static header lines only.
 fn content_type_line(content_type: &str) -> &'static str {
