@@ -7,7 +7,20 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use harness::Directory;
+use harness::{Directory, Service};
+
+/// A script of tests/monitoring, on the admin port of a service.
+#[track_caller]
+fn run(script: &str, service: &Service) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let check = Command::new(root.join("target/test-python/bin/python"))
+        .arg(root.join("tests/monitoring").join(script))
+        .arg(service.admin.to_string())
+        .output()
+        .expect("tests/run installs what this test needs");
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{said}");
+}
 
 #[test]
 fn a_real_prometheus_knows_what_rules_and_dashboard_ask_for() {
@@ -54,13 +67,13 @@ fn a_real_prometheus_knows_what_rules_and_dashboard_ask_for() {
     assert_eq!(curl("/submit", &["-d", "{"]), "400");
     assert_eq!(curl("/readyz", &[]), "200");
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let check = Command::new(root.join("target/test-python/bin/python"))
-        .arg(root.join("tests/monitoring/check.py"))
-        .arg(service.admin.to_string())
-        .output()
-        .expect("tests/run installs what this test needs");
-    let said = String::from_utf8_lossy(&check.stderr);
-    assert!(check.status.success(), "{said}");
+    run("check.py", &service);
+    service.drain();
+}
+
+#[test]
+fn the_compose_file_s_prometheus_finds_the_service_and_the_rules() {
+    let service = Service::start(&[]);
+    run("compose.py", &service);
     service.drain();
 }

@@ -45,20 +45,25 @@ def promtool(*arguments):
     check(done.returncode == 0, f"promtool {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
 
 
-class Prometheus:
-    """A server of its own, which scrapes one target twice a second."""
+def twice_a_second(target):
+    """A configuration that scrapes one target."""
+    scrape = {"job_name": JOB, "static_configs": [{"targets": [target]}]}
+    return yaml.safe_dump({
+        "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [scrape],
+    })
 
-    def __init__(self, target, directory):
+
+class Prometheus:
+    """A server of its own, with this configuration."""
+
+    def __init__(self, configuration, directory):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = "127.0.0.1:%d" % probe.getsockname()[1]
         config = directory / "prometheus.yml"
-        scrape = {"job_name": JOB, "static_configs": [{"targets": [target]}]}
-        config.write_text(yaml.safe_dump({
-            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
-            "rule_files": [str(RULES)],
-            "scrape_configs": [scrape],
-        }))
+        config.write_text(configuration)
         self.log = open(directory / "log", "w+")
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={config}", f"--web.listen-address={self.address}",
@@ -79,20 +84,20 @@ class Prometheus:
     def query(self, expression):
         return self.ask("query", query=expression)["result"]
 
-    def wait_for_two_scrapes(self):
+    def wait_for(self, expression):
+        """Until it has a result."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
             try:
-                result = self.query(f'count_over_time(up{{job="{JOB}"}}[1m]) >= 4 and up == 1')
-                if result:
+                if self.query(expression):
                     return
             except (urllib.error.URLError, ConnectionError):
                 pass
             time.sleep(0.1)
         self.log.seek(0)
-        sys.exit(f"check.py: no scrape in {PATIENCE_SECONDS} s:\n{self.log.read()}")
+        sys.exit(f"check.py: not in {PATIENCE_SECONDS} s: {expression}\n{self.log.read()}")
 
     def stop(self):
         self.process.send_signal(signal.SIGKILL)
@@ -140,9 +145,9 @@ def main(target):
     promtool("test", "rules", str(UNIT_TESTS))
     queries = 0
     with tempfile.TemporaryDirectory() as directory:
-        prometheus = Prometheus(target, pathlib.Path(directory))
+        prometheus = Prometheus(twice_a_second(target), pathlib.Path(directory))
         try:
-            prometheus.wait_for_two_scrapes()
+            prometheus.wait_for(f'count_over_time(up{{job="{JOB}"}}[1m]) >= 4 and up == 1')
             known = set(prometheus.ask("label/__name__/values")) | FOREIGN | NOT_YET
             known |= {rule["record"] for rule in rules() if "record" in rule}
             for rule in rules():
