@@ -8,16 +8,21 @@
 # which would be downloaded before anything else.
 
 # Builder and runtime are both Debian 12, so that the program runs with the C
-# library it was linked against.
-ARG RUST_VERSION=1
+# library it was linked against. A release names both by digest, with
+# --build-arg: docs/packaging.md.
+ARG BUILDER=rust:1.95-slim-bookworm
 # The runtime holds the C library, libgcc (Rust unwinds through it), certificate
 # roots and time zones; it has no shell and no package manager. Nothing below runs
 # a command in it, so where this registry is out of reach another glibc base works:
 # --build-arg RUNTIME=debian:bookworm-slim
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
-FROM rust:${RUST_VERSION}-slim-bookworm AS builder
+FROM ${BUILDER} AS builder
 WORKDIR /build
+
+# It writes the list of crates into the program, where scanners of images look
+# for it: the image has no package manager to ask.
+RUN cargo install --locked --version 0.7.7 cargo-auditable
 
 # Layer 1: the dependencies, built with an empty program. It is rebuilt only
 # when the manifest or the lock file changes. Tests, benches and examples are
@@ -32,7 +37,7 @@ RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
     && mkdir src \
     && echo '//! Nothing yet.' | tee src/lib.rs src/main.rs > build.rs \
     && echo 'fn main() {}' | tee -a src/main.rs >> build.rs \
-    && cargo build --release --locked \
+    && cargo auditable build --release --locked \
     && cargo clean --release --locked -p order-processor \
     && rm -r src
 
@@ -40,7 +45,7 @@ RUN awk '/^\[/ { cut = /^\[\[(bench|test|example)\]\]/ } !cut' \
 COPY build.rs ./
 COPY proto ./proto
 COPY src ./src
-RUN cargo build --release --locked --bin order-processor \
+RUN cargo auditable build --release --locked --bin order-processor \
     && mkdir /data
 
 FROM ${RUNTIME}
