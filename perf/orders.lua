@@ -9,6 +9,7 @@
 --   extra   bytes of one more member, "note" (0: none)
 --   path    where to send it (/submit)
 --   method  POST; with GET no order is sent, and each request is the same (POST)
+--   token   a bearer token, sent in Authorization (none)
 --   close   on: a new connection for each request (off)
 --   pause   milliseconds that a connection waits between a reply and its next
 --           order, on average (0)
@@ -25,7 +26,7 @@
 
 local options = {
    prefer = "", value = "100.50", extra = "0", path = "/submit", method = "POST", close = "off", count = "on",
-   pause = "0", answers = "",
+   pause = "0", answers = "", token = "",
 }
 local CLASSES = { "1xx", "2xx", "3xx", "4xx", "5xx" }
 
@@ -105,6 +106,9 @@ function init(args)
    end
    if options.close == "on" then
       head[#head + 1] = "Connection: close"
+   end
+   if options.token ~= "" then
+      head[#head + 1] = "Authorization: Bearer " .. options.token
    end
    if options.prefer ~= "" then
       head[#head + 1] = "Prefer: " .. options.prefer
