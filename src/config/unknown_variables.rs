@@ -5,7 +5,9 @@ use std::ffi::OsString;
 
 use crate::config::usage::one_line;
 
-/// Slips in a name that is still taken for a known one.
+const PREFIX: &str = "ORDERS_";
+/// Slips in a name that is still taken for a known one: a third of its
+/// characters, but no more than this.
 const SLIPS_MAX: usize = 4;
 
 /// A line for each of the variables `given` that is not `known`.
@@ -15,13 +17,14 @@ pub(super) fn warnings<'a>(
 ) -> Vec<String> {
     let names = given.map(|name| name.to_string_lossy());
     let unknown = names.filter(|name| {
-        let rest = name.strip_prefix("ORDERS_");
+        let rest = name.strip_prefix(PREFIX);
         rest.is_some_and(|rest| !is_service_link(rest)) && !known.iter().any(|it| it == name)
     });
     let line = |name: std::borrow::Cow<'_, str>| {
         let nearest = known.iter().map(|it| (slips(&name, it), it)).min();
+        let slips_max = SLIPS_MAX.min((name.len() - PREFIX.len()) / 3);
         let hint = match nearest {
-            Some((slips, near)) if slips <= SLIPS_MAX => format!(" (did you mean {near}?)"),
+            Some((slips, near)) if slips <= slips_max => format!(" (did you mean {near}?)"),
             _ => String::new(),
         };
         format!("{}: no such variable{hint}", one_line(&name))
@@ -73,6 +76,8 @@ mod tests {
             ("ORDERS_WORKER", Some("ORDERS_WORKERS")),
             ("ORDERS_QUEUE_CAPACTIY", Some("ORDERS_QUEUE_CAPACITY")),
             ("ORDERS_MAX_ORDERS_A_MINUTE", None),
+            ("ORDERS_PINN", Some("ORDERS_PIN")),
+            ("ORDERS_FOO", None),
         ] {
             let hint = near.map_or(String::new(), |near| format!(" (did you mean {near}?)"));
             let line = format!("{name}: no such variable{hint}");
