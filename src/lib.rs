@@ -113,6 +113,7 @@ pub mod internals {
         pub use crate::http::wire::fuzzing::{http_body, http_head};
         pub use crate::ledger::journal::fuzzing::{journal, pending};
         pub use crate::order::fuzzing::{order, traceparent};
+        pub use crate::peer::fuzzing::{forwarded, proxy_header};
     }
 
     /// The journal's command-line tools, and what the bench opens.

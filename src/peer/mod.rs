@@ -13,7 +13,7 @@
 //! | `forwarded` | `Forwarded` and `X-Forwarded-For`, from the right |
 
 mod forwarded;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod network;
 mod origin;
