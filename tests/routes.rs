@@ -207,7 +207,9 @@ fn a_detail_repeats_little_of_a_path(engine: &str) {
 fn other_methods_are_refused_with_those_allowed(engine: &str) {
     let service = with_an_order(engine);
     for (path, _) in ROUTES {
-        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+        for method in [
+            "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY",
+        ] {
             let reply = Client::to(service.http).ask(format!(
                 "{method} {path} HTTP/1.1\r\nHost: orders\r\nContent-Length: 0\r\n\r\n"
             ));

@@ -1,5 +1,6 @@
 //! Outcomes and records of the ledger as messages.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::grpc::proto::{Order, OrderRecord, OrderStatus};
@@ -40,14 +41,17 @@ pub(super) fn order_record(record: &Record) -> OrderRecord {
     }
 }
 
-/// Nanoseconds since the Unix epoch, where they are representable.
+/// The seconds of a valid timestamp: from the year 1 to 9999.
+const TIMESTAMP_SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// Nanoseconds since the Unix epoch; `None` if it isn't valid. A time before the
+/// epoch is as good as that, and one too late for the type as good as its last:
+/// no outcome lies between.
 pub(super) fn unix_nanos(timestamp: &prost_types::Timestamp) -> Option<u64> {
     let prost_types::Timestamp { seconds, nanos } = *timestamp;
-    let nanos = u64::try_from(nanos)
-        .ok()
-        .filter(|nanos| *nanos < 1_000_000_000)?;
-    let seconds = u64::try_from(seconds).ok()?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+    let is_valid = TIMESTAMP_SECONDS.contains(&seconds) && (0..1_000_000_000).contains(&nanos);
+    let unix_nanos = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    is_valid.then(|| unix_nanos.clamp(0, i128::from(u64::MAX)) as u64)
 }
 
 fn timestamp(unix_nanos: u64) -> prost_types::Timestamp {

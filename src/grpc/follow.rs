@@ -94,7 +94,7 @@ fn since(request: &FollowRequest) -> Result<Option<u64>, CallError> {
         return Err(refused("after and since are two beginnings: leave one out"));
     }
     let unix_nanos = convert::unix_nanos(since);
-    let unix_nanos = unix_nanos.ok_or_else(|| refused("since is not between 1970 and 2554"))?;
+    let unix_nanos = unix_nanos.ok_or_else(|| refused("since is no valid timestamp"))?;
     Ok(Some(unix_nanos))
 }
 

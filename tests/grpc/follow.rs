@@ -90,17 +90,22 @@ fn a_follower_may_begin_at_a_time() {
             let first = times.iter().position(|time| time == since).unwrap();
             assert_eq!(next(&mut outcomes).await.unwrap().0, first as u64 + 1);
         }
-        let mut wrong = FollowRequest {
-            after: 1,
-            since: Some(times[0]),
+        // Before the epoch, and after what 64 bits of nanoseconds reach.
+        let at = |seconds, nanos| FollowRequest {
+            since: Some(prost_types::Timestamp { seconds, nanos }),
             ..FollowRequest::default()
         };
-        let refused = client.follow(wrong.clone()).await.unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidArgument);
-        wrong.after = 0;
-        wrong.since.as_mut().unwrap().seconds = -1;
-        let refused = client.follow(wrong).await.unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidArgument);
+        let mut early = client.follow(at(-1, 999_999_999)).await.unwrap();
+        assert_eq!(next(early.get_mut()).await.unwrap().0, 1);
+        client.follow(at(253_402_300_799, 0)).await.unwrap();
+        let two_beginnings = FollowRequest {
+            after: 1,
+            ..at(0, 0)
+        };
+        for wrong in [two_beginnings, at(i64::MIN, 0), at(i64::MAX, 0), at(0, -1)] {
+            let refused = client.follow(wrong).await.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument);
+        }
     });
 }
 

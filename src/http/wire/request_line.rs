@@ -1,9 +1,9 @@
 //! What a request line says beside its target: the method and the protocol
 //! version.
 
-/// The request methods that the server knows (RFC 9110 section 9, RFC 5789).
-/// `CONNECT` is not among them: its target has a form of its own, and this is
-/// no proxy.
+/// The request methods that the server knows (RFC 9110 section 9, RFC 5789, and
+/// `QUERY` of draft-ietf-httpbis-safe-method-w-body). `CONNECT` is not among
+/// them: its target has a form of its own, and this is no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Method {
     Get,
@@ -14,6 +14,7 @@ pub(crate) enum Method {
     Options,
     Patch,
     Trace,
+    Query,
 }
 
 impl Method {
@@ -29,6 +30,7 @@ impl Method {
             "OPTIONS" => Self::Options,
             "PATCH" => Self::Patch,
             "TRACE" => Self::Trace,
+            "QUERY" => Self::Query,
             _ => return None,
         })
     }
@@ -43,6 +45,7 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Patch => "PATCH",
             Self::Trace => "TRACE",
+            Self::Query => "QUERY",
         }
     }
 }

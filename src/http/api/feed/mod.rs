@@ -17,6 +17,7 @@ mod query;
 mod seek;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub(crate) use self::long_poll::{LongPoll, feed};
 pub(crate) use self::pages::{BUDGET_BYTES, PAGE_BYTES, Pages};
