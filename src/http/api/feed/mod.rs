@@ -17,7 +17,6 @@ mod query;
 mod seek;
 #[cfg(test)]
 mod tests;
-mod time;
 
 pub(crate) use self::long_poll::{LongPoll, feed};
 pub(crate) use self::pages::{BUDGET_BYTES, PAGE_BYTES, Pages};

@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::http::api::feed::time::unix_nanos;
+use crate::clock::parse_rfc3339;
 
 /// Outcomes on a page unless the query says otherwise.
 const LIMIT_DEFAULT: usize = 1000;
@@ -104,7 +104,7 @@ impl FeedQuery {
 fn time(text: &str) -> Option<u64> {
     let text = text.replace("%3A", ":").replace("%3a", ":");
     let text = text.replace("%2B", "+").replace("%2b", "+");
-    unix_nanos(text.as_bytes())
+    parse_rfc3339(text)
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! Wall time, and cheap readings for what needs no precision. Durations are
 //! measured with [`Instant`] instead, which is monotonic.
 
+mod rfc3339;
+
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
+
+pub(crate) use self::rfc3339::parse_rfc3339;
 
 /// A point in time on both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -28,28 +32,6 @@ pub(crate) fn unix_nanos() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
-}
-
-/// RFC 3339, in UTC or with an offset, in nanoseconds since the Unix epoch; no
-/// earlier than 1970, no later than 2554.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
-    if !text.is_ascii() {
-        return None;
-    }
-    let (local, offset_seconds) = match text.as_bytes() {
-        [.., sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-            let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
-            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
-            let local = format!("{}Z", &text[..text.len() - 6]);
-            (local, if *sign == b'+' { seconds } else { -seconds })
-        }
-        _ => (text.to_owned(), 0),
-    };
-    let local = humantime::parse_rfc3339(&local).ok()?;
-    let local = local.duration_since(UNIX_EPOCH).ok()?.as_nanos();
-    let offset = i128::from(offset_seconds) * 1_000_000_000;
-    u64::try_from(i128::try_from(local).ok()? - offset).ok()
 }
 
 // The kernel updates its coarse clocks at each tick, a few milliseconds apart

@@ -1,4 +1,4 @@
-//! A time in RFC 3339 (section 5.6), as the record has it.
+//! A time in RFC 3339 (section 5.6), as the command line and the feed take it.
 
 use std::ops::RangeInclusive;
 
@@ -7,8 +7,8 @@ const NANOS_A_SECOND: i128 = 1_000_000_000;
 /// Nanoseconds since the Unix epoch. A time before it is as good as the epoch,
 /// and one too late for the type (after 2554) as good as its last: no outcome
 /// lies between. `None` for what is no time.
-pub(super) fn unix_nanos(text: &[u8]) -> Option<u64> {
-    let mut text = Text(text);
+pub(crate) fn parse_rfc3339(text: impl AsRef<[u8]>) -> Option<u64> {
+    let mut text = Text(text.as_ref());
     let days = date(&mut text)?;
     text.one_of(b"Tt")?;
     let hour = text.number(2, 0..=23)?;
@@ -115,7 +115,7 @@ mod tests {
             ("0000-01-01T00:00:00+23:59", 0),
             ("9999-12-31T23:59:60-23:59", u64::MAX),
         ] {
-            assert_eq!(unix_nanos(text.as_bytes()), Some(nanos), "{text}");
+            assert_eq!(parse_rfc3339(text), Some(nanos), "{text}");
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
             let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(day * 86_400);
             let text = humantime::format_rfc3339_seconds(at).to_string();
             let nanos = day * 86_400 * 1_000_000_000;
-            assert_eq!(unix_nanos(text.as_bytes()), Some(nanos), "{text}");
+            assert_eq!(parse_rfc3339(&text), Some(nanos), "{text}");
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
             "+026-01-31T12:00:00Z",
             "é026-01-31T12:00:00Z",
         ] {
-            assert_eq!(unix_nanos(text.as_bytes()), None, "{text}");
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 }
