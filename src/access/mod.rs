@@ -2,8 +2,9 @@
 //! without them, quotas of client addresses.
 //!
 //! Between the front ends and admission: a front end hands over what a request
-//! says of its sender, and gets a [`Client`] or a [`Denied`]. Nothing here knows
-//! HTTP or gRPC beyond the `Authorization` field that both have.
+//! says of its sender, and its [`Caller`] has a client then, or it gets a
+//! [`Denied`]. Nothing here knows HTTP or gRPC beyond the `Authorization` field
+//! that both have.
 //!
 //! The tokens in force are an immutable set behind a pointer that a reload
 //! replaces, with a number that counts the reloads. A connection remembers its
@@ -17,7 +18,7 @@
 //! | `policy` | [`Access`]: the tokens in force, read again; what a request may |
 //! | `caller` | [`Caller`]: what a connection remembers of who asks on it |
 //! | `bearer` | `Authorization` to a token |
-//! | `client` | [`Client`]: an identity, and its scopes |
+//! | `client` | `Client`: an identity, and its scopes |
 //! | `quota` | [`Quota`]: how much a client may do, and what it has done |
 //! | `addresses` | quotas of client addresses, where there are no tokens |
 //! | `tokens` | the set, and the search in it |
