@@ -106,14 +106,20 @@ pub mod internals {
 
     /// What the fuzz targets call (tests/fuzz): each takes any bytes, and panics
     /// when what it promises doesn't hold.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub mod fuzzing {
+        pub use crate::access::fuzzing::{authorization, token_file};
         pub use crate::grpc::fuzzing::grpc_messages;
         pub use crate::http::api::batch::fuzzing::ndjson;
-        pub use crate::http::wire::fuzzing::{http_body, http_head};
+        pub use crate::http::server::fuzzing::http_connection;
+        pub use crate::http::wire::fuzzing::{content_coding, http_body, http_head};
         pub use crate::ledger::journal::fuzzing::{journal, pending};
         pub use crate::order::fuzzing::{order, traceparent};
         pub use crate::peer::fuzzing::{forwarded, proxy_header};
+        pub use crate::tls::fuzzing::certificate;
+
+        #[cfg(test)]
+        mod corpus;
     }
 
     /// The journal's command-line tools, and what the bench opens.

@@ -31,6 +31,8 @@ mod bearer;
 mod caller;
 mod client;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod line;
 mod policy;
 mod quota;

@@ -8,7 +8,7 @@ use crate::admission::shared::Admission;
 use crate::ledger::{Archive, Find, Read, ReadError, ReadRange};
 use crate::metrics::Metrics;
 use crate::order::OrderId;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 use crate::pipeline::Pipeline;
 use crate::pipeline::gate::GateState;
 use crate::sync::watch_list::Watch;
@@ -160,7 +160,7 @@ impl Admission {
         &self.pipeline.metrics
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
     }

@@ -37,7 +37,7 @@
 
 mod access_log;
 mod body;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use self::body::fuzzing;
 mod call_permits;
 mod call_record;

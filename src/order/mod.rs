@@ -20,7 +20,7 @@
 mod client;
 mod decimal;
 mod decode;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod hash;
 mod id;

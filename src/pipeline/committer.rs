@@ -35,16 +35,7 @@ pub(crate) fn run(
     on_fault: &dyn Fn(LedgerFailed),
 ) {
     let mut monitor = WindowMonitor::new(pipeline.window_reach);
-    let mut committer = Committer {
-        pipeline,
-        source,
-        ledger,
-        on_fault,
-        failed: false,
-        ahead: VecDeque::with_capacity(AHEAD + 1),
-        batch: Vec::new(),
-        completions: Vec::new(),
-    };
+    let mut committer = Committer::new(pipeline, source, ledger, on_fault);
     let mut last = Urgency::Now;
     let mut pace = Pace::new(Instant::now());
     loop {
@@ -70,6 +61,25 @@ pub(crate) fn run(
     }
 }
 
+/// One round of it, on the caller's thread: the ledger back, and whether there
+/// was something to do.
+#[cfg(any(test, fuzzing))]
+pub(super) fn round(
+    pipeline: &Pipeline,
+    source: impl Source,
+    ledger: Box<dyn Ledger<Evaluated>>,
+) -> (Box<dyn Ledger<Evaluated>>, bool) {
+    let mut committer = Committer::new(pipeline, source, ledger, &|why| panic!("{why:?}"));
+    let worked = matches!(committer.poll(), Dequeue::Item((), _));
+    if worked {
+        committer.append();
+        committer.publish();
+        pipeline.progress.notify();
+        pipeline.wake_queues.flush();
+    }
+    (committer.ledger, worked)
+}
+
 struct Committer<'a, S> {
     pipeline: &'a Pipeline,
     source: S,
@@ -85,7 +95,25 @@ struct Committer<'a, S> {
     completions: Vec<Completion<Evaluated>>,
 }
 
-impl<S: Source> Committer<'_, S> {
+impl<'a, S: Source> Committer<'a, S> {
+    fn new(
+        pipeline: &'a Pipeline,
+        source: S,
+        ledger: Box<dyn Ledger<Evaluated>>,
+        on_fault: &'a dyn Fn(LedgerFailed),
+    ) -> Self {
+        Self {
+            pipeline,
+            source,
+            ledger,
+            on_fault,
+            failed: false,
+            ahead: VecDeque::with_capacity(AHEAD + 1),
+            batch: Vec::new(),
+            completions: Vec::new(),
+        }
+    }
+
     /// Collects completions and the next batch.
     fn poll(&mut self) -> Dequeue<()> {
         let pipeline = self.pipeline;

@@ -22,9 +22,17 @@ pub struct Settings {
 }
 
 /// Evaluated orders that may wait for the committer. Workers wait past it.
-pub(super) const COMMIT_QUEUE_ORDERS: usize = 8192;
+pub(super) const COMMIT_QUEUE_ORDERS: usize = if cfg!(fuzzing) {
+    16 // fuzzing has a pipeline for each input
+} else {
+    8192
+};
 /// Orders that a ledger may have in flight.
-const LEDGER_ORDERS: usize = journal::BATCH_ORDERS_MAX;
+const LEDGER_ORDERS: usize = if cfg!(fuzzing) {
+    64
+} else {
+    journal::BATCH_ORDERS_MAX
+};
 
 /// Orders in the intake queue at which none that come in bulk may enter: some
 /// batches of the ledger, so that it goes on while a commit takes long. With

@@ -53,6 +53,18 @@ impl Pipeline {
         Ok(Threads(threads))
     }
 
+    /// Evaluates and commits what is in the intake queue now, on this thread,
+    /// in the place of all that [`start`](Self::start) starts. The ledger back,
+    /// and whether there was something.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn run_round(
+        &self,
+        processor: &dyn Processor,
+        ledger: Box<dyn Ledger<Evaluated>>,
+    ) -> (Box<dyn Ledger<Evaluated>>, bool) {
+        committer::round(self, Evaluator::new(self, processor), ledger)
+    }
+
     /// One thread takes orders off the intake queue, evaluates and commits
     /// them.
     fn start_fused(

@@ -61,7 +61,7 @@ impl MemoryBudget {
         })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn used(&self) -> usize {
         self.own.used.load(Ordering::Relaxed)
     }

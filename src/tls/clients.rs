@@ -16,7 +16,7 @@ use crate::tls::certificate::Certificate;
 
 /// The longest name of a client, in bytes (`ub-common-name`, RFC 5280 appendix
 /// A.1, counts 64 characters).
-const NAME_BYTES_MAX: usize = 64;
+pub(super) const NAME_BYTES_MAX: usize = 64;
 
 /// The longest chain of certificates that a client may show, in bytes: it is
 /// held as long as the connection.

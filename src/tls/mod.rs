@@ -19,6 +19,8 @@ mod clients;
 mod error;
 mod expiry;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod reloaded;
 #[cfg(test)]
 mod tests;

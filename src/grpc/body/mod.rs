@@ -18,7 +18,7 @@
 //! | `limited_body` | the body that the decoder reads |
 
 mod framing;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod limited_body;
 mod message_guard;

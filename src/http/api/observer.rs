@@ -63,16 +63,29 @@ impl Observer {
         access: Arc<Access>,
         tls: Option<Arc<Tls>>,
     ) -> io::Result<Self> {
-        let scrapes = Arc::new(ScrapeQueue {
-            queue: ArrayQueue::new(WAITING_MAX),
-            parking: Parking::new(1, Idle::Yield),
-            closed: AtomicBool::new(false),
-        });
+        let scrapes = ScrapeQueue::new();
         let (observer, pipeline) = (scrapes.clone(), Arc::downgrade(pipeline));
         crash::spawn("observer", move || {
             observer.run(&pipeline, &access, tls.as_deref())
         })?;
         Ok(Self(scrapes))
+    }
+
+    /// Without a thread.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn unstarted() -> Self {
+        Self(ScrapeQueue::new())
+    }
+
+    /// Answers a scrape on this thread; whether one was waiting.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn answer_one(&self, pipeline: &Pipeline, access: &Access) -> bool {
+        let next = self.0.queue.pop();
+        next.map(|scrape| {
+            let gauges = gauges(pipeline, access, None);
+            scrape.reply.complete(view(pipeline, &gauges, scrape.view));
+        })
+        .is_some()
     }
 
     /// Asks for a view; `None` when too many are waiting.
@@ -94,6 +107,14 @@ impl Observer {
 }
 
 impl ScrapeQueue {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: ArrayQueue::new(WAITING_MAX),
+            parking: Parking::new(1, Idle::Yield),
+            closed: AtomicBool::new(false),
+        })
+    }
+
     fn run(&self, pipeline: &Weak<Pipeline>, access: &Access, tls: Option<&Tls>) {
         loop {
             let next = self

@@ -26,6 +26,8 @@ mod socket;
 mod spawner;
 mod stack;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::connection::fuzzing;
 pub(crate) use self::listener::Listener;
 pub(crate) use self::memory::{CONNECTION_BYTES_MAX, TLS_BYTES_MAX};
 pub(crate) use self::spawner::REFUSING_MAX;

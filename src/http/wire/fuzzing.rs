@@ -1,9 +1,19 @@
 //! Heads and bodies from any bytes, as a whole and in pieces.
 
-use crate::http::wire::{BodyDecoder, BodyFraming, HeadLimits, parse_head};
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::http::wire::{
+    BodyDecoder, BodyFraming, ContentCoding, HeadLimits, Undecodable, parse_head,
+};
 
 /// Content bytes of a body at most.
 const BODY_BYTES_MAX: u64 = 1 << 10;
+
+/// Decoded content at most, as a limit on it ends a batch.
+const CONTENT_BYTES_MAX: usize = 1 << 20;
 
 /// A head is the same, whatever pieces it comes in.
 pub fn http_head(bytes: &[u8]) {
@@ -72,4 +82,54 @@ fn content<'a>(
         }
     }
     Some((content, false))
+}
+
+/// Content is the same, whatever pieces its encoded bytes come in. `bytes` are
+/// encoded, or with the second bit set are what is to be encoded: it comes out
+/// again.
+pub fn content_coding(bytes: &[u8]) {
+    let [form, piece, bytes @ ..] = bytes else {
+        return;
+    };
+    let coding = match form & 1 {
+        0 => ContentCoding::Gzip,
+        _ => ContentCoding::Zstd,
+    };
+    let piece = usize::from(*piece).max(1);
+    if form & 2 == 0 {
+        let whole = decoded(coding, bytes, bytes.len().max(1));
+        assert_eq!(whole, decoded(coding, bytes, piece));
+        return;
+    }
+    let encoded = match coding {
+        ContentCoding::Zstd => zstd::encode_all(bytes, 1).expect("in memory"),
+        _ => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(bytes).expect("in memory");
+            encoder.finish().expect("in memory")
+        }
+    };
+    let again = decoded(coding, &encoded, piece);
+    assert!(again == Ok((bytes.to_vec(), true)));
+    let cut = decoded(coding, &encoded[..encoded.len() - 1], piece);
+    assert!(cut.is_ok_and(|(_, is_complete)| !is_complete));
+}
+
+/// The content, and whether it is complete.
+fn decoded(
+    coding: ContentCoding,
+    encoded: &[u8],
+    piece: usize,
+) -> Result<(Vec<u8>, bool), Undecodable> {
+    let mut decoder = coding.decoder().expect("one that is known");
+    let mut content = Vec::new();
+    for mut piece in encoded.chunks(piece) {
+        while let Some(step) = decoder.next(&mut piece) {
+            content.extend_from_slice(step?);
+            if content.len() > CONTENT_BYTES_MAX {
+                return Err(Undecodable);
+            }
+        }
+    }
+    Ok((content, decoder.is_complete()))
 }

@@ -28,7 +28,7 @@ mod content;
 pub(crate) mod date;
 mod error;
 mod fields;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod head;
 mod limits;

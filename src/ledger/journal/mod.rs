@@ -69,7 +69,7 @@ mod file_names;
 mod format;
 mod frame_index;
 mod frame_reader;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod holder;
 mod limits;

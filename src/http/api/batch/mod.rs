@@ -30,7 +30,7 @@
 //! | `refusal.rs` | why a batch is refused as a whole |
 
 mod completion;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod intake;
 mod lines;

@@ -10,6 +10,8 @@ mod batch_deadline;
 mod body;
 mod capacity;
 mod ending;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod head;
 mod linger;

@@ -9,26 +9,28 @@
 //! With [TLS](tls), what is read and written is its content; a socket without
 //! pays for one branch.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod scripted;
+mod stream;
 pub(crate) mod tls;
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use may::io::{CoIo, WaitIo};
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use rustls::ServerConnection;
 
-use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
-use crate::http::runtime::timers::{TimerSlot, Timers};
-use crate::http::server::polled::{PolledFd, poll};
+use crate::http::runtime::run_queue::RunQueues;
+use crate::http::runtime::timers::Timers;
 use crate::http::server::quantum::{QUANTUM_BYTES, Quantum};
+#[cfg(any(test, fuzzing))]
+use crate::http::server::socket::scripted::Stream;
+#[cfg(not(any(test, fuzzing)))]
+use crate::http::server::socket::stream::SystemStream as Stream;
 
 /// Why a read or a write did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +45,6 @@ pub(crate) enum SocketError {
 }
 
 pub(crate) struct Socket {
-    /// Dropped before the stream: off the poll list, then closed.
-    polled: CoIo<PolledFd>,
-    timer: TimerSlot,
-    waker: Waker,
-    task_waker: Arc<TaskWaker>,
     quantum: Quantum,
     /// A read may find something.
     readable: bool,
@@ -55,7 +52,7 @@ pub(crate) struct Socket {
     hung_up: bool,
     /// Set once its handshake is over.
     tls: Option<Box<ServerConnection>>,
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl Socket {
@@ -68,27 +65,23 @@ impl Socket {
         timers: &Arc<Timers>,
         run_queues: &Arc<RunQueues>,
     ) -> io::Result<Option<Self>> {
-        let polled = poll(&stream)?;
-        let task_waker = run_queues.io_waker(stream.as_raw_fd(), polled.waker());
-        let Some(timer) = timers.take(task_waker.clone()) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            polled,
-            timer,
-            waker: task_waker.clone().into(),
-            task_waker,
+        let stream = Stream::new(stream, timers, run_queues)?;
+        Ok(stream.map(Self::over))
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self {
             quantum: Quantum::default(),
             readable: true,
             hung_up: false,
             tls: None,
             stream,
-        }))
+        }
     }
 
     /// What wakes this connection's coroutine.
     pub(crate) fn waker(&self) -> &Waker {
-        &self.waker
+        self.stream.waker()
     }
 
     /// Whether the peer was seen to have closed its side.
@@ -105,7 +98,7 @@ impl Socket {
     /// have come, or none: the caller checks what it waits for.
     pub(crate) fn park(&mut self, until: Option<Instant>) {
         if let Some(until) = until {
-            self.timer.arm(until);
+            self.stream.arm(until);
         }
         self.wait_for_events();
     }
@@ -114,14 +107,14 @@ impl Socket {
     /// polled once more and this one's turn has come. Events don't end it, or a
     /// client that sends on would be served before those that wait.
     pub(crate) fn give_way(&mut self) {
-        self.task_waker.wake_in_turn();
-        while self.task_waker.awaits_turn() {
+        self.stream.wake_in_turn();
+        while self.stream.awaits_turn() {
             self.wait_for_events();
         }
     }
 
     fn wait_for_events(&mut self) {
-        let events = EventFlags::from_bits_retain(self.polled.wait_io() as u32);
+        let events = self.stream.wait();
         let gone = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         self.hung_up |= events.intersects(gone);
         self.readable |= events.intersects(gone | EventFlags::IN);
@@ -148,7 +141,7 @@ impl Socket {
         }
         loop {
             if self.readable {
-                match rustix::io::read(&self.stream, spare_capacity(buffer)) {
+                match self.stream.read(buffer) {
                     Ok(0) => return Err(SocketError::Closed),
                     Ok(_) => {
                         self.readable = self.hung_up || buffer.len() == buffer.capacity();
@@ -173,7 +166,7 @@ impl Socket {
     ) -> Result<usize, SocketError> {
         loop {
             if self.readable {
-                match rustix::io::read(&self.stream, &mut *piece) {
+                match self.stream.read_into(piece) {
                     Ok(0) => return Err(SocketError::Closed),
                     Ok(received) => {
                         self.readable = self.hung_up || received == piece.len();
@@ -218,7 +211,7 @@ impl Socket {
         let mut until = None; // nearly always all of it goes at once
         while !bytes.is_empty() {
             let piece = &bytes[..bytes.len().min(QUANTUM_BYTES)];
-            match send(&self.stream, piece, SendFlags::NOSIGNAL) {
+            match self.stream.send(piece) {
                 Ok(sent) => {
                     bytes = &bytes[sent..];
                     self.quantum.count_bytes(sent);
@@ -244,6 +237,6 @@ impl Socket {
     /// Says that nothing more will be sent.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.close_notify();
-        self.stream.shutdown(Shutdown::Write)
+        self.stream.finish()
     }
 }

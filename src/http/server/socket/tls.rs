@@ -8,16 +8,14 @@
 
 use std::io;
 use std::io::{BufRead, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::http::server::socket::{Socket, SocketError};
+use crate::http::server::socket::{Socket, SocketError, Stream};
 use crate::tls::HANDSHAKE_BYTES_MAX;
 
 /// What is encrypted and sent at a time: two records.
@@ -45,7 +43,7 @@ impl From<SocketError> for HandshakeError {
 
 /// What one call of the system brought.
 struct Receiver<'a> {
-    stream: &'a TcpStream,
+    stream: &'a Stream,
     /// Bytes, and the first of them.
     received: usize,
     first: u8,
@@ -56,7 +54,7 @@ struct Receiver<'a> {
 impl Read for Receiver<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = loop {
-            match rustix::io::read(self.stream, &mut *buffer) {
+            match self.stream.read_into(buffer) {
                 Err(Errno::INTR) => {}
                 read => break read?,
             }
@@ -68,16 +66,15 @@ impl Read for Receiver<'_> {
     }
 }
 
-struct Sender<'a>(&'a TcpStream);
+struct Sender<'a>(&'a Stream);
 
 impl Write for Sender<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(self.0, bytes, SendFlags::NOSIGNAL)?)
+        Ok(self.0.send(bytes)?)
     }
 
     fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        let mut none = SendAncillaryBuffer::default();
-        Ok(sendmsg(self.0, slices, &mut none, SendFlags::NOSIGNAL)?)
+        Ok(self.0.send_vectored(slices)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
