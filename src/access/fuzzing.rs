@@ -1,5 +1,7 @@
 //! The token file from any bytes, and requests with its tokens.
 
+use std::sync::Arc;
+
 use crate::access::bearer::Bearer;
 use crate::access::file;
 use crate::access::line::{Line, LineError};
@@ -48,7 +50,7 @@ pub fn token_file(bytes: &[u8]) {
         assert_eq!(client.scopes(), parsed.scopes);
         // One more character is another token.
         let other = set.find(format!("{token}=").as_bytes());
-        assert!(other.is_none_or(|other| other.name() != client.name()));
+        assert!(other.is_none_or(|other| !Arc::ptr_eq(other, client)));
     }
     assert_eq!(set.len(), found);
     let again = file::parse(bytes, &set).expect("it was read before");

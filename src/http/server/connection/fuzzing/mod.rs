@@ -29,6 +29,7 @@ use crate::http::server::socket::Socket;
 use crate::http::server::socket::scripted::{Script, Step};
 use crate::ledger::{Ledger, memory};
 use crate::order::HashKey;
+use crate::peer::Proxies;
 use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Rules;
 use crate::pipeline::{Evaluated, Pipeline, Settings};
@@ -238,6 +239,10 @@ fn service(circumstances: Circumstances) -> Arc<Service> {
         limits,
         Sites::of(config),
         access.clone(),
+        Proxies::new(
+            config.peers.trusted_proxies.clone(),
+            config.peers.proxy_protocol,
+        ),
         MemoryBudget::new(config.body_bytes),
         Observer::unstarted(),
     )
