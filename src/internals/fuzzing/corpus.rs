@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::internals::fuzzing as targets;
 
-const TARGETS: [(&str, fn(&[u8])); 13] = [
+const TARGETS: [(&str, fn(&[u8])); 15] = [
     ("authorization", targets::authorization),
     ("certificate", targets::certificate),
     ("content_coding", targets::content_coding),
+    ("forwarded", targets::forwarded),
     ("grpc_messages", targets::grpc_messages),
     ("http_body", targets::http_body),
     ("http_connection", targets::http_connection),
@@ -18,6 +19,7 @@ const TARGETS: [(&str, fn(&[u8])); 13] = [
     ("ndjson", targets::ndjson),
     ("order", targets::order),
     ("pending", targets::pending),
+    ("proxy_header", targets::proxy_header),
     ("token_file", targets::token_file),
     ("traceparent", targets::traceparent),
 ];
