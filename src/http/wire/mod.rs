@@ -51,7 +51,7 @@ pub(crate) use self::fields::{fetch_mode_is_navigate, fetch_site_is_foreign};
 pub(crate) use self::head::Head;
 pub(crate) use self::limits::HeadLimits;
 pub(crate) use self::list::{FieldLines, HeadLines};
-pub(crate) use self::parse::parse_head;
+pub(crate) use self::parse::{begins_with_head, parse_head};
 pub(crate) use self::request_line::Method;
 pub(crate) use self::target::normalized_text;
 pub(crate) use self::transfer_codings::TransferCodings;

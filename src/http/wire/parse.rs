@@ -71,6 +71,13 @@ pub(crate) fn parse_head(
     Err(over_limit(&window[start..], limits))
 }
 
+/// Whether a request that can't be parsed begins like a `HEAD` request. What
+/// was received by the time that its error is found decides; more doesn't.
+#[cold]
+pub(crate) fn begins_with_head(buf: &[u8]) -> bool {
+    skip_empty_lines(buf).is_ok_and(|start| buf[start..].starts_with(b"HEAD "))
+}
+
 /// Where the request line starts.
 fn skip_empty_lines(window: &[u8]) -> Result<usize, FramingError> {
     let mut start = 0;

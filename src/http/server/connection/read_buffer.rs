@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::http::server::connection::capacity::{BUFFER_BYTES, KEPT_BYTES};
 use crate::http::server::socket::{Socket, SocketError};
-use crate::http::wire::{FramingError, Head, HeadLimits, parse_head};
+use crate::http::wire::{FramingError, Head, HeadLimits, begins_with_head, parse_head};
 
 /// Received bytes. Those of one request stay where they are until it has been
 /// answered, since its [`Head`] refers to them.
@@ -43,7 +43,7 @@ impl ReadBuffer {
     /// Whether the next request, which has no head that can be parsed, begins
     /// like a `HEAD` request.
     pub(crate) fn begins_with_head(&self) -> bool {
-        self.behind_empty_lines().starts_with(b"HEAD ")
+        begins_with_head(self.received())
     }
 
     fn behind_empty_lines(&self) -> &[u8] {

@@ -70,7 +70,11 @@ fn reply(bytes: &[u8], is_to_head: bool) -> (Reply, usize) {
             assert_eq!(length, None, "{status} has no content");
             0
         }
-        (_, Some(_)) if is_to_head => 0,
+        // One that ends the connection may have come before the method.
+        (_, Some(length)) if is_to_head => match bytes.len() - head_len {
+            left if closes && left == length => length,
+            _ => 0,
+        },
         (_, length) => length.expect("its length is known"),
     };
     let body = bytes[head_len..].get(..body_len);

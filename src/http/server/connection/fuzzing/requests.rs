@@ -1,9 +1,13 @@
 //! The requests in a client's bytes, found by other means than the server's: it
 //! answers no more than these.
 
+use std::borrow::Cow;
+
 use httparse::Status;
 
 const HEADERS_MAX: usize = 256;
+/// Before a request line.
+const EMPTY_LINES_MAX: usize = 4;
 
 /// A request that is complete.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +40,17 @@ impl Requests {
     pub(super) fn of(mut bytes: &[u8]) -> Self {
         let mut complete = Vec::new();
         let rest = loop {
-            let line_ends = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
-            bytes = &bytes[line_ends.count()..];
+            let mut empty_lines = 0;
+            while let Some(behind) = bytes.strip_prefix(b"\r\n") {
+                bytes = behind;
+                empty_lines += 1;
+            }
+            if empty_lines > EMPTY_LINES_MAX || (empty_lines > 0 && bytes.is_empty()) {
+                break Some(Rest {
+                    request: Request::default(),
+                    may_become_one: empty_lines <= EMPTY_LINES_MAX,
+                });
+            }
             if bytes.is_empty() {
                 break None;
             }
@@ -69,6 +82,7 @@ impl Requests {
 fn first(bytes: &[u8]) -> Result<(Request, usize), Rest> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
+    let known_version = as_http11(bytes);
     let mut request = Request {
         is_head: bytes.starts_with(b"HEAD "),
         ..Request::default()
@@ -77,7 +91,7 @@ fn first(bytes: &[u8]) -> Result<(Request, usize), Rest> {
         request: request.clone(),
         may_become_one,
     };
-    let head_len = match head.parse(bytes) {
+    let head_len = match head.parse(&known_version) {
         Ok(Status::Complete(len)) => len,
         Ok(Status::Partial) => return Err(rest(&request, true)),
         // It may not be looked at before its end has come.
@@ -121,6 +135,21 @@ fn first(bytes: &[u8]) -> Result<(Request, usize), Rest> {
     };
     request.orders_max = orders_max(&content);
     Ok((request, head_len + len))
+}
+
+/// The same with a minor version that the parser knows: a later one is read as
+/// 1.1 (RFC 9110 section 2.5).
+fn as_http11(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let line_len = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .map_or(0, <[u8]>::len);
+    if let [.., b'/', b'1', b'.', b'2'..=b'9', b'\r'] = bytes[..line_len] {
+        let mut copy = bytes.to_vec();
+        copy[line_len - 2] = b'1';
+        return copy.into();
+    }
+    bytes.into()
 }
 
 fn has_empty_line(bytes: &[u8]) -> bool {
