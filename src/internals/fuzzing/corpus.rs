@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::internals::fuzzing as targets;
 
-const TARGETS: [(&str, fn(&[u8])); 15] = [
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 15] = [
     ("authorization", targets::authorization),
     ("certificate", targets::certificate),
     ("content_coding", targets::content_coding),
