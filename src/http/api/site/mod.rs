@@ -40,6 +40,7 @@ pub(crate) enum Foreign {
 }
 
 /// The rules of both ports.
+#[derive(Clone)]
 pub(crate) struct Sites {
     pub orders: SiteRules,
     pub admin: SiteRules,
@@ -55,7 +56,7 @@ impl Sites {
 }
 
 /// Who may ask on one port.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SiteRules {
     is_loopback: bool,
     /// Beside those that mean loopback, in lower case.
@@ -64,10 +65,10 @@ pub(crate) struct SiteRules {
 }
 
 /// An origin whose pages may ask.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct AllowedOrigin {
     origin: String,
-    /// `Access-Control-Allow-Origin`, whole.
+    /// `Access-Control-Allow-Origin`, whole; it lives as long as the process.
     line: &'static str,
 }
 

@@ -204,10 +204,21 @@ fn check_accounts(service: &Service, requests: &Requests) {
     assert!(committed <= requests.orders_max(), "{committed} orders");
 }
 
+/// What all inputs share.
+struct Configured {
+    config: Config,
+    sites: Sites,
+    access: Arc<Access>,
+}
+
 fn service(circumstances: Circumstances) -> Arc<Service> {
-    static OPEN: OnceLock<(Config, Arc<Access>)> = OnceLock::new();
-    static WITH_TOKENS: OnceLock<(Config, Arc<Access>)> = OnceLock::new();
-    let (config, access) = if circumstances.needs_token {
+    static OPEN: OnceLock<Configured> = OnceLock::new();
+    static WITH_TOKENS: OnceLock<Configured> = OnceLock::new();
+    let Configured {
+        config,
+        sites,
+        access,
+    } = if circumstances.needs_token {
         WITH_TOKENS.get_or_init(with_tokens)
     } else {
         OPEN.get_or_init(|| configured(&[]))
@@ -237,7 +248,7 @@ fn service(circumstances: Circumstances) -> Arc<Service> {
     Service::new(
         Arc::new(admission),
         limits,
-        Sites::of(config),
+        sites.clone(),
         access.clone(),
         Proxies::new(
             config.peers.trusted_proxies.clone(),
@@ -249,7 +260,7 @@ fn service(circumstances: Circumstances) -> Arc<Service> {
 }
 
 /// Limits that a few kilobytes reach.
-fn configured(more: &[&str]) -> (Config, Arc<Access>) {
+fn configured(more: &[&str]) -> Configured {
     let flags = [
         "order-processor",
         "--max-body=1KiB",
@@ -265,10 +276,14 @@ fn configured(more: &[&str]) -> (Config, Arc<Access>) {
     let flags = flags.iter().chain(more).copied();
     let config = Config::parse_from(flags, [("", ""); 0]).expect("they are in range");
     let access = Access::new(&config).expect("the file is there");
-    (config, Arc::new(access))
+    Configured {
+        sites: Sites::of(&config),
+        config,
+        access: Arc::new(access),
+    }
 }
 
-fn with_tokens() -> (Config, Arc<Access>) {
+fn with_tokens() -> Configured {
     let name = format!("order-processor-fuzz-{}.tokens", std::process::id());
     let path = std::env::temp_dir().join(name);
     let tokens = "all:0123456789abcdef inflight=1\nreader:fedcba9876543210 scope=read\n";
