@@ -5,6 +5,7 @@ mod harness;
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use harness::{Client, Directory, Service, get, on_both_engines, post, submit, until};
 
@@ -88,6 +89,28 @@ fn a_token_that_floods_is_refused_and_another_is_served(engine: &str) {
         assert_eq!(client.ask(ask("/orders/a-0")).json()["client"], "a");
         assert_eq!(client.ask(ask("/orders/b-3")).json()["client"], "b");
     }
+}
+
+/// By no more than that, since the others on its connection aren't delayed.
+#[test]
+fn refusals_in_a_row_are_delayed() {
+    const REFUSALS: u32 = 20;
+    const DELAY: Duration = Duration::from_millis(10);
+    let directory = Directory::new();
+    let path = tokens(&directory, "rate=1/h burst=1");
+    let service = Service::start(&["--token-file", path.to_str().unwrap()]);
+    let mut client = Client::to(service.http);
+    assert_eq!(client.ask(submit(A, &body("a-0"))).status, 201);
+    let begun = Instant::now();
+    for _ in 0..REFUSALS {
+        client.ask(submit(A, &body("a-1"))).problem(429);
+    }
+    let took = begun.elapsed();
+    assert!(took >= DELAY * (REFUSALS - 1), "{took:?}");
+    assert_eq!(client.ask(submit(B, &body("b-0"))).status, 201);
+    // It ends with a drain.
+    client.send(submit(A, &body("a-1")).repeat(2));
+    service.drain();
 }
 
 fn requests_in_flight_are_counted(engine: &str) {

@@ -37,6 +37,17 @@ pub(crate) struct Routed {
     pub allow_origin: Option<&'static str>,
 }
 
+impl Routed {
+    /// Whether it is refused for its client's quota.
+    #[inline]
+    pub(crate) fn is_over_quota(&self) -> bool {
+        matches!(
+            self.action,
+            Action::RefuseUnread(RouteRefusal::OverQuota(_))
+        )
+    }
+}
+
 /// What an engine does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {

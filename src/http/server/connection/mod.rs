@@ -21,11 +21,12 @@ mod write_buffer;
 
 pub(super) use self::capacity::KEPT_BYTES;
 
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 
@@ -56,6 +57,9 @@ use crate::peer::Origin;
 use crate::pipeline::gate::GateState;
 use crate::sync::memory_budget::FREE_BYTES;
 
+/// How late the second refusal in a row for a quota is, and each after it.
+const REPEATED_REFUSAL_DELAY: Duration = Duration::from_millis(10);
+
 pub(crate) struct Connection {
     socket: Socket,
     service: Arc<Service>,
@@ -72,6 +76,8 @@ pub(crate) struct Connection {
     allow_origin: Option<&'static str>,
     origin: Origin,
     caller: Caller,
+    /// The last request was refused for its client's quota.
+    was_over_quota: bool,
     /// The current request, if it will be logged.
     begun: Option<Begun>,
 }
@@ -94,6 +100,7 @@ impl Connection {
             head_only: false,
             allow_origin: None,
             caller: Caller::default(),
+            was_over_quota: false,
             begun: None,
             service,
         }
@@ -155,6 +162,10 @@ impl Connection {
         let routed = self.route(&head);
         let route = routed.label;
         self.allow_origin = routed.allow_origin;
+        let over_quota = routed.is_over_quota();
+        if mem::replace(&mut self.was_over_quota, over_quota) && over_quota {
+            self.pause()?;
+        }
         let target = match routed.action {
             Action::Call(target) => target,
             Action::Batch => return self.batch(&head),
@@ -195,6 +206,20 @@ impl Connection {
             self.flush_all()?;
         }
         self.replied(keep_alive, &head)
+    }
+
+    /// Delays the refusal of a client that asks again at once after one for its
+    /// quota: to refuse as fast as it asks would cost the others more than its
+    /// orders. Other requests on the connection are not delayed, since they may
+    /// be of others behind the same proxy.
+    #[cold]
+    fn pause(&mut self) -> Result<(), WriteFailed> {
+        self.flush_all()?;
+        let until = Instant::now() + REPEATED_REFUSAL_DELAY;
+        while Instant::now() < until && !self.service.is_closing() && !self.socket.is_hung_up() {
+            self.socket.park(Some(until));
+        }
+        Ok(())
     }
 
     /// Whether a refusal ends the connection, with the body unread.
