@@ -33,7 +33,7 @@
 //! | `cpu` | cores and CPU quota; which cores workers and I/O threads get, and whether workers spin |
 //! | `config` | flags and environment variables: types, defaults, ranges, and what must hold between them |
 //! | `peer` | where connections and requests come from: networks, the PROXY protocol, `Forwarded`; pure |
-//! | `clock` | wall time |
+//! | `clock` | wall time, and times in RFC 3339 |
 //!
 //! Outside of the library: `main.rs` (the life of the process, exit codes),
 //! `signals.rs`, `service_manager.rs` (sd_notify), `log`, `tool` (`journal

@@ -17,12 +17,7 @@ const SECRET: &str = "Authorization: Bearer token-of-the-desk-7\r\n";
 const TRACE: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
 
 fn lines(service: &Service) -> Vec<Value> {
-    let log = service.log();
-    let lines = log
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let fields = lines.map(|line| line["fields"].clone());
-    fields.filter(|line| line["message"] == "request").collect()
+    service.log_lines("request")
 }
 
 fn each_request_has_a_line_without_its_content(engine: &str) {

@@ -104,10 +104,23 @@ fn refusals_in_a_row_are_delayed() {
     let begun = Instant::now();
     for _ in 0..REFUSALS {
         client.ask(submit(A, &body("a-1"))).problem(429);
+        // Nobody's quota: it changes nothing.
+        let probe = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
+        assert_eq!(client.ask(probe).status, 200);
     }
     let took = begun.elapsed();
     assert!(took >= DELAY * (REFUSALS - 1), "{took:?}");
     assert_eq!(client.ask(submit(B, &body("b-0"))).status, 201);
+    // A client that sends nothing more may still read.
+    let mut closed = Client::to(service.http);
+    let begun = Instant::now();
+    closed.send(submit(A, &body("a-1")).repeat(REFUSALS as usize));
+    closed.half_close();
+    assert_eq!(closed.rest().len(), REFUSALS as usize);
+    let took = begun.elapsed();
+    assert!(took >= DELAY * (REFUSALS - 1), "{took:?}");
+    let figures = service.figures();
+    assert_eq!(figures.rejected("rate_limited"), 2 * u64::from(REFUSALS));
     // It ends with a drain.
     client.send(submit(A, &body("a-1")).repeat(2));
     service.drain();

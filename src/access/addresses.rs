@@ -13,7 +13,9 @@
 //!
 //! Memory orderings are `Relaxed` throughout: counters, which guard nothing. A
 //! slot that changes hands at the very moment at which its last holder asks
-//! once more has that request charged to the new one.
+//! once more has that request charged to the new one. And an address that two
+//! threads see for the first time at once, while a slot becomes idle, may have
+//! two slots, and so twice its quota until one is idle.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -125,7 +127,7 @@ impl Addresses {
                 return first + (hash >> 56) as usize % WAYS;
             };
             // The loser of the CAS searches again: the winner may be another
-            // request of the same address, which takes the same slot.
+            // request of the same address.
             let holder = &ways[free].holder;
             let last = holder.load(Ordering::Relaxed);
             let claimed = ways[free].is_free(now)

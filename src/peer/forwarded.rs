@@ -9,6 +9,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Proxies behind each other at most. Past them the field says nothing: a client
+/// may have written as many addresses of proxies as a head holds.
+const ELEMENTS_MAX: usize = 32;
+
 /// A field that a proxy appends to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -30,14 +34,17 @@ impl Kind {
 /// Who asks, by the lines of a field, the last one first. Addresses that
 /// `is_trusted` holds for are proxies, which say who has asked them. `None` if
 /// there is no element; `Some(None)` if the first one from the right says
-/// nothing.
+/// nothing, or there are too many.
 pub(super) fn client<'a>(
     kind: Kind,
     lines: impl Iterator<Item = &'a [u8]>,
     is_trusted: impl Fn(IpAddr) -> bool,
 ) -> Option<Option<IpAddr>> {
     let mut found = None;
-    for element in lines.flat_map(elements) {
+    for (number, element) in lines.flat_map(elements).enumerate() {
+        if number == ELEMENTS_MAX {
+            return Some(None);
+        }
         match kind.address(element) {
             Some(address) => {
                 let address = address.to_canonical();

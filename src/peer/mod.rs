@@ -21,4 +21,4 @@ mod proxy_header;
 
 pub use self::network::Networks;
 pub(crate) use self::origin::{Forwarding, Origin, Proxies};
-pub(crate) use self::proxy_header::ProxyHeader;
+pub(crate) use self::proxy_header::{ProxyHeader, Source};

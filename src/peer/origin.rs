@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::peer::forwarded::{Kind, client};
 use crate::peer::network::Networks;
+use crate::peer::proxy_header::Source;
 
 /// The fields that say who asks, in lower case.
 pub(crate) const FORWARDED: &str = "forwarded";
@@ -69,11 +70,17 @@ impl Origin {
         self.is_trusted && proxies.speak_protocol
     }
 
-    /// The proxy has connected on behalf of this address, which may be that of
-    /// another proxy.
-    pub(crate) fn relay(&mut self, source: SocketAddr, proxies: &Proxies) {
-        self.source = source.ip().to_canonical();
-        self.is_trusted = proxies.trusted.contain(self.source);
+    /// The proxy has connected on behalf of this source.
+    pub(crate) fn relay(&mut self, source: Source, proxies: &Proxies) {
+        match source {
+            Source::Proxy => {}
+            Source::Client(address) => {
+                self.source = address.ip().to_canonical();
+                self.is_trusted = proxies.trusted.contain(self.source);
+            }
+            // Its requests are not the proxy's: nor are its fields.
+            Source::Unknown => self.is_trusted = false,
+        }
     }
 
     /// Who asks: by what the proxy says, if there is one; else who has
@@ -160,12 +167,34 @@ mod tests {
     fn a_proxy_connects_on_behalf_of_a_client_or_of_another_proxy() {
         let mut origin = origin("10.0.0.1:1");
         assert!(origin.begins_with_header(&proxies()));
-        origin.relay("192.0.2.7:2".parse().unwrap(), &proxies());
+        let source = |text: &str| Source::Client(text.parse().unwrap());
+        origin.relay(source("192.0.2.7:2"), &proxies());
         assert_client(&origin, &FOR, "192.0.2.7");
-        origin.relay("10.0.0.2:2".parse().unwrap(), &proxies());
+        origin.relay(source("10.0.0.2:2"), &proxies());
         assert_client(&origin, &FOR, "192.0.2.1");
         assert_client(&origin, &NONE, "10.0.0.2");
         assert_eq!(origin.peer().to_string(), "10.0.0.1:1");
+    }
+
+    #[test]
+    fn a_client_without_an_address_writes_its_fields_itself() {
+        let mut origin = origin("10.0.0.1:1");
+        origin.relay(Source::Proxy, &proxies());
+        assert_client(&origin, &FOR, "192.0.2.1");
+        origin.relay(Source::Unknown, &proxies());
+        assert_client(&origin, &FOR, "10.0.0.1");
+    }
+
+    #[test]
+    fn past_so_many_proxies_the_field_says_nothing() {
+        for (proxies, want) in [(31, "192.0.2.1"), (32, "10.0.0.1")] {
+            let line = ["192.0.2.1".to_owned()]
+                .into_iter()
+                .chain((0..proxies).map(|number| format!("10.0.1.{number}")));
+            let line = line.collect::<Vec<_>>().join(", ");
+            let head = Head(vec![(FORWARDED_FOR, &*line.leak())].leak());
+            assert_client(&origin("10.0.0.1:1"), &head, want);
+        }
     }
 
     #[test]

@@ -44,6 +44,17 @@ pub(crate) enum BadProxyHeader {
     TooLong,
 }
 
+/// Whose connection one is that a proxy has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The proxy's own, for its health checks (`LOCAL`).
+    Proxy,
+    /// Of a client with this address, or of another proxy.
+    Client(SocketAddr),
+    /// Of somebody who has no address of TCP, at a Unix socket for instance.
+    Unknown,
+}
+
 impl ProxyHeader {
     pub(crate) fn new() -> Self {
         Self {
@@ -78,17 +89,24 @@ impl ProxyHeader {
         }
     }
 
-    /// Whose connection the whole header says it is; `None`: the proxy's own,
-    /// or one without an address of TCP.
-    pub(crate) fn source(&self) -> Option<SocketAddr> {
+    /// Whose connection the whole header says it is.
+    pub(crate) fn source(&self) -> Source {
+        match self.command() {
+            0 => Source::Proxy,
+            _ => self.address().map_or(Source::Unknown, Source::Client),
+        }
+    }
+
+    /// An address of TCP.
+    fn address(&self) -> Option<SocketAddr> {
         let addresses = &self.bytes[FIXED_BYTES..];
-        match (self.command(), self.family()) {
-            (1, 0x11) => {
+        match self.family() {
+            0x11 => {
                 let (address, rest) = addresses.split_first_chunk::<4>()?;
                 let port = u16::from_be_bytes(*rest[4..].first_chunk()?);
                 Some((Ipv4Addr::from(*address), port).into())
             }
-            (1, 0x21) => {
+            0x21 => {
                 let (address, rest) = addresses.split_first_chunk::<16>()?;
                 let port = u16::from_be_bytes(*rest[16..].first_chunk()?);
                 Some((Ipv6Addr::from(*address), port).into())
@@ -157,7 +175,7 @@ mod tests {
     }
 
     /// Feeds the bytes in pieces of this length; how many were taken, too.
-    fn read(bytes: &[u8], piece: usize) -> Result<(Option<SocketAddr>, usize), BadProxyHeader> {
+    fn read(bytes: &[u8], piece: usize) -> Result<(Source, usize), BadProxyHeader> {
         let mut header = ProxyHeader::new();
         let mut taken = 0;
         while header.wanted() > 0 {
@@ -180,29 +198,29 @@ mod tests {
     #[test]
     fn a_header_says_whose_connection_it_is() {
         let tlvs = [&[0x04, 0, 200][..], &[0; 200]].concat();
+        let client = |text: &str| Source::Client(text.parse().unwrap());
         for (bytes, want) in [
-            (header(1, 0x11, V4), Some("192.0.2.7:4660")),
-            (header(1, 0x21, &v6()), Some("[2001:db8::7]:4660")),
+            (header(1, 0x11, V4), client("192.0.2.7:4660")),
+            (header(1, 0x21, &v6()), client("[2001:db8::7]:4660")),
             (
                 header(1, 0x11, &[V4, &tlvs].concat()),
-                Some("192.0.2.7:4660"),
+                client("192.0.2.7:4660"),
             ),
             (
                 header(1, 0x21, &[v6(), tlvs.clone()].concat()),
-                Some("[2001:db8::7]:4660"),
+                client("[2001:db8::7]:4660"),
             ),
             // The proxy's own, whatever the family says.
-            (header(0, 0, &[]), None),
-            (header(0, 0x11, V4), None),
-            (header(0, 0xff, &tlvs), None),
+            (header(0, 0, &[]), Source::Proxy),
+            (header(0, 0x11, V4), Source::Proxy),
+            (header(0, 0xff, &tlvs), Source::Proxy),
             // Of no TCP.
-            (header(1, 0, &[]), None),
-            (header(1, 0, &tlvs), None),
-            (header(1, 0x10, &[]), None),
-            (header(1, 0x12, V4), None),
-            (header(1, 0x31, &[0; 216]), None),
+            (header(1, 0, &[]), Source::Unknown),
+            (header(1, 0, &tlvs), Source::Unknown),
+            (header(1, 0x10, &[]), Source::Unknown),
+            (header(1, 0x12, V4), Source::Unknown),
+            (header(1, 0x31, &[0; 216]), Source::Unknown),
         ] {
-            let want = want.map(|text| text.parse().unwrap());
             let followed = [&bytes[..], b"GET / HTTP/1.1\r\n"].concat();
             for piece in [1, 5, 16, 17, 4096] {
                 assert_eq!(read(&followed, piece), Ok((want, bytes.len())), "{bytes:?}");

@@ -61,18 +61,19 @@ fn processed_once(service: Service, times: u64) {
     service.drain();
 }
 
+/// A service without TLS and one with it, and where orders go.
+fn plain_and_tls() -> [(Service, String); 2] {
+    let (plain, tls) = (Service::start(&[]), Authority::new().service(&[]));
+    let url = |scheme, service: &Service| format!("{scheme}://{}/submit", service.http);
+    let urls = (url("http", &plain), url("https", &tls));
+    [(plain, urls.0), (tls, urls.1)]
+}
+
 /// HTTP/1.0, a connection for each request, or kept.
 #[test]
 fn ab() {
     let (_directory, path) = body();
-    let authority = Authority::new();
-    for tls in [false, true] {
-        let service = match tls {
-            false => Service::start(&[]),
-            true => authority.service(&[]),
-        };
-        let scheme = if tls { "https" } else { "http" };
-        let url = format!("{scheme}://{}/submit", service.http);
+    for (service, url) in plain_and_tls() {
         let times = REQUESTS.to_string();
         // -l: 201 is shorter than 200 with `duplicate`.
         let order = [
@@ -105,14 +106,7 @@ fn ab() {
 /// says it without.
 #[test]
 fn hey() {
-    let authority = Authority::new();
-    for tls in [false, true] {
-        let service = match tls {
-            false => Service::start(&[]),
-            true => authority.service(&[]),
-        };
-        let scheme = if tls { "https" } else { "http" };
-        let url = format!("{scheme}://{}/submit", service.http);
+    for (service, url) in plain_and_tls() {
         let times = REQUESTS.to_string();
         let order = [
             "-n",
@@ -146,14 +140,7 @@ fn hey() {
 #[test]
 fn h2load() {
     let (_directory, path) = body();
-    let authority = Authority::new();
-    for tls in [false, true] {
-        let service = match tls {
-            false => Service::start(&[]),
-            true => authority.service(&[]),
-        };
-        let scheme = if tls { "https" } else { "http" };
-        let url = format!("{scheme}://{}/submit", service.http);
+    for (service, url) in plain_and_tls() {
         let (times, header) = (REQUESTS.to_string(), "content-type: application/json");
         let report = report(
             "h2load",

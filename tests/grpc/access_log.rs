@@ -16,12 +16,7 @@ const TOKEN: &str = "Bearer token-of-the-desk-7";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn lines(service: &Service) -> Vec<Value> {
-    let log = service.log();
-    let lines = log
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let fields = lines.map(|line| line["fields"].clone());
-    fields.filter(|line| line["message"] == "call").collect()
+    service.log_lines("call")
 }
 
 /// The line of the call of this method that ended so.

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::harness::{Figures, PATIENCE, get, until};
 
@@ -238,6 +239,15 @@ impl Service {
 
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The fields of each line with this message, of a log in JSON.
+    pub(crate) fn log_lines(&self, message: &str) -> Vec<Value> {
+        let log = self.log();
+        let lines = log.lines();
+        let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let fields = lines.map(|line| line["fields"].clone());
+        fields.filter(|line| line["message"] == message).collect()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -57,9 +57,8 @@ impl Incoming {
         let mut origin = Origin::new(self.peer, proxies);
         if origin.begins_with_header(proxies) {
             let header = proxy_header::receive(&mut self.stream, origin.peer());
-            if let Some(source) = timeout(limits.head_timeout, header).await.ok()?? {
-                origin.relay(source, proxies);
-            }
+            let source = timeout(limits.head_timeout, header).await.ok()??;
+            origin.relay(source, proxies);
         }
         let (transport, caller) = match self.handshake {
             None => (Transport::Plain(self.stream), Caller::default()),

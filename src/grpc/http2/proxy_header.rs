@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use crate::peer::ProxyHeader;
+use crate::peer::{ProxyHeader, Source};
 use crate::sync::log_limit::LogLimit;
 
 /// What is received at a time: the header is read to its end and no further.
@@ -13,10 +13,7 @@ const PIECE_BYTES: usize = 256;
 
 /// Receives the header: on whose behalf the proxy has connected, if it says so.
 /// `None` if it sends none.
-pub(super) async fn receive(
-    stream: &mut TcpStream,
-    peer: SocketAddr,
-) -> Option<Option<SocketAddr>> {
+pub(super) async fn receive(stream: &mut TcpStream, peer: SocketAddr) -> Option<Source> {
     let mut header = ProxyHeader::new();
     let mut bytes = [0; PIECE_BYTES];
     loop {

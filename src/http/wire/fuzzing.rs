@@ -5,6 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::http::wire::content::OUTPUT_BYTES;
 use crate::http::wire::{
     BodyDecoder, BodyFraming, ContentCoding, HeadLimits, Undecodable, parse_head,
 };
@@ -115,8 +116,8 @@ pub fn content_coding(bytes: &[u8]) {
     assert!(cut.is_ok_and(|(_, is_complete)| !is_complete));
 }
 
-/// The content, and whether it is complete.
-fn decoded(
+/// The content, from pieces of so many bytes; whether it is complete.
+pub(crate) fn decoded(
     coding: ContentCoding,
     encoded: &[u8],
     piece: usize,
@@ -125,7 +126,9 @@ fn decoded(
     let mut content = Vec::new();
     for mut piece in encoded.chunks(piece) {
         while let Some(step) = decoder.next(&mut piece) {
-            content.extend_from_slice(step?);
+            let step = step?;
+            assert!(step.len() <= OUTPUT_BYTES);
+            content.extend_from_slice(step);
             if content.len() > CONTENT_BYTES_MAX {
                 return Err(Undecodable);
             }

@@ -196,7 +196,7 @@ public class Client {
 
     /**
      * It sends no body before the interim reply, however long that takes. With another reply than
-     * that it waits for good before Java 19 (JDK-8286171), whoever sends it.
+     * that it waits for good before Java 19, whoever sends it.
      */
     static void expect() throws Exception {
         var large = new ArrayList<>(List.of(30_000, 40_000));

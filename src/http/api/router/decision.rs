@@ -38,13 +38,9 @@ pub(crate) struct Routed {
 }
 
 impl Routed {
-    /// Whether it is refused for its client's quota.
     #[inline]
-    pub(crate) fn is_over_quota(&self) -> bool {
-        matches!(
-            self.action,
-            Action::RefuseUnread(RouteRefusal::OverQuota(_))
-        )
+    pub(crate) fn is_served(&self) -> bool {
+        !matches!(self.action, Action::RefuseUnread(_))
     }
 }
 
@@ -57,7 +53,9 @@ pub(crate) enum Action {
     /// Feeds the body to a [`Batch`](crate::http::api::batch::Batch) as it
     /// arrives.
     Batch,
-    /// Refuses the request before its body is read, and ends the connection.
+    /// Refuses the request before its body is read; that ends the connection,
+    /// unless the body has come with the head and the refusal isn't one of
+    /// framing.
     RefuseUnread(RouteRefusal),
 }
 

@@ -76,7 +76,7 @@ pub(crate) struct Connection {
     allow_origin: Option<&'static str>,
     origin: Origin,
     caller: Caller,
-    /// The last request was refused for its client's quota.
+    /// The last request that a quota counts was refused for it.
     was_over_quota: bool,
     /// The current request, if it will be logged.
     begun: Option<Begun>,
@@ -162,15 +162,15 @@ impl Connection {
         let routed = self.route(&head);
         let route = routed.label;
         self.allow_origin = routed.allow_origin;
-        let over_quota = routed.is_over_quota();
-        if mem::replace(&mut self.was_over_quota, over_quota) && over_quota {
-            self.pause()?;
+        if self.was_over_quota && routed.is_served() && self.caller.quota().is_some() {
+            self.was_over_quota = false;
         }
         let target = match routed.action {
             Action::Call(target) => target,
             Action::Batch => return self.batch(&head),
             Action::RefuseUnread(refusal) => {
                 count_refused(&self.service, route, refusal);
+                self.pace(refusal)?;
                 if self.leaves_unread(refusal, &head) {
                     let path = head.path(self.input.received());
                     let path = std::str::from_utf8(&path).unwrap_or_default(); // ASCII
@@ -208,15 +208,20 @@ impl Connection {
         self.replied(keep_alive, &head)
     }
 
-    /// Delays the refusal of a client that asks again at once after one for its
-    /// quota: to refuse as fast as it asks would cost the others more than its
-    /// orders. Other requests on the connection are not delayed, since they may
-    /// be of others behind the same proxy.
+    /// Delays a refusal that follows one for the same reason, a quota: to refuse
+    /// as fast as a client asks would cost the others more than its orders.
+    /// Other requests on the connection are not delayed, since they may be of
+    /// others behind the same proxy. A client that has closed its side may
+    /// still read, so that doesn't end the delay.
     #[cold]
-    fn pause(&mut self) -> Result<(), WriteFailed> {
+    fn pace(&mut self, refusal: RouteRefusal) -> Result<(), WriteFailed> {
+        let over_quota = matches!(refusal, RouteRefusal::OverQuota(_));
+        if !over_quota || !mem::replace(&mut self.was_over_quota, true) {
+            return Ok(());
+        }
         self.flush_all()?;
         let until = Instant::now() + REPEATED_REFUSAL_DELAY;
-        while Instant::now() < until && !self.service.is_closing() && !self.socket.is_hung_up() {
+        while Instant::now() < until && !self.is_ending() {
             self.socket.park(Some(until));
         }
         Ok(())

@@ -42,8 +42,6 @@ pub(crate) fn receive(
             return Err(Ending::Drop);
         }
     }
-    if let Some(source) = header.source() {
-        origin.relay(source, &service.proxies);
-    }
+    origin.relay(header.source(), &service.proxies);
     Ok(())
 }

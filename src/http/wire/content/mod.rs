@@ -20,7 +20,7 @@ use crate::http::wire::list;
 pub(crate) use self::step::Undecodable;
 
 /// Content that a step makes at most.
-const OUTPUT_BYTES: usize = 16 << 10;
+pub(super) const OUTPUT_BYTES: usize = 16 << 10;
 
 /// How a body's content is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::http::wire::content::{ContentCoding, OUTPUT_BYTES, Undecodable};
+use crate::http::wire::content::{ContentCoding, Undecodable};
+use crate::http::wire::fuzzing::decoded as decode;
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -16,24 +17,6 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 
 fn zstd(content: &[u8]) -> Vec<u8> {
     zstd::encode_all(content, 3).unwrap()
-}
-
-/// Decodes it in pieces of so many bytes; whether it is complete.
-fn decode(
-    coding: ContentCoding,
-    encoded: &[u8],
-    piece: usize,
-) -> Result<(Vec<u8>, bool), Undecodable> {
-    let mut decoder = coding.decoder().expect("one that is known");
-    let mut content = Vec::new();
-    for mut piece in encoded.chunks(piece) {
-        while let Some(step) = decoder.next(&mut piece) {
-            let step = step?;
-            assert!(step.len() <= OUTPUT_BYTES);
-            content.extend_from_slice(step);
-        }
-    }
-    Ok((content, decoder.is_complete()))
 }
 
 /// Text of which no two lines are the same.

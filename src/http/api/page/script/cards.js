@@ -87,7 +87,7 @@ function reasonsCard(s) {
   pairs("reasons", named.map(([name, n]) => [name, count(n)]));
 }
 
-// Clients with a token, those with most requests first.
+// Clients by token, or all addresses as one; those with most requests first.
 const BEARERS_MAX = 20;
 
 function bearersCard(s) {

@@ -6,7 +6,8 @@ const CHARTS = [
     id: "rates", series: RATES, height: 200,
     format: (n) => `${rate(n)}/s`,
   },
-  { id: "queue", series: ["depth"], names: ["in the queue"], height: 130, format: rate, whole: true },
+  { id: "queue", series: ["depth"], names: ["in the queue"], height: 130,
+    format: (n) => (Number.isInteger(n) ? count(n) : rate(n)), whole: true },
   {
     id: "latency", series: ["p50", "p99"], height: 130, format: latency, log: true,
   },
