@@ -1,9 +1,10 @@
 //! One connection: requests in, replies out, in order.
 //!
-//! [`ReadBuffer`] owns what was received and [`WriteBuffer`] what is to be
-//! sent; [`receive_head`], [`BodyReader`] and [`BatchReader`] receive the parts
-//! of a request. None of these writes a last reply: each reports an [`Ending`],
-//! and [`Connection`] ends the connection in one place.
+//! [`ReadBuffer`] owns what was received and [`Replies`] what is to be sent;
+//! [`receive_head`], [`BodyReader`] and [`BatchReader`] receive the parts of a
+//! request, [`Remote`] says what it is, and [`RouteCall`] has it answered. None
+//! of these writes a last reply: each reports an [`Ending`], and [`Connection`]
+//! ends the connection in one place.
 
 mod batch;
 mod batch_deadline;
@@ -17,69 +18,50 @@ mod head;
 mod linger;
 mod proxy_header;
 mod read_buffer;
+mod remote;
+mod replies;
+mod route_call;
 mod write_buffer;
 
 pub(super) use self::capacity::KEPT_BYTES;
 
-use std::mem;
-use std::net::{IpAddr, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 
-use crate::access::Caller;
-use crate::http::api::access_log::{Asked, Begun};
+use crate::http::api::access_log::Asked;
 use crate::http::api::batch::BODY_TIMEOUTS;
 use crate::http::api::problem::Problem;
-use crate::http::api::router;
-use crate::http::api::router::{
-    Action, Handled, Port, Request, RequestHead, RouteRefusal, Routed, Target, Wait,
-};
+use crate::http::api::router::{Action, RouteRefusal};
 use crate::http::api::service::{Executing, Service};
-use crate::http::api::site::Source;
 use crate::http::server::connection::batch::BatchReader;
-use crate::http::server::connection::body::{BodyReader, RequestBody};
+use crate::http::server::connection::body::BodyReader;
 use crate::http::server::connection::ending::{Ending, count_refused};
 use crate::http::server::connection::handshake::handshake;
 use crate::http::server::connection::head::{parse_head, receive_head};
 use crate::http::server::connection::linger::{LINGER_TIME, LINGER_TIME_UNREAD, linger};
 use crate::http::server::connection::read_buffer::ReadBuffer;
-use crate::http::server::connection::write_buffer::{WriteBuffer, WriteFailed};
+use crate::http::server::connection::remote::Remote;
+use crate::http::server::connection::replies::{Replies, ReplyContext};
+use crate::http::server::connection::route_call::RouteCall;
+use crate::http::server::connection::write_buffer::WriteFailed;
 use crate::http::server::socket::Socket;
-use crate::http::wire::reply::{Framing, Reply};
-use crate::http::wire::{BodyFraming, Head, HeadLines, Method};
+use crate::http::wire::reply::Framing;
+use crate::http::wire::{BodyFraming, Head, Method};
 use crate::metrics::Route;
-use crate::order::Submission;
-use crate::peer::Origin;
 use crate::pipeline::gate::GateState;
-use crate::sync::memory_budget::FREE_BYTES;
 
 /// How late the second refusal in a row for a quota is, and each after it.
 const REPEATED_REFUSAL_DELAY: Duration = Duration::from_millis(10);
 
 pub(crate) struct Connection {
-    socket: Socket,
     service: Arc<Service>,
+    socket: Socket,
+    remote: Remote,
     input: ReadBuffer,
-    output: WriteBuffer,
-    /// Set while a request runs and until its reply is out: the drain waits.
-    executing: Option<Executing>,
-    /// Set until the first reply is out. Its client has connected before the
-    /// drain, and its request may be on the way.
-    first: Option<Executing>,
-    /// The request being read is `HEAD`: no reply to it has a body.
-    head_only: bool,
-    /// What lets the page that sent the current request read its reply.
-    allow_origin: Option<&'static str>,
-    origin: Origin,
-    caller: Caller,
-    /// The last request that a quota counts was refused for it.
-    was_over_quota: bool,
-    /// The current request, if it will be logged.
-    begun: Option<Begun>,
+    replies: Replies,
 }
 
 impl Connection {
@@ -91,17 +73,10 @@ impl Connection {
         first: Executing,
     ) -> Self {
         Self {
-            origin: Origin::new(peer, &service.proxies),
             socket,
+            remote: Remote::new(peer, &service),
             input: ReadBuffer::default(),
-            output: WriteBuffer::new(service.limits.write_timeout),
-            executing: None,
-            first: Some(first),
-            head_only: false,
-            allow_origin: None,
-            caller: Caller::default(),
-            was_over_quota: false,
-            begun: None,
+            replies: Replies::new(service.clone(), first),
             service,
         }
     }
@@ -124,9 +99,9 @@ impl Connection {
     /// Takes in what comes before the first request: whose connection it is,
     /// and TLS, if there is a configuration.
     fn open(&mut self, tls: Option<Arc<ServerConfig>>) -> Result<(), Ending> {
-        proxy_header::receive(&mut self.socket, &mut self.origin, &self.service)?;
+        proxy_header::receive(&mut self.socket, &mut self.remote.origin, &self.service)?;
         if let Some(config) = tls {
-            self.caller = handshake(&mut self.socket, config, &self.service)?;
+            self.remote.caller = handshake(&mut self.socket, config, &self.service)?;
         }
         Ok(())
     }
@@ -138,7 +113,7 @@ impl Connection {
         }
         // To the end of the lingering close: the request stays unread, and a
         // reset could take the reply from the client.
-        let _first = self.first.take();
+        let _first = self.replies.take_first();
         let report = Problem::TooManyConnections
             .report("as many connections are open as --max-connections allows")
             .retry_after(1);
@@ -147,24 +122,23 @@ impl Connection {
 
     /// Serves one request.
     fn request(&mut self, idle: Duration) -> Result<(), Ending> {
-        self.head_only = false;
-        self.allow_origin = None;
-        self.begun = None;
+        self.replies.context = ReplyContext::default();
         let head = self.head(idle).inspect_err(|_| {
             // What can't be parsed, or hasn't come whole, may say so already.
-            self.head_only = self.input.begins_with_head();
+            self.replies.context.head_only = self.input.begins_with_head();
         })?;
-        self.head_only = head.method == Method::Head;
-        self.begun = self.service.access_log.begin(Some(head.method), || Asked {
-            traceparent: head.traceparent(self.input.received()),
-            client_address: self.client_address(&head),
+        let received = self.input.received();
+        let begun = self.service.access_log.begin(Some(head.method), || Asked {
+            traceparent: head.traceparent(received),
+            client_address: self.remote.client_address(&self.service, &head, received),
         });
-        let routed = self.route(&head);
+        let routed = self.remote.route(&self.service, &head, received);
         let route = routed.label;
-        self.allow_origin = routed.allow_origin;
-        if self.was_over_quota && routed.is_served() && self.caller.quota().is_some() {
-            self.was_over_quota = false;
-        }
+        self.replies.context = ReplyContext {
+            head_only: head.method == Method::Head,
+            allow_origin: routed.allow_origin,
+            begun,
+        };
         let target = match routed.action {
             Action::Call(target) => target,
             Action::Batch => return self.batch(&head),
@@ -183,27 +157,36 @@ impl Connection {
             service: &self.service,
             socket: &mut self.socket,
             input: &mut self.input,
-            output: &mut self.output,
+            output: &mut self.replies.buffer,
             head: &head,
             route,
         }
         .read()?;
-        self.executing.get_or_insert_with(|| self.service.execute());
-        let mut reply = self.handle(target, &head, &body);
-        self.caller.replied();
-        reply.allow_origin = self.allow_origin;
+        self.replies.execute();
+        let reply = RouteCall {
+            service: &self.service,
+            socket: &mut self.socket,
+            output: &mut self.replies.buffer,
+            client: self.remote.caller.name(),
+            head: &head,
+            received: self.input.received(),
+            body: &body,
+        }
+        .reply(target);
+        self.remote.caller.replied();
         let keep_alive = head.keep_alive && reply.status != 500 && !self.is_ending();
         let framing = Framing {
             keep_alive,
             ..Framing::of(&head)
         };
-        self.reply(route, &reply, framing)?;
+        self.replies
+            .push(&mut self.socket, &self.remote, route, reply, framing)?;
         self.input.consume(head.len + body.buffered_len());
         self.socket.quantum().count_bytes(head.len + body.len());
         // A reply waits only for one whose request is here already.
         let more = keep_alive && !self.input.is_empty();
-        if !more || self.output.is_full() {
-            self.flush_all()?;
+        if !more || self.replies.buffer.is_full() {
+            self.replies.flush(&mut self.socket)?;
         }
         self.replied(keep_alive, &head)
     }
@@ -215,11 +198,10 @@ impl Connection {
     /// still read, so that doesn't end the delay.
     #[cold]
     fn pace(&mut self, refusal: RouteRefusal) -> Result<(), WriteFailed> {
-        let over_quota = matches!(refusal, RouteRefusal::OverQuota(_));
-        if !over_quota || !mem::replace(&mut self.was_over_quota, true) {
+        if !self.remote.is_over_quota_again(refusal) {
             return Ok(());
         }
-        self.flush_all()?;
+        self.replies.flush(&mut self.socket)?;
         let until = Instant::now() + REPEATED_REFUSAL_DELAY;
         while Instant::now() < until && !self.is_ending() {
             self.socket.park(Some(until));
@@ -240,149 +222,49 @@ impl Connection {
         }
     }
 
-    /// Who asks, where that isn't who has connected.
-    fn client_address(&self, head: &Head) -> Option<IpAddr> {
-        let lines = HeadLines(&self.input.received()[..head.len]);
-        self.origin.behind(&self.service.proxies, &lines)
-    }
-
-    /// Decides what a request is.
-    fn route(&mut self, head: &Head) -> Routed {
-        let received = self.input.received();
-        let lines = HeadLines(&received[..head.len]);
-        let path = head.path(received);
-        let head = RequestHead {
-            method: Some(head.method),
-            path: &path,
-            content_type: head.content_type(received),
-            source: Source {
-                host: head.host(received),
-                origin: head.origin(received),
-                is_cross_site: head.is_cross_site,
-                navigates: head.navigates,
-            },
-            authorization: head.authorization(received),
-            asks_for_method: head.asks_for_method,
-            has_idempotency_key: head.idempotency_key(received).is_some(),
-        };
-        let Service {
-            sites,
-            access,
-            proxies,
-            ..
-        } = &*self.service;
-        let address = || self.origin.client(proxies, &lines);
-        router::route(
-            Port::Orders,
-            sites,
-            access,
-            &mut self.caller,
-            &head,
-            address,
-        )
-    }
-
     /// Waits for the next request's head, with all replies sent unless it is
     /// here already.
     fn head(&mut self, idle: Duration) -> Result<Head, Ending> {
         if let Some(head) = parse_head(&mut self.input)? {
             return Ok(head);
         }
-        self.flush_all()?;
+        self.replies.flush(&mut self.socket)?;
         receive_head(&mut self.input, &mut self.socket, &self.service, idle)
-    }
-
-    /// Calls the route and waits for its reply.
-    fn handle(&mut self, target: Target, head: &Head, body: &RequestBody) -> Reply {
-        let mut wait = match self.call(target, head, body) {
-            Ok(Handled::Reply(reply)) => return reply,
-            Ok(Handled::Wait(wait)) => wait,
-            Err(_) => {
-                return Problem::Internal
-                    .report("the request could not be handled")
-                    .reply();
-            }
-        };
-        // Replies to earlier requests don't wait for this one. If the peer
-        // doesn't take them, the order goes on all the same, and its own reply
-        // fails.
-        let _ = self.output.flush(&mut self.socket);
-        loop {
-            if let Some(reply) = wait.poll(&self.service) {
-                return reply;
-            }
-            if self.socket.is_hung_up()
-                && let Some(reply) = wait.give_up(&self.service)
-            {
-                return reply;
-            }
-            self.socket.park(wait.until());
-        }
-    }
-
-    /// Calls the route; an error is a panic in it.
-    fn call(
-        &self,
-        target: Target,
-        head: &Head,
-        body: &RequestBody,
-    ) -> thread::Result<Handled<Wait>> {
-        let received = self.input.received();
-        let body = body.bytes(&received[head.len..]);
-        let (path, query) = (head.path(received), head.query(received));
-        let request = Request {
-            path: &path,
-            query: &query,
-            prefer: head.prefer(received),
-            accept: head.accept(received),
-            idempotency_key: head.idempotency_key(received),
-            submission: Submission {
-                client: self.caller.name(),
-                traceparent: head.traceparent(received),
-            },
-            content_coding: head.content_coding,
-            body: (head.body != BodyFraming::None).then_some(body),
-        };
-        let waker = self.socket.waker();
-        catch_unwind(AssertUnwindSafe(|| {
-            router::call(&self.service, target, &request, waker)
-        }))
     }
 
     /// Serves a batch: reads it, waits for its outcomes and sends them.
     fn batch(&mut self, head: &Head) -> Result<(), Ending> {
         // From the head on, since what is admitted is in execution. The drain
         // ends it if the client doesn't.
-        self.executing.get_or_insert_with(|| self.service.execute());
+        self.replies.execute();
         let received = self.input.received();
-        let identity = self.caller.identity();
+        let identity = self.remote.caller.identity();
         let mut batch = batch::begin(&self.service, &self.socket, head, received, identity)?;
         self.input.consume(head.len);
         if head.expect_continue && self.input.is_empty() {
-            self.output.push_continue();
+            self.replies.buffer.push_continue();
         }
         // Replies to earlier requests don't wait for this one.
-        self.output.flush(&mut self.socket)?;
+        self.replies.buffer.flush(&mut self.socket)?;
         BatchReader::new(&self.service, &mut self.socket, &mut batch).read(
             head.body,
             head.content_coding,
             &mut self.input,
         )?;
         let mut finishing = batch.finish();
-        let mut reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
-        self.caller.replied();
-        reply.allow_origin = self.allow_origin;
+        let reply = batch::wait_for_outcomes(&mut finishing, &mut self.socket, &self.service);
+        self.remote.caller.replied();
         let keep_alive = head.keep_alive && !self.is_ending();
         let framing = Framing {
             keep_alive,
             ..Framing::of(head)
         };
-        self.count_reply(Route::Submit, &reply);
         let limit = self.service.limits.write_timeout * BODY_TIMEOUTS;
-        self.output.send(&mut self.socket, &reply, framing, limit)?;
+        self.replies
+            .send_batch(&mut self.socket, &self.remote, reply, framing, limit)?;
         // The batch holds its permits until its reply is out.
-        drop((reply, finishing));
-        self.flush_all()?;
+        drop(finishing);
+        self.replies.flush(&mut self.socket)?;
         self.replied(keep_alive, head)
     }
 
@@ -391,62 +273,13 @@ impl Connection {
         self.service.is_closing() || self.service.admission.state() == GateState::Draining
     }
 
-    fn reply(&mut self, route: Route, reply: &Reply, framing: Framing) -> Result<(), WriteFailed> {
-        let bytes = reply.body.owned_len();
-        if bytes > FREE_BYTES {
-            return self.large_reply(route, reply, bytes, framing);
-        }
-        self.count_reply(route, reply);
-        self.output.reply(&mut self.socket, reply, framing)
-    }
-
-    /// Sends a reply that counts in the memory of all replies, or says that
-    /// there is none. Outcomes of orders that were submitted are small.
-    fn large_reply(
-        &mut self,
-        route: Route,
-        reply: &Reply,
-        bytes: usize,
-        framing: Framing,
-    ) -> Result<(), WriteFailed> {
-        let permit = self.service.replies.try_acquire(bytes);
-        let refusal = permit.is_none().then(|| {
-            let detail = "all replies being sent are over their limit (--reply-bytes)";
-            let mut refusal = Problem::ReplyMemory.report(detail).retry_after(1).reply();
-            refusal.allow_origin = reply.allow_origin;
-            refusal
-        });
-        let reply = refusal.as_ref().unwrap_or(reply);
-        self.count_reply(route, reply);
-        self.output.reply(&mut self.socket, reply, framing)
-    }
-
-    fn count_reply(&mut self, route: Route, reply: &Reply) {
-        self.service.metrics().http.request(route, reply.status);
-        let begun = self.begun.take();
-        let (origin, name) = (Some(&self.origin), self.caller.name());
-        self.service
-            .access_log
-            .end(begun, origin, route, name, reply);
-    }
-
-    /// Sends what has been gathered, with no request in execution: all replies
-    /// are out then.
-    fn flush_all(&mut self) -> Result<(), WriteFailed> {
-        let flushed = self.output.flush(&mut self.socket);
-        self.executing = None;
-        flushed
-    }
-
     /// After a reply the thread's other connections run, if this one's quantum
     /// is spent.
     fn replied(&mut self, keep_alive: bool, head: &Head) -> Result<(), Ending> {
-        if self.executing.is_none() {
-            self.first = None;
-        }
+        self.replies.replied();
         self.socket.quantum().count_request();
         if self.socket.quantum().is_spent() {
-            self.flush_all()?;
+            self.replies.flush(&mut self.socket)?;
             self.socket.give_way();
         }
         match (keep_alive, head.keep_alive) {
@@ -459,29 +292,29 @@ impl Connection {
     /// Sends what is left, and closes so that the client can read it, within
     /// this time.
     fn end(mut self, ending: Ending, linger_time: Duration) {
-        self.caller.replied();
+        self.remote.caller.replied();
         match ending {
             Ending::Drop => return,
-            Ending::Refuse(route, mut reply) => {
-                reply.allow_origin = self.allow_origin;
+            Ending::Refuse(route, reply) => {
                 let framing = Framing {
-                    head_only: self.head_only,
+                    head_only: self.replies.context.head_only,
                     ..Framing::LAST
                 };
-                if self.reply(route, &reply, framing).is_err() {
+                let (socket, remote) = (&mut self.socket, &self.remote);
+                if (self.replies.push(socket, remote, route, *reply, framing)).is_err() {
                     return;
                 }
             }
             // It sends nothing more: no byte is left unread.
             Ending::Asked if self.input.is_empty() => {
-                let _ = self.flush_all();
+                let _ = self.replies.flush(&mut self.socket);
                 self.socket.close_notify();
                 return;
             }
             Ending::Asked | Ending::Close => {}
         }
-        if self.flush_all().is_ok() {
-            drop((self.input, self.output, self.first));
+        if self.replies.flush(&mut self.socket).is_ok() {
+            drop((self.input, self.replies));
             linger(self.socket, linger_time);
         }
     }
