@@ -1,35 +1,18 @@
-//! The commands that README and docs show, run in the order in which a reader
+//! The commands of README.md and docs/api.md, in the order in which a reader
 //! meets them, on one service, with the output that they show.
-
-mod harness;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use harness::{Directory, Service};
+use crate::harness::{Directory, Service};
+use crate::{blocks, root};
 
 /// Files with commands for one service at the default addresses.
 const FILES: [&str; 2] = ["README.md", "docs/api.md"];
 /// In the blocks about a cluster, which tests/nats runs.
 const CLUSTER: [&str; 2] = ["127.0.0.1:8081", " stored "];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The fenced blocks of this language.
-fn blocks(file: &str, language: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(file)).unwrap();
-    let opening = format!("\n```{language}\n");
-    let rest = text.split(&opening).skip(1);
-    rest.map(|rest| {
-        let end = rest.find("\n```\n").expect("a block ends");
-        rest[..end].to_owned()
-    })
-    .collect()
-}
 
 /// `$ command` and what it prints, as a block of a terminal shows them.
 fn steps(block: &str) -> Vec<(String, String)> {
@@ -170,75 +153,4 @@ fn journal_tools(directory: &Directory) {
         assert!(output.status.success(), "{line}: {errors}");
     }
     assert!(run >= 6, "{run} commands");
-}
-
-/// The pages: those of the top level, and those of the book.
-fn pages() -> Vec<PathBuf> {
-    let folders = [root().to_owned(), root().join("docs")];
-    let files = folders
-        .iter()
-        .flat_map(|folder| fs::read_dir(folder).unwrap());
-    let paths = files.map(|file| file.unwrap().path());
-    paths
-        .filter(|path| path.extension().is_some_and(|is| is == "md"))
-        .collect()
-}
-
-/// The targets of `[text](target)`, those in code left out.
-fn links(text: &str) -> Vec<String> {
-    let outside = text.split("```").step_by(2).collect::<Vec<_>>().join("");
-    let rest = outside.split("](").skip(1);
-    rest.filter_map(|rest| rest.split_once(')').map(|(target, _)| target.to_owned()))
-        .collect()
-}
-
-/// The anchor that a heading has on GitHub and in the book.
-fn anchor(heading: &str) -> String {
-    let words = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = words
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-fn anchors(page: &Path) -> Vec<String> {
-    let text = fs::read_to_string(page).unwrap();
-    let outside = text.split("\n```").step_by(2).collect::<Vec<_>>().join("");
-    let headings = outside.lines().filter(|line| line.starts_with('#'));
-    headings.map(anchor).collect()
-}
-
-#[test]
-fn links_lead_somewhere() {
-    let mut followed = 0;
-    for page in pages() {
-        for link in links(&fs::read_to_string(&page).unwrap()) {
-            if link.starts_with("http") {
-                continue;
-            }
-            let (file, part) = link.split_once('#').unwrap_or((&link, ""));
-            let target = match file {
-                "" => page.clone(),
-                file => page.parent().unwrap().join(file),
-            };
-            assert!(target.exists(), "{}: {link}", page.display());
-            let in_page = part.is_empty() || anchors(&target).contains(&part.to_owned());
-            assert!(in_page, "{}: no heading {link}", page.display());
-            followed += 1;
-        }
-    }
-    assert!(followed > 50, "{followed} links");
-}
-
-#[test]
-fn the_book_has_every_page() {
-    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
-    let listed = links(&summary);
-    let docs = pages()
-        .into_iter()
-        .filter(|page| page.parent() == Some(&root().join("docs")));
-    for page in docs {
-        let name = page.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(name == "SUMMARY.md" || listed.contains(&name), "{name}");
-    }
 }
