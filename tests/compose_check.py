@@ -14,13 +14,11 @@ import sys
 
 import yaml
 
-from k8s_check import VARIABLES, seconds
+from k8s_check import DRAIN_END_SECONDS, VARIABLES, seconds
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMPOSE = ROOT / "examples/compose"
 IMAGE = "order-processor"
-# After the drain's deadline, for the last commit and the replies.
-DRAIN_END_SECONDS = 4
 
 problems = []
 

@@ -5,7 +5,11 @@
 //! a process that was drained, and one that went on and was drained at its
 //! deadline with five orders pending, or killed. The binary of that release
 //! wrote every byte; only the manifest was made beforehand, for the size of the
-//! segments.
+//! segments. `journal-format-2` is the same in version 2, by a binary of November
+//! 2026, with clients' names and trace contexts. A new version of the format has a
+//! directory here, before a release writes it.
+//!
+//! `tests/rolling_update` does the same with two programs that run.
 
 mod harness;
 
@@ -17,23 +21,26 @@ use serde_json::Value;
 
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-fn earlier(name: &str) -> PathBuf {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journal-0.1.0");
-    data.join(name)
+const VERSION_1: &str = "journal-0.1.0";
+const VERSION_2: &str = "journal-format-2";
+
+fn earlier(journal: &str, name: &str) -> PathBuf {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    data.join(journal).join(name)
 }
 
 /// A copy of the directory, and the feed as the release served it.
-fn copied(name: &str) -> (Directory, Vec<String>) {
+fn copied(journal: &str, name: &str) -> (Directory, Vec<String>) {
     let directory = Directory::new();
     fs::create_dir(&directory.0).unwrap();
-    for entry in fs::read_dir(earlier(name)).unwrap() {
+    for entry in fs::read_dir(earlier(journal, name)).unwrap() {
         let path = entry.unwrap().path();
         let file_name = path.file_name().unwrap();
         if file_name != "feed.ndjson" {
             fs::copy(&path, directory.0.join(file_name)).unwrap();
         }
     }
-    let feed = fs::read_to_string(earlier(name).join("feed.ndjson")).unwrap();
+    let feed = fs::read_to_string(earlier(journal, name).join("feed.ndjson")).unwrap();
     (directory, feed.lines().map(str::to_owned).collect())
 }
 
@@ -78,9 +85,25 @@ fn submit_new(service: &Service, id: &str) -> u64 {
     reply.json()["seq"].as_u64().unwrap()
 }
 
-#[test]
-fn a_drained_journal_goes_on_with_its_pending_orders() {
-    let (directory, lines) = copied("drained");
+/// Makes tests of functions that take the directory's name: one for each.
+macro_rules! of_each_version {
+    ($($test:ident),* $(,)?) => {
+        mod version_1 {
+            $(#[test] fn $test() { super::$test(super::VERSION_1); })*
+        }
+        mod version_2 {
+            $(#[test] fn $test() { super::$test(super::VERSION_2); })*
+        }
+    };
+}
+
+of_each_version!(
+    a_drained_journal_goes_on_with_its_pending_orders,
+    a_killed_journal_goes_on,
+);
+
+fn a_drained_journal_goes_on_with_its_pending_orders(journal: &str) {
+    let (directory, lines) = copied(journal, "drained");
     let found = tool(&["verify"], &directory);
     assert!(found.contains("sequences  1 to 40, without"), "{found}");
     assert!(found.contains("closed by the last process"), "{found}");
@@ -108,10 +131,9 @@ fn a_drained_journal_goes_on_with_its_pending_orders() {
     goes_on(&directory, &all, 46);
 }
 
-#[test]
-fn a_killed_journal_goes_on() {
-    let (directory, lines) = copied("killed");
-    // As by a release that had none.
+fn a_killed_journal_goes_on(journal: &str) {
+    let (directory, lines) = copied(journal, "killed");
+    // As by a release that had none: with it, a copy gets a new id.
     fs::remove_file(directory.0.join("extent")).unwrap();
     let manifest = fs::read(directory.0.join("ledger")).unwrap();
     let service = directory.start(&["--max-value", "100"]);
@@ -128,7 +150,7 @@ fn a_killed_journal_goes_on() {
     goes_on(&directory, &lines, 41);
 }
 
-/// A start on what is of both versions by now.
+/// A start on what two programs have written by now.
 fn goes_on(directory: &Directory, lines: &[String], last_seq: u64) {
     let service = directory.start(&["--max-value", "100"]);
     are_duplicates(&service, &lines[..40]);

@@ -19,6 +19,8 @@ from k8s_render import K8S, RENDERED, objects
 
 # The drain deadline unless ORDERS_DRAIN_TIMEOUT says otherwise.
 DRAIN_SECONDS_DEFAULT = 25
+# After the drain's deadline, for the last commit and replies.
+DRAIN_END_SECONDS = 4
 # The oldest version with the native `sleep` action on by default.
 KUBERNETES_OLDEST = "1.30"
 
@@ -109,9 +111,10 @@ def check_pod(spec, container, ports, env):
         check(ports.get(get["port"], get["port"]) == admin, f"{probe} does not ask the admin port")
 
     drain = seconds(env["ORDERS_DRAIN_TIMEOUT"]) if "ORDERS_DRAIN_TIMEOUT" in env else DRAIN_SECONDS_DEFAULT
-    pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"] if "lifecycle" in container else 0
     grace = spec["terminationGracePeriodSeconds"]
-    check(grace > drain + pre_stop, f"grace {grace} s is not above drain {drain} s + preStop {pre_stop} s")
+    ends = drain + DRAIN_END_SECONDS + pre_stop
+    check(grace > ends, f"grace {grace} s is not above preStop {pre_stop} s + drain {drain} s + {DRAIN_END_SECONDS} s")
 
     security = container["securityContext"]
     check(spec["securityContext"]["runAsNonRoot"] is True, "runAsNonRoot is not set")
@@ -151,6 +154,7 @@ def check_stateless(workload, container, env, by_kind, policy):
         if re.fullmatch("ORDERS_NATS_(.*_FILE|TLS_.*)", name):
             directories = [directory for directory in mounts.values() if value.startswith(directory + "/")]
             check(len(directories) == 1, f"{name} is in no Secret")
+    check_update(workload["spec"], container)
     (scaler,) = by_kind["HorizontalPodAutoscaler"]
     target = scaler["spec"]["scaleTargetRef"]
     check(
@@ -162,6 +166,14 @@ def check_stateless(workload, container, env, by_kind, policy):
         budget["spec"]["minAvailable"] < scaler["spec"]["minReplicas"],
         "the PodDisruptionBudget would block every node drain",
     )
+
+
+def check_update(spec, container):
+    """A pod leaves when its successor is known, and is not sent to when it drains."""
+    update = spec["strategy"]["rollingUpdate"]
+    check(update == {"maxUnavailable": 0, "maxSurge": 1}, "an update has fewer pods than there should be")
+    check(spec.get("minReadySeconds", 0) >= 10, "a pod leaves before balancers know its successor")
+    check(container["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5, "a pod drains before balancers leave it out")
 
 
 def check_relations(objects):
@@ -192,6 +204,7 @@ def check_relations(objects):
             governing is not None and governing.get("clusterIP") == "None", "the StatefulSet's Service is not headless"
         )
         check_volume(workload["spec"], container, env)
+        check("lifecycle" not in container, "a pod without a successor beside it waits before its drain")
 
     check(selects(workload["spec"]["selector"]["matchLabels"], labels), "the workload does not select its pods")
     check(selects(budget["spec"]["selector"]["matchLabels"], labels), "the PodDisruptionBudget selects no pod")

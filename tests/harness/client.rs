@@ -45,9 +45,13 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// JSON ends in one line end, whoever answers what.
+    /// JSON ends in one line end, whoever answers what; but for an earlier
+    /// version, beside which tests/rolling_update runs this one.
     #[track_caller]
     fn check_line_end(&self) {
+        if std::env::var_os("ORDERS_OLD_PROGRAM").is_some() {
+            return;
+        }
         let content_type = self.header("content-type").unwrap_or_default();
         if content_type.ends_with("json") && !content_type.ends_with("ndjson") {
             let ends = self.body.ends_with(b"}\n");

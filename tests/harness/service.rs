@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -132,14 +133,25 @@ impl Service {
 
     /// Has `wrapper`, such as strace(1), run a prepared command.
     pub(crate) fn wrapped(mut wrapper: Command, command: &Command) -> Command {
-        wrapper.arg(command.get_program()).args(command.get_args());
+        wrapper.arg(command.get_program());
+        Self::continued(wrapper, command)
+    }
+
+    /// The same command of another program, such as an earlier release.
+    pub(crate) fn of_program(program: &Path, command: &Command) -> Command {
+        Self::continued(Command::new(program), command)
+    }
+
+    /// With the arguments and variables of `command` behind its own.
+    fn continued(mut longer: Command, command: &Command) -> Command {
+        longer.args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
-                Some(value) => wrapper.env(name, value),
-                None => wrapper.env_remove(name),
+                Some(value) => longer.env(name, value),
+                None => longer.env_remove(name),
             };
         }
-        wrapper
+        longer
     }
 
     fn shielded(program: &str) -> Command {
