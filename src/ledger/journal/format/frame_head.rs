@@ -40,12 +40,15 @@ impl FrameHead {
 
     /// The head at position `at`, if there is one.
     pub(crate) fn decode(bytes: &[u8], at: Position, salt: Salt) -> Option<Self> {
+        Self::decode_anywhere(bytes, salt).filter(|head| head.at == at)
+    }
+
+    /// A head that may be that of another position than where it was found.
+    pub(crate) fn decode_anywhere(bytes: &[u8], salt: Salt) -> Option<Self> {
         let bytes: &[u8; FRAME_HEAD] = bytes.first_chunk()?;
-        let valid = bytes[..8] == MAGIC
-            && u32_at(bytes, 60) == salt.checksum([&bytes[..60], &[]])
-            && Position::decode(bytes, 40) == at;
+        let valid = bytes[..8] == MAGIC && u32_at(bytes, 60) == salt.checksum([&bytes[..60], &[]]);
         valid.then(|| Self {
-            at,
+            at: Position::decode(bytes, 40),
             body_len: u32_at(bytes, 8),
             count: u32_at(bytes, 12),
             first_seq: u64_at(bytes, 16),
@@ -109,7 +112,9 @@ mod tests {
             ..HERE
         };
         assert_eq!(FrameHead::decode(&bytes, elsewhere, salt), None);
+        assert_eq!(FrameHead::decode_anywhere(&bytes, salt), Some(frame()));
         let other = Salt::of(LedgerId([4; 16]));
         assert_eq!(FrameHead::decode(&bytes, HERE, other), None);
+        assert_eq!(FrameHead::decode_anywhere(&bytes, other), None);
     }
 }

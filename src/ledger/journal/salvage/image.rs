@@ -16,7 +16,7 @@ pub(super) struct Image {
     pub(super) bytes: Vec<u8>,
     /// The length of the file.
     pub(super) len: u64,
-    /// What the disk didn't give.
+    /// What the disk didn't give, in order.
     pub(super) unreadable: Vec<Range<usize>>,
 }
 

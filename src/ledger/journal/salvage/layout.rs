@@ -1,6 +1,7 @@
 //! Which segments there are, and where each one ends, as far as the heads tell.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::ledger::LedgerId;
 use crate::ledger::journal::error::OpenError;
@@ -45,6 +46,13 @@ impl<'a> Layout<'a> {
         let end = next.previous_end()?;
         let plausible = end.segment == number && end.offset as usize >= SEGMENT_HEAD;
         plausible.then_some(end.offset.into())
+    }
+
+    /// The first sequence behind segment `number`; `None` if nothing tells.
+    pub(super) fn next_seq_of(&self, number: u32) -> Option<u64> {
+        let behind = (Bound::Excluded(number), Bound::Unbounded);
+        let mut segments = self.segments.range(behind);
+        segments.find_map(|(_, start)| start.first_seq())
     }
 
     /// The first sequence that the journal is known to have had, leaving out

@@ -25,12 +25,14 @@
 //! its name when all in it is durable.
 
 mod directory;
+mod found;
 mod identity;
 mod image;
 mod layout;
 mod pending;
 mod report;
 mod scan;
+mod scanner;
 mod survey;
 mod target;
 

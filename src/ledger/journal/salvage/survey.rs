@@ -6,10 +6,11 @@ use std::ops::Range;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::segment_name;
 use crate::ledger::journal::format::SEGMENT_HEAD;
+use crate::ledger::journal::salvage::found::{Bounds, Found};
 use crate::ledger::journal::salvage::image::Image;
 use crate::ledger::journal::salvage::layout::Layout;
 use crate::ledger::journal::salvage::report::{Damage, Lost, Run};
-use crate::ledger::journal::salvage::scan::{Found, scan};
+use crate::ledger::journal::salvage::scan::scan;
 
 /// Receives an outcome that counts: the bytes of its record, and the index of
 /// its run.
@@ -105,7 +106,12 @@ impl Survey {
         if image.len > size {
             self.damage(number, size, image.len - size, "it was added to");
         }
-        let scan = scan(&image, number, end, layout.files.salt());
+        let bounds = Bounds {
+            size,
+            end,
+            next_seq: layout.next_seq_of(number),
+        };
+        let scan = scan(&image, number, bounds, layout.files.salt());
         self.reached = self.reached.max(scan.reached);
         let mut gaps = scan.gaps.into_iter().peekable();
         for found in &scan.found {

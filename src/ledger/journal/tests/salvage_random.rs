@@ -7,6 +7,7 @@ use crate::ledger::journal::tests::damage::SEGMENT;
 use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::tests::fixture::{append, evaluated, open, options, read_all};
 use crate::ledger::journal::tests::random::{Random, for_seeds};
+use crate::ledger::journal::tests::salvage::misplaced::misplace;
 use crate::ledger::journal::tests::salvage::salvage;
 
 /// A journal of several segments by several processes, some of which were
@@ -52,12 +53,24 @@ fn damage(random: &mut Random, disk: &Disk, segments: u32) -> String {
     let len = 1 + random.below(200) as usize;
     let end = (at + len).min(SEGMENT as usize);
     let exists = disk.has(&name);
-    match random.below(8) {
+    match random.below(10) {
         0 if exists && number > 1 => disk.forget(&name),
         1 if exists => disk.change(&name, |bytes| bytes.truncate(at)),
         2 if exists => disk.change(&name, |bytes| bytes.extend_from_slice(&[9; 24])),
         3 | 4 if exists => disk.change(&name, |bytes| zero(bytes, at..end)),
         5 if disk.has(MANIFEST) => disk.forget(MANIFEST),
+        7 if exists => {
+            let from = segment_name(1 + random.below(u64::from(segments) + 1) as u32);
+            misplace(disk, (&from, 0..SEGMENT as usize), (&name, 0));
+            return format!("{from} over {name}; ");
+        }
+        8 if exists => {
+            let from = segment_name(1 + random.below(u64::from(segments) + 1) as u32);
+            let to = 8 * random.below(SEGMENT / 8) as usize;
+            let at = at & !7;
+            misplace(disk, (&from, at..end.max(at)), (&name, to));
+            return format!("{from} {at}..{end} over {name} {to}; ");
+        }
         6 if disk.has(EXTENT) => disk.change(EXTENT, |bytes| bytes[at % 64] ^= 4),
         _ if exists => disk.change(&name, |bytes| {
             if let Some(byte) = bytes.get_mut(at) {

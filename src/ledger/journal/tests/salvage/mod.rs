@@ -15,7 +15,9 @@ use crate::ledger::journal::{OpenError, Output, Salvaged};
 
 mod broken_off;
 mod damage;
+pub(super) mod misplaced;
 mod runs;
+mod unreadable;
 
 /// What a salvage made.
 pub(super) struct Made {

@@ -1,0 +1,113 @@
+//! Blocks and segments that were written where others were: they cost what was
+//! there, and nothing else.
+
+use std::ops::Range;
+
+use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::tests::damage::{SEGMENT, SampleJournal};
+use crate::ledger::journal::tests::disk::Disk;
+use crate::ledger::journal::tests::fixture::{append, evaluated, open, options, read_all};
+use crate::ledger::journal::tests::salvage::{Made, salvage};
+
+/// Bytes that a disk wrote to another address.
+const BLOCK: usize = 256;
+
+/// Copies bytes of one file over those from an offset on of another, as far as
+/// both have them.
+pub(in crate::ledger::journal::tests) fn misplace(
+    disk: &Disk,
+    (from, range): (&str, Range<usize>),
+    (to, offset): (&str, usize),
+) {
+    if !disk.has(from) {
+        return;
+    }
+    let bytes = disk.bytes(from);
+    let end = range.end.min(bytes.len());
+    let bytes = &bytes[range.start.min(end)..end];
+    disk.change(to, |over| {
+        let over = over.get_mut(offset..).unwrap_or_default();
+        let len = over.len().min(bytes.len());
+        over[..len].copy_from_slice(&bytes[..len]);
+    });
+}
+
+/// The same with the segments of a sample, which is then salvaged.
+fn misplaced(sample: &SampleJournal, from: (u32, Range<usize>), to: (u32, usize)) -> Made {
+    let case = format!("{from:?} over {to:?}");
+    let disk = sample.disk.copy();
+    let names = (segment_name(from.0), segment_name(to.0));
+    misplace(&disk, (&names.0, from.1), (&names.1, to.1));
+    let made = salvage(&disk).unwrap();
+    made.check(&sample.records, &case);
+    made
+}
+
+fn saved(made: &Made) -> usize {
+    (made.salvaged.in_journal() + made.salvaged.outside()) as usize
+}
+
+#[test]
+fn a_misplaced_segment_costs_one_segment() {
+    for sealed in [true, false] {
+        let sample = SampleJournal::new(sealed);
+        for (from, to) in [(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)] {
+            let made = misplaced(&sample, (from, 0..SEGMENT as usize), (to, 0));
+            let (mut before, mut expected) = (0, 0);
+            for &(segment, .., so_far) in &sample.batches {
+                expected += if segment == to { 0 } else { so_far - before };
+                before = so_far;
+            }
+            let case = format!("{from} over {to}, sealed: {sealed}");
+            assert_eq!(saved(&made), expected, "{case}");
+            assert!(!made.salvaged.is_complete(), "{case}");
+        }
+    }
+}
+
+/// Batches that it doesn't touch are saved.
+#[test]
+fn a_misplaced_block_costs_what_it_overwrote() {
+    let sample = SampleJournal::new(true);
+    let starts = || (0..=SEGMENT as usize - BLOCK).step_by(64);
+    for (from, to) in (1..=3).flat_map(|from| (1..=3).map(move |to| (from, to))) {
+        for (from_at, to_at) in starts().flat_map(|from| starts().map(move |to| (from, to))) {
+            let made = misplaced(&sample, (from, from_at..from_at + BLOCK), (to, to_at));
+            let (mut before, mut expected) = (0, 0);
+            for &(segment, start, end, so_far) in &sample.batches {
+                let is_hit = segment == to && start < to_at + BLOCK && to_at < end;
+                expected += if is_hit { 0 } else { so_far - before };
+                before = so_far;
+            }
+            let found = saved(&made);
+            let case = format!("{from}[{from_at}..] over {to}[{to_at}..]");
+            assert!(found >= expected, "{case}: {found} of {expected}");
+        }
+    }
+}
+
+/// A batch that a start has cut off doesn't come back with a copy of its segment,
+/// even in front of the end of the one that it is copied over.
+#[test]
+fn what_was_discarded_does_not_come_back_elsewhere() {
+    let sample = SampleJournal::new(false);
+    let &(segment, _, end, _) = sample.batches.last().unwrap();
+    let disk = sample.disk.copy();
+    // The last record of it is torn; the one before is whole.
+    disk.change(&segment_name(segment), |bytes| bytes[end - 8] ^= 1);
+    let (mut journal, before) = open(&disk, &options(SEGMENT)).unwrap();
+    let mut number = 70;
+    while journal.ledger.end().segment < segment + 2 {
+        append(&mut journal.ledger, &[evaluated(number, 10)])
+            .1
+            .unwrap();
+        number += 1;
+    }
+    let all = read_all(&journal);
+    drop(journal);
+    let names = (segment_name(segment), segment_name(segment + 1));
+    misplace(&disk, (&names.0, 0..SEGMENT as usize), (&names.1, 0));
+    let made = salvage(&disk).unwrap();
+    made.check(&all, "over the next one");
+    assert_eq!(saved(&made), before.len() + 1);
+}
