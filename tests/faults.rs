@@ -25,7 +25,9 @@ fn short_of_descriptors(limit: usize, seats: usize, look_at: impl Fn(&Service)) 
     let service = Service::launch(command);
     let told = format!("--max-connections 10000 lowered to {seats}:");
     assert!(service.log().contains(&told), "{told} {}", service.log());
-    assert_eq!(service.figures().get("process_max_fds"), limit as f64);
+    let figures = service.figures();
+    assert_eq!(figures.get("process_max_fds"), limit as f64);
+    assert_eq!(figures.get("http_connections_max"), seats as f64);
 
     let mut inside: Vec<Client> = (0..seats).map(|_| Client::to(service.http)).collect();
     for (number, client) in inside.iter_mut().enumerate() {

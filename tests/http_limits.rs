@@ -179,6 +179,7 @@ fn replies_that_nobody_takes() {
 #[test]
 fn more_connections_than_allowed() {
     let service = Service::start(&["--max-connections", "3"]);
+    assert_eq!(service.figures().get("http_connections_max"), 3.0);
     let mut seated: Vec<Client> = (0..3).map(|_| Client::to(service.http)).collect();
     for client in &mut seated {
         assert_eq!(client.ask(HEALTH).status, 200);

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use crate::grpc::connection_permit::ConnectionLimit;
+use crate::grpc::front_end::FrontEnd;
 use crate::grpc::http2::{Handshake, Incoming};
 use crate::grpc::limits::{LINGER_BYTES_MAX, LINGER_MAX, Limits, REFUSING_MAX};
 use crate::sync::log_limit::LogLimit;
@@ -29,7 +31,7 @@ pub(super) struct Acceptor {
     tls: Option<Arc<Tls>>,
     /// Permits for steps of handshakes.
     handshake_steps: Arc<Semaphore>,
-    connections: Arc<Semaphore>,
+    connections: ConnectionLimit,
     refusing: Arc<Semaphore>,
 }
 
@@ -37,17 +39,18 @@ impl Acceptor {
     /// Connections to `listener`, in TLS if it is given.
     pub(super) fn new(
         listener: TcpListener,
-        limits: &Limits,
+        front_end: &FrontEnd,
         tls: Option<Arc<Tls>>,
         threads: usize,
     ) -> Self {
+        let limits = &front_end.limits;
         Self {
             listener,
             tls,
             // One thread is left for calls, where there is more than one.
             handshake_steps: Arc::new(Semaphore::new((threads - 1).max(1))),
+            connections: ConnectionLimit::new(limits.connections_max, front_end.metrics.clone()),
             limits: limits.clone(),
-            connections: Arc::new(Semaphore::new(limits.connections_max)),
             refusing: Arc::new(Semaphore::new(REFUSING_MAX)),
         }
     }
@@ -70,8 +73,8 @@ impl Acceptor {
             };
             // If the socket refuses, it is broken, and its first read fails.
             let _ = stream.set_nodelay(true);
-            match self.connections.clone().try_acquire_owned() {
-                Ok(permit) => {
+            match self.connections.try_acquire() {
+                Some(permit) => {
                     return Incoming {
                         stream,
                         peer,
@@ -79,7 +82,7 @@ impl Acceptor {
                         handshake: self.handshake(),
                     };
                 }
-                Err(_) => self.refuse(stream),
+                None => self.refuse(stream),
             }
         }
     }

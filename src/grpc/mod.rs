@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `proto` | the messages, generated |
 //! | `server` | the port: started, drained, closed |
-//! | `listener` | accepting, and the connection limit |
+//! | `listener` | accepting, and refusing past the limit |
+//! | `connection_permit` | the limit on connections, and how many are open |
 //! | `http2` | connections and calls on the wire, and the time they have |
 //! | `refusal`, `route` | what is no call; what a path says of one |
 //! | `router` | which service serves a request, and under which limits |
@@ -42,6 +43,7 @@ pub(crate) use self::body::fuzzing;
 mod call_permits;
 mod call_record;
 mod calls;
+mod connection_permit;
 mod convert;
 mod error;
 mod follow;

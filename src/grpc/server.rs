@@ -68,7 +68,6 @@ impl GrpcServer {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let acceptor = Acceptor::new(listener, &limits, tls, threads);
         let rules = BodyRules {
             admission: admission.clone(),
             message_bytes_max: limits.message_bytes_max,
@@ -82,6 +81,7 @@ impl GrpcServer {
             limits,
             ready_queue,
         ));
+        let acceptor = Acceptor::new(listener, &front_end, tls, threads);
         let services = router::services(&front_end, rules);
         let (open, closed) = mpsc::channel();
         runtime.spawn(accept(acceptor, services, front_end.clone(), open));

@@ -26,6 +26,8 @@ pub struct Gauges {
     pub dedupe_window_age: Option<Duration>,
     /// Whether new orders are taken, as `/readyz` says.
     pub ready: bool,
+    /// Whether a drain has begun.
+    pub draining: bool,
     /// The kind of ledger, for `/stats`: a word that needs no escaping.
     pub ledger: &'static str,
     /// Which ledger it is, in hexadecimal digits; `None` until it is open.

@@ -8,6 +8,8 @@ use crate::metrics::label::{Label, label};
 pub struct GrpcMetrics {
     /// Connections open now.
     pub connections: Gauge,
+    /// How many are served at a time, as far as the descriptor limit allows.
+    pub connections_max: Gauge,
     /// Calls that have begun and not ended, by method.
     open_calls: [Gauge; GrpcMethod::COUNT],
     /// Calls that have ended, by method and status code.

@@ -168,6 +168,9 @@ impl Default for LedgerMetrics {
 pub struct HttpMetrics {
     /// Connections open now.
     pub connections: Gauge,
+    /// How many the order port serves at a time, as far as the descriptor limit
+    /// allows.
+    pub connections_max: Gauge,
     /// Batches between their head and the last byte of their reply.
     pub batches: Gauge,
     /// Requests answered, by route and status.

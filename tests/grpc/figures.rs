@@ -4,6 +4,7 @@ use order_processor::grpc::proto::{FollowRequest, GetOrderRequest};
 
 use crate::client::{client, order, request, run, submit};
 use crate::harness::{Service, get, until};
+use crate::http2::connect;
 
 fn calls(method: &str, code: &str) -> String {
     format!("grpc_calls{{method=\"{method}\",code=\"{code}\"}}")
@@ -50,4 +51,19 @@ fn calls_are_counted_by_method_and_code_and_while_they_are_open() {
     assert!(!get(without.admin, "/metrics").text().contains("grpc_"));
     let stats = get(without.admin, "/stats").json();
     assert!(stats.get("grpc_connections").is_none(), "{stats}");
+}
+
+/// What takes up a part of the limit is counted, whether it says something or
+/// not.
+#[test]
+fn silent_connections_are_counted_up_to_the_limit() {
+    let service = Service::with_grpc(&["--grpc-max-connections", "3"]);
+    let count = |name: &str| service.figures().count(name);
+    assert_eq!(count("grpc_connections_max"), 3);
+    let open: Vec<_> = (0..5).map(|_| connect(&service)).collect();
+    until("the limit is reached", || count("grpc_connections") == 3);
+    drop(open);
+    until("all have gone", || count("grpc_connections") == 0);
+    let stats = get(service.admin, "/stats").json();
+    assert_eq!(stats["grpc_connections_max"], 3);
 }

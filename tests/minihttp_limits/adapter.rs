@@ -118,6 +118,7 @@ fn reads_every_body_whether_the_route_wants_it_or_not() {
 #[test]
 fn closes_connections_past_the_limit() {
     let service = Service::on("may_minihttp", &["--max-connections", "3"]);
+    assert_eq!(service.figures().get("http_connections_max"), 3.0);
     let mut clients: Vec<Client> = (0..3).map(|_| Client::to(service.http)).collect();
     for client in &mut clients {
         assert_eq!(client.ask(HEALTH).status, 200);

@@ -11,11 +11,12 @@ use h2::RecvStream;
 use h2::server::{Builder, Connection, SendResponse};
 use http::Request;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::access::Caller;
 use crate::grpc::body::{Collector, RequestBody};
+use crate::grpc::connection_permit::ConnectionPermit;
 use crate::grpc::front_end::{DrainPhase, FrontEnd};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::socket::{Activity, Socket};
@@ -35,7 +36,7 @@ type Accepted = Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Er
 pub(crate) struct Incoming {
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) permit: ConnectionPermit,
     /// `None` where no TLS is spoken.
     pub(crate) handshake: Option<Handshake>,
 }

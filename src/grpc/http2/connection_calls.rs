@@ -22,21 +22,13 @@ pub(super) struct ConnectionCalls {
     pub(super) unwritten: Arc<Semaphore>,
 }
 
-impl Drop for ConnectionCalls {
-    fn drop(&mut self) {
-        self.front_end.metrics.connections.dec();
-    }
-}
-
 impl ConnectionCalls {
-    /// Counts the connection as open until its last call has ended.
     pub(super) fn new(
         services: Arc<dyn Services>,
         front_end: Arc<FrontEnd>,
         caller: Caller,
         origin: Origin,
     ) -> Self {
-        front_end.metrics.connections.inc();
         Self {
             permits: front_end.permits.of_connection(),
             caller: Mutex::new(caller),

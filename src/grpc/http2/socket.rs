@@ -13,9 +13,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
+use crate::grpc::connection_permit::ConnectionPermit;
 use crate::grpc::http2::transport::Transport;
 use crate::grpc::limits::{Limits, READ_TURN_BYTES};
 
@@ -34,7 +34,7 @@ pub(super) struct Socket {
     write_timeout: Duration,
     /// Runs while the client takes nothing.
     blocked: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    _permit: ConnectionPermit,
 }
 
 /// What has been read. For the connection's own task alone, hence `Relaxed`.
@@ -53,7 +53,7 @@ struct Opening {
 
 impl Socket {
     /// A connection whose preface must arrive within `--head-timeout`.
-    pub(super) fn new(stream: Transport, limits: &Limits, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(stream: Transport, limits: &Limits, permit: ConnectionPermit) -> Self {
         Self {
             stream,
             opening: Some(Opening {

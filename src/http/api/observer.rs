@@ -166,6 +166,7 @@ fn gauges(pipeline: &Pipeline, access: &Access, tls: Option<&Tls>) -> Gauges {
         commit_queue_depth: pipeline.commit_depth() as u64,
         dedupe_window_age: pipeline.window.age(),
         ready: pipeline.gate.state() == GateState::Open,
+        draining: pipeline.gate.state() == GateState::Draining,
         ledger: archive.map_or("", |archive| archive.kind()),
         ledger_id: archive.map(|archive| archive.ledger_id().to_string()),
         last_seq: archive.map(|archive| archive.last_seq()),

@@ -63,6 +63,8 @@ impl Service {
         let order_bytes = limits.max_body + ORDER_OVERHEAD_BYTES;
         let reply_bytes = limits.reply_bytes.max(order_bytes);
         let [replies, results] = MemoryBudget::shared(reply_bytes, order_bytes);
+        let connections_max = &admission.metrics().http.connections_max;
+        connections_max.set(limits.max_connections);
         Arc::new(Self {
             replies,
             results,

@@ -163,6 +163,12 @@ impl Gauge {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Puts a level where it stays, such as a limit known at start.
+    pub fn set(&self, level: usize) {
+        let level = i64::try_from(level).unwrap_or(i64::MAX);
+        self.0.store(level, Ordering::Relaxed);
+    }
+
     /// The level. Zero when a racing read finds more `dec` than `inc`.
     pub fn get(&self) -> u64 {
         u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)

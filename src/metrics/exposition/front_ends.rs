@@ -12,6 +12,11 @@ use crate::metrics::text::Text;
 pub(super) fn http(text: &mut Text<'_>, metrics: &Metrics) {
     let connections = gauge("http_connections", "Connections open now.");
     single(text, &connections, metrics.http.connections.get());
+    let connections_max = gauge(
+        "http_connections_max",
+        "Connections that the order port serves at a time.",
+    );
+    single(text, &connections_max, metrics.http.connections_max.get());
     let batches = gauge("http_batches", "Batches being read or answered.");
     single(text, &batches, metrics.http.batches.get());
     let requests = counter(
@@ -28,6 +33,11 @@ pub(super) fn http(text: &mut Text<'_>, metrics: &Metrics) {
 pub(super) fn grpc(text: &mut Text<'_>, grpc: &GrpcMetrics) {
     let connections = gauge("grpc_connections", "Connections open now.");
     single(text, &connections, grpc.connections.get());
+    let connections_max = gauge(
+        "grpc_connections_max",
+        "Connections that are served at a time.",
+    );
+    single(text, &connections_max, grpc.connections_max.get());
     let open = gauge("grpc_open_calls", "Calls that have begun and not ended.");
     text.family(&open);
     for (method, count) in grpc.open_calls() {

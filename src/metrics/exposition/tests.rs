@@ -39,10 +39,12 @@ fn small_state() -> (Metrics, Gauges) {
     journal.set_bytes(134_217_728);
     metrics.journal.set(journal).expect("set once");
     metrics.http.connections.inc();
+    metrics.http.connections_max.set(10_000);
     metrics.http.request(Route::Submit, 201);
     metrics.http.request(Route::Other, 418);
     let grpc = Arc::new(GrpcMetrics::default());
     grpc.connections.inc();
+    grpc.connections_max.set(1_000);
     grpc.begin(GrpcMethod::Submit);
     grpc.begin(GrpcMethod::Follow);
     grpc.end(GrpcMethod::Submit, GrpcCode::of(8));
@@ -70,6 +72,7 @@ fn small_state() -> (Metrics, Gauges) {
         commit_queue_depth: 0,
         dedupe_window_age: Some(Duration::from_millis(2_500)),
         ready: true,
+        draining: false,
         ledger: "memory",
         ledger_id: Some("0123456789abcdef".repeat(2)),
         last_seq: Some(17),

@@ -36,6 +36,7 @@ struct Stats {
     build_info: Members<&'static str>,
     uptime_seconds: Number,
     ready: bool,
+    draining: bool,
     ledger: &'static str,
     ledger_id: Option<String>,
     last_seq: Option<u64>,
@@ -64,6 +65,7 @@ struct Stats {
     #[serde(skip_serializing_if = "Option::is_none")]
     nats: Option<NatsGauges>,
     http_connections: u64,
+    http_connections_max: u64,
     http_batches: u64,
     http_requests: Members<Members<u64>>,
     #[serde(flatten)]
@@ -89,6 +91,7 @@ impl Stats {
             build_info: Members(vec![("version", env!("CARGO_PKG_VERSION"))]),
             uptime_seconds: seconds(metrics.uptime()),
             ready: gauges.ready,
+            draining: gauges.draining,
             ledger: gauges.ledger,
             ledger_id: gauges.ledger_id.clone(),
             last_seq: gauges.last_seq,
@@ -124,6 +127,7 @@ impl Stats {
             disk: gauges.disk.map(Disk::of),
             nats: gauges.nats.clone(),
             http_connections: metrics.http.connections.get(),
+            http_connections_max: metrics.http.connections_max.get(),
             http_batches: metrics.http.batches.get(),
             http_requests: requests(&metrics.http),
             grpc: metrics.grpc.get().map(|grpc| Grpc::of(grpc)),

@@ -32,6 +32,7 @@ pub(super) struct Disk {
 #[derive(Serialize)]
 pub(super) struct Grpc {
     grpc_connections: u64,
+    grpc_connections_max: u64,
     grpc_open_calls: Members<u64>,
     grpc_calls: Members<Members<u64>>,
 }
@@ -89,6 +90,7 @@ impl Grpc {
         let ended = grpc.calls_ended();
         Self {
             grpc_connections: grpc.connections.get(),
+            grpc_connections_max: grpc.connections_max.get(),
             grpc_open_calls: Members(open.map(|(m, count)| (m.as_str(), count)).collect()),
             grpc_calls: nested(ended.map(|(m, code, count)| (m.as_str(), code.as_str(), count))),
         }

@@ -62,11 +62,13 @@ fn distinct_figures() -> (Metrics, Gauges) {
     metrics.workers[0].queue.record_many(250_000_000, 50);
     metrics.workers[1].queue.record_many(250_000_000, 50);
     metrics.http.connections.inc();
+    metrics.http.connections_max.set(10_000);
     metrics.http.request(Route::Submit, 201);
     metrics.http.request(Route::Submit, 503);
     metrics.http.request(Route::Page, 200);
     let grpc = Arc::new(GrpcMetrics::default());
     grpc.connections.inc();
+    grpc.connections_max.set(1_000);
     grpc.begin(GrpcMethod::Submit);
     grpc.begin(GrpcMethod::Follow);
     grpc.end(GrpcMethod::Submit, GrpcCode::of(8));
@@ -91,6 +93,7 @@ fn distinct_figures() -> (Metrics, Gauges) {
         commit_queue_depth: 9,
         dedupe_window_age: Some(Duration::from_millis(1_500)),
         ready: true,
+        draining: false,
         ledger: "memory",
         ledger_id: Some("0123456789abcdef".repeat(2)),
         last_seq: Some(17),
@@ -133,6 +136,9 @@ fn every_figure_has_its_own_key() {
             json!({"completed": 1, "certificate": 0, "refused": 0, "unfinished": 0}),
         ),
         ("tls_handshakes_in_flight", json!(0)),
+        ("draining", json!(false)),
+        ("http_connections_max", json!(10_000)),
+        ("grpc_connections_max", json!(1_000)),
     ] {
         let members = stats.as_object_mut().expect("an object");
         assert_eq!(members.remove(key), Some(value), "{key}");
