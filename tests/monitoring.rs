@@ -1,11 +1,13 @@
 //! Alerting rules and dashboard, loaded by a real Prometheus that scrapes a
-//! service with orders.
+//! service under load. What makes the alerts fire is in tests/alerts.
 
 mod harness;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use harness::{Directory, Service};
 
@@ -42,33 +44,47 @@ fn a_real_prometheus_knows_what_rules_and_dashboard_ask_for() {
         .args(["-keyout", &key, "-out", &cert])
         .output();
     assert!(made.expect("tests/run installs it").status.success());
-    let service = directory.start(&["--tls-cert", &cert, "--tls-key", &key]);
+    // Full after a few orders.
+    let window = ["--dedupe-window", "5"];
+    let flags = ["--tls-cert", &cert, "--tls-key", &key];
+    let service = directory.start_with_grpc(&[&flags[..], &window].concat());
     let curl = |path: &str, args: &[&str]| {
         let url = format!("https://localhost:{}{path}", service.http.port());
         let curl = Command::new("curl")
-            .args([
-                "-sk",
-                "-m",
-                "30",
-                "-o",
-                "/dev/null",
-                "-w",
-                "%{http_code}",
-                &url,
-            ])
+            .args(["-sk", "-m", "30", "-o", "/dev/null"])
+            .args(["-w", "%{http_code}", &url])
             .args(args)
             .output();
         String::from_utf8(curl.expect("tests/run installs it").stdout).unwrap()
     };
-    for (value, status) in [(1, "201"), (-1, "422")] {
-        let order = format!(r#"{{"id":"o{value}","value":{value}}}"#);
-        assert_eq!(curl("/submit", &["-d", &order]), status);
-    }
-    assert_eq!(curl("/submit", &["-d", "{"]), "400");
-    assert_eq!(curl("/readyz", &[]), "200");
-
-    run("check.py", &service);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                for (value, status) in [(1, "201"), (-1, "422")] {
+                    let order = format!(r#"{{"id":"o{number}-{value}","value":{value}}}"#);
+                    assert_eq!(curl("/submit", &["-d", &order]), status);
+                }
+                assert_eq!(curl("/submit", &["-d", "{"]), "400");
+                assert_eq!(curl("/readyz", &[]), "200");
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let _end = OnDrop(&is_over);
+        run("check.py", &service);
+    });
     service.drain();
+}
+
+/// Ends the load, whatever the check says.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
