@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use crate::blocks::of;
 use crate::harness::{Directory, Service};
-use crate::{blocks, root};
+use crate::root;
 
 /// Files with commands for one service at the default addresses.
 const FILES: [&str; 2] = ["README.md", "docs/api.md"];
@@ -36,11 +37,15 @@ fn steps(block: &str) -> Vec<(String, String)> {
 }
 
 /// `text` with the service's own addresses.
-fn addressed(text: &str, service: &Service) -> String {
-    let grpc = service.grpc.expect("it was started with gRPC");
-    text.replace("localhost:8080", &service.http.to_string())
-        .replace("localhost:9090", &service.admin.to_string())
-        .replace("localhost:50051", &grpc.to_string())
+pub(crate) fn addressed(text: &str, service: &Service) -> String {
+    let text = text
+        .replace("localhost:8080", &service.http.to_string())
+        .replace("127.0.0.1:8080", &service.http.to_string())
+        .replace("localhost:9090", &service.admin.to_string());
+    match service.grpc {
+        Some(grpc) => text.replace("localhost:50051", &grpc.to_string()),
+        None => text,
+    }
 }
 
 /// `text` without what differs from run to run: times in quotes.
@@ -53,7 +58,7 @@ fn timeless(text: &str) -> String {
     parts.join("\"")
 }
 
-fn shell(command: &str) -> Output {
+pub(crate) fn shell(command: &str) -> Output {
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", command])
         .current_dir(root())
@@ -67,7 +72,7 @@ fn what_is_shown_is_what_happens() {
     let service = directory.start_with_grpc(&[]);
     let mut run = 0;
     for file in FILES {
-        for block in blocks(file, "console") {
+        for block in of(file, "console") {
             if CLUSTER.iter().any(|mark| block.contains(mark)) {
                 continue;
             }
@@ -94,7 +99,7 @@ fn python_client(service: &Service) {
     fs::create_dir_all(&scratch.0).unwrap();
     let python = root().join("target/test-python/bin/python");
     let proto = format!("-I{}", root().join("proto").display());
-    let made = blocks("docs/api.md", "sh")
+    let made = of("docs/api.md", "sh")
         .into_iter()
         .find(|block| block.contains("protoc"));
     let made = made.expect("it says how to make stubs");
@@ -108,7 +113,7 @@ fn python_client(service: &Service) {
         .status();
     assert!(status.expect("tests/run installs it").success(), "{protoc}");
 
-    let [program] = &blocks("docs/api.md", "python")[..] else {
+    let [program] = &of("docs/api.md", "python")[..] else {
         panic!("one client in Python");
     };
     let mut client = Command::new(&python)
@@ -134,7 +139,7 @@ fn journal_tools(directory: &Directory) {
     fs::create_dir_all(&scratch.0).unwrap();
     let copies = |name: &str| scratch.0.join(name).display().to_string();
     let mut run = 0;
-    let blocks = blocks("docs/operations.md", "sh");
+    let blocks = of("docs/operations.md", "sh");
     let lines = blocks.iter().flat_map(|block| block.lines());
     for line in lines.filter(|line| line.starts_with("order-processor journal ")) {
         let command = line.split('#').next().unwrap();

@@ -3,31 +3,24 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `commands.rs` | commands for one service print what is shown |
+//! | `first_steps.rs` | those that show no output do what is said of them |
+//! | `processor.rs` | the processor that is shown |
+//! | `blocks.rs` | each block is run by a test, or says that it is not |
 //! | `links.rs` | links of the pages |
 //! | `book.rs` | links of the book, which has what is in `docs/` only |
 
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod blocks;
 mod book;
 mod commands;
+mod first_steps;
 mod links;
+mod processor;
 
-use std::fs;
 use std::path::Path;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The fenced blocks of this language.
-fn blocks(file: &str, language: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(file)).unwrap();
-    let opening = format!("\n```{language}\n");
-    let rest = text.split(&opening).skip(1);
-    rest.map(|rest| {
-        let end = rest.find("\n```\n").expect("a block ends");
-        rest[..end].to_owned()
-    })
-    .collect()
 }
