@@ -7,7 +7,7 @@ use crate::root;
 
 /// What tests run: the page, the section (empty: all of them), the languages, and
 /// the file that runs the blocks and names the page.
-const RUN: [(&str, &str, &str, &str); 24] = [
+const RUN: [(&str, &str, &str, &str); 25] = [
     ("README.md", "Run it", "sh", "tests/docs/first_steps.rs"),
     ("README.md", "Run it", "console", "tests/docs/commands.rs"),
     (
@@ -65,6 +65,12 @@ const RUN: [(&str, &str, &str, &str); 24] = [
         "Watch backpressure",
         "sh",
         "tests/docs/first_steps.rs",
+    ),
+    (
+        "docs/operations.md",
+        "Upgrade",
+        "haproxy",
+        "tests/rolling_update/balancer.rs",
     ),
     (
         "docs/operations.md",
