@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::blocks::in_section;
 use crate::commands::{addressed, shell};
-use crate::harness::{Directory, Service, eventually};
+use crate::harness::{Client, Directory, Service, eventually};
 use crate::root;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_order-processor");
@@ -111,8 +111,8 @@ fn back_pressure_can_be_watched() {
     service.settled();
 }
 
-/// docs/runbook.md's first looks, and its look for failed orders; docs/clients.md's
-/// order by curl.
+/// docs/runbook.md's first looks, and its looks for failed orders and for who holds
+/// connections; docs/clients.md's order by curl.
 #[test]
 fn first_looks_show_what_they_are_for() {
     let directory = Directory::new();
@@ -124,8 +124,8 @@ fn first_looks_show_what_they_are_for() {
     let failing = r#"curl -s -d '{"id":"ord-009","value":-9}' localhost:8080/submit"#;
     printed(&addressed(failing, &service));
 
-    let [looks, failed] = &in_section("docs/runbook.md", "", "sh")[..] else {
-        panic!("two blocks");
+    let [looks, failed, holders] = &in_section("docs/runbook.md", "", "sh")[..] else {
+        panic!("three blocks");
     };
     let shown = printed(&addressed(looks, &service));
     for part in ["ready", "\"orders_processed\":1", "\norders_failed 1\n"] {
@@ -136,6 +136,11 @@ fn first_looks_show_what_they_are_for() {
         shown.starts_with("{\"seq\":2,\"id\":\"ord-009\",\"status\":\"failed\""),
         "{shown}"
     );
+    let held = Client::to(service.http);
+    let port = format!(":{} ", service.http.port());
+    let shown = printed(&holders.replace(":8080 ", &port));
+    assert_eq!(shown.trim(), "1 127.0.0.1", "who holds connections");
+    drop(held);
     service.drain();
 }
 
