@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::harness::{Client, Directory, Injected, Small, get, order, submit, until};
 use crate::prometheus::Prometheus;
+use crate::runbook;
 
 pub(crate) fn has_no_space(prometheus: &Prometheus, alerts: &[&str]) {
     let data = Directory::new();
@@ -21,6 +22,7 @@ pub(crate) fn has_no_space(prometheus: &Prometheus, alerts: &[&str]) {
     watched.fires(alerts, || {
         assert_eq!(client.ask(order("refused")).status, 503);
     });
+    runbook::shows("OrdersNotReady", &service, "no space for orders");
 }
 
 /// A disk that never answers: past the deadline, too, the drain waits for it.
@@ -32,16 +34,24 @@ pub(crate) fn hangs_in_a_drain(prometheus: &Prometheus, alerts: &[&str]) {
     let watched = prometheus.watch("drain", &[service.admin]);
     watched.is_calm(alerts);
     let _hangs = Injected::into(&service, "fdatasync", "delay_enter=600000000");
-    let body = r#"{"id":"acknowledged","value":1}"#;
-    let reply = client.ask(submit("Prefer: respond-async\r\n", body));
-    assert_eq!(reply.status, 202);
+    // The first is being committed, and the drain begins by saving the second.
+    for id in ["first", "second"] {
+        let body = format!(r#"{{"id":"{id}","value":1}}"#);
+        let reply = client.ask(submit("Prefer: respond-async\r\n", &body));
+        assert_eq!(reply.status, 202);
+        if id == "first" {
+            until("on its way", || service.figures().get("queue_depth") == 0.0);
+        }
+    }
     service.terminate();
     watched.fires(alerts, || {});
+    assert!(!service.log().contains("saved="), "{}", service.log());
+    runbook::shows("OrdersDrainOverrun", &service, "preallocator");
 }
 
 pub(crate) fn is_slow(prometheus: &Prometheus, alerts: &[&str]) {
     let data = Directory::new();
-    let service = data.start(&[]);
+    let service = data.start(&["--log-level", "debug"]);
     let watched = prometheus.watch("slow", &[service.admin]);
     watched.is_calm(alerts);
     let _slow = Injected::into_committer(&service, "fdatasync", "delay_enter=100000");
@@ -51,6 +61,8 @@ pub(crate) fn is_slow(prometheus: &Prometheus, alerts: &[&str]) {
         let id = format!("o-{}", numbers.next().unwrap());
         assert_eq!(client.ask(order(&id)).status, 201);
     });
+    let line = ["a commit took long", "segment_us=", "write_us=", "sync_us="];
+    assert!(line.iter().all(|part| service.log().contains(part)));
 }
 
 pub(crate) fn gives_no_segment(prometheus: &Prometheus, alerts: &[&str]) {
@@ -62,6 +74,7 @@ pub(crate) fn gives_no_segment(prometheus: &Prometheus, alerts: &[&str]) {
     // Takes the first segment, upon which the second one is made.
     assert_eq!(Client::to(service.http).ask(order("one")).status, 201);
     watched.fires(alerts, || {});
+    runbook::shows(alerts[0], &service, "can't make journal-0000000002.seg");
 }
 
 pub(crate) fn changes_a_byte(prometheus: &Prometheus, alerts: &[&str]) {
@@ -82,6 +95,8 @@ pub(crate) fn changes_a_byte(prometheus: &Prometheus, alerts: &[&str]) {
     watched.fires(alerts, || {
         assert_eq!(get(service.http, "/orders/order-2").status, 500);
     });
+    let named = "sequence 2 can't be read: journal-0000000001.seg is damaged at offset";
+    assert!(service.log().contains(named), "{}", service.log());
 }
 
 /// On a small file system of its own, which takes root.
@@ -101,4 +116,5 @@ pub(crate) fn fills(prometheus: &Prometheus, alerts: &[&str]) {
             fs::write(volume.join(format!("filler-{number}")), vec![1; 1 << 19]).unwrap();
         }
     });
+    runbook::shows(alerts[0], &service, "journal_free_bytes");
 }

@@ -1,7 +1,8 @@
 //! Each alert of k8s/monitoring/rules.yaml: its condition is caused on the real
 //! service, and a real Prometheus, which scrapes it, has that alert firing, and
 //! not before. Only the times are shorter than in the file. `rules_test.yaml`
-//! has the times, with series that are made up.
+//! has the times, with series that are made up. Meanwhile the commands in the
+//! alert's section of the runbook show the cause.
 //!
 //! No alert is left out. Not caused are the same conditions over NATS, and a
 //! volume that fills where this process may not mount one.
@@ -13,6 +14,7 @@ mod disk;
 mod orders;
 mod process;
 mod prometheus;
+mod runbook;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,6 +9,7 @@ use order_processor::{Config, Order, Processor, Server, Verdict};
 
 use crate::harness::{Client, Service, order, submit};
 use crate::prometheus::Prometheus;
+use crate::runbook;
 
 /// Orders that are all right: no alert at all, for as long as others fire.
 pub(crate) fn are_good(prometheus: &Prometheus, is_over: &AtomicBool) {
@@ -22,7 +23,7 @@ pub(crate) fn are_good(prometheus: &Prometheus, is_over: &AtomicBool) {
         assert_eq!(client.ask(order(&format!("good-{number}"))).status, 201);
         thread::sleep(Duration::from_millis(50)); // the rate of orders
     }
-    assert!(!watched.fired(), "an alert of orders that are all right");
+    assert_eq!(watched.fired(), None, "for orders that are all right");
 }
 
 /// One that doesn't wait for its outcome.
@@ -44,6 +45,7 @@ pub(crate) fn come_too_fast(prometheus: &Prometheus, alerts: &[&str]) {
         let full = numbers.any(|number| client.ask(queued(&format!("o-{number}"))).status == 503);
         assert!(full);
     });
+    runbook::shows(alerts[0], &service, "\nqueue_capacity 5\n");
 }
 
 pub(crate) fn are_wrong(prometheus: &Prometheus, alerts: &[&str]) {
@@ -55,6 +57,7 @@ pub(crate) fn are_wrong(prometheus: &Prometheus, alerts: &[&str]) {
     watched.fires(alerts, || {
         assert_eq!(client.ask(submit("", "{}")).status, 400);
     });
+    runbook::shows(alerts[0], &service, "orders_rejected{reason=\"invalid\"}");
 }
 
 pub(crate) fn fail(prometheus: &Prometheus, alerts: &[&str]) {
@@ -68,6 +71,7 @@ pub(crate) fn fail(prometheus: &Prometheus, alerts: &[&str]) {
         let body = format!(r#"{{"id":"o-{}","value":-1}}"#, numbers.next().unwrap());
         assert_eq!(client.ask(submit("", &body)).status, 422);
     });
+    runbook::shows(alerts[0], &service, "value must be above zero");
 }
 
 /// What it depends on is away, from some moment on.
@@ -105,7 +109,8 @@ pub(crate) fn are_to_come_again(prometheus: &Prometheus, alerts: &[&str]) {
     watched.is_calm(alerts);
     processor.0.store(true, Ordering::Relaxed);
     watched.fires(alerts, || {
-        assert_eq!(client.ask(order("again")).status, 503);
+        let problem = client.ask(order("again")).problem(503);
+        assert_eq!(problem["detail"], "not today");
     });
     assert!(server.drain(Duration::from_secs(30)).in_time);
 }

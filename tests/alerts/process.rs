@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::harness::{BASE_FLAGS, Directory, PATIENCE, Service, until};
 use crate::prometheus::Prometheus;
+use crate::runbook;
 
 pub(crate) fn is_killed(prometheus: &Prometheus, alerts: &[&str]) {
     let service = Service::start(&[]);
@@ -59,6 +60,8 @@ pub(crate) fn has_many_connections(prometheus: &Prometheus, alerts: &[&str]) {
     let _http: Vec<_> = connect(service.http, http).collect();
     let _grpc: Vec<_> = connect(service.grpc.unwrap(), grpc).collect();
     watched.fires(alerts, || {});
+    runbook::shows(alerts[0], &service, &format!(" {http} 127.0.0.1"));
+    runbook::shows("OrdersDescriptors", &service, " socket");
 }
 
 pub(crate) fn loses_its_certificate(prometheus: &Prometheus, alerts: &[&str]) {
@@ -89,4 +92,5 @@ pub(crate) fn loses_its_certificate(prometheus: &Prometheus, alerts: &[&str]) {
     service.signal(Signal::HUP);
     until("the new one", || expiry() < before);
     watched.fires(alerts, || {});
+    runbook::shows(alerts[0], &service, "notAfter=");
 }

@@ -112,31 +112,27 @@ impl Prometheus {
         fs::write(&new, list.to_string()).unwrap();
         fs::rename(&new, &file).unwrap();
         let look = format!(
-            "count(count_over_time(up{{job=\"{}\"}}[1m]) > 3)",
+            "count(sum_over_time(up{{job=\"{}\"}}[1m]) > 3)",
             job.label()
         );
-        let all = targets.len().to_string();
+        let all = json!(targets.len().to_string());
         let deadline = Instant::now() + ALERT_PATIENCE;
-        while job.prometheus.value(&look).as_ref() != Some(&all) {
+        while self.query(&look)["value"][1] != all {
             assert!(Instant::now() < deadline, "{} isn't scraped", job.job);
             thread::sleep(LOOK); // between two looks
         }
         job
     }
 
-    /// The first value of an expression; `None` if it has none.
-    pub(crate) fn value(&self, expression: &str) -> Option<String> {
-        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();
-        let bytes = expression.bytes();
-        let query: String = bytes
-            .map(|byte| match is_plain(&byte) {
-                true => char::from(byte).to_string(),
-                false => format!("%{byte:02X}"),
-            })
-            .collect();
+    /// The first result of an expression; null if it has none.
+    fn query(&self, expression: &str) -> Value {
+        let escaped = |byte: u8| match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        let query: String = expression.bytes().map(escaped).collect();
         let data = self.api(&format!("query?query={query}"));
-        let value = &data["result"][0]["value"][1];
-        value.as_str().map(str::to_owned)
+        data["result"][0].clone()
     }
 
     /// What the API has under this path.
@@ -204,13 +200,22 @@ impl Watched<'_> {
         .collect()
     }
 
-    /// None of these is firing, or about to.
+    /// None of these is firing, or about to, once what the machine was too busy
+    /// for is over: a scrape that failed.
     #[track_caller]
     pub(crate) fn is_calm(&self, alerts: &[&str]) {
-        let active = self.active();
-        let early = |alert: &&str| active.iter().any(|(name, _)| name == alert);
-        let early: Vec<_> = alerts.iter().filter(|alert| early(alert)).collect();
-        assert!(early.is_empty(), "{}: {early:?} before the cause", self.job);
+        let start = Instant::now();
+        loop {
+            let active = self.active();
+            let early = |alert: &&&str| active.iter().any(|(name, _)| name == **alert);
+            let early: Vec<_> = alerts.iter().filter(early).collect();
+            if early.is_empty() {
+                return;
+            }
+            let late = start.elapsed() > ALERT_PATIENCE;
+            assert!(!late, "{}: {early:?} before the cause", self.job);
+            thread::sleep(LOOK); // between two looks
+        }
     }
 
     /// Goes on with the cause until each of these is firing.
@@ -231,11 +236,15 @@ impl Watched<'_> {
         }
     }
 
-    /// Whether any alert of the job has been firing so far.
-    pub(crate) fn fired(&self) -> bool {
+    /// The first alert of the job that has been firing at any time, but for
+    /// those of scrapes that failed.
+    pub(crate) fn fired(&self) -> Option<String> {
         let job = self.label();
-        let firing = format!("ALERTS{{alertstate=\"firing\",job=\"{job}\"}}");
-        let looks = format!("count(count_over_time({firing}[1h]))");
-        self.prometheus.value(&looks).is_some()
+        let others = format!("alertname!=\"OrdersTargetDown\",job=\"{job}\"");
+        let firing = format!("ALERTS{{alertstate=\"firing\",{others}}}");
+        let first = self
+            .prometheus
+            .query(&format!("count_over_time({firing}[1h])"));
+        Some(first["metric"]["alertname"].as_str()?.to_owned())
     }
 }

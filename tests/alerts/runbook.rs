@@ -1,0 +1,46 @@
+//! The commands in an alert's section of docs/runbook.md.
+
+use std::path::Path;
+
+use crate::harness::Service;
+
+const RUNBOOK: &str = include_str!("../../docs/runbook.md");
+
+/// The commands of the section, run while its alert is firing, print this.
+#[track_caller]
+pub(crate) fn shows(alert: &str, service: &Service, expected: &str) {
+    let alert = alert.split('/').next().unwrap_or_default();
+    let (_, section) = RUNBOOK.split_once(&format!("\n## {alert}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let blocks = section.split("```sh\n").skip(1);
+    let blocks: String = blocks
+        .map(|block| block.split("```").next().unwrap_or_default())
+        .collect();
+    assert!(!blocks.is_empty(), "{alert} has no commands");
+    let commands = blocks
+        .replace(
+            "localhost:8080",
+            &format!("localhost:{}", service.http.port()),
+        )
+        .replace(
+            "localhost:9090",
+            &format!("localhost:{}", service.admin.port()),
+        )
+        .replace(
+            "sport = :8080",
+            &format!("sport = :{}", service.http.port()),
+        )
+        .replace("PID", &service.pid().to_string());
+    let binary = Path::new(env!("CARGO_BIN_EXE_order-processor"));
+    let path = std::env::var("PATH").expect("a PATH");
+    let output = Service::timeout()
+        .args(["60", "bash", "-uc", &format!("exec 2>&1\n{commands}")])
+        .env(
+            "PATH",
+            format!("{}:{path}", binary.parent().unwrap().display()),
+        )
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains(expected), "{commands}\n{printed}");
+}
