@@ -67,7 +67,16 @@ pub(crate) fn replay_source(
     let mut start = heads.partition_point(|head| head.first_seq <= from);
     if let Some(time) = from_time {
         let is_before = |head: &SegmentHead| reader.first_commit(head) < Some(time);
-        start = start.max(heads.partition_point(is_before));
+        let mut at = heads.partition_point(is_before);
+        // A damaged one has no time, and may have led too far.
+        while at > 0
+            && reader
+                .first_commit(&heads[at - 1])
+                .is_none_or(|it| it >= time)
+        {
+            at -= 1;
+        }
+        start = start.max(at);
     }
     let mut filter = Filter {
         from,

@@ -83,7 +83,7 @@ impl Retention {
         let newest = match self.newest {
             Some((of, newest)) if of == number => Some(newest),
             // Its first batch is at hand; its last one may be far behind.
-            _ if !self.first_commit(number).is_some_and(is_old) => return false,
+            _ if self.first_commit(number).is_some_and(|at| !is_old(at)) => return false,
             _ => self.newest_commit(&oldest),
         };
         self.newest = newest.map(|newest| (number, newest));
@@ -98,7 +98,7 @@ impl Retention {
     }
 
     /// When the newest outcome in a segment was committed. Of a damaged one no
-    /// more can be said than that it was before the first in the next segment.
+    /// more can be said than that it was before the first in a later segment.
     fn newest_commit(&self, oldest: &Location) -> Option<u64> {
         let Location { segment, end_seq } = oldest;
         let read = || {
@@ -115,7 +115,8 @@ impl Retention {
             }
             None
         };
-        read().or_else(|| self.first_commit(segment.number + 1))
+        let later = || (1..self.index.segments()).map(|behind| segment.number + behind as u32);
+        read().or_else(|| later().find_map(|number| self.first_commit(number)))
     }
 
     /// Bytes of all segments, the one ahead included.

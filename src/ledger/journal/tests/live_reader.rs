@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::ledger::journal::file_names::{MANIFEST, segment_name};
-use crate::ledger::journal::format::SEGMENT_HEAD;
+use crate::ledger::journal::format::{FRAME_HEAD, SEGMENT_HEAD};
 use crate::ledger::journal::replay::{ReplayError, replay_source};
 use crate::ledger::journal::storage::{Source, Storage};
 use crate::ledger::journal::tests::damage::{SEGMENT, SampleJournal, names};
@@ -188,6 +188,35 @@ fn a_replay_begins_at_a_time() {
     }
     assert_eq!(from(None, Some(0)), sample.records);
     assert!(from(None, Some(u64::MAX)).is_empty());
+}
+
+/// A segment whose first batch is damaged has no time to look at: what comes in
+/// front of the damage is not skipped for it.
+#[test]
+fn a_replay_from_a_time_skips_nothing_for_damage() {
+    let sample = SampleJournal::new(true);
+    for number in 1..=3 {
+        let disk = sample.disk.copy();
+        disk.change(&segment_name(number), |bytes| {
+            bytes[SEGMENT_HEAD..][..FRAME_HEAD].fill(0);
+        });
+        let in_front = sample.batches.iter().filter(|batch| batch.0 < number);
+        let in_front = in_front.map(|batch| batch.3).max().unwrap_or(0);
+        for (at, record) in sample.records[..in_front].iter().enumerate() {
+            let mut found = Vec::new();
+            let time = Some(record.committed_at);
+            let ended = replay_source(&disk, Path::new(NOWHERE), None, time, &mut |record| {
+                found.push(record.to_record());
+                ControlFlow::Continue(())
+            });
+            ended.expect_err("it is damaged");
+            let records = &sample.records[..in_front];
+            let first = records
+                .iter()
+                .position(|other| other.committed_at >= record.committed_at);
+            assert_eq!(found, records[first.unwrap()..], "{number}, {at}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::ledger::journal::Options;
 use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::format::{FRAME_HEAD, SEGMENT_HEAD};
 use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::tests::fixture::{
     append, evaluated, open, open_at, options, read_all, set_now,
@@ -114,6 +115,27 @@ fn a_damaged_segment_goes_with_the_next_one() {
     let next = records[firsts[1] as usize - 1].committed_at;
     assert_eq!(oldest_at(&disk, &with_age(1), next + age), 1);
     assert_eq!(oldest_at(&disk, &with_age(1), next + age + 1), firsts[1]);
+}
+
+/// Even if its first batch is the one that doesn't decode, and if that is so in
+/// the next one, too: retention goes on.
+#[test]
+fn a_segment_without_a_first_batch_goes_with_a_later_one() {
+    let (sample, records, firsts) = sample();
+    let age = AGE.as_nanos() as u64;
+    for damaged in 1..=2 {
+        let disk = sample.copy();
+        for number in 1..=damaged {
+            disk.change(&segment_name(number), |bytes| {
+                bytes[SEGMENT_HEAD..][..FRAME_HEAD].fill(0);
+            });
+        }
+        let behind = firsts[damaged as usize];
+        let next = records[behind as usize - 1].committed_at;
+        assert_eq!(oldest_at(&disk, &with_age(1), next + age), 1, "{damaged}");
+        let oldest = oldest_at(&disk, &with_age(1), next + age + 1);
+        assert_eq!(oldest, behind, "{damaged}");
+    }
 }
 
 /// While it runs, and has read none of its segments from the disk.
