@@ -204,6 +204,39 @@ fn the_summary_names_what_is_where() {
     service.drain();
 }
 
+/// However much is damaged, the summary fits a screen, and the report has all.
+#[test]
+fn the_summary_is_short_and_the_report_has_all() {
+    const SHOWN: usize = 20;
+    let (original, _) = sample();
+    for segment in &segments(&original)[..4] {
+        for offset in (1000..15_000).step_by(1000) {
+            write(segment, b"?", offset);
+        }
+    }
+    let made = Directory::new();
+    let text = printed(salvage(&original.0, &made.0, &[]), 3);
+    let report = fs::read(made.0.join("salvage-report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let listed = |list: &str| report[list].as_array().unwrap().len();
+    for list in ["damages", "lost", "rest"] {
+        assert!(listed(list) > SHOWN, "{list}: {}", listed(list));
+    }
+    let lines = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
+    assert_eq!(lines("damage "), SHOWN, "{text}");
+    assert_eq!(lines("lost "), SHOWN, "{text}");
+    for list in ["damages", "lost"] {
+        let more = listed(list) - SHOWN;
+        let line = format!("\n           {more} more in salvage-report.json\n");
+        assert!(text.contains(&line), "{list}: {text}");
+    }
+    let runs = text.lines().find(|line| line.starts_with("rest "));
+    let runs = runs.expect("there is one");
+    let more = format!(", {} more runs: ", listed("rest") - SHOWN);
+    assert!(runs.contains(&more), "{runs}");
+    assert_eq!(runs.matches("sequences ").count(), SHOWN, "{runs}");
+}
+
 #[test]
 fn it_makes_one_new_directory_or_none() {
     let (original, _) = sample();

@@ -93,8 +93,8 @@ enum Tool {
                       outcomes are lost, the sequence has a hole; the new journal gets one run of outcomes\n\
                       without a hole, and those of all others are in its file salvage-rest.ndjson, as lines of\n\
                       the feed. salvage-report.json lists damages, runs and what is lost. The new journal has a\n\
-                      new ledger id. Exit codes: 0 nothing is lost, 3 outcomes are lost or outside of the new\n\
-                      journal, 1 nothing was made, 2 bad usage."
+                      new ledger id. Exit codes: 0 nothing is lost that can be known of, 3 outcomes are lost or\n\
+                      outside of the new journal, 1 nothing was made, 2 bad usage."
     )]
     Salvage(Salvage),
     /// Copy a backup into a data directory, with a new ledger id

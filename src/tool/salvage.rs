@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::exit;
 use crate::tool::{failed, written};
 
-/// Damages printed as text. The report in the directory has all.
-const DAMAGES_SHOWN: usize = 20;
+/// Damages, runs and lost sequences printed as text. The report in the
+/// directory has all.
+const SHOWN: usize = 20;
 
 /// Makes a new journal of what is whole in a damaged one.
 pub(crate) fn salvage(salvage: &config::Salvage) -> ExitCode {
@@ -43,7 +44,7 @@ fn print(out: &mut impl Write, salvage: &config::Salvage, salvaged: &Salvaged) -
     writeln!(out, "salvaged   {}", salvage.to.display())?;
     writeln!(out, "ledger     {}, of {}", salvaged.ledger, salvaged.from)?;
     writeln!(out, "segments   {}", salvaged.segments)?;
-    for damage in salvaged.damages.iter().take(DAMAGES_SHOWN) {
+    for damage in salvaged.damages.iter().take(SHOWN) {
         let Damage {
             file,
             offset,
@@ -57,10 +58,7 @@ fn print(out: &mut impl Write, salvage: &config::Salvage, salvaged: &Salvaged) -
             "damage     {file}, offset {offset}, {bytes} bytes: {what}; lost: {lost}"
         )?;
     }
-    let more = salvaged.damages.len().saturating_sub(DAMAGES_SHOWN);
-    if more > 0 {
-        writeln!(out, "           {more} more in salvage-report.json")?;
-    }
+    print_more(out, salvaged.damages.len())?;
     match salvaged.kept {
         Some(run) => writeln!(out, "journal    {}: {} outcomes", span(run), run.outcomes())?,
         None => writeln!(
@@ -73,7 +71,12 @@ fn print(out: &mut impl Write, salvage: &config::Salvage, salvaged: &Salvaged) -
             .runs
             .iter()
             .filter(|&&run| Some(run) != salvaged.kept);
-        let others: Vec<_> = others.map(|&run| span(run)).collect();
+        let mut others: Vec<_> = others.map(|&run| span(run)).collect();
+        let more = others.len().saturating_sub(SHOWN);
+        others.truncate(SHOWN);
+        if more > 0 {
+            others.push(format!("{more} more runs"));
+        }
         writeln!(
             out,
             "rest       {}: {} outcomes in salvage-rest.ndjson, outside of the journal",
@@ -81,9 +84,10 @@ fn print(out: &mut impl Write, salvage: &config::Salvage, salvaged: &Salvaged) -
             salvaged.outside()
         )?;
     }
-    for &lost in &salvaged.lost {
+    for &lost in salvaged.lost.iter().take(SHOWN) {
         writeln!(out, "lost       {}", sequences(lost))?;
     }
+    print_more(out, salvaged.lost.len())?;
     if salvaged.times_estimated > 0 {
         writeln!(
             out,
@@ -118,6 +122,14 @@ fn print(out: &mut impl Write, salvage: &config::Salvage, salvaged: &Salvaged) -
         false => "incomplete",
     };
     writeln!(out, "{end}")
+}
+
+/// Says how many of a list are not printed.
+fn print_more(out: &mut impl Write, len: usize) -> io::Result<()> {
+    match len.saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "           {more} more in salvage-report.json"),
+    }
 }
 
 fn span(run: Run) -> String {

@@ -161,14 +161,14 @@ impl Storage for Directory {
         Ok(Mode::from_raw_mode(found.st_mode).intersects(others))
     }
 
-    /// A description of its own: the lock on it ends when this is closed, not
-    /// when the directory is.
     fn free_bytes(&self) -> Option<u64> {
         let volume = fstatvfs(&self.0).ok()?;
         // Some file systems have no size.
         (volume.f_blocks > 0).then(|| volume.f_bavail.saturating_mul(volume.f_frsize))
     }
 
+    /// A description of its own: the lock on it ends when this is closed, not
+    /// when the directory is.
     fn itself(&self) -> io::Result<Box<dyn File>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         Ok(Box::new(open_at(&self.0, SELF, flags)?))

@@ -34,8 +34,9 @@ use crate::ledger::journal::storage::{Source, Storage};
 /// made under another name, and gets its own when all in it is durable.
 ///
 /// # Errors
-/// [`OpenError`]. There is no directory `to` then; what was made for it has
-/// been removed.
+/// [`OpenError`]. There is no directory `to` then, and what was made for it has
+/// been removed; unless only the last step failed, which makes the name of `to`
+/// durable: then `to` is there, and whole, until a power loss.
 pub fn salvage(
     dir: &Path,
     to: &Path,
@@ -65,7 +66,8 @@ pub fn salvage(
         let _ = fs::remove_dir_all(&partial);
         return made;
     }
-    // Its name, in the directory above.
+    // Its name, in the directory above. If that fails, all is there, but may go
+    // with the power: no success to report.
     create_dir_durably(&FileSystem, to).map_err(failed("sync the name of it"))?;
     made
 }
@@ -213,7 +215,7 @@ impl<'a> Surveyed<'a> {
             return Err(OpenError::NothingToSave);
         }
         let salvaged = Salvaged {
-            from: from.ledger,
+            from: from.shown,
             ledger: manifest.shown,
             segments: journal.segments,
             runs: survey.runs,

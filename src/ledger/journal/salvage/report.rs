@@ -5,7 +5,8 @@ use crate::ledger::LedgerId;
 /// What came of a damaged journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Salvaged {
-    /// The damaged ledger, as in its segments.
+    /// The damaged ledger, by the id that its readers saw; without its manifest,
+    /// by that in its segments.
     pub from: LedgerId,
     /// The new one.
     pub ledger: LedgerId,

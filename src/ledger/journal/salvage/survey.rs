@@ -182,12 +182,22 @@ impl Survey {
         self.lost.push(lost);
     }
 
+    /// Neighbours without an outcome between them are one damage.
     fn damage(&mut self, number: u32, offset: u64, bytes: u64, what: impl Into<String>) {
+        let (file, what) = (segment_name(number), what.into());
+        if let Some(last) = self.damages[self.open..].last_mut()
+            && last.file == file
+            && last.what == what
+            && last.lost.is_none()
+        {
+            last.bytes = offset + bytes - last.offset;
+            return;
+        }
         self.damages.push(Damage {
-            file: segment_name(number),
+            file,
             offset,
             bytes,
-            what: what.into(),
+            what,
             lost: None,
         });
     }

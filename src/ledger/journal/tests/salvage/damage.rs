@@ -52,6 +52,34 @@ fn every_byte_flipped_costs_one_outcome_at_most() {
     }
 }
 
+/// A file that was cut inside of a batch: the batch's head, which is whole, has
+/// the time of what is left of it.
+#[test]
+fn a_file_cut_short_costs_what_was_cut_off() {
+    for sealed in [true, false] {
+        let sample = SampleJournal::new(sealed);
+        for (number, name) in names().take(3) {
+            for len in (0..SEGMENT as usize).step_by(5) {
+                let disk = sample.disk.copy();
+                disk.change(&name, |bytes| bytes.truncate(len));
+                let made = salvage(&disk).unwrap();
+                let case = format!("{name} cut to {len}, sealed: {sealed}");
+                made.check(&sample.records, &case);
+                assert_eq!(made.salvaged.times_estimated, 0, "{case}");
+                let mut before = 0;
+                let mut expected = 0;
+                for &(segment, _, end, so_far) in &sample.batches {
+                    let is_left = segment != number || end <= len;
+                    expected += if is_left { so_far - before } else { 0 };
+                    before = so_far;
+                }
+                let saved = made.salvaged.in_journal() + made.salvaged.outside();
+                assert!(saved >= expected as u64, "{case}: {saved} of {expected}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_manifest_is_made_up_from_the_other_files() {
     let sample = SampleJournal::new(true);

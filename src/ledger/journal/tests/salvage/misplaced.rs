@@ -1,6 +1,7 @@
 //! Blocks and segments that were written where others were: they cost what was
 //! there, and nothing else.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::ledger::journal::file_names::segment_name;
@@ -61,6 +62,11 @@ fn a_misplaced_segment_costs_one_segment() {
             let case = format!("{from} over {to}, sealed: {sealed}");
             assert_eq!(saved(&made), expected, "{case}");
             assert!(!made.salvaged.is_complete(), "{case}");
+            // One for each kind, not for each batch.
+            let of_it = made.salvaged.damages.iter();
+            let of_it = of_it.map(|damage| (&*damage.file, &*damage.what));
+            let kinds: HashSet<_> = of_it.clone().collect();
+            assert_eq!(of_it.count(), kinds.len(), "{case}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::ledger::Record;
+use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::salvage::salvage_source;
 use crate::ledger::journal::storage::Storage;
 use crate::ledger::journal::tests::damage::{SEGMENT, SampleJournal};
@@ -127,4 +128,17 @@ fn a_whole_journal_is_copied() {
         let (_, again) = open(&made.disk, &options(SEGMENT)).unwrap();
         assert_eq!(again.len(), sample.records.len() + 1);
     }
+}
+
+/// Readers know a journal whose sequence has gone back by another id than that
+/// in its segments.
+#[test]
+fn the_report_names_the_id_that_readers_saw() {
+    let sample = SampleJournal::new(true);
+    let manifest = Manifest::of(ID, SEGMENT).renamed();
+    manifest.write(&sample.disk).unwrap();
+    let made = salvage(&sample.disk).unwrap();
+    assert_eq!(made.salvaged.from, manifest.shown);
+    assert_ne!(made.salvaged.from, ID);
+    made.check(&sample.records, "renamed");
 }
