@@ -60,7 +60,9 @@ def run(main):
 
 INSTALL = {
     "cargo": "see https://rustup.rs",
+    "h2load": "sudo apt-get install nghttp2-client",
     "nginx": "sudo apt-get install nginx-light",
+    "pngquant": "sudo apt-get install pngquant",
     "perf": "sudo apt-get install linux-perf (Ubuntu: linux-tools-generic)",
     "strace": "sudo apt-get install strace",
     "valgrind": "sudo apt-get install valgrind",
