@@ -6,7 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::harness::{Client, Directory, PATIENCE, Service, eventually, order, post, until};
+use crate::harness::{Client, Directory, PATIENCE, Service, eventually, get, order, post, until};
 use crate::load::{Persistent, Told, agrees, feed};
 use crate::versions::Version::{self, New, Old};
 use crate::versions::{are_the_same, lasting_address};
@@ -127,6 +127,7 @@ fn failed(http: SocketAddr, name: &str) -> HashMap<String, Told> {
 fn an_update_under_load_and_the_way_back() {
     let instance = Instance::new(&["--max-value", "100"]);
     let old = instance.start(Old);
+    let ledger = ledger_id(&old);
     let mut told = failed(instance.http, "old");
     let clients = Persistent::start(&[instance.http], 6);
     clients.more(300, "answers of the old version");
@@ -149,7 +150,35 @@ fn an_update_under_load_and_the_way_back() {
     // Whichever it was, the new version goes on with it.
     let service = instance.start(New);
     has_all(&service, &told);
+    assert_eq!(ledger_id(&service), ledger, "followers go on");
     service.drain();
+}
+
+/// The old version is killed, as by a machine that fails while it is updated.
+#[test]
+fn what_a_killed_version_leaves_is_recovered_by_the_other() {
+    let instance = Instance::new(&[]);
+    let clients = Persistent::start(&[instance.http], 6);
+    for (version, next) in [(Old, New), (New, New)] {
+        let service = instance.start(version);
+        let ledger = ledger_id(&service);
+        clients.more(200, "answers");
+        drop(service); // killed
+        let service = instance.start(next);
+        assert_eq!(ledger_id(&service), ledger, "followers go on");
+        clients.more(200, "answers after the kill");
+        drop(service);
+    }
+    let told = clients.end();
+    let service = instance.start(New);
+    has_all(&service, &told);
+    service.drain();
+}
+
+#[track_caller]
+fn ledger_id(service: &Service) -> String {
+    let page = get(service.http, "/orders?after=0&limit=1");
+    page.header("orders-ledger-id").unwrap().to_owned()
 }
 
 fn first_outcomes(told: &HashMap<String, Told>, name: &str) -> HashMap<String, Told> {
