@@ -64,6 +64,7 @@ fn the_page_sends_an_order_and_shows_the_newest() {
         assert!(ledger.contains(shown), "{shown} in {ledger}");
     }
     assert!(page.text("connection-facts").contains("gRPCoff"));
+    assert!(page.text("connection-facts").contains(" of 10,000"));
 
     // What the charts show outlives a reload.
     page.until("samples.length >= 3");

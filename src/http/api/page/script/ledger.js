@@ -46,11 +46,16 @@ function natsPairs(nats, elsewhere) {
 function connectionsCard(s) {
   put("transport", location.protocol === "https:" ? "TLS to this page" : "no TLS to this page");
   pairs("connection-facts", [
-    ["HTTP connections", count(s.connections)],
+    ["HTTP connections", ...ofLimit(s.connections, s.connectionsMax)],
     ["Batches in flight", count(s.batches)],
     ["Orders of batches, streams", count(s.bulkOrders)],
     ...(s.grpc === null ? [["gRPC", "off"]] : grpcPairs(s.grpc)),
   ]);
+}
+
+// As the alert has it.
+function ofLimit(open, max) {
+  return [`${count(open)} of ${count(max)}`, open > 0.9 * max ? "is-bad" : ""];
 }
 
 function grpcPairs(grpc) {
@@ -59,7 +64,7 @@ function grpcPairs(grpc) {
   const good = ended.reduce((n, codes) => n + (codes.ok ?? 0) + (codes.cancelled ?? 0), 0);
   const all = ended.reduce((n, codes) => n + sum(codes), 0);
   return [
-    ["gRPC connections", count(grpc.connections)],
+    ["gRPC connections", ...ofLimit(grpc.connections, grpc.connectionsMax)],
     ["gRPC calls open", count(sum(grpc.open))],
     ["Streams of orders", count(grpc.open.submit_stream ?? 0)],
     ["Followers", count(grpc.open.follow ?? 0)],

@@ -39,9 +39,11 @@ function read(stats) {
     },
     nats: stats.nats ?? null,
     connections: stats.http_connections ?? 0,
+    connectionsMax: stats.http_connections_max ?? 0,
     batches: stats.http_batches ?? 0,
     grpc: stats.grpc_connections === undefined ? null : {
       connections: stats.grpc_connections,
+      connectionsMax: stats.grpc_connections_max ?? 0,
       open: stats.grpc_open_calls ?? {},
       calls: stats.grpc_calls ?? {},
     },
