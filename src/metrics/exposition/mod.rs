@@ -167,7 +167,7 @@ fn levels(text: &mut Text<'_>, gauges: &Gauges) {
     }
     let ready = gauge("ready", "1 while new orders are taken, else 0.");
     single(text, &ready, u64::from(gauges.ready));
-    let draining = gauge("draining", "1 once a drain has begun, else 0.");
+    let draining = gauge("draining", "1 in a drain until its ledger fails, else 0.");
     single(text, &draining, u64::from(gauges.draining));
 }
 
