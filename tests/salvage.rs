@@ -3,12 +3,15 @@
 
 mod harness;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness::{Client, Directory, Service, get, submit};
 use serde_json::Value;
@@ -268,4 +271,78 @@ fn it_makes_one_new_directory_or_none() {
     assert!(why.contains("exists already"), "{why}");
     let why = refused(salvage(&made.0.join("nowhere"), &partial, &[]));
     assert!(why.contains("holds no journal"), "{why}");
+}
+
+/// Wherever it is killed: the new directory is there as a whole, or not at all.
+/// What is left of it the next run names, and without that it comes to its end.
+#[test]
+fn a_kill_leaves_a_whole_directory_or_none() {
+    const DEADLINE: Duration = Duration::from_secs(120);
+    let (original, lines) = sample();
+    write(&segments(&original)[1], b"?", 5000);
+    let before = state(&original.0);
+    let mut counts_left = BTreeSet::new();
+    let mut in_time = 0;
+    let began = Instant::now();
+    // Killed when there are so many files, the names of some being temporary.
+    for files in (0..=8).cycle() {
+        let made = Directory::new();
+        let partial = Directory(PathBuf::from(format!("{}.partial", made.0.display())));
+        let count = |directory: &Path| fs::read_dir(directory).map(Iterator::count);
+        let mut command = Service::command();
+        command.args(["journal", "salvage", "--data-dir"]);
+        command.arg(&original.0).arg("--to").arg(&made.0);
+        command.stdout(Stdio::null());
+        let mut child = command.spawn().expect("it runs");
+        let ended = loop {
+            if let Some(ended) = child.try_wait().unwrap() {
+                break Some(ended);
+            }
+            if made.0.exists() || count(&partial.0).is_ok_and(|found| found >= files) {
+                child.kill().unwrap();
+                break None;
+            }
+            thread::yield_now();
+        };
+        let status = child.wait().unwrap();
+        assert!(
+            status.signal() == Some(9) || status.code() == Some(3),
+            "{status}"
+        );
+        assert_eq!(state(&original.0), before, "it is only read");
+        in_time += usize::from(ended.is_none());
+
+        if partial.0.exists() {
+            assert!(!made.0.exists());
+            let names: Vec<_> = state(&partial.0).into_keys().collect();
+            counts_left.insert(names.len());
+            let has = |end: &str| names.iter().any(|name| name.ends_with(end));
+            if has("journal-0000000001.seg") && !has("ledger") {
+                let output = partial.command(&[]).output().unwrap();
+                let why = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.status.code(), Some(1), "{why}");
+                assert!(why.contains("the file ledger is missing"), "{output:?}");
+            }
+            let why = refused(salvage(&original.0, &made.0, &[]));
+            assert!(why.contains(".partial exists already"), "{why}");
+            fs::remove_dir_all(&partial.0).unwrap();
+        }
+        if !made.0.exists() {
+            printed(salvage(&original.0, &made.0, &[]), 3);
+        }
+        let verify = ["journal", "verify", "--data-dir"];
+        let verified = Service::command().args(verify).arg(&made.0).output();
+        assert!(verified.unwrap().status.success());
+        let report = fs::read(made.0.join("salvage-report.json")).unwrap();
+        let report: Value = serde_json::from_slice(&report).unwrap();
+        let rest = fs::read_to_string(made.0.join("salvage-rest.ndjson")).unwrap();
+        let saved = report["journal"]["outcomes"].as_u64().unwrap() as usize;
+        assert_eq!(saved + rest.lines().count() + 1, lines.len(), "{report}");
+        assert!(!partial.0.exists());
+        if counts_left.len() >= 4 {
+            break;
+        }
+        let in_time = format!("{in_time} killed in time, with {counts_left:?} files");
+        assert!(began.elapsed() < DEADLINE, "{in_time}");
+    }
 }
