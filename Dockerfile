@@ -3,6 +3,8 @@
 #   docker build -t order-processor .
 #   docker run --rm -p 8080:8080 -v orders:/data order-processor
 #
+# Tests check the steps without building it; docs/packaging.md says what was tried.
+#
 # Only instructions that every builder supports (the classic one, BuildKit,
 # podman, kaniko): no cache mounts, no here-documents, and no `# syntax` line,
 # which would be downloaded before anything else.

@@ -5,7 +5,7 @@ mod harness;
 use std::path::PathBuf;
 use std::process::Command;
 
-use harness::{Client, Directory, PATIENCE, Service, post};
+use harness::{Client, Directory, PATIENCE, Service, get, post};
 
 /// The example's program. A run of all tests has built it; a run of this one
 /// may find an old one.
@@ -87,4 +87,21 @@ fn a_client_prints_decimals_as_they_were_sent() {
     let mut client = Client::to(service.http);
     let page = client.ask("GET /orders HTTP/1.1\r\nHost: orders\r\n\r\n");
     assert_eq!(page.text().lines().count(), 3);
+}
+
+#[test]
+fn a_client_over_grpc_submits_all_and_follows_them() {
+    let service = Service::with_grpc(&[]);
+    let address = service.grpc.expect("it was asked for");
+    let output = Service::timeout()
+        .arg("120")
+        .arg(example("grpc_client"))
+        .args([&format!("http://{address}"), "5"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("5 of 5 processed"), "{printed}");
+    let page = get(service.http, "/orders");
+    assert_eq!(page.text().lines().count(), 5);
 }
