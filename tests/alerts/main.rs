@@ -82,6 +82,13 @@ fn each_alert_has_a_cause_here() {
     assert_eq!(caused, alerts().into_iter().collect());
 }
 
+#[test]
+fn each_section_with_commands_is_run() {
+    let with_commands = alerts().into_iter();
+    let with_commands = with_commands.filter(|alert| !runbook::commands(alert).is_empty());
+    assert!(with_commands.eq(runbook::SHOWN));
+}
+
 /// All at once, so that the waiting is done once.
 #[test]
 fn each_alert_fires_for_its_cause_and_not_before() {

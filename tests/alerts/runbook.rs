@@ -1,4 +1,4 @@
-//! The commands in an alert's section of docs/runbook.md.
+//! The commands in the sections of docs/runbook.md that alerts have.
 
 use std::path::Path;
 
@@ -6,17 +6,36 @@ use crate::harness::Service;
 
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
+/// The sections with commands, each of which is run while its alert is firing.
+pub(crate) const SHOWN: [&str; 10] = [
+    "OrdersNotReady",
+    "OrdersDrainOverrun",
+    "OrdersQueueNearFull",
+    "OrdersRefusedByClientError",
+    "OrdersFailing",
+    "OrdersNoNextSegment",
+    "OrdersDiskFullIn3Days",
+    "OrdersConnectionsNearLimit",
+    "OrdersDescriptors",
+    "OrdersCertificateExpires",
+];
+
+/// The commands of an alert's section.
+pub(crate) fn commands(alert: &str) -> String {
+    let (_, section) = RUNBOOK.split_once(&format!("\n## {alert}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let blocks = section.split("```sh\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap_or_default())
+        .collect()
+}
+
 /// The commands of the section, run while its alert is firing, print this.
 #[track_caller]
 pub(crate) fn shows(alert: &str, service: &Service, expected: &str) {
     let alert = alert.split('/').next().unwrap_or_default();
-    let (_, section) = RUNBOOK.split_once(&format!("\n## {alert}\n")).unwrap();
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let blocks = section.split("```sh\n").skip(1);
-    let blocks: String = blocks
-        .map(|block| block.split("```").next().unwrap_or_default())
-        .collect();
-    assert!(!blocks.is_empty(), "{alert} has no commands");
+    assert!(SHOWN.contains(&alert), "{alert}");
+    let blocks = commands(alert);
     let commands = blocks
         .replace(
             "localhost:8080",
