@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::blocks::in_section;
 use crate::commands::{addressed, shell};
-use crate::harness::{Client, Directory, Service, eventually};
+use crate::harness::{Client, Directory, Service, eventually, until};
 use crate::root;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_order-processor");
@@ -83,13 +83,19 @@ fn back_pressure_can_be_watched() {
         assert!(text.contains(from), "{from} in {text}");
         addressed(&text.replace(from, to), &service)
     };
-    printed(&shorter(load, "-d10s", "-d2s"));
-    // A full queue, now that the load has just ended, refuses most of these.
-    let statuses = printed(&shorter(without_wrk, "seq 1 1000", "seq 1 300"));
-    assert!(
-        statuses.contains(" 202\n") && statuses.contains(" 503\n"),
-        "{statuses}"
-    );
+    // Beside the load the queue is full, and behind it there is space again.
+    let few = |from| shorter(without_wrk, "seq 1 1000", from);
+    let mut running = Command::new("bash")
+        .args(["-c", &shorter(load, "-d10s", "-d4s")])
+        .spawn()
+        .expect("tests/run installs wrk");
+    until("an order is refused", || {
+        printed(&few("seq 1 10")).contains(" 503\n")
+    });
+    assert!(running.wait().expect("it ends").success());
+    until("an order is taken", || {
+        printed(&few("seq 11 20")).contains(" 202\n")
+    });
 
     let watch = watch.strip_prefix("watch -n1 \"").unwrap();
     let watch = addressed(watch.strip_suffix('"').unwrap(), &service);
