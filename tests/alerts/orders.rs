@@ -33,7 +33,7 @@ fn queued(id: &str) -> String {
 }
 
 pub(crate) fn come_too_fast(prometheus: &Prometheus, alerts: &[&str]) {
-    let flags = ["--queue-capacity", "5"];
+    let flags = ["--queue-capacity", "50"];
     let service = Service::slow("native", "1", "500ms", &flags);
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("alone")).status, 201);
@@ -45,7 +45,7 @@ pub(crate) fn come_too_fast(prometheus: &Prometheus, alerts: &[&str]) {
         let full = numbers.any(|number| client.ask(queued(&format!("o-{number}"))).status == 503);
         assert!(full);
     });
-    runbook::shows(alerts[0], &service, "\nqueue_capacity 5\n");
+    runbook::shows(alerts[0], &service, "\nqueue_capacity 50\n");
 }
 
 pub(crate) fn are_wrong(prometheus: &Prometheus, alerts: &[&str]) {

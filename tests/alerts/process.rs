@@ -51,7 +51,7 @@ pub(crate) fn has_many_connections(prometheus: &Prometheus, alerts: &[&str]) {
     let limit = |port: &str| service.figures().count(&format!("{port}_connections_max"));
     let (http, grpc) = (limit("http"), limit("grpc"));
     let lowered = format!("--max-connections 10000 lowered to {http}:");
-    assert!(service.log().contains(&lowered), "{}", service.log());
+    until("the limit is logged", || service.log().contains(&lowered));
     assert_eq!(grpc.to_string(), GRPC_CONNECTIONS);
 
     let watched = prometheus.watch("connections", &[service.admin]);

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use crate::harness::{Directory, PATIENCE, until};
 
 const RULES: &str = include_str!("../../k8s/monitoring/rules.yaml");
-/// What every `for:` and every range becomes.
+/// What every `for:`, every range and the one offset becomes.
 const FOR: &str = "2s";
 const RANGE: &str = "[10s]";
+const OFFSET: [&str; 2] = ["offset 5h", "offset 5s"];
 /// How long an alert may take to fire: many times what it takes by itself.
 const ALERT_PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the alerts.
@@ -27,8 +28,8 @@ pub(crate) fn alerts() -> Vec<&'static str> {
     names.collect()
 }
 
-/// The rules with each duration of a `for:` and of a range replaced, and nothing
-/// else.
+/// The rules with each duration of a `for:`, a range and an offset replaced, and
+/// nothing else.
 fn in_a_hurry() -> String {
     let mut out = String::new();
     for line in RULES.lines() {
@@ -48,7 +49,9 @@ fn in_a_hurry() -> String {
         }
         out += "\n";
     }
-    out
+    let [offset, shorter] = OFFSET;
+    assert_eq!(out.matches("offset ").count(), out.matches(offset).count());
+    out.replace(offset, shorter)
 }
 
 /// Killed when dropped.

@@ -134,10 +134,10 @@ def check_texts():
 
 def names_in(expression):
     """The metrics that an expression selects."""
-    bare = re.sub(r'"[^"]*"|\[[^\]]*\]|\{[^}]*\}', " ", expression)
+    bare = re.sub(r'"[^"]*"|\[[^\]]*\]|\{[^}]*\}|\boffset \w+', " ", expression)
     bare = re.sub(r"\b(by|on|without|ignoring)\s*\([^)]*\)", " ", bare)
     words = re.findall(r"[a-z_:][a-zA-Z0-9_:]*(?!\w|\s*\()", bare)
-    return {word for word in words if word not in ("and", "or", "bool", "offset")}
+    return {word for word in words if word not in ("and", "or", "bool")}
 
 
 def main(target):

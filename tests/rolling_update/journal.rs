@@ -194,7 +194,7 @@ fn pending_orders_are_taken_up_by_the_other_version() {
         "--processor",
         "simulate",
         "--simulate",
-        "100ms..100ms",
+        "500ms..500ms",
         "--workers",
         "1",
         "--drain-timeout",
@@ -203,7 +203,7 @@ fn pending_orders_are_taken_up_by_the_other_version() {
     let mut service = instance.start(Old);
     let mut all = Vec::new();
     for (name, back) in [("there", false), ("back", true)] {
-        for number in 0..20 {
+        for number in 0..10 {
             let id = format!("{name}-{number}");
             let body = format!(r#"{{"id":"{id}","value":1}}"#);
             let reply = post(instance.http, "Prefer: respond-async\r\n", &body);
