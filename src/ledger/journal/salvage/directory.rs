@@ -164,14 +164,13 @@ impl<'a> Surveyed<'a> {
 
     /// The run that is to be the journal; `None` if there is no outcome.
     fn choose(&self, keep: Option<u64>) -> Result<Option<Run>, OpenError> {
-        let runs = self.survey.runs.iter().copied();
+        let mut runs = self.survey.runs.iter().copied();
         let Some(seq) = keep else {
             // The last one of several.
             return Ok(runs.max_by_key(|run| run.outcomes()));
         };
-        let mut runs = runs.filter(|run| (run.first_seq..=run.last_seq).contains(&seq));
-        let run = runs.next().ok_or(OpenError::NoSuchRun { seq })?;
-        Ok(Some(run))
+        let run = runs.find(|run| (run.first_seq..=run.last_seq).contains(&seq));
+        run.map(Some).ok_or(OpenError::NoSuchRun { seq })
     }
 
     /// Reads the journal again, and writes what is to be saved. The manifest

@@ -29,6 +29,7 @@ mod found;
 mod identity;
 mod image;
 mod layout;
+mod misplaced;
 mod pending;
 mod report;
 mod scan;

@@ -11,7 +11,7 @@
 //! the wrong one decodes there. It counts only if its bytes were durable and
 //! its sequence is one that is missing here: in front of that of the next frame
 //! or segment. Records behind a head that names another position are its, and
-//! are where that is.
+//! are where that is, unless they were discarded there.
 //!
 //! # What was durable
 //!

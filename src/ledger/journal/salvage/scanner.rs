@@ -7,6 +7,7 @@ use crate::ledger::journal::format::{
 };
 use crate::ledger::journal::limits::RECORD_BYTES_MAX;
 use crate::ledger::journal::salvage::found::{Bounds, Found, Gap, Scan};
+use crate::ledger::journal::salvage::misplaced::Misplaced;
 
 /// Everything starts at multiples of this.
 const ALIGN: usize = 8;
@@ -63,11 +64,14 @@ impl<'a> Scanner<'a> {
 
     fn walk(&mut self) {
         let mut at = SEGMENT_HEAD;
+        if let Some(misplaced) = Misplaced::segment(self.bytes, self.number) {
+            at = self.misplaced(at, misplaced);
+        }
         while at < self.bytes.len() {
             if let Some(head) = self.frame_head(at) {
                 at = match self.belongs_at(at, &head) {
                     true => self.frame(&head),
-                    false => self.misplaced(at, &head),
+                    false => self.misplaced(at, Misplaced::frame(at, &head)),
                 };
             } else if let Some((found, _)) = self.record(at..self.bytes.len()) {
                 at = self.records_without_head(found);
@@ -100,18 +104,14 @@ impl<'a> Scanner<'a> {
             && (head.count == 0) == (head.body_len == 0)
     }
 
-    /// Steps over a head that belongs elsewhere, and its records behind it.
-    fn misplaced(&mut self, at: usize, head: &FrameHead) -> usize {
-        let mut end = at + FRAME_HEAD;
-        for seq in head.first_seq..self.end_seq(head) {
-            match self.record(end..self.bytes.len()) {
-                Some((found, _)) if found.seq == seq => end = found.range.end,
-                // Here, what was written over may go on.
-                _ => break,
-            }
-        }
-        self.gap(at..end, ELSEWHERE);
-        end
+    /// Steps over what was copied with a head that belongs elsewhere.
+    fn misplaced(&mut self, at: usize, mut misplaced: Misplaced) -> usize {
+        while let Some(next) = self.next_from(misplaced.end)
+            && let Some((found, _)) = self.record(next..self.bytes.len())
+            && misplaced.takes(&found)
+        {}
+        self.gap(at..misplaced.end, ELSEWHERE);
+        misplaced.end
     }
 
     /// Leaves out, of the records behind the last frame, those that don't come

@@ -3,9 +3,13 @@
 use crate::ledger::Record;
 use crate::ledger::journal::OpenError;
 use crate::ledger::journal::file_names::{EXTENT, MANIFEST, segment_name};
+use crate::ledger::journal::format::{FRAME_HEAD, encoded_len};
+use crate::ledger::journal::open::Journal;
 use crate::ledger::journal::tests::damage::SEGMENT;
 use crate::ledger::journal::tests::disk::Disk;
-use crate::ledger::journal::tests::fixture::{append, evaluated, open, options, read_all};
+use crate::ledger::journal::tests::fixture::{
+    Evaluated, append, evaluated, open, options, read_all,
+};
 use crate::ledger::journal::tests::random::{Random, for_seeds};
 use crate::ledger::journal::tests::salvage::misplaced::misplace;
 use crate::ledger::journal::tests::salvage::salvage;
@@ -13,30 +17,18 @@ use crate::ledger::journal::tests::salvage::salvage;
 /// A journal of several segments by several processes, some of which were
 /// killed while they wrote.
 fn history(random: &mut Random) -> (Disk, Vec<Record>, u32) {
-    let disk = Disk::new(random.next());
+    let mut disk = Disk::new(random.next());
     let mut number = 0;
     for _ in 0..=random.below(3) {
         let (mut journal, _) = open(&disk, &options(SEGMENT)).unwrap();
         for _ in 0..random.below(12) {
-            let count = 1 + random.below(4);
-            let padding = random.below(60) as usize;
-            let orders: Vec<_> = (number..number + count)
-                .map(|number| evaluated(number, padding))
-                .collect();
-            number += count;
-            append(&mut journal.ledger, &orders).1.unwrap();
+            append(&mut journal.ledger, &batch(random, &mut number))
+                .1
+                .unwrap();
         }
-        let end = journal.ledger.end();
-        drop(journal);
-        if random.percent(40) && end.segment > 0 {
-            // As a batch that was torn leaves it: the next start discards it.
-            let torn = random.next().to_le_bytes();
-            let at = end.offset as usize + 64;
-            disk.change(&segment_name(end.segment), |bytes| {
-                if let Some(place) = bytes.get_mut(at..at + 8) {
-                    place.copy_from_slice(&torn);
-                }
-            });
+        if random.percent(40) {
+            let torn = batch(random, &mut number);
+            disk = killed(random, &disk, journal, &torn);
         }
     }
     let (journal, _) = open(&disk, &options(SEGMENT)).unwrap();
@@ -44,6 +36,39 @@ fn history(random: &mut Random) -> (Disk, Vec<Record>, u32) {
     let records = read_all(&journal);
     drop(journal);
     (disk, records, segments)
+}
+
+fn batch(random: &mut Random, number: &mut u64) -> Vec<Evaluated> {
+    let count = 1 + random.below(4);
+    let padding = random.below(60) as usize;
+    let first = *number;
+    *number += count;
+    (first..*number)
+        .map(|number| evaluated(number, padding))
+        .collect()
+}
+
+/// The disk as a batch that was torn leaves it, whose head and other records
+/// may be whole: the next start discards it.
+fn killed(
+    random: &mut Random,
+    disk: &Disk,
+    mut journal: Journal<Evaluated>,
+    torn: &[Evaluated],
+) -> Disk {
+    append(&mut journal.ledger, torn).1.unwrap();
+    let end = journal.ledger.end();
+    let killed = disk.copy();
+    drop(journal);
+    let len = FRAME_HEAD + torn.iter().map(encoded_len).sum::<usize>();
+    let start = end.offset as usize - len;
+    killed.change(&segment_name(end.segment), |bytes| {
+        for _ in 0..=random.below(2) {
+            let at = start + 8 * random.below(len as u64 / 8) as usize;
+            bytes[at..at + 8].copy_from_slice(&random.next().to_le_bytes());
+        }
+    });
+    killed
 }
 
 fn damage(random: &mut Random, disk: &Disk, segments: u32) -> String {

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use crate::ledger::Record;
 use crate::ledger::journal::file_names::segment_name;
+use crate::ledger::journal::format::{FRAME_HEAD, SEGMENT_HEAD, encoded_len};
 use crate::ledger::journal::tests::damage::{SEGMENT, SampleJournal};
 use crate::ledger::journal::tests::disk::Disk;
 use crate::ledger::journal::tests::fixture::{append, evaluated, open, options, read_all};
@@ -92,16 +94,25 @@ fn a_misplaced_block_costs_what_it_overwrote() {
     }
 }
 
-/// A batch that a start has cut off doesn't come back with a copy of its segment,
-/// even in front of the end of the one that it is copied over.
+/// Records whose head another one was written over are still where they were.
 #[test]
-fn what_was_discarded_does_not_come_back_elsewhere() {
-    let sample = SampleJournal::new(false);
-    let &(segment, _, end, _) = sample.batches.last().unwrap();
-    let disk = sample.disk.copy();
-    // The last record of it is torn; the one before is whole.
-    disk.change(&segment_name(segment), |bytes| bytes[end - 8] ^= 1);
-    let (mut journal, before) = open(&disk, &options(SEGMENT)).unwrap();
+fn a_misplaced_head_costs_no_record() {
+    let sample = SampleJournal::new(true);
+    let all = sample.records.len();
+    for &(from, from_at, ..) in &sample.batches {
+        for &(to, to_at, ..) in &sample.batches {
+            let head = from_at..from_at + FRAME_HEAD;
+            let made = misplaced(&sample, (from, head), (to, to_at));
+            assert_eq!(saved(&made), all, "{from}[{from_at}] over {to}[{to_at}]");
+        }
+    }
+}
+
+/// The next start discards the end of the last segment and fills the one behind
+/// it, which the discarded one is then copied over.
+fn stays_away(disk: &Disk, segment: u32, before: &[Record], case: &str) {
+    let (mut journal, visited) = open(disk, &options(SEGMENT)).unwrap();
+    assert_eq!(visited, before, "{case}");
     let mut number = 70;
     while journal.ledger.end().segment < segment + 2 {
         append(&mut journal.ledger, &[evaluated(number, 10)])
@@ -112,8 +123,60 @@ fn what_was_discarded_does_not_come_back_elsewhere() {
     let all = read_all(&journal);
     drop(journal);
     let names = (segment_name(segment), segment_name(segment + 1));
-    misplace(&disk, (&names.0, 0..SEGMENT as usize), (&names.1, 0));
-    let made = salvage(&disk).unwrap();
-    made.check(&all, "over the next one");
-    assert_eq!(saved(&made), before.len() + 1);
+    misplace(disk, (&names.0, 0..SEGMENT as usize), (&names.1, 0));
+    let made = salvage(disk).unwrap();
+    made.check(&all, case);
+    assert_eq!(saved(&made), before.len() + 1, "{case}");
+}
+
+/// A batch that a start has cut off doesn't come back with a copy of its segment,
+/// whichever part of it is torn, even in front of the end of the one that it is
+/// copied over.
+#[test]
+fn what_was_discarded_does_not_come_back_elsewhere() {
+    let sample = SampleJournal::new(false);
+    let orders: Vec<_> = (20..23).map(|number| evaluated(number, 10)).collect();
+    let lens: Vec<_> = orders.iter().map(encoded_len).collect();
+    // Back from its end: a byte of each record, and of the head.
+    let of_record = |at: usize| lens[at..].iter().sum::<usize>() - 8;
+    let of_head = of_record(0) + 16;
+    let mut torn: Vec<_> = (0..3).map(|at| vec![of_record(at)]).collect();
+    torn.extend([vec![of_head], vec![of_head, of_record(0)]]);
+    torn.push(vec![of_record(0), of_record(1)]);
+    for torn in torn {
+        let disk = sample.disk.copy();
+        let (mut journal, before) = open(&disk, &options(SEGMENT)).unwrap();
+        append(&mut journal.ledger, &orders).1.unwrap();
+        let end = journal.ledger.end();
+        let killed = disk.copy();
+        drop(journal);
+        let (disk, segment) = (killed, end.segment);
+        disk.change(&segment_name(segment), |bytes| {
+            for back in &torn {
+                bytes[end.offset as usize - back] ^= 1;
+            }
+        });
+        stays_away(&disk, segment, &before, &format!("torn: {torn:?}"));
+    }
+}
+
+/// Nor does the only one of a segment, whose head is torn.
+#[test]
+fn a_discarded_segment_does_not_come_back_elsewhere() {
+    let sample = SampleJournal::new(false);
+    let disk = sample.disk.copy();
+    // A torn batch: the start begins a segment.
+    let &(segment, _, end, _) = sample.batches.last().unwrap();
+    disk.change(&segment_name(segment), |bytes| bytes[end - 8] ^= 1);
+    let (mut journal, before) = open(&disk, &options(SEGMENT)).unwrap();
+    let orders = [evaluated(20, 10), evaluated(21, 10)];
+    append(&mut journal.ledger, &orders).1.unwrap();
+    assert_eq!(journal.ledger.end().segment, segment + 1);
+    let killed = disk.copy();
+    drop(journal);
+    let (disk, segment) = (killed, segment + 1);
+    disk.change(&segment_name(segment), |bytes| {
+        bytes[SEGMENT_HEAD + 16] ^= 1
+    });
+    stays_away(&disk, segment, &before, "all of its segment");
 }
