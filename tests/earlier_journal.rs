@@ -1,7 +1,7 @@
 //! A journal that an earlier release wrote (tests/data): found whole, answered
 //! for, and continued.
 //!
-//! `journal-0.1.0` is version 1 of the format: 40 orders in segments of 2 KiB by
+//! `journal-format-1` is version 1 of the format: 40 orders in segments of 2 KiB by
 //! a process that was drained, and one that went on and was drained at its
 //! deadline with five orders pending, or killed. The binary of that release
 //! wrote every byte; only the manifest was made beforehand, for the size of the
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-const VERSION_1: &str = "journal-0.1.0";
+const VERSION_1: &str = "journal-format-1";
 const VERSION_2: &str = "journal-format-2";
 
 fn earlier(journal: &str, name: &str) -> PathBuf {

@@ -1,5 +1,5 @@
-//! `--retain-age` on the real service: an idle one forgets what is too old, and
-//! its readers hear so.
+//! `--retain-age` and `--retain-bytes` on the real service: an idle one forgets
+//! what is too old, its readers hear so, and what a flag can't do is said.
 
 mod harness;
 
@@ -44,6 +44,31 @@ fn an_idle_service_forgets_what_is_too_old() {
     );
     assert_eq!(page.text().lines().count() as u64, 301 - oldest);
     service.drain();
+}
+
+#[test]
+fn a_window_that_needs_more_than_is_retained_is_said() {
+    let directory = Directory::with_segments_of(256 << 10);
+    let service = directory.start(&["--retain-bytes", "1MiB"]);
+    let mut client = Client::to(service.http);
+    let filler = "x".repeat(40_000);
+    for number in 1..=40 {
+        let body = format!(r#"{{"id":"o-{number}","value":1,"filler":"{filler}"}}"#);
+        assert_eq!(client.ask(submit("", &body)).status, 201);
+    }
+    let warning = "the dedupe window needs more than --retain-bytes";
+    until("it is said", || service.log().contains(warning));
+    assert_eq!(get(service.http, "/orders?after=0&limit=1").status, 200);
+    let log = service.drain().log;
+    assert_eq!(log.matches(warning).count(), 1, "once: {log}");
+
+    // A window that is smaller lets them go, and is not complained about.
+    let service = directory.start(&["--retain-bytes", "1MiB", "--dedupe-window", "2"]);
+    until("the oldest are gone", || {
+        get(service.http, "/orders?after=0&limit=1").status == 410
+    });
+    let log = service.drain().log;
+    assert!(!log.contains(warning), "{log}");
 }
 
 #[test]

@@ -42,11 +42,7 @@ fn the_page_sends_an_order_and_shows_the_newest() {
         page.value(cells),
         json!([
             ["fails", "failed", "value must be above zero"],
-            [
-                "by-hand",
-                "processed",
-                r#"{"id":"by-hand","value":"12.50"}"#
-            ],
+            ["by-hand", "processed", r#"{"value":"12.50"}"#],
         ])
     );
     assert_eq!(page.value("at('newest-none').hidden"), true);

@@ -279,6 +279,7 @@ impl Opening<'_> {
                 now: self.now,
                 newest: None,
                 failed: None,
+                has_warned: false,
             },
             attempts: Attempts::default(),
             wake: self.wake.clone(),

@@ -225,6 +225,14 @@ impl SegmentIndex {
         Some(Location { segment, end_seq })
     }
 
+    /// Whether the newest `window` outcomes reach into the oldest segment, and
+    /// there is another one.
+    pub(crate) fn window_needs_oldest(&self, window: u64) -> bool {
+        let lists = self.lists();
+        let second = lists.segments.get(1);
+        second.is_some_and(|second| second.first_seq + window > self.last_seq() + 1)
+    }
+
     /// The first sequence behind the oldest segment, if that may be removed.
     fn removable_until(&self, lists: &Lists, window: u64) -> Option<u64> {
         let pinned_from = self.pinned_after.load(Ordering::Relaxed).saturating_add(1);

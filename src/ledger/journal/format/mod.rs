@@ -71,8 +71,8 @@
 //!
 //! | version | since | what it has |
 //! |---|---|---|
-//! | 1 | 0.1.0 | |
-//! | 2 | 0.2.0 | the client's name and the trace context in records; in version 1 those bytes are zero, so its records read the same |
+//! | 1 | the development before 0.1.0 | |
+//! | 2 | 0.1.0 | the client's name and the trace context in records; in version 1 those bytes are zero, so its records read the same |
 
 mod bytes;
 mod frame_head;

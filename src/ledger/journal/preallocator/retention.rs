@@ -29,6 +29,8 @@ pub(crate) struct Retention {
     /// A segment whose removal failed, and is to be tried again before any
     /// other.
     pub(crate) failed: Option<u32>,
+    /// It has been said that the window needs more than is to be retained.
+    pub(crate) has_warned: bool,
 }
 
 /// `None`: nothing is removed for it.
@@ -61,7 +63,25 @@ impl Retention {
             }
             self.metrics.set_bytes(self.bytes(next_number));
         }
+        self.warn_of_window(next_number);
         true
+    }
+
+    /// Says once that `--retain-bytes` does not bound the disk.
+    fn warn_of_window(&mut self, next_number: u32) {
+        if self.has_warned
+            || !self.is_too_much(next_number)
+            || !self.index.window_needs_oldest(self.window)
+        {
+            return;
+        }
+        self.has_warned = true;
+        tracing::warn!(
+            bytes = self.bytes(next_number),
+            window = self.window,
+            "the dedupe window needs more than --retain-bytes, so older outcomes stay: lower \
+             --dedupe-window to as many as clients may retry, or give the journal more space"
+        );
     }
 
     fn is_too_much(&self, next_number: u32) -> bool {

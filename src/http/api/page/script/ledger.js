@@ -69,6 +69,6 @@ function grpcPairs(grpc) {
     ["Streams of orders", count(grpc.open.submit_stream ?? 0)],
     ["Followers", count(grpc.open.follow ?? 0)],
     ["gRPC calls ended", count(all)],
-    ["Refused or failed", count(all - good)],
+    ["gRPC calls refused or failed", count(all - good)],
   ];
 }
