@@ -121,7 +121,7 @@ fn streams_of_grpcio_are_held_back_by_a_slow_processor() {
         .arg(root().join("tests/grpc_held_back.py"))
         .arg(address)
         .arg(root().join("proto"))
-        .args(["6", "4000"])
+        .args(["6", "40000"])
         .output()
         .expect("it exists");
     let printed = [output.stdout, output.stderr].concat();

@@ -139,6 +139,9 @@ fn errors_only() {
         client.submit(request("not an id")).await.unwrap_err();
     });
     line(&service, "Submit", "INVALID_ARGUMENT");
+    // A drain would end it with an error.
+    let open = "grpc_open_calls";
+    until("the stream has ended", || service.figures().sum(open) == 0);
     let log = service.drain().log;
     let calls = log.lines().filter(|line| line.contains(r#""call""#));
     assert_eq!(calls.count(), 1, "{log}");

@@ -213,13 +213,17 @@ impl Client {
     #[track_caller]
     fn fill(&mut self) -> usize {
         let mut chunk = [0; 16 << 10];
-        match self.stream.read(&mut chunk) {
-            Ok(bytes) => {
-                self.received.extend_from_slice(&chunk[..bytes]);
-                bytes
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(bytes) => {
+                    self.received.extend_from_slice(&chunk[..bytes]);
+                    return bytes;
+                }
+                // Also when a process that was stopped goes on: signal(7).
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return 0,
+                Err(error) => panic!("nothing came: {error}"),
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
-            Err(error) => panic!("nothing came: {error}"),
         }
     }
 }
