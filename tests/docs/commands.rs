@@ -150,6 +150,7 @@ fn journal_tools(directory: &Directory) {
         };
         let command = command
             .replacen("order-processor", env!("CARGO_BIN_EXE_order-processor"), 1)
+            .replace("./restored", "./data")
             .replace("./data", &data_dir.display().to_string())
             .replace("/backups/monday", &copies("monday"))
             .replace(" DIR ", &format!(" {} ", copies("copy")));
