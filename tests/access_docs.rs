@@ -5,7 +5,6 @@ mod harness;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 
 use harness::{Directory, Service};
 
@@ -81,7 +80,8 @@ fn free_ports() -> [u16; 2] {
 
 /// All of it, in one shell.
 fn script(steps: &[Step]) -> String {
-    let mut script = "trap 'touch reloaded; kill $(cat service.pid); wait' EXIT\n".to_owned();
+    let mut script =
+        "set -o pipefail\ntrap 'touch reloaded; kill $(cat service.pid); wait' EXIT\n".to_owned();
     for step in steps {
         script += &format!("printf '{MARK}'\n{}\n", step.command);
     }
@@ -97,13 +97,7 @@ fn its_commands_do_what_it_says() {
     let directory = Directory::new();
     let clone = directory.0.join("clone");
     fs::create_dir_all(&clone).unwrap();
-    let binary = Path::new(env!("CARGO_BIN_EXE_order-processor"));
-    let path = std::env::var("PATH").expect("a PATH");
-    let path = format!("{}:{path}", binary.parent().unwrap().display());
-    let output = Service::timeout()
-        .args([SECONDS_MAX, "bash", "-euo", "pipefail", "-c"])
-        .arg(script(&steps))
-        .env("PATH", path)
+    let output = Service::script(SECONDS_MAX, "-eu", &script(&steps))
         .current_dir(&clone)
         .output()
         .unwrap();

@@ -64,14 +64,7 @@ impl Terminal {
             command = command.replace("localhost:8080", &service.http.to_string());
             command = command.replace("localhost:9090", &service.admin.to_string());
         }
-        let binary = Path::new(env!("CARGO_BIN_EXE_order-processor"));
-        let path = std::env::var("PATH").expect("a PATH");
-        let output = Service::timeout()
-            .args(["60", "bash", "-euc", &format!("exec 2>&1\n{command}")])
-            .env(
-                "PATH",
-                format!("{}:{path}", binary.parent().unwrap().display()),
-            )
+        let output = Service::script("60", "-eu", &format!("exec 2>&1\n{command}"))
             .current_dir(&self.directory)
             .output()
             .unwrap();

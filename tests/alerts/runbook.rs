@@ -1,7 +1,5 @@
 //! The commands in the sections of docs/runbook.md that alerts have.
 
-use std::path::Path;
-
 use crate::harness::Service;
 
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
@@ -50,14 +48,7 @@ pub(crate) fn shows(alert: &str, service: &Service, expected: &str) {
             &format!("sport = :{}", service.http.port()),
         )
         .replace("PID", &service.pid().to_string());
-    let binary = Path::new(env!("CARGO_BIN_EXE_order-processor"));
-    let path = std::env::var("PATH").expect("a PATH");
-    let output = Service::timeout()
-        .args(["60", "bash", "-uc", &format!("exec 2>&1\n{commands}")])
-        .env(
-            "PATH",
-            format!("{}:{path}", binary.parent().unwrap().display()),
-        )
+    let output = Service::script("60", "-u", &format!("exec 2>&1\n{commands}"))
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);

@@ -131,6 +131,18 @@ impl Service {
         command
     }
 
+    /// The same with a script of bash(1) that has the program on its `PATH`.
+    pub(crate) fn script(seconds: &str, options: &str, text: &str) -> Command {
+        let program = Path::new(env!("CARGO_BIN_EXE_order-processor"));
+        let directory = program.parent().expect("it is in a directory");
+        let path = std::env::var("PATH").expect("a PATH");
+        let mut command = Self::timeout();
+        command
+            .args([seconds, "bash", options, "-c", text])
+            .env("PATH", format!("{}:{path}", directory.display()));
+        command
+    }
+
     /// Has `wrapper`, such as strace(1), run a prepared command.
     pub(crate) fn wrapped(mut wrapper: Command, command: &Command) -> Command {
         wrapper.arg(command.get_program());
