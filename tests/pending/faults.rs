@@ -2,10 +2,8 @@
 //! orders.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 
-use crate::harness::{Client, Directory, Injected, PATIENCE, order, until};
+use crate::harness::{Client, Directory, Injected, PATIENCE, Service, Small, order, until};
 use crate::{STUCK, acknowledged, file, late, one_outcome_each};
 
 #[test]
@@ -81,36 +79,52 @@ fn orders_that_cannot_be_saved_are_reported() {
     service.drain();
 }
 
-/// A real file system without space; needs root to make one.
-#[test]
-fn a_full_disk_is_reported() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("left out: mounting a small file system takes root");
-        return;
-    }
-    struct Mounted(PathBuf);
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-        }
-    }
-    let directory = Directory::new();
-    fs::create_dir(&directory.0).unwrap();
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=100m", "orders-test"])
-        .arg(&directory.0)
-        .output()
-        .unwrap();
-    if !mount.status.success() {
-        eprintln!("left out: {}", String::from_utf8_lossy(&mount.stderr));
-        return;
-    }
-    let _mounted = Mounted(directory.0.clone());
+/// A service with an acknowledged order inside, on a real file system that has
+/// no space left; `None` if this process may not make one.
+fn on_a_full_disk(reserved: bool) -> Option<(Small, Directory, Service)> {
+    let small = Small::mount(100)?;
+    let directory = small.directory();
     let service = directory.start(&STUCK);
     acknowledged(&service, "a");
+    let reserve = directory.0.join("pending.reserve");
+    until("space is reserved", || {
+        fs::metadata(&reserve).is_ok_and(|file| file.len() == 2 << 20)
+    });
+    if !reserved {
+        fs::remove_file(reserve).unwrap();
+    }
     let filler = fs::File::create(directory.0.join("filler")).unwrap();
     let full = std::io::copy(&mut std::io::repeat(1), &mut &filler).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    Some((small, directory, service))
+}
+
+#[test]
+fn a_full_disk_has_space_for_them() {
+    let Some((_small, directory, service)) = on_a_full_disk(true) else {
+        return;
+    };
+    let ended = late(service, 1);
+    assert!(
+        ended.log.contains("the space reserved for it is used"),
+        "{}",
+        ended.log
+    );
+    fs::remove_file(directory.0.join("filler")).unwrap();
+    let service = directory.start(&[]);
+    service.settled();
+    one_outcome_each(&service, &["a".to_owned()]);
+    until("space is reserved again", || {
+        directory.0.join("pending.reserve").exists()
+    });
+    service.drain();
+}
+
+#[test]
+fn a_full_disk_without_it_is_reported() {
+    let Some((_small, _directory, service)) = on_a_full_disk(false) else {
+        return;
+    };
     service.terminate();
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(4), "{}", ended.log);

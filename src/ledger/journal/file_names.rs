@@ -14,6 +14,8 @@ pub(crate) const EXTENT_NEW: &str = "extent.new";
 pub(crate) const PENDING: &str = "pending";
 /// The pending file until it is whole.
 pub(crate) const PENDING_NEW: &str = "pending.new";
+/// Space for the pending file.
+pub(crate) const PENDING_RESERVE: &str = "pending.reserve";
 /// A segment until it is whole.
 pub(crate) const SEGMENT_NEW: &str = "journal.new";
 

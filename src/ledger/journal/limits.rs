@@ -12,6 +12,8 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 pub(crate) const SEGMENT_BYTES_SMALL: u64 = 17 << 20;
 /// Segments that a volume has space for, at least, if they need not be smaller.
 pub(crate) const SEGMENTS_IN_VOLUME: u64 = 10;
+/// The space reserved for the pending file is a segment's divided by this.
+pub(crate) const PENDING_RESERVE_SHARE: u64 = 8;
 /// Allowed sizes of a segment.
 pub(crate) const SEGMENT_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// Most orders in a batch.

@@ -6,6 +6,7 @@
 //!   ledger                  the manifest: which ledger this is, its segment size
 //!   extent                  how far it is known to have come
 //!   pending                 orders that the last drain could not finish; mostly absent
+//!   pending.reserve         zeroes: space for that file on a full disk
 //!   journal-0000000001.seg  segments of a fixed size, the oldest first;
 //!   journal-0000000002.seg  the last one is preallocated
 //! ```

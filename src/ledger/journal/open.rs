@@ -15,7 +15,7 @@ use crate::ledger::journal::limits::SEGMENT_BYTES_ALLOWED;
 use crate::ledger::journal::lock::DirectoryLock;
 use crate::ledger::journal::manifest::Manifest;
 use crate::ledger::journal::pending_file;
-use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
+use crate::ledger::journal::pending_file::{PendingFile, PendingOrder, PendingReserve};
 use crate::ledger::journal::preallocator::{
     Attempts, Preallocator, Retention, RetentionLimits, SegmentSlot, SegmentSupply,
 };
@@ -179,10 +179,12 @@ impl Opening<'_> {
             manifest,
             metrics: metrics.clone(),
         };
+        let reserve = PendingReserve::new(self.storage.clone(), manifest.segment_bytes);
         let pending_file = PendingFile {
             storage: self.storage.clone(),
             ledger: manifest.ledger,
             index: index.clone(),
+            reserve: reserve.clone(),
             _lock: self.lock.clone(),
         };
         // Before the preallocator removes any segment.
@@ -190,7 +192,7 @@ impl Opening<'_> {
         let pending_orders = pending_file.unfinished(loaded, &reader)?;
         let archive = JournalArchive::start(files)
             .map_err(OpenError::io("the journal", "start threads to read"))?;
-        let preallocator = self.preallocator(&extent_file, manifest, &index, &metrics)?;
+        let preallocator = self.preallocator(&extent_file, manifest, &index, &metrics, reserve)?;
         let slot = SegmentSlot::new(found.next_number, found.prepared);
         let supply = supply(preallocator, slot)?;
         if found.end.active.is_none() {
@@ -254,6 +256,7 @@ impl Opening<'_> {
         manifest: Manifest,
         index: &Arc<SegmentIndex>,
         metrics: &Arc<JournalMetrics>,
+        reserve: PendingReserve,
     ) -> Result<Preallocator, OpenError> {
         let directory = self.storage.itself();
         let directory = directory.map_err(OpenError::io("the data directory", "open"))?;
@@ -282,6 +285,8 @@ impl Opening<'_> {
                 has_warned: false,
             },
             attempts: Attempts::default(),
+            reserve,
+            reserve_attempt: None,
             wake: self.wake.clone(),
         })
     }

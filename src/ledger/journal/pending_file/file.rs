@@ -14,8 +14,9 @@ use crate::ledger::journal::pending_file::check::{by_id, check_sequences};
 use crate::ledger::journal::pending_file::format;
 use crate::ledger::journal::pending_file::format::{load, refused};
 use crate::ledger::journal::pending_file::order::{PendingOrder, PendingOrders};
+use crate::ledger::journal::pending_file::reserve::PendingReserve;
 use crate::ledger::journal::segment_index::SegmentIndex;
-use crate::ledger::journal::storage::Storage;
+use crate::ledger::journal::storage::{Storage, is_full};
 
 /// Outcomes read at once when ids are searched for.
 const READ_RECORDS: usize = 4096;
@@ -45,6 +46,7 @@ pub struct PendingFile {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) ledger: LedgerId,
     pub(crate) index: Arc<SegmentIndex>,
+    pub(crate) reserve: PendingReserve,
     pub(crate) _lock: Option<Arc<DirectoryLock>>,
 }
 
@@ -97,7 +99,8 @@ impl PendingFile {
     }
 
     /// Writes these orders and no others. None has an outcome up to sequence
-    /// `after_seq`. They are durable when this returns.
+    /// `after_seq`. They are durable when this returns. On a full disk they take
+    /// the space that is reserved for them.
     ///
     /// # Errors
     /// When the file can't be written; an earlier file is still there then.
@@ -107,6 +110,20 @@ impl PendingFile {
         orders: impl Iterator<Item = PendingOrder<'a>> + Clone,
     ) -> Result<(), PendingFileError> {
         self.pin(after_seq);
+        match self.replace(after_seq, orders.clone()) {
+            Err(error) if is_full(&error.source) && self.reserve.release() => {
+                tracing::warn!("{error}: the space reserved for it is used");
+                self.replace(after_seq, orders)
+            }
+            result => result,
+        }
+    }
+
+    fn replace<'a>(
+        &self,
+        after_seq: u64,
+        orders: impl Iterator<Item = PendingOrder<'a>> + Clone,
+    ) -> Result<(), PendingFileError> {
         let failed = |doing| PendingFileError::of(PENDING_NEW, doing);
         let file = self.storage.create(PENDING_NEW).map_err(failed("make"))?;
         let written = format::write(&*file, self.ledger, after_seq, orders)

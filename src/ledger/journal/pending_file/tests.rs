@@ -8,19 +8,22 @@ use crc32c::crc32c;
 use crate::ledger::LedgerId;
 use crate::ledger::journal::error::OpenError;
 use crate::ledger::journal::file_names::{PENDING, PENDING_NEW};
+use crate::ledger::journal::limits::SEGMENT_BYTES;
 use crate::ledger::journal::pending_file::format::{SUM, WRITE_BYTES, decode, load};
 use crate::ledger::journal::pending_file::order::PendingOrders;
-use crate::ledger::journal::pending_file::{PendingFile, PendingOrder};
+use crate::ledger::journal::pending_file::{PendingFile, PendingOrder, PendingReserve};
 use crate::ledger::journal::segment_index::SegmentIndex;
-use crate::ledger::journal::storage::Source;
+use crate::ledger::journal::storage::{Source, Storage};
 use crate::ledger::journal::tests::disk::{Disk, Fault};
 use crate::order::{ID_LEN_MAX, TraceParent};
 
-const ID: LedgerId = LedgerId([7; 16]);
+pub(super) const ID: LedgerId = LedgerId([7; 16]);
 
-fn pending_file(disk: &Disk) -> PendingFile {
+pub(super) fn pending_file(disk: &Disk) -> PendingFile {
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     PendingFile {
-        storage: Arc::new(disk.clone()),
+        storage: storage.clone(),
+        reserve: PendingReserve::new(storage, SEGMENT_BYTES),
         ledger: ID,
         index: Arc::new(SegmentIndex::new(1 << 20, Vec::new(), 9)),
         _lock: None,
@@ -51,7 +54,7 @@ fn bytes_of(orders: &[PendingOrder<'static>]) -> Vec<u8> {
     disk.bytes(PENDING)
 }
 
-fn two() -> [PendingOrder<'static>; 2] {
+pub(super) fn two() -> [PendingOrder<'static>; 2] {
     let second = PendingOrder {
         client: Some("desk-7".into()),
         traceparent: Some(traceparent()),

@@ -5,9 +5,12 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::ledger::Wake;
 use crate::ledger::journal::extent::{Extent, ExtentFile};
 use crate::ledger::journal::file_names::{EXTENT, SEGMENT_NEW, segment_name};
+use crate::ledger::journal::pending_file::PendingReserve;
 use crate::ledger::journal::preallocator::retention::Retention;
 use crate::ledger::journal::preallocator::slot::{RETRY_INTERVAL, SegmentSlot};
 use crate::ledger::journal::segment_index::SegmentIndex;
@@ -39,6 +42,9 @@ pub(crate) struct Preallocator {
     pub(crate) segment_bytes: u64,
     pub(crate) retention: Retention,
     pub(crate) attempts: Attempts,
+    pub(crate) reserve: PendingReserve,
+    /// The last attempt to reserve the space, and what it logged if it failed.
+    pub(crate) reserve_attempt: Option<Result<(), String>>,
     pub(crate) wake: Wake,
 }
 
@@ -76,6 +82,7 @@ impl Preallocator {
         }
         let retained = self.retention.run(slot.next_number());
         let Some(number) = slot.request() else {
+            self.make_reserve();
             return if retained {
                 CHECK_INTERVAL
             } else {
@@ -111,6 +118,23 @@ impl Preallocator {
                 RETRY_INTERVAL * (1 << (self.attempts.failed - 1).min(DOUBLINGS_MAX))
             }
         }
+    }
+
+    /// Less urgent than a segment. An attempt that fails is repeated.
+    fn make_reserve(&mut self) {
+        if matches!(self.reserve_attempt, Some(Ok(()))) {
+            return;
+        }
+        let attempt = self.reserve.make_if_missing();
+        let attempt = attempt.map_err(|error| error.to_string());
+        if let Err(why) = &attempt
+            && self.reserve_attempt.as_ref() != Some(&attempt)
+        {
+            tracing::warn!(
+                "no space can be reserved for orders that a drain saves: {why}; tried again until it works"
+            );
+        }
+        self.reserve_attempt = Some(attempt);
     }
 
     /// Behind a segment that was made, so that the next start notices when what
@@ -164,6 +188,10 @@ impl Preallocator {
     /// Makes a segment; `None` if the slot is closed meanwhile.
     fn make(&mut self, number: u32, slot: &SegmentSlot) -> io::Result<Option<Box<dyn File>>> {
         let name = segment_name(number);
+        if self.reserve.is_released() {
+            // A drain found the disk full, and needs the space more.
+            return Err(Errno::NOSPC.into());
+        }
         if self.attempts.named == Some(number) {
             // After a failed sync of names another one proves nothing: from
             // the beginning.

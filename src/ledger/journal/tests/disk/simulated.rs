@@ -39,6 +39,11 @@ impl Disk {
         self.with(|state| state.fault = None);
     }
 
+    /// Bounds the bytes of all files.
+    pub(crate) fn set_capacity(&self, bytes: usize) {
+        self.with(|state| state.capacity = Some(bytes));
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.with(|state| state.dead)
     }
@@ -215,8 +220,13 @@ impl File for Handle {
                 OpResult::Succeeds | OpResult::SyncFails => bytes.len(),
                 OpResult::Fails(_) | OpResult::Dies => part,
             };
-            state.inodes[self.inode].write(&bytes[..written], offset as usize);
-            io::Result::from(result).map(|()| written)
+            let offset = offset as usize;
+            let fitting = state.fitting(self.inode, offset, written);
+            state.inodes[self.inode].write(&bytes[..fitting], offset);
+            if fitting == 0 && written > 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            io::Result::from(result).map(|()| fitting)
         })
     }
 

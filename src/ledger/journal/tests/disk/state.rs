@@ -77,6 +77,8 @@ pub(super) struct DiskState {
     pub(super) locked: BTreeSet<usize>,
     pub(super) ops: u64,
     pub(super) fault: Option<(u64, Fault)>,
+    /// Bytes that all files with a name have together, at most.
+    pub(super) capacity: Option<usize>,
     pub(super) dead: bool,
 }
 
@@ -92,6 +94,7 @@ impl DiskState {
             locked: BTreeSet::new(),
             ops: 0,
             fault: None,
+            capacity: None,
             dead: false,
         }
     }
@@ -119,6 +122,20 @@ impl DiskState {
             }
         };
         Ok(result)
+    }
+
+    /// How many of `len` bytes at `offset` of a file there is space for.
+    pub(super) fn fitting(&self, inode: usize, offset: usize, len: usize) -> usize {
+        let Some(capacity) = self.capacity else {
+            return len;
+        };
+        let used: usize = self.names.values().map(|&named| self.size(named)).sum();
+        let has = self.size(inode).saturating_sub(offset);
+        len.min(has + capacity.saturating_sub(used))
+    }
+
+    fn size(&self, inode: usize) -> usize {
+        self.inodes[inode].cached.len()
     }
 
     /// Changes names. If the process dies, the change may have been made.
