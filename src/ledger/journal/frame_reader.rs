@@ -3,8 +3,7 @@
 use std::io;
 
 use crate::ledger::journal::format::{
-    FRAME_HEAD, FrameHead, Position, RECORD_MIN, RecordView, Salt, decode_record, record_len,
-    record_seq,
+    FRAME_HEAD, FrameHead, Position, RecordView, Salt, decode_record, record_len, record_seq,
 };
 use crate::ledger::journal::storage::{File, read_full};
 
@@ -65,12 +64,7 @@ impl<'a> FrameReader<'a> {
             offset: offset_32,
         };
         let head = FrameHead::decode(self.bytes(offset, FRAME_HEAD)?, at, salt);
-        Ok(head.filter(|head| {
-            let body_min = u64::from(head.count) * RECORD_MIN as u64;
-            head.end() <= size
-                && u64::from(head.body_len) >= body_min
-                && (head.count == 0) == (head.body_len == 0)
-        }))
+        Ok(head.filter(|head| head.is_possible(size)))
     }
 
     /// The bytes from `offset`: `len` of them, or fewer at the segment's end.
@@ -98,7 +92,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn records(self, from: u64) -> impl Iterator<Item = Result<RecordView<'a>, usize>> {
         let Self { head, body, salt } = self;
         let (mut at, mut seq, mut damaged) = (0, head.first_seq, false);
-        let end = head.first_seq + u64::from(head.count);
+        let end = head.end_seq();
         std::iter::from_fn(move || {
             loop {
                 if damaged || seq >= end {

@@ -158,7 +158,7 @@ impl SegmentRange<'_> {
             if head.first_seq > next {
                 return Err(damaged(next, number, offset));
             }
-            if head.first_seq + u64::from(head.count) > next {
+            if head.end_seq() > next {
                 for record in frame.records(next) {
                     let record = record
                         .map_err(|at| damaged(next, number, offset + (FRAME_HEAD + at) as u64))?;

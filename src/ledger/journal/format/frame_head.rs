@@ -2,6 +2,7 @@
 
 use crate::ledger::journal::format::bytes::{u32_at, u64_at};
 use crate::ledger::journal::format::position::Position;
+use crate::ledger::journal::format::record::RECORD_MIN;
 use crate::ledger::journal::format::salt::Salt;
 
 /// Bytes in a frame's head.
@@ -55,6 +56,19 @@ impl FrameHead {
             committed_at: u64_at(bytes, 24),
             durable: Position::decode(bytes, 32),
         })
+    }
+
+    /// Whether there can be such a frame in a segment of `size` bytes.
+    pub(crate) fn is_possible(&self, size: u64) -> bool {
+        let body_min = u64::from(self.count) * RECORD_MIN as u64;
+        self.end() <= size
+            && u64::from(self.body_len) >= body_min
+            && (self.count == 0) == (self.body_len == 0)
+    }
+
+    /// The sequence behind its last.
+    pub(crate) fn end_seq(&self) -> u64 {
+        self.first_seq.saturating_add(self.count.into())
     }
 
     /// The offset at which the frame ends. Wider than an offset: the length in

@@ -128,7 +128,7 @@ impl Retention {
             let indexed = segment.index().and_then(|index| index.floor(u64::MAX));
             let mut offset = indexed.map_or(SEGMENT_HEAD as u64, u64::from);
             while let Some(head) = frames.head(offset).ok()? {
-                if head.first_seq + u64::from(head.count) >= *end_seq {
+                if head.end_seq() >= *end_seq {
                     return Some(head.committed_at);
                 }
                 offset = head.end();

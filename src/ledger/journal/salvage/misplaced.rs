@@ -40,7 +40,7 @@ impl Misplaced {
         let end = at + FRAME_HEAD;
         Self {
             body_end: end.saturating_add(head.body_len as usize),
-            end_seq: head.first_seq.saturating_add(head.count.into()),
+            end_seq: head.end_seq(),
             end,
             seq: head.first_seq,
         }

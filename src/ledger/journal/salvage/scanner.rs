@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::ledger::journal::format::{
-    FRAME_HEAD, FrameHead, RECORD_MIN, RecordView, SEGMENT_HEAD, Salt, decode_record,
+    FRAME_HEAD, FrameHead, RecordView, SEGMENT_HEAD, Salt, decode_record,
 };
 use crate::ledger::journal::limits::RECORD_BYTES_MAX;
 use crate::ledger::journal::salvage::found::{Bounds, Found, Gap, Scan};
@@ -96,21 +96,23 @@ impl<'a> Scanner<'a> {
 
     /// Whether it names this position, and ends inside of the segment.
     fn belongs_at(&self, at: usize, head: &FrameHead) -> bool {
-        let body_min = u64::from(head.count) * RECORD_MIN as u64;
         head.at.segment == self.number
             && head.at.offset as usize == at
-            && head.end() <= self.bounds.end.unwrap_or(self.bounds.size)
-            && u64::from(head.body_len) >= body_min
-            && (head.count == 0) == (head.body_len == 0)
+            && head.is_possible(self.bounds.end.unwrap_or(self.bounds.size))
     }
 
     /// Steps over what was copied with a head that belongs elsewhere.
-    fn misplaced(&mut self, at: usize, mut misplaced: Misplaced) -> usize {
+    fn misplaced(&mut self, at: usize, misplaced: Misplaced) -> usize {
+        let end = self.end_of_misplaced(misplaced);
+        self.gap(at..end, ELSEWHERE);
+        end
+    }
+
+    fn end_of_misplaced(&self, mut misplaced: Misplaced) -> usize {
         while let Some(next) = self.next_from(misplaced.end)
             && let Some((found, _)) = self.record(next..self.bytes.len())
             && misplaced.takes(&found)
         {}
-        self.gap(at..misplaced.end, ELSEWHERE);
         misplaced.end
     }
 
@@ -127,43 +129,64 @@ impl<'a> Scanner<'a> {
         self.headless = self.scan.found.len();
     }
 
-    fn end_seq(&self, head: &FrameHead) -> u64 {
-        head.first_seq.saturating_add(head.count.into())
-    }
-
     /// Takes what decodes of a frame. Returns where that ends.
     fn frame(&mut self, head: &FrameHead) -> usize {
         self.only_before(head.first_seq);
         // One frame at a time was in flight.
         self.durable = self.durable.max(head.at.offset.into());
-        let end_seq = self.end_seq(head);
+        let end_seq = head.end_seq();
         self.scan.reached = self.scan.reached.max(end_seq.saturating_sub(1));
-        let end = head.end() as usize;
+        let mut end = head.end() as usize;
         // The file may have been cut inside of it.
         let body_end = end.min(self.bytes.len());
         let (mut at, mut seq) = (head.at.offset as usize + FRAME_HEAD, head.first_seq);
         let mut is_whole = end == body_end;
         while seq < end_seq || at < body_end {
-            let next = (at..body_end).step_by(ALIGN).find_map(|from| {
-                let (found, _) = self.record(from..body_end)?;
-                (seq..end_seq).contains(&found.seq).then_some(found)
-            });
-            let from = next.as_ref().map_or(body_end, |found| found.range.start);
-            if from > at || next.as_ref().is_none_or(|found| found.seq != seq) {
+            let next = self.next_in_frame(at..body_end, seq..end_seq);
+            let follows = |found: &Found| found.range.start == at && found.seq == seq;
+            if !next.as_ref().is_ok_and(follows) {
                 is_whole = false;
+                let from = next
+                    .as_ref()
+                    .map_or_else(|&behind| behind, |it| it.range.start);
                 self.gap(at..from, "no order decodes");
             }
-            let Some(found) = next else { break };
-            (at, seq) = (found.range.end, found.seq + 1);
-            self.scan.found.push(Found {
-                committed_at: head.committed_at,
-                is_estimated: false,
-                ..found
-            });
+            match next {
+                Ok(found) => {
+                    (at, seq) = (found.range.end, found.seq + 1);
+                    self.scan.found.push(Found {
+                        committed_at: head.committed_at,
+                        is_estimated: false,
+                        ..found
+                    });
+                }
+                Err(behind) => {
+                    end = end.max(behind);
+                    break;
+                }
+            }
         }
         self.last_frame = Some((*head, is_whole));
         self.headless = self.scan.found.len();
         end
+    }
+
+    /// The first record of these sequences in what is left of a frame's body,
+    /// or where the search ended. What was written over the body together with
+    /// a head of its own is not of this frame.
+    fn next_in_frame(&self, body: Range<usize>, seqs: Range<u64>) -> Result<Found, usize> {
+        let mut at = body.start;
+        while at < body.end {
+            if let Some(head) = self.frame_head(at) {
+                at = self.end_of_misplaced(Misplaced::frame(at, &head));
+                continue;
+            }
+            match self.record(at..body.end) {
+                Some((found, _)) if seqs.contains(&found.seq) => return Ok(found),
+                _ => at += ALIGN,
+            }
+        }
+        Err(at.max(body.end))
     }
 
     /// The records from `first` on, one behind the other, of a frame whose head

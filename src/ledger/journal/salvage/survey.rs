@@ -182,7 +182,8 @@ impl Survey {
         self.lost.push(lost);
     }
 
-    /// Neighbours without an outcome between them are one damage.
+    /// Neighbours without an outcome between them are one damage, with what
+    /// lies between them.
     fn damage(&mut self, number: u32, offset: u64, bytes: u64, what: impl Into<String>) {
         let (file, what) = (segment_name(number), what.into());
         if let Some(last) = self.damages[self.open..].last_mut()

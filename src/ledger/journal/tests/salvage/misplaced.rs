@@ -108,6 +108,48 @@ fn a_misplaced_head_costs_no_record() {
     }
 }
 
+/// A block with the head of a discarded batch, and whole records of it, is in
+/// the wrong place inside of a later batch, which has the same sequences for
+/// other orders.
+#[test]
+fn what_was_discarded_does_not_come_back_inside_of_a_batch() {
+    let sample = SampleJournal::new(false);
+    let disk = sample.disk.copy();
+    let discarded: Vec<_> = (20..24).map(|number| evaluated(number, 10)).collect();
+    let (mut journal, before) = open(&disk, &options(SEGMENT)).unwrap();
+    append(&mut journal.ledger, &discarded).1.unwrap();
+    let end = journal.ledger.end();
+    let killed = disk.copy();
+    drop(journal);
+    let (disk, segment) = (killed, end.segment);
+    disk.change(&segment_name(segment), |bytes| {
+        bytes[end.offset as usize - 8] ^= 1;
+    });
+    let orders: Vec<_> = (70..76).map(|number| evaluated(number, 10)).collect();
+    let (mut journal, visited) = open(&disk, &options(SEGMENT)).unwrap();
+    assert_eq!(visited, before);
+    append(&mut journal.ledger, &orders).1.unwrap();
+    let batch = journal.ledger.end();
+    assert_eq!(batch.segment, segment + 1);
+    let all = read_all(&journal);
+    drop(journal);
+    let len_of = |orders: &[_]| orders.iter().map(encoded_len).sum::<usize>();
+    let frame = end.offset as usize - FRAME_HEAD - len_of(&discarded);
+    let body = batch.offset as usize - len_of(&orders);
+    // The head and so many records, over the end of the first, from there on.
+    for records in 0..=3 {
+        for to in (body..batch.offset as usize).step_by(8) {
+            let block = frame..frame + FRAME_HEAD + len_of(&discarded[..records]);
+            let disk = disk.copy();
+            let names = (segment_name(segment), segment_name(segment + 1));
+            misplace(&disk, (&names.0, block), (&names.1, to));
+            let made = salvage(&disk).unwrap();
+            made.check(&all, &format!("{records} records at {to}"));
+            assert!(saved(&made) >= before.len(), "{records} records at {to}");
+        }
+    }
+}
+
 /// The next start discards the end of the last segment and fills the one behind
 /// it, which the discarded one is then copied over.
 fn stays_away(disk: &Disk, segment: u32, before: &[Record], case: &str) {
