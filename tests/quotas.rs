@@ -104,9 +104,11 @@ fn refusals_in_a_row_are_delayed() {
     let begun = Instant::now();
     for _ in 0..REFUSALS {
         client.ask(submit(A, &body("a-1"))).problem(429);
-        // Nobody's quota: it changes nothing.
+        // No quota counts these: they change nothing.
         let probe = "GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n";
         assert_eq!(client.ask(probe).status, 200);
+        let wrong = format!("PUT /submit HTTP/1.1\r\nHost: orders\r\n{A}Content-Length: 0\r\n\r\n");
+        client.ask(wrong).problem(405);
     }
     let took = begun.elapsed();
     assert!(took >= DELAY * (REFUSALS - 1), "{took:?}");
@@ -130,7 +132,7 @@ fn requests_in_flight_are_counted(engine: &str) {
     let directory = Directory::new();
     let path = tokens(&directory, "inflight=1");
     let path = path.to_str().unwrap();
-    let service = Service::slow(engine, "2", "1s", &["--token-file", path]);
+    let service = Service::slow(engine, "2", "3s", &["--token-file", path]);
     let in_flight = || service.figures().get(r#"client_in_flight{client="a"}"#);
     let mut first = Client::to(service.http);
     first.send(submit(A, &body("a-1")));
@@ -142,10 +144,13 @@ fn requests_in_flight_are_counted(engine: &str) {
         let policy = r#""inflight";q=1;qu="concurrent-requests""#;
         assert_eq!(reply.header("ratelimit-policy"), Some(policy));
     }
-    assert_eq!(post(service.http, B, &body("b-1")).status, 201);
+    let (a, b) = [A, B]
+        .map(|token| format!("{token}Prefer: respond-async\r\n"))
+        .into();
+    assert_eq!(post(service.http, &b, &body("b-1")).status, 202);
     assert_eq!(first.reply().status, 201);
     until("it has its reply", || in_flight() == 0.0);
-    assert_eq!(post(service.http, A, &body("a-2")).status, 201);
+    assert_eq!(post(service.http, &a, &body("a-2")).status, 202);
     let figures = service.settled();
     let refused = r#"client_refused{client="a",quota="inflight"}"#;
     assert_eq!(figures.get(refused), 1.0);

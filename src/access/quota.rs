@@ -113,6 +113,11 @@ impl Quota {
         &self.usage
     }
 
+    /// Whether there is anything that it bounds.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.quotas.rate.is_some() || self.quotas.in_flight.is_some()
+    }
+
     /// Begins a request; `charges` unless its orders do that one by one. `None`
     /// where nobody counts what is in flight.
     pub(crate) fn begin(&self, charges: bool) -> Result<Option<InFlight>, OverQuota> {

@@ -26,7 +26,7 @@ pub struct Gauges {
     pub dedupe_window_age: Option<Duration>,
     /// Whether new orders are taken, as `/readyz` says.
     pub ready: bool,
-    /// Whether a drain has begun.
+    /// Whether there is a drain whose ledger has not failed.
     pub draining: bool,
     /// The kind of ledger, for `/stats`: a word that needs no escaping.
     pub ledger: &'static str,

@@ -11,8 +11,8 @@ use crate::sync::log_limit::LogLimit;
 /// What is received at a time: the header is read to its end and no further.
 const PIECE_BYTES: usize = 256;
 
-/// Receives the header: on whose behalf the proxy has connected, if it says so.
-/// `None` if it sends none.
+/// Receives the header: on whose behalf the proxy has connected. `None` if it
+/// sends none that is valid.
 pub(super) async fn receive(stream: &mut TcpStream, peer: SocketAddr) -> Option<Source> {
     let mut header = ProxyHeader::new();
     let mut bytes = [0; PIECE_BYTES];

@@ -158,6 +158,7 @@ fn view(pipeline: &Pipeline, gauges: &Gauges, view: View) -> Reply {
 fn gauges(pipeline: &Pipeline, access: &Access, tls: Option<&Tls>) -> Gauges {
     let archive = pipeline.archive();
     let (clients, addresses) = access.gauges();
+    let state = pipeline.gate.state();
     Gauges {
         queue_depth: pipeline.depth() as u64,
         queue_capacity: pipeline.capacity() as u64,
@@ -165,8 +166,8 @@ fn gauges(pipeline: &Pipeline, access: &Access, tls: Option<&Tls>) -> Gauges {
         bulk_orders: pipeline.bulk.orders(),
         commit_queue_depth: pipeline.commit_depth() as u64,
         dedupe_window_age: pipeline.window.age(),
-        ready: pipeline.gate.state() == GateState::Open,
-        draining: pipeline.gate.state() == GateState::Draining,
+        ready: state == GateState::Open,
+        draining: state == GateState::Draining,
         ledger: archive.map_or("", |archive| archive.kind()),
         ledger_id: archive.map(|archive| archive.ledger_id().to_string()),
         last_seq: archive.map(|archive| archive.last_seq()),

@@ -43,7 +43,8 @@ impl ConnectionLimit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.limit.open.fetch_sub(1, Ordering::Relaxed);
+        // The gauge first: it is never above the limit.
         self.limit.service.metrics().http.connections.dec();
+        self.limit.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -38,9 +38,10 @@ pub(crate) struct Routed {
 }
 
 impl Routed {
+    /// Whether a quota, if its client has one, has let it through.
     #[inline]
-    pub(crate) fn is_served(&self) -> bool {
-        !matches!(self.action, Action::RefuseUnread(_))
+    pub(crate) fn is_within_quota(&self) -> bool {
+        matches!(self.action, Action::Call(Ok(_)) | Action::Batch)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::access::Caller;
+use crate::access::{Caller, Quota};
 use crate::http::api::router;
 use crate::http::api::router::{Port, RequestHead, RouteRefusal, Routed};
 use crate::http::api::service::Service;
@@ -73,7 +73,10 @@ impl Remote {
             &head,
             address,
         );
-        if self.was_over_quota && routed.is_served() && self.caller.quota().is_some() {
+        if self.was_over_quota
+            && routed.is_within_quota()
+            && self.caller.quota().is_some_and(Quota::is_limited)
+        {
             self.was_over_quota = false;
         }
         routed

@@ -32,8 +32,10 @@ function outcome(text) {
   cell(row, "td", line.id, "left id").title = line.id;
   cell(row, "td", line.status, `left ${line.status === "failed" ? "is-failed" : ""}`);
   cell(row, "td", clock(Date.parse(line.committed_at)));
-  // Its own text, whose numbers are exact; the id has a column already.
-  const order = text.slice(text.indexOf('"order":') + 8, -1).replace(`"id":"${line.id}",`, "");
+  // Its own text, whose numbers are exact. The id has a column already.
+  const whole = text.slice(text.indexOf('"order":') + 8, -1);
+  const id = `{"id":"${line.id}",`;
+  const order = whole.startsWith(id) ? `{${whole.slice(id.length)}` : whole;
   const shown = line.detail ?? order;
   const last = cell(row, "td", shown.slice(0, SHOWN_MAX), "left rest");
   last.title = shown.slice(0, TITLE_MAX);
