@@ -28,9 +28,13 @@ function rateCards(now, s) {
     put(`rate-${r}`, rate(rates[r] ?? NaN));
     put(`total-${r}`, count(s.totals[r]));
   }
-  put("total-duplicate", count(s.duplicate));
-  processCard(s, s.cpu === null ? null : perSecond(s.cpu, previous?.cpu));
-  previous = { t: now, uptime: s.uptime, totals: s.totals, cpu: s.cpu };
+  put("total-duplicate", counted(s.duplicate, "duplicate"));
+  processCard(s, {
+    cores: s.cpu === null ? null : perSecond(s.cpu, previous?.cpu),
+    accepted: rates.accepted,
+    wakes: perSecond(s.wakes, previous?.wakes),
+  });
+  previous = { t: now, uptime: s.uptime, totals: s.totals, cpu: s.cpu, wakes: s.wakes };
   return rates;
 }
 
@@ -59,11 +63,13 @@ function stagesCard(s) {
   put("stages-span", recent === null ? "since the start" : `last ${recent.seconds} s`);
 }
 
-function processCard(s, cores) {
-  put("workers", s.workers === null ? "" : `${s.workers} ${s.workers === 1 ? "worker" : "workers"}`);
+function processCard(s, { cores, accepted, wakes }) {
+  put("workers", s.workers === null ? "" : counted(s.workers, "worker"));
   const files = s.files === null ? null : s.filesMax === null ? count(s.files) : `${count(s.files)} of ${count(s.filesMax)}`;
   pairs("process-facts", [
     ["CPU", cores === null ? NONE : `${cores.toFixed(2)} cores`],
+    ["CPU an order", cores === null || !accepted ? NONE : latency(cores / accepted)],
+    ["Worker wake-ups", wakes === null ? NONE : `${rate(wakes)}/s`],
     ["Memory", s.memory === null ? null : bytes(s.memory)],
     ["Threads", s.threads === null ? null : count(s.threads)],
     ["Open files", files],

@@ -6,6 +6,8 @@ const NONE = "–";
 const count = (n) => n < 1e7 ? whole.format(n) : n < 1e10 ? `${(n / 1e6).toFixed(1)} M` : `${(n / 1e9).toFixed(1)} G`;
 const rate = (n) => !Number.isFinite(n) ? NONE : n > 0 && n < 10 ? n.toFixed(1) : count(Math.round(n));
 
+const counted = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
+
 function bytes(n) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;

@@ -49,6 +49,7 @@ function read(stats) {
     },
     clients: stats.clients ?? {},
     workers: stats.workers ?? null,
+    wakes: stats.worker_wakes ?? 0,
     cpu: stats.process_cpu_seconds_total ?? null,
     memory: stats.process_resident_memory_bytes ?? null,
     threads: stats.process_threads ?? null,
