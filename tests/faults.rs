@@ -243,6 +243,15 @@ fn a_fault_loses_no_acknowledged_order_that_is_with_a_processor() {
 /// before that, however slowly it sends.
 #[test]
 fn a_fault_answers_a_batch_at_once() {
+    // A busy machine adds to the time, though not each time.
+    let mut times = (0..5).map(|_| abandoned_with_a_batch());
+    let at_once = times.any(|took| took < LAST_BYTES);
+    assert!(at_once, "waited for the rest of it");
+}
+
+/// How long it takes to abandon a service that is being sent a batch, which is
+/// answered.
+fn abandoned_with_a_batch() -> Duration {
     let flags = ["order-processor"].iter().chain(&BASE_FLAGS).copied();
     let config = Config::parse_from(
         flags,
@@ -261,9 +270,9 @@ fn a_fault_answers_a_batch_at_once() {
     let start = Instant::now();
     server.abandon();
     let took = start.elapsed();
-    assert!(took < LAST_BYTES, "{took:?}: waited for the rest of it");
     client.reply().problem(503);
     client.ends();
+    took
 }
 
 /// Ids that leave the window sooner than a client may come back are told, once
@@ -288,11 +297,25 @@ fn a_dedupe_window_too_short_for_the_load_is_told() {
     }
     let log = service.drain().log;
     assert_eq!(log.matches("raise --dedupe-window").count(), 1, "{log}");
+}
 
+#[test]
+fn a_dedupe_window_long_enough_is_not_told() {
     let service = Service::start(&["--dedupe-window", "10", "--ack-timeout", "1ms"]);
     let mut client = Client::to(service.http);
-    for number in 0..100 {
+    let mut full = None;
+    // It is looked at once a second.
+    for number in 0.. {
         client.ask(order(&format!("o-{number}")));
+        until("committed", || service.figures().orders().1 == number + 1);
+        // Ten ids then reach back 45 ms and more, and 2 ms would do.
+        thread::sleep(Duration::from_millis(5));
+        if number == 10 {
+            full = Some(Instant::now());
+        }
+        if full.is_some_and(|full| full.elapsed() > Duration::from_millis(1200)) {
+            break;
+        }
     }
     let log = service.drain().log;
     assert!(!log.contains("raise --dedupe-window"), "{log}");

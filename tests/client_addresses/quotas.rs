@@ -89,7 +89,7 @@ fn clients_behind_one_proxy_have_a_quota_each(engine: &str) {
 
 fn requests_in_flight_are_counted(engine: &str) {
     let flags = [&TRUSTED[..], &["--client-inflight", "1"]].concat();
-    let service = Service::slow(engine, "2", "1s", &flags);
+    let service = Service::slow(engine, "2", "4s", &flags);
     let in_flight = || {
         service
             .figures()
@@ -107,8 +107,8 @@ fn requests_in_flight_are_counted(engine: &str) {
     assert_eq!(other.status, 201);
     assert_eq!(first.reply().status, 201);
     until("it has its reply", || in_flight() == 0.0);
-    assert_eq!(client(PROXY, service.http).ask(order("a-2")).status, 201);
-    service.settled();
+    let at_once = submit("Prefer: respond-async\r\n", &body("a-2"));
+    assert_eq!(client(PROXY, service.http).ask(at_once).status, 202);
 }
 
 #[test]
