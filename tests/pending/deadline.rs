@@ -116,11 +116,13 @@ fn a_drain_in_time_finishes_pending_orders() {
     let ids: Vec<String> = (0..20).map(|number| format!("o-{number}")).collect();
     ids.iter().for_each(|id| acknowledged(&service, id));
     late(service, 20);
-    let slow = ["--processor", "simulate", "--simulate", "50ms..50ms"];
-    let service = directory.start(&[&slow[..], &["--queue-capacity", "2"]].concat());
+    let slow = ["--processor", "simulate", "--simulate", "300ms..300ms"];
+    let flags = ["--workers", "2", "--queue-capacity", "2"];
+    let service = directory.start(&[&slow[..], &flags].concat());
     assert!(file(&directory).exists());
     let ended = service.drain();
     assert_eq!(ended.logged("kept"), 0);
+    // More than the queue and the workers hold.
     assert!(ended.logged("drained") > 5, "{}", ended.log);
     assert!(!file(&directory).exists());
     let service = directory.start(&[]);
