@@ -61,22 +61,16 @@ fn orders_are_rejected_when_the_queue_stays_full() {
         let responses = submit_all(&mut client(&service).await, requests).await;
         let results: Vec<_> = responses.iter().map(SubmitStreamResponse::result).collect();
         // One with the worker, two in the half of the queue that is for
-        // streams.
-        let (taken, refused) = results.split_at(3);
-        assert!(
-            taken.iter().all(|result| *result == SubmitResult::Queued),
-            "{results:?}"
-        );
-        assert!(
-            refused
-                .iter()
-                .all(|result| *result == SubmitResult::Rejected),
-            "{results:?}"
-        );
+        // streams; the worker may have taken its one too late for the third to
+        // be noticed.
+        let count = |wanted| results.iter().filter(|result| **result == wanted).count();
+        let queued = count(SubmitResult::Queued);
+        assert!((2..=3).contains(&queued), "{results:?}");
+        assert_eq!(count(SubmitResult::Rejected), 8 - queued, "{results:?}");
         let last = responses.last().unwrap();
         assert!(last.retry_safe && last.retry_delay.is_some(), "{last:?}");
+        assert_eq!(service.figures().rejected("full"), 8 - queued as u64);
     });
-    assert_eq!(service.figures().rejected("full"), 5);
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::harness::{Service, until};
 
 #[test]
 fn responses_come_in_the_order_of_requests() {
-    let service = Service::with_grpc(&[]);
+    // With one worker, orders get their sequences as they came.
+    let service = Service::with_grpc(&["--workers", "1"]);
     let ids: Vec<String> = (0..5000).map(|number| format!("s-{number}")).collect();
     run(async {
         let responses = submit_all(
@@ -44,7 +45,8 @@ fn with(id: &str, value: &str, others: &str) -> SubmitStreamRequest {
 
 #[test]
 fn one_bad_order_ends_nothing() {
-    let service = Service::with_grpc(&["--max-value", "10", "--max-body", "1KiB"]);
+    let limits = ["--max-value", "10", "--max-body", "1KiB"];
+    let service = Service::with_grpc(&[&limits[..], &["--workers", "1"]].concat());
     let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(4000));
     let mut strange = one_of_many("strange");
     strange.ack_mode = 7;

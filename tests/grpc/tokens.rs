@@ -101,7 +101,7 @@ fn a_stream_waits_for_its_rate_and_a_call_does_not() {
                 slow:token-of-one-who-is-slow rate=1/h burst=2\n";
     fs::write(&path, text).unwrap();
     let path = path.to_str().unwrap();
-    let service = Service::with_grpc(&["--token-file", path, "--ack-timeout", "300ms"]);
+    let service = Service::with_grpc(&["--token-file", path, "--ack-timeout", "2s"]);
     let (quick, slow) = (
         "Bearer token-of-one-who-is-quick",
         "Bearer token-of-one-who-is-slow",

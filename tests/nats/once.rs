@@ -199,11 +199,11 @@ fn no_order_is_acknowledged_as_queued() {
 
     // An ack timeout is a 503, and the outcome comes all the same.
     let mut client = Client::to(service.http);
-    let reply = client.ask(submit("Prefer: wait=1\r\n", r#"{"id":"c","value":1}"#));
+    let reply = client.ask(submit("Prefer: wait=9\r\n", r#"{"id":"c","value":1}"#));
     assert_eq!(reply.status, 201, "in time: {reply:?}");
     service.drain();
-    let slow = ["--processor", "simulate", "--simulate", "900ms..900ms"];
-    let service = server.instance(&[&slow[..], &["--ack-timeout", "300ms"]].concat());
+    let slow = ["--processor", "simulate", "--simulate", "3s..3s"];
+    let service = server.instance(&[&slow[..], &["--ack-timeout", "1s"]].concat());
     let problem = post(service.http, "", r#"{"id":"d","value":1}"#).problem(503);
     assert_eq!(problem["retry_safe"], true);
     let in_flight = get(service.http, "/orders/d").json();
