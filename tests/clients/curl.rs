@@ -35,13 +35,13 @@ fn all_get_through(service: &Service, curls: usize, more: &[&str]) {
 
 #[test]
 fn it_waits_for_space_in_the_queue() {
-    let service = Service::slow("native", "1", "200ms", &["--queue-capacity", "1"]);
+    let service = Service::slow("native", "1", "600ms", &["--queue-capacity", "1"]);
     all_get_through(&service, 5, &[]);
 }
 
 #[test]
 fn it_waits_for_its_quota() {
-    let tokens = TokenFile::new("rate=1/s burst=1");
+    let tokens = TokenFile::new("rate=20/m burst=1");
     let service = Service::start(&["--token-file", &tokens.path]);
     let authorization = format!("Authorization: Bearer {TOKEN}");
     all_get_through(&service, 2, &["-H", &authorization]);

@@ -95,7 +95,8 @@ pub(crate) fn it_waits_and_tries_again(client: &Program) {
 }
 
 fn past_its_quota(client: &Program) {
-    let tokens = TokenFile::new("rate=1/s burst=1");
+    // Its second order comes within five seconds, however slow the client.
+    let tokens = TokenFile::new("rate=12/m burst=1");
     let service = Service::start(&["--token-file", &tokens.path]);
     client.runs(service.http, &["retries"], &[("TOKEN", TOKEN)]);
     let figures = service.settled();
@@ -104,7 +105,7 @@ fn past_its_quota(client: &Program) {
 }
 
 fn for_space_in_the_queue(client: &Program) {
-    let service = Service::slow("native", "1", "200ms", &["--queue-capacity", "1"]);
+    let service = Service::slow("native", "1", "600ms", &["--queue-capacity", "1"]);
     client.runs(service.http, &["together"], &[]);
     let figures = service.settled();
     assert_eq!(figures.orders().0, 6);
