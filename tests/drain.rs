@@ -75,12 +75,12 @@ fn an_acknowledged_order_is_counted(engine: &str) {
 }
 
 fn those_who_wait_get_their_outcome(engine: &str) {
-    let service = slow(engine, "2s", &[]);
+    let service = slow(engine, "3s", &[]);
     let mut waiting: Vec<Client> = (0..4).map(|_| Client::to(service.http)).collect();
     for (number, client) in waiting.iter_mut().enumerate() {
         client.send(order(&format!("w{number}")));
     }
-    until("all inside", || service.figures().inside() == 4);
+    until("all inside", || service.figures().orders().0 == 4);
     let mut open = Client::to(service.http);
     assert_eq!(
         open.ask("GET /healthz HTTP/1.1\r\nHost: o\r\n\r\n").status,

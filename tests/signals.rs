@@ -48,7 +48,7 @@ fn a_hang_up_ends_no_start_and_no_drain() {
         took >= hung.as_millis(),
         "the wait for the lock counts: {took}"
     );
-    let service = Service::slow("native", "2", "2s", &[]);
+    let service = Service::slow("native", "2", "4s", &[]);
     let mut waits = Client::to(service.http);
     waits.send(order("a"));
     until("inside", || service.figures().inside() == 1);

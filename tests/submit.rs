@@ -22,10 +22,11 @@ on_both_engines!(
     an_order_is_not_taken_compressed,
 );
 
-/// A service whose one worker takes half a second for an order.
+/// A service whose one worker takes long enough for an order that a few more
+/// requests meet it in flight.
 fn slow(engine: &str, flags: &[&str]) -> Service {
     let mut all = vec!["--processor", "simulate", "--workers", "1"];
-    all.extend(["--simulate", "500ms..500ms"]);
+    all.extend(["--simulate", "2500ms..2500ms"]);
     all.extend(flags);
     Service::on(engine, &all)
 }
@@ -146,7 +147,8 @@ fn in_flight_answers_differ_from_final_ones(engine: &str) {
 }
 
 fn a_client_may_decline_to_wait(engine: &str) {
-    let service = slow(engine, &[]);
+    // Killed in the end.
+    let service = Service::slow(engine, "1", "10m", &[]);
     let tries = [
         ("a", "Prefer: respond-async\r\n", true),
         ("b", "Prefer: wait=0\r\n", false),
@@ -174,6 +176,14 @@ fn a_client_may_decline_to_wait(engine: &str) {
             get(service.http, &format!("/orders/{id}")).json()["status"],
             "queued"
         );
+    }
+    drop(service);
+    let service = Service::slow(engine, "1", "100ms", &[]);
+    for (id, prefer, _) in tries {
+        let order = format!(r#"{{"id":"{id}","value":1}}"#);
+        let reply = post(service.http, prefer, &order);
+        // It may be done by then.
+        assert!(matches!(reply.status, 201 | 202), "{reply:?}");
     }
     // Long enough, or no such preference: the outcome itself.
     for (id, prefer) in [

@@ -60,10 +60,11 @@ fn ends_in_a_drain() -> Option<(Service, Reply)> {
 
 #[test]
 fn a_batch_during_a_drain_is_refused() {
-    let service = slow("500ms", &["--drain-timeout", "20s"]);
+    let service = slow("3s", &["--drain-timeout", "20s"]);
     let mut waiting = Client::to(service.http);
     let mut client = Client::to(service.http);
-    assert_eq!(client.ask(order("before")).status, 201);
+    let health = "GET /healthz HTTP/1.1\r\nHost: o\r\n\r\n";
+    assert_eq!(client.ask(health).status, 200);
     waiting.send(order("a"));
     until("taken", || service.figures().inside() == 1);
     service.terminate();
@@ -107,7 +108,7 @@ fn a_drain_ends_a_batch_that_trickles() {
     service.terminate();
     until("it is refused", || {
         thread::sleep(Duration::from_millis(20)); // the client is slow: that is the case
-        let _ = client.try_send(line("b")); // closed in the end
+        let _ = client.try_send(" "); // closed in the end
         let counted = "http_requests{route=\"submit\",status=\"503\"}";
         service.figures().count(counted) == 1
     });

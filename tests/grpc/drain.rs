@@ -11,7 +11,7 @@ use crate::harness::{PATIENCE, Service, until};
 
 #[test]
 fn a_drain_answers_what_was_taken_and_ends_the_stream() {
-    let slow = simulate("300ms..300ms");
+    let slow = simulate("1s..1s");
     let flags = ["--workers", "4"];
     let service = Service::with_grpc(&[&slow[..], &flags].concat());
     run(async {
@@ -22,7 +22,7 @@ fn a_drain_answers_what_was_taken_and_ends_the_stream() {
                 .await
                 .unwrap();
         }
-        until("inside", || service.figures().inside() == 8);
+        until("inside", || service.figures().orders().0 == 8);
         service.terminate();
         for number in 1..=8 {
             let response = responses.message().await.unwrap().expect("an outcome");
@@ -70,7 +70,7 @@ fn at_the_deadline_the_orders_of_a_stream_are_rejected() {
 
 #[test]
 fn a_drain_closes_idle_connections_and_refuses_new_ones() {
-    let service = Service::with_grpc(&simulate("500ms..500ms"));
+    let service = Service::with_grpc(&simulate("2s..2s"));
     let address = service.grpc.unwrap();
     run(async {
         let mut open = client(&service).await;
@@ -78,7 +78,7 @@ fn a_drain_closes_idle_connections_and_refuses_new_ones() {
             let mut client = client(&service).await;
             async move { submit(&mut client, request("w")).await }
         });
-        until("inside", || service.figures().inside() == 1);
+        until("inside", || service.figures().orders().0 == 1);
         service.terminate();
         let refused =
             thread::spawn(move || until("refused", || TcpStream::connect(address).is_err()));

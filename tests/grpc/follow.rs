@@ -218,7 +218,7 @@ fn a_follower_that_never_reads_slows_nobody() {
 
 #[test]
 fn a_drain_brings_the_last_outcome_and_then_says_so() {
-    let service = Service::with_grpc(&simulate("400ms..400ms"));
+    let service = Service::with_grpc(&simulate("2s..2s"));
     run(async {
         let mut client = client(&service).await;
         let mut outcomes = follow(&mut client, 0).await.unwrap();
@@ -226,7 +226,7 @@ fn a_drain_brings_the_last_outcome_and_then_says_so() {
             let mut client = client.clone();
             async move { submit(&mut client, request("w")).await }
         });
-        until("inside", || service.figures().inside() == 1);
+        until("inside", || service.figures().orders().0 == 1);
         service.terminate();
         assert_eq!(next(&mut outcomes).await.unwrap(), (1, "w".to_owned()));
         let status = next(&mut outcomes).await.unwrap_err();

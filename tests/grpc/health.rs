@@ -26,7 +26,7 @@ fn of(service: &str) -> HealthCheckRequest {
 
 #[test]
 fn health_follows_readiness() {
-    let service = Service::with_grpc(&simulate("400ms..400ms"));
+    let service = Service::with_grpc(&simulate("2s..2s"));
     run(async {
         let mut health = HealthClient::new(channel(&service).await);
         let mut watching = Vec::new();
@@ -49,7 +49,7 @@ fn health_follows_readiness() {
             let mut client = client(&service).await;
             async move { submit(&mut client, request("w")).await }
         });
-        until("inside", || service.figures().inside() == 1);
+        until("inside", || service.figures().orders().0 == 1);
         service.terminate();
         for watch in &mut watching {
             let changed = watch.message().await.unwrap().unwrap();

@@ -163,7 +163,7 @@ fn a_drain_ends_connections_as_tls_has_it() {
         "--processor",
         "simulate",
         "--simulate",
-        "1s..1s",
+        "3s..3s",
         "--workers",
         "1",
     ];
