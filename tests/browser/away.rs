@@ -30,16 +30,38 @@ fn a_service_that_is_gone_is_not_shown_as_alive() {
 
 #[test]
 fn a_drain_is_said() {
-    let slow = ["--ack", "queued", "--drain-timeout", "60s"];
-    let service = Service::slow("native", "1", "300ms", &slow);
+    let service = with_long_orders();
     let browser = Browser::start();
     let page = open_ready(&browser, &service);
-    for number in 0..10 {
-        let order = format!(r#"{{"id":"o{number}","value":1}}"#);
-        assert_eq!(post(service.http, "", &order).status, 202);
-    }
     service.terminate();
     // On its open connection it hears so once; the port takes no other.
     page.until("document.title.startsWith('Draining')");
     assert!(page.text("banner").contains("orders it holds"));
+}
+
+/// The port is shut when the page has heard of the drain: the one answer is
+/// enough.
+#[test]
+fn a_drain_is_said_though_nothing_else_is_answered() {
+    let service = with_long_orders();
+    let browser = Browser::start();
+    let page = open_ready(&browser, &service);
+    page.value(
+        "window.asked = window.fetch; window.fetch = (path, options) =>
+            path === 'stats' ? asked(path, options) : Promise.reject(new TypeError('shut'))",
+    );
+    service.terminate();
+    page.until("document.title.startsWith('Draining')");
+    assert!(page.text("banner").contains("orders it holds"));
+}
+
+/// A service whose drain takes longer than a test, which kills it.
+fn with_long_orders() -> Service {
+    let flags = ["--ack", "queued", "--drain-timeout", "10m"];
+    let service = Service::slow("native", "1", "10m", &flags);
+    assert_eq!(
+        post(service.http, "", r#"{"id":"o","value":1}"#).status,
+        202
+    );
+    service
 }

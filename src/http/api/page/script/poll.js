@@ -23,12 +23,17 @@ async function round(signal, isMine) {
     return true;
   }
   const stats = read(await response.json());
-  stats.why = stats.ready ? null : await reason(signal);
+  stats.why = stats.ready ? null : await reason(stats, signal);
   if (!isMine()) return false;
   latest = stats;
   lastSeen = Date.now();
-  await scrape(signal);
-  await newest(stats, signal);
+  try {
+    await scrape(signal);
+    await newest(stats, signal);
+  } catch (error) {
+    // A drain answers once; what it said is shown.
+    if (!stats.draining) throw error;
+  }
   if (isMine()) show(Date.now(), stats);
   return true;
 }

@@ -24,8 +24,10 @@ function ask(path, options) {
   return fetch(path, { cache: "no-store", headers, ...options });
 }
 
-// Why the service isn't ready: its own sentence, and whether it will stop.
-async function reason(signal) {
+// Why the service isn't ready: its own sentence, and whether it will stop. In a
+// drain the port takes no more connections, so nothing more is asked.
+async function reason(stats, signal) {
+  if (stats.draining) return { draining: true, starting: false, text: "" };
   const response = await ask("readyz", { signal });
   const text = await response.text();
   if (response.ok) return { draining: false, starting: false, text: "" };

@@ -11,6 +11,7 @@ function read(stats) {
     ledgerId: stats.ledger_id ?? null,
     uptime: stats.uptime_seconds,
     ready: stats.ready === true,
+    draining: stats.draining === true,
     totals: {
       accepted: stats.orders_accepted ?? 0,
       processed: stats.orders_processed ?? 0,
