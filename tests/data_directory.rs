@@ -200,7 +200,9 @@ fn without_a_next_segment_orders_are_refused_and_taken_again() {
         let body = format!(r#"{{"id":"long-{committed}","value":1,"x":"{filler}"}}"#);
         let reply = client.ask(submit("Prefer: wait=2\r\n", &body));
         match reply.status {
-            201 => committed += 1,
+            200 | 201 => committed += 1,
+            // The disk is slow: the same order once more.
+            202 if get(service.admin, "/readyz").status == 200 => {}
             // Taken, and waiting; or refused.
             status => break status,
         }

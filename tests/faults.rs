@@ -24,7 +24,7 @@ fn short_of_descriptors(limit: usize, seats: usize, look_at: impl Fn(&Service)) 
     command.args(BASE_FLAGS);
     let service = Service::launch(command);
     let told = format!("--max-connections 10000 lowered to {seats}:");
-    assert!(service.log().contains(&told), "{told} {}", service.log());
+    until(&told, || service.log().contains(&told));
     let figures = service.figures();
     assert_eq!(figures.get("process_max_fds"), limit as f64);
     assert_eq!(figures.get("http_connections_max"), seats as f64);

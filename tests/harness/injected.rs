@@ -42,7 +42,12 @@ impl Injected {
     /// The same to the thread that commits.
     #[track_caller]
     pub(crate) fn into_committer(service: &Service, call: &str, what: &str) -> Self {
-        let fused = service.log().contains("(which commits, too)");
+        // The line that says so may be on its way.
+        let fused = eventually("the plan of its threads", || {
+            let log = service.log();
+            let plan = log.lines().find(|line| line.contains(", I/O threads "))?;
+            Some(plan.contains("(which commits, too)"))
+        });
         let thread = if fused { "worker-0" } else { "committer" };
         Self::into_thread(service, thread, call, what)
     }

@@ -1,6 +1,6 @@
 //! What a token is good for, and what needs none.
 
-use crate::harness::{Client, Reply, Service, get, on_both_engines, post, submit};
+use crate::harness::{Client, Reply, Service, get, on_both_engines, post, submit, until};
 use crate::{DOES_ALL, READS, SUBMITS, Tokens, bearer, get_with};
 
 on_both_engines!(
@@ -215,7 +215,7 @@ fn an_open_address_without_tokens_is_warned_of() {
         Service::launch_with(command, &["http", "admin", "grpc"])
     };
     let open = launch(&["--listen", "0.0.0.0:0", "--grpc-listen", "127.0.0.1:0"]);
-    assert!(open.log().contains("--listen 0.0.0.0:0"), "{}", open.log());
+    until("warned", || open.log().contains("--listen 0.0.0.0:0"));
     assert_eq!(open.drain().log.matches(WARNING).count(), 1);
     let closed = launch(&["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"]);
     assert!(!closed.drain().log.contains(WARNING));
