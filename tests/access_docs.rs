@@ -4,9 +4,8 @@
 mod harness;
 
 use std::fs;
-use std::net::TcpListener;
 
-use harness::{Directory, Service};
+use harness::{Directory, Service, lasting_address};
 
 const PAGE: &str = include_str!("../docs/access.md");
 /// Before the output of each command. Nothing that the page shows has it.
@@ -72,12 +71,6 @@ fn steps() -> Vec<Step> {
     steps
 }
 
-/// Ports that are free at this moment.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("bound").port())
-}
-
 /// All of it, in one shell.
 fn script(steps: &[Step]) -> String {
     let mut script =
@@ -85,7 +78,8 @@ fn script(steps: &[Step]) -> String {
     for step in steps {
         script += &format!("printf '{MARK}'\n{}\n", step.command);
     }
-    for (port, other) in ["8080", "9090"].iter().zip(free_ports()) {
+    for port in ["8080", "9090"] {
+        let other = lasting_address().port();
         script = script.replace(&format!(":{port}"), &format!(":{other}"));
     }
     script

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use harness::{Directory, PATIENCE, Service};
+use harness::{Directory, PATIENCE, Service, lasting_address};
 
 /// A service with its journal in `directory`, and this gRPC address.
 fn service(directory: &Directory, grpc: &str) -> Service {
@@ -34,8 +34,8 @@ fn python() -> PathBuf {
 #[test]
 fn a_python_client_survives_a_restart() {
     let directory = Directory::new();
-    let mut running = service(&directory, "127.0.0.1:0");
-    let address = running.grpc.expect("started with gRPC").to_string();
+    let address = lasting_address().to_string();
+    let mut running = service(&directory, &address);
 
     let mut client = Command::new(python())
         .arg(root().join("tests/grpc_client.py"))

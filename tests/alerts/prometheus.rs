@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Directory, PATIENCE, until};
+use crate::harness::{Directory, PATIENCE, lasting_address, until};
 
 const RULES: &str = include_str!("../../k8s/monitoring/rules.yaml");
 /// What every `for:`, every range and the one offset becomes.
@@ -77,9 +77,7 @@ impl Prometheus {
             }],
         });
         fs::write(path("prometheus.yml"), config.to_string()).unwrap();
-        let probe = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = probe.local_addr().unwrap();
-        drop(probe);
+        let address = lasting_address();
         let log = fs::File::create(path("log")).unwrap();
         let argument = |flag: &str, name: &str| format!("{flag}={}", path(name).display());
         let child = Command::new("prometheus")

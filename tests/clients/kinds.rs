@@ -3,7 +3,7 @@
 use std::thread;
 
 use crate::authority::Authority;
-use crate::harness::{Directory, Service, get};
+use crate::harness::{Directory, Service, get, lasting_address};
 use crate::program::Program;
 use crate::tokens::{TOKEN, TokenFile};
 
@@ -122,15 +122,18 @@ fn with_idle_connections(client: &Program) {
 /// Each order has one outcome, and its client heard of it.
 pub(crate) fn a_restart_costs_it_no_order(client: &Program) {
     let directory = Directory::new();
-    let mut running = Some(directory.start(&[]));
-    let address = running.as_ref().expect("started").http;
-    client.runs_at(&format!("http://{address}"), &["restart"], &[], || {
-        running.take().expect("it runs").drain();
+    let address = lasting_address();
+    let start = || {
         let mut command = Service::command();
         command.args(["--listen", &address.to_string()]);
         command.args(["--admin-listen", "127.0.0.1:0", "--grpc-listen", "off"]);
         command.arg("--data-dir").arg(&directory.0);
-        running = Some(Service::launch(command));
+        Some(Service::launch(command))
+    };
+    let mut running = start();
+    client.runs_at(&format!("http://{address}"), &["restart"], &[], || {
+        running.take().expect("it runs").drain();
+        running = start();
     });
     let service = running.expect("started again");
     let stats = get(service.http, "/stats").json();

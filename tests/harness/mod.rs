@@ -8,6 +8,7 @@
 //! | `client.rs` | a raw HTTP/1.1 client that can send any bytes |
 //! | `directory.rs` | a data directory, and services with a journal in it |
 //! | `injected.rs` | strace, tampering with a service's system calls |
+//! | `address.rs` | ports that outlive a process |
 //! | `small.rs` | a file system that fills quickly |
 //! | `figures.rs` | `/metrics` as a map, and the accounting identity |
 //! | `load.rs` | many clients at once |
@@ -19,6 +20,7 @@
     reason = "each test file uses its part"
 )]
 
+mod address;
 mod client;
 mod directory;
 mod figures;
@@ -30,6 +32,7 @@ mod small;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use address::lasting_address;
 pub(crate) use client::{Client, Reply, get, order, post, submit};
 pub(crate) use directory::Directory;
 pub(crate) use figures::Figures;

@@ -5,7 +5,6 @@
 //! beside each other, and the seconds under load. The program is the one under
 //! test.
 
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,9 +12,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::harness::Directory;
+use crate::harness::{Directory, lasting_address};
 use crate::load::factor;
-use crate::servers::free_port;
 
 /// The heading; the section ends with the next.
 const SECTION: &str = "## More than one machine\n";
@@ -53,13 +51,13 @@ impl Script {
 }
 
 /// The beginning of port numbers of which those that end with 1, 2 and 3 are
-/// free now, and none is among these.
-fn free_ports(taken: &[u16]) -> u16 {
+/// free, and nobody else's.
+fn free_ports() -> u16 {
     loop {
-        let first = free_port() / 10;
-        let free = |last| TcpListener::bind(("127.0.0.1", first * 10 + last)).is_ok();
-        if !taken.contains(&first) && (1..=3).all(free) {
-            return first;
+        let first = lasting_address().port();
+        let follows = |more| lasting_address().port() == first + more;
+        if first % 10 == 1 && (1..=2).all(follows) {
+            return first / 10;
         }
     }
 }
@@ -80,11 +78,8 @@ fn the_readme_holds() {
     let (_, section) = readme.split_once(SECTION).expect("the section is there");
     let (section, _) = section.split_once("\n## ").expect("it ends");
     let mut script = Script::of(section);
-    let mut taken = Vec::new();
     for ports in PORTS {
-        let free = free_ports(&taken);
-        script.replace(ports, &format!(":{free}"));
-        taken.push(free);
+        script.replace(ports, &format!(":{}", free_ports()));
     }
     let directory = Directory::new();
     let here = &directory.0;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Directory, Service, eventually, until};
+use crate::harness::{Directory, Service, eventually, lasting_address, until};
 
 /// A server with JetStream. Killed when dropped; its log is printed if the test
 /// has failed by then.
@@ -30,17 +29,11 @@ fn program() -> PathBuf {
     program
 }
 
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
-    listener.local_addr().expect("it is bound").port()
-}
-
 impl NatsServer {
     /// One server, with more lines of configuration.
     #[track_caller]
     pub(crate) fn start(more: &str) -> Self {
-        let mut server = Self::prepare("alone", free_port(), true, more);
+        let mut server = Self::prepare("alone", lasting_address().port(), true, more);
         server.run();
         server
     }
@@ -48,7 +41,7 @@ impl NatsServer {
     /// One without JetStream.
     #[track_caller]
     pub(crate) fn without_jetstream() -> Self {
-        let mut server = Self::prepare("alone", free_port(), false, "");
+        let mut server = Self::prepare("alone", lasting_address().port(), false, "");
         server.run();
         server
     }
@@ -233,7 +226,7 @@ impl Cluster {
     /// Three servers, once they have a leader.
     #[track_caller]
     pub(crate) fn start() -> Self {
-        let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let routes: Vec<u16> = (0..3).map(|_| lasting_address().port()).collect();
         let urls: Vec<String> = routes
             .iter()
             .map(|port| format!("\"nats-route://127.0.0.1:{port}\""))
@@ -243,7 +236,7 @@ impl Cluster {
                 "cluster {{ name: test, listen: 127.0.0.1:{route}, routes: [{}] }}\n",
                 urls.join(", ")
             );
-            NatsServer::prepare(&format!("s{number}"), free_port(), true, &more)
+            NatsServer::prepare(&format!("s{number}"), lasting_address().port(), true, &more)
         });
         let mut cluster = Self(servers.collect());
         for server in &mut cluster.0 {

@@ -1,11 +1,11 @@
 //! A proxy as a child process, with a configuration of the docs.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::authority::{Authority, root};
-use crate::harness::{Service, until};
+use crate::harness::{Service, lasting_address, until};
 
 pub(crate) struct Proxy {
     child: Child,
@@ -43,12 +43,6 @@ fn documented(program: &str, mode: Mode) -> String {
     format!("{block}\n")
 }
 
-/// An address that nobody listens on.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
 impl Proxy {
     /// Starts `program` with its documented configuration in front of a service,
     /// changed by `change`.
@@ -70,7 +64,7 @@ impl Proxy {
         service: &Service,
         change: impl Fn(String) -> String,
     ) -> Self {
-        let (http, grpc) = (free_address(), free_address());
+        let (http, grpc) = (lasting_address(), lasting_address());
         let server = authority.server();
         let both = authority.path("orders.both.pem");
         let pem = [&server.cert, &server.key].map(|file| fs::read_to_string(file).unwrap());

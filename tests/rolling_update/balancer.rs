@@ -7,8 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Directory, until};
-use crate::versions::lasting_address;
+use crate::harness::{Directory, lasting_address, until};
 
 /// HAProxy. Ended when dropped.
 pub(crate) struct Balancer {

@@ -6,10 +6,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::harness::{Client, Directory, PATIENCE, Service, eventually, get, order, post, until};
+use crate::harness::{
+    Client, Directory, PATIENCE, Service, eventually, get, lasting_address, order, post, until,
+};
 use crate::load::{Persistent, Told, agrees, feed};
 use crate::versions::Version::{self, New, Old};
-use crate::versions::{are_the_same, lasting_address};
+use crate::versions::are_the_same;
 
 /// What the programs of a test follow each other with.
 struct Instance {

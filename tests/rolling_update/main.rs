@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `versions.rs` | the two programs, and ports that outlive a process |
+//! | `versions.rs` | the two programs |
 //! | `journal.rs` | one instance with its directory, as a StatefulSet replaces it |
 //! | `nats.rs` | two instances behind HAProxy, replaced one at a time |
 //! | `balancer.rs` | HAProxy, with the lines of docs/operations.md |

@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::balancer::Balancer;
-use crate::harness::Service;
+use crate::harness::{Service, lasting_address};
 use crate::load::{Persistent, agrees, feed};
 use crate::servers::NatsServer;
 use crate::versions::Version::{self, New, Old};
-use crate::versions::lasting_address;
 
 fn start(version: Version, server: &NatsServer, http: SocketAddr) -> Service {
     let mut command = version.command(http);
