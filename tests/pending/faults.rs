@@ -132,6 +132,30 @@ fn a_full_disk_without_it_is_reported() {
     assert_eq!(ended.logged("lost"), 1);
 }
 
+/// A client that waits has its answer at the deadline all the same, and once
+/// the disk answers, what was acknowledged is saved.
+#[test]
+fn a_disk_that_hangs_holds_up_no_client() {
+    let directory = Directory::new();
+    let service = directory.start(&STUCK);
+    acknowledged(&service, "acknowledged");
+    let mut waits = Client::to(service.http);
+    waits.send(order("waits"));
+    until("both are inside", || service.figures().inside() == 2);
+    let hung = Injected::into(&service, "fdatasync", "delay_enter=600000000");
+    service.terminate();
+    assert_eq!(waits.reply().problem(503)["retry_safe"], true);
+    until("it says so", || service.log().contains("waiting to save"));
+    drop(hung);
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(3), "{}", ended.log);
+    assert_eq!((ended.logged("kept"), ended.logged("lost")), (1, 0));
+    let service = directory.start(&[]);
+    service.settled();
+    one_outcome_each(&service, &["acknowledged".to_owned()]);
+    service.drain();
+}
+
 /// The ledger has the orders, and no space for them: it returns them.
 #[test]
 fn orders_the_ledger_could_not_write_are_saved() {

@@ -1,13 +1,15 @@
 //! The pending file as a drain writes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::dedupe::claims::Claimed;
 use crate::ledger::journal;
 use crate::ledger::journal::Options;
-use crate::pipeline::{Evaluated, InFlight, Settings, cost};
+use crate::order::{HashKey, decode};
+use crate::pipeline::{Evaluated, InFlight, Pipeline, Settings, cost};
 
 use super::*;
 
