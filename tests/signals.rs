@@ -158,7 +158,7 @@ fn a_recovery_is_not_waited_for() {
 fn what_signals_the_group_too_lets_it_drain() {
     let mut timeout = Command::new("timeout");
     timeout.args(["--signal=TERM", "1000"]);
-    let flags = ["--processor", "simulate", "--simulate", "1s..1s"];
+    let flags = ["--processor", "simulate", "--simulate", "3s..3s"];
     let mut command = Service::command();
     command.args(BASE_FLAGS).args(flags);
     let mut command = Service::wrapped(timeout, &command);

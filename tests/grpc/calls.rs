@@ -29,7 +29,7 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 #[test]
 fn one_call_too_many_on_a_connection_waits_in_the_client() {
     let flags = ["--workers", "4", "--grpc-max-streams", "2"];
-    let service = Service::with_grpc(&[&simulate("200ms..200ms")[..], &flags].concat());
+    let service = Service::with_grpc(&[&simulate("500ms..500ms")[..], &flags].concat());
     run(async {
         let mut client = client(&service).await;
         // So that the client knows the limit: calls made before are refused,
