@@ -17,6 +17,7 @@ fn killing_the_leader_loses_nothing_that_was_acknowledged() {
     let clients = Persistent::start(&[one.http, two.http], 8);
     for _ in 0..2 * factor() {
         clients.more(100, "orders are acknowledged");
+        cluster.until_whole();
         let leader = cluster.leader();
         cluster.0[leader].kill();
         clients.more(100, "the next leader acknowledges");
@@ -38,10 +39,12 @@ fn restarts_of_all_servers_lose_nothing_that_was_acknowledged() {
     for _ in 0..factor() {
         for server in 0..3 {
             more("orders are acknowledged");
+            cluster.until_whole();
             cluster.0[server].kill();
             more("two servers acknowledge");
             cluster.0[server].run();
         }
+        cluster.until_whole();
         let leader = cluster.leader();
         cluster.0[leader].signal(Signal::STOP);
         more("the other two have a leader");

@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Directory, Service, eventually, lasting_address, until};
+use crate::harness::{Directory, PATIENCE, Service, eventually, lasting_address, until};
 
 /// A server with JetStream. Killed when dropped; its log is printed if the test
 /// has failed by then.
@@ -242,12 +242,45 @@ impl Cluster {
         for server in &mut cluster.0 {
             server.run();
         }
+        cluster.until_it_takes_streams();
         cluster
+    }
+
+    /// Until a stream can be placed, which takes a leader that has heard of all
+    /// servers.
+    #[track_caller]
+    fn until_it_takes_streams(&self) {
+        let stream = json!({ "name": "READY", "subjects": ["ready"], "num_replicas": 3 });
+        until("a stream is placed", || {
+            let reply = api(&self.addresses(), "STREAM.CREATE.READY", &stream);
+            reply["error"].is_null()
+        });
+        api(&self.addresses(), "STREAM.DELETE.READY", &json!({}));
     }
 
     pub(crate) fn addresses(&self) -> String {
         let addresses: Vec<String> = self.0.iter().map(NatsServer::address).collect();
         addresses.join(",")
+    }
+
+    /// Waits until each server has all of the stream, as after a restart: two
+    /// of three acknowledge, and before that one of the two may be the one to
+    /// fail next. Copying may take several attempts on a busy machine.
+    #[track_caller]
+    pub(crate) fn until_whole(&self) {
+        let deadline = Instant::now() + 4 * PATIENCE;
+        while !self.is_whole() {
+            assert!(Instant::now() < deadline, "a server lags behind");
+            std::thread::sleep(Duration::from_millis(20)); // between two polls
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        let info = api(&self.addresses(), "STREAM.INFO.ORDERS", &json!({}));
+        let others = info["cluster"]["replicas"].as_array();
+        others.is_some_and(|others| {
+            others.len() == self.0.len() - 1 && others.iter().all(|other| other["current"] == true)
+        })
     }
 
     /// The number of the server that leads the stream.
