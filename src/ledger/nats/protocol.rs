@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 /// Errors by number, as in the server's `errors.json`.
 pub(super) mod code {
+    /// Too few servers that could hold a copy are there.
+    pub(in crate::ledger::nats) const NO_PEERS: u32 = 10_005;
     /// The cluster has no leader for its streams' assignments.
     pub(in crate::ledger::nats) const CLUSTER_NOT_AVAILABLE: u32 = 10_008;
     pub(in crate::ledger::nats) const INSUFFICIENT_RESOURCES: u32 = 10_023;

@@ -75,7 +75,11 @@ fn passing_or_final(failure: ApiFailure) -> Unusable {
 }
 
 fn is_passing(failure: &ApiFailure) -> bool {
-    let passing = [code::CLUSTER_NOT_AVAILABLE, code::INSUFFICIENT_RESOURCES];
+    let passing = [
+        code::CLUSTER_NOT_AVAILABLE,
+        code::INSUFFICIENT_RESOURCES,
+        code::NO_PEERS,
+    ];
     match failure {
         ApiFailure::Refused(error) => passing.contains(&error.err_code),
         _ => true,
@@ -201,6 +205,7 @@ pub(super) fn differences(config: &Value, options: &Options) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::nats::protocol::ApiError;
 
     fn options() -> Options {
         Options {
@@ -226,6 +231,20 @@ mod tests {
         longer["max_bytes"] = json!(1 << 20);
         longer["max_msg_size"] = json!(-1);
         assert_eq!(differences(&longer, &options()), [""; 0]);
+    }
+
+    /// A cluster that is being started has too few servers, or no leader yet.
+    #[test]
+    fn what_may_pass_is_waited_for() {
+        let refused = |err_code| {
+            is_passing(&ApiFailure::Refused(ApiError {
+                err_code,
+                ..ApiError::default()
+            }))
+        };
+        let waits = [code::NO_PEERS, code::CLUSTER_NOT_AVAILABLE];
+        assert!(waits.into_iter().all(refused));
+        assert!(!refused(code::STREAM_NAME_IN_USE));
     }
 
     #[test]
