@@ -188,15 +188,22 @@ impl Socket {
         keep_waiting: &impl Fn() -> bool,
     ) -> Result<(), SocketError> {
         self.park(Some(until));
-        if !self.readable {
-            if Instant::now() >= until {
-                return Err(SocketError::TimedOut);
-            }
-            if !keep_waiting() {
-                return Err(SocketError::Interrupted);
-            }
+        if self.readable {
+            return Ok(());
         }
-        Ok(())
+        if Instant::now() >= until {
+            // The event may be on its way: the process was stopped, say, and
+            // the timer was first.
+            self.readable = self.stream.is_readable();
+            return match self.readable {
+                true => Ok(()),
+                false => Err(SocketError::TimedOut),
+            };
+        }
+        match keep_waiting() {
+            true => Ok(()),
+            false => Err(SocketError::Interrupted),
+        }
     }
 
     /// Writes all of `bytes`, waiting at most `timeout` for the peer to take
@@ -238,5 +245,26 @@ impl Socket {
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.close_notify();
         self.stream.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::http::server::socket::scripted::{Script, Step};
+
+    #[test]
+    fn what_has_come_unannounced_is_read_at_the_deadline() {
+        let steps = [Step::ArriveUnannounced(3), Step::Pause];
+        let script = Script::new(b"abcd".to_vec(), steps, 1, || false);
+        let mut socket = Socket::scripted(Rc::new(RefCell::new(script)));
+        let (mut buffer, now) = (Vec::with_capacity(8), Instant::now());
+        assert_eq!(socket.read(&mut buffer, now, || true), Ok(()));
+        assert_eq!(buffer, b"abc");
+        let read = socket.read(&mut buffer, now, || true);
+        assert_eq!(read, Err(SocketError::TimedOut));
     }
 }

@@ -30,6 +30,8 @@ use crate::http::server::socket::stream::SystemStream;
 pub(crate) enum Step {
     /// So many more of its bytes arrive.
     Arrive(usize),
+    /// The same, and the wait is over before the event comes.
+    ArriveUnannounced(usize),
     /// Nothing, but the wait is over.
     Pause,
     /// The connection breaks.
@@ -105,6 +107,10 @@ impl Script {
                 self.is_broken = true;
                 EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR
             }
+            Some(Step::ArriveUnannounced(bytes)) => {
+                self.arrived = self.input.len().min(self.arrived.saturating_add(bytes));
+                EventFlags::empty()
+            }
             Some(Step::Arrive(bytes)) if self.arrived < self.input.len() => {
                 self.arrived = self.input.len().min(self.arrived.saturating_add(bytes));
                 EventFlags::IN
@@ -116,6 +122,10 @@ impl Script {
                 EventFlags::IN | EventFlags::RDHUP
             }
         }
+    }
+
+    fn is_readable(&self) -> bool {
+        self.is_broken || self.has_ended || self.read < self.arrived
     }
 
     fn read(&mut self, bytes_max: usize) -> Result<&[u8], Errno> {
@@ -223,6 +233,13 @@ impl Stream {
             Self::System(stream) => stream.wait(),
             Self::Scripted(stream) if stream.awaits_turn.take() => EventFlags::empty(),
             Self::Scripted(stream) => stream.script.borrow_mut().wait(),
+        }
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        match self {
+            Self::System(stream) => stream.is_readable(),
+            Self::Scripted(stream) => stream.script.borrow().is_readable(),
         }
     }
 

@@ -11,7 +11,7 @@ use may::io::{CoIo, WaitIo};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
 use crate::http::runtime::run_queue::{RunQueues, TaskWaker};
 use crate::http::runtime::timers::{TimerSlot, Timers};
@@ -71,6 +71,15 @@ impl SystemStream {
     /// Parks until an event, the waker or the timer.
     pub(super) fn wait(&self) -> EventFlags {
         EventFlags::from_bits_retain(self.polled.wait_io() as u32)
+    }
+
+    /// Whether a read would find something: bytes, the end, or an error.
+    pub(super) fn is_readable(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !matches!(
+            recv(&self.stream, &mut [0; 1], flags),
+            Err(Errno::AGAIN | Errno::INTR)
+        )
     }
 
     /// Appends to `buffer`, as far as its spare capacity goes.
