@@ -134,9 +134,16 @@ impl Addresses {
                 && holder
                     .compare_exchange(last, hash, Ordering::Relaxed, Ordering::Relaxed)
                     .is_ok();
-            if claimed {
-                return first + free;
+            if !claimed {
+                continue;
             }
+            // Another request of the same address may have claimed an earlier
+            // one since the search, and be charged to it already.
+            let Some(earlier) = ways[..free].iter().position(has_it) else {
+                return first + free;
+            };
+            let _ = holder.compare_exchange(hash, NOBODY, Ordering::Relaxed, Ordering::Relaxed);
+            return first + earlier;
         }
     }
 
