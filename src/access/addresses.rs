@@ -142,7 +142,9 @@ impl Addresses {
             let Some(earlier) = ways[..free].iter().position(has_it) else {
                 return first + free;
             };
-            let _ = holder.compare_exchange(hash, NOBODY, Ordering::Relaxed, Ordering::Relaxed);
+            // Given back to whoever had it, with what it has counted. An error:
+            // somebody has it by now.
+            let _ = holder.compare_exchange(hash, last, Ordering::Relaxed, Ordering::Relaxed);
             return first + earlier;
         }
     }

@@ -43,7 +43,7 @@ impl ConnectionLimit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        // The gauge first: it is never above the limit.
+        // The gauge first: it never counts more than the limits allow.
         self.limit.service.metrics().http.connections.dec();
         self.limit.open.fetch_sub(1, Ordering::Relaxed);
     }
