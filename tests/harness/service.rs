@@ -330,33 +330,39 @@ impl Service {
 
     /// CPU time of all its threads so far.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let nanos = self.each_thread("schedstat", |text| {
+        let nanos = self.of_each_thread("schedstat").into_iter().map(|text| {
             let first = text.split(' ').next().expect("three numbers");
-            first.parse().expect("nanoseconds on a core")
+            first.parse::<u64>().expect("nanoseconds on a core")
         });
-        Duration::from_nanos(nanos)
+        Duration::from_nanos(nanos.sum())
     }
 
     /// Voluntary context switches of all its threads so far.
     pub(crate) fn sleeps(&self) -> u64 {
-        self.each_thread("status", |text| {
+        let sleeps = self.of_each_thread("status").into_iter().map(|text| {
             let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            line.expect("every kernel has this line")
-                .trim()
-                .parse()
-                .unwrap()
-        })
+            let count = line.expect("every kernel has this line").trim();
+            count.parse::<u64>().expect("a count")
+        });
+        sleeps.sum()
     }
 
-    fn each_thread(&self, file: &str, read: impl Fn(&str) -> u64) -> u64 {
+    /// The names of its threads, as the kernel has them.
+    pub(crate) fn thread_names(&self) -> Vec<String> {
+        let names = self.of_each_thread("comm").into_iter();
+        names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
+    /// The contents of this file of each of its threads in /proc.
+    fn of_each_thread(&self, file: &str) -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs");
         let texts = tasks.filter_map(|task| {
             let path = task.ok()?.path().join(file);
             std::fs::read_to_string(path).ok() // a thread that has ended meanwhile
         });
-        texts.map(|text| read(text.trim_end())).sum()
+        texts.collect()
     }
 }
 
