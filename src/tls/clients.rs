@@ -1,6 +1,7 @@
 //! Which clients are let in, by their certificates.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -22,8 +23,32 @@ pub(super) const NAME_BYTES_MAX: usize = 64;
 /// held as long as the connection.
 const CHAIN_BYTES_MAX: usize = 16 << 10;
 
+/// The name of the client with these certificates, at the end of its handshake.
+///
+/// # Errors
+/// When one has expired. A resumed session brings along the certificates of its
+/// first handshake, which alone were verified: without this a client could
+/// resume again and again, for ever.
+pub(crate) fn client_at<'a>(
+    certificates: &'a [CertificateDer<'_>],
+    now: SystemTime,
+) -> Result<Option<&'a str>, Error> {
+    let is_valid = |certificate: &CertificateDer<'_>| {
+        let validity = Certificate::parse(certificate)?.validity()?;
+        (now <= validity.1).then_some(())
+    };
+    if certificates
+        .iter()
+        .all(|certificate| is_valid(certificate).is_some())
+    {
+        Ok(client_name(certificates))
+    } else {
+        Err(CertificateError::Expired.into())
+    }
+}
+
 /// The name of the client with these certificates: its own comes first.
-pub(crate) fn client_name<'a>(certificates: &'a [CertificateDer<'_>]) -> Option<&'a str> {
+pub(super) fn client_name<'a>(certificates: &'a [CertificateDer<'_>]) -> Option<&'a str> {
     let name = Certificate::parse(certificates.first()?)?.name()?;
     let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
     let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(is_plain);

@@ -25,7 +25,7 @@ mod reloaded;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::clients::{client_name, refuses_client};
+pub(crate) use self::clients::{client_at, refuses_client};
 pub use self::error::TlsError;
 pub(crate) use self::reloaded::Tls;
 

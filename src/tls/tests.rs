@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 
 use crate::tls::certificate::Certificate;
-use crate::tls::client_name;
+use crate::tls::clients::client_name;
 
 // Made by `openssl ca -selfsign`, all with the organisation "Shop".
 /// Common name "desk", DNS names desk.example and other.example; valid until

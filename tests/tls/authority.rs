@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::SystemTime;
 
 use crate::harness::{Directory, Service};
 
@@ -131,7 +132,7 @@ impl Authority {
     }
 
     /// Signs the request of a certificate that was signed before, with these
-    /// times (`YYYYMMDDHHMMSSZ`).
+    /// [times](time).
     #[track_caller]
     pub(crate) fn sign_again(&self, name: &str, from: &str, until: &str) {
         let path = |name: &str| self.path(name);
@@ -216,4 +217,10 @@ pub(crate) fn text(output: &Output) -> String {
 /// The directory of this package.
 pub(crate) fn root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
+}
+
+/// A time as openssl(1) takes it: `YYYYMMDDHHMMSSZ`.
+pub(crate) fn time(at: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(at).to_string();
+    text.replace(['-', ':', 'T'], "")
 }

@@ -7,30 +7,41 @@ use std::sync::Arc;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
+};
 
 use crate::authority::{Authority, Signed};
 use crate::harness::PATIENCE;
 
 /// A configuration that trusts the authority; its sessions are resumed.
 pub(crate) fn config(authority: &Authority, signed: Option<&Signed>) -> Arc<ClientConfig> {
+    config_of(rustls::DEFAULT_VERSIONS, authority, signed).into()
+}
+
+/// The same that speaks these versions.
+pub(crate) fn config_of(
+    versions: &[&'static SupportedProtocolVersion],
+    authority: &Authority,
+    signed: Option<&Signed>,
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(authority.ca()).unwrap())
         .unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
-    let config = match signed {
+    match signed {
         None => builder.with_no_client_auth(),
         Some(Signed { cert, key }) => {
             let chain = vec![CertificateDer::from_pem_file(cert).unwrap()];
             let key = PrivateKeyDer::from_pem_file(key).unwrap();
             builder.with_client_auth_cert(chain, key).unwrap()
         }
-    };
-    Arc::new(config)
+    }
 }
 
 pub(crate) struct TlsClient(pub StreamOwned<ClientConnection, TcpStream>);
@@ -103,5 +114,10 @@ impl TlsClient {
     /// Whether the server ends the connection instead of replying.
     pub(crate) fn refused(&mut self) -> bool {
         !matches!(self.0.read(&mut [0]), Ok(1))
+    }
+
+    /// Whether this is answered, or refused already while it is sent.
+    pub(crate) fn is_served(&mut self, request: &[u8]) -> bool {
+        self.0.write_all(request).is_ok() && !self.refused()
     }
 }

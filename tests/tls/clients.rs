@@ -1,7 +1,13 @@
 //! Clients that show certificates.
 
-use crate::authority::{Authority, Signed, text};
-use crate::client::{TlsClient, config};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use rustls::version::{TLS12, TLS13};
+
+use crate::authority::{Authority, Signed, text, time};
+use crate::client::{TlsClient, config, config_of};
 use crate::harness::{order, until};
 
 #[test]
@@ -68,5 +74,58 @@ fn a_session_is_resumed_with_its_client() {
     until("both logged", || {
         service.log().matches("name=\"desk\"").count() == 2
     });
+    service.drain();
+}
+
+/// Resumption is no way past the end of a certificate's life.
+#[test]
+fn an_expired_certificate_resumes_no_session() {
+    const HTTP: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let authority = Authority::new();
+    let ca = authority.ca();
+    let service = authority.with_grpc(&["--tls-client-ca", &ca]);
+    let ports = [
+        (service.http, &b"http/1.1"[..], HTTP),
+        (service.grpc.unwrap(), b"h2", HTTP2),
+    ];
+    let now = SystemTime::now();
+    // It lives for as long as this machine needs to use it once.
+    let mut lives = (1..7).map(|exponent| {
+        let expiry = SystemTime::now() + Duration::from_secs(1 << exponent);
+        authority.sign_again(
+            "client",
+            &time(now - Duration::from_secs(60)),
+            &time(expiry),
+        );
+        let clients: Vec<_> = [&TLS12, &TLS13]
+            .into_iter()
+            .flat_map(|version| ports.map(|port| (version, port)))
+            .map(|(version, (address, protocol, request))| {
+                let mut config = config_of(&[version], &authority, Some(&authority.client()));
+                config.alpn_protocols = vec![protocol.to_vec()];
+                (Arc::new(config), address, request)
+            })
+            .collect();
+        let served = |(config, address, request): &(_, _, &[u8])| {
+            TlsClient::to(*address, config).is_served(request)
+        };
+        clients.iter().all(served).then_some((expiry, clients))
+    });
+    let (expiry, clients) = lives.find_map(|life| life).expect("used within a minute");
+    while let Ok(left) = expiry.duration_since(SystemTime::now()) {
+        thread::sleep(left + Duration::from_millis(1));
+    }
+    let refused = || {
+        let name = r#"tls_handshakes{result="certificate"}"#;
+        service.figures().get(name)
+    };
+    for (config, address, request) in &clients {
+        let before = refused();
+        let mut again = TlsClient::to(*address, config);
+        assert!(!again.is_served(request), "{address}");
+        assert!(again.is_resumed(), "{address}");
+        until("counted", || refused() == before + 1.0);
+    }
     service.drain();
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, time};
 use crate::client::{TlsClient, config};
 use crate::harness::{PATIENCE, Service, get, until};
 
@@ -89,9 +89,7 @@ fn handshake(address: SocketAddr, config: &std::sync::Arc<rustls::ClientConfig>)
 fn in_days(days: i64) -> (u64, String) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seconds = now.as_secs().strict_add_signed(days * 86_400);
-    let at = UNIX_EPOCH + Duration::from_secs(seconds);
-    let text = humantime::format_rfc3339_seconds(at).to_string();
-    (seconds, text.replace(['-', ':', 'T'], ""))
+    (seconds, time(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use crate::access::Caller;
 use crate::metrics::{HandshakeResult, TlsMetrics};
 use crate::sync::log_limit::LogLimit;
-use crate::tls::{client_name, refuses_client};
+use crate::tls::{client_at, refuses_client};
 
 /// Bytes of records that the socket has not taken.
 const RECORDS_BYTES_MAX: usize = 16 << 10;
@@ -46,29 +46,31 @@ impl Handshake {
         metrics: &TlsMetrics,
     ) -> Option<(Transport, Caller)> {
         let handshaking = metrics.begin();
-        let mut tls = match timeout(self.timeout, self.steps(stream)).await {
-            Ok(Ok(tls)) => tls,
-            Ok(Err(error)) => {
-                handshaking.end(result_of(&error));
+        let done = timeout(self.timeout, self.steps(stream)).await.ok()?;
+        let checked = done.and_then(|mut tls| {
+            let connection = tls.get_mut().1;
+            connection.set_buffer_limit(Some(RECORDS_BYTES_MAX));
+            let certificates = connection.peer_certificates().unwrap_or_default();
+            let name = client_at(certificates, SystemTime::now()).map_err(io::Error::other)?;
+            let caller = name.map_or_else(Caller::default, |name| {
+                static LIMIT: LogLimit = LogLimit::new();
+                LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
+                Caller::certified(name)
+            });
+            Ok((Transport::Tls(Box::new(tls)), caller))
+        });
+        handshaking.end(match &checked {
+            Ok(_) => HandshakeResult::Completed,
+            Err(error) => result_of(error),
+        });
+        checked
+            .inspect_err(|error| {
                 static LIMIT: LogLimit = LogLimit::new();
                 LIMIT.log(|suppressed| {
                     tracing::debug!(suppressed, %error, "a TLS handshake failed");
                 });
-                return None;
-            }
-            Err(_) => return None,
-        };
-        handshaking.end(HandshakeResult::Completed);
-        let connection = tls.get_mut().1;
-        connection.set_buffer_limit(Some(RECORDS_BYTES_MAX));
-        let certificates = connection.peer_certificates().unwrap_or_default();
-        let mut caller = Caller::default();
-        if let Some(name) = client_name(certificates) {
-            static LIMIT: LogLimit = LogLimit::new();
-            LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
-            caller = Caller::certified(name);
-        }
-        Some((Transport::Tls(Box::new(tls)), caller))
+            })
+            .ok()
     }
 
     async fn steps(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

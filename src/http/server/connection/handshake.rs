@@ -1,6 +1,7 @@
 //! TLS, before the first request.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 
@@ -13,7 +14,7 @@ use crate::http::server::socket::Socket;
 use crate::http::server::socket::tls::HandshakeError;
 use crate::metrics::{HandshakeResult, Route};
 use crate::sync::log_limit::LogLimit;
-use crate::tls::{client_name, refuses_client};
+use crate::tls::{client_at, refuses_client};
 
 /// Begins TLS, within `--head-timeout`; returns who has shown a certificate. A
 /// client that has sent a request instead is told what is spoken here,
@@ -25,32 +26,37 @@ pub(crate) fn handshake(
 ) -> Result<Caller, Ending> {
     let until = clock::deadline(service.limits.head_timeout);
     let handshaking = service.metrics().tls.begin();
-    let ending = match socket.handshake(config, until, || !service.is_closing()) {
-        Ok(()) => {
-            handshaking.end(HandshakeResult::Completed);
-            let Some(name) = client_name(socket.client_certificates()) else {
-                return Ok(Caller::default());
-            };
-            static LIMIT: LogLimit = LogLimit::new();
-            LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
-            return Ok(Caller::certified(name));
-        }
+    let error = match socket.handshake(config, until, || !service.is_closing()) {
+        Ok(()) => match client_at(socket.client_certificates(), SystemTime::now()) {
+            Ok(name) => {
+                handshaking.end(HandshakeResult::Completed);
+                return Ok(caller(name));
+            }
+            Err(error) => error,
+        },
         Err(HandshakeError::PlainHttp) => {
             handshaking.end(HandshakeResult::Refused);
             let report = Problem::MalformedRequest.report("this port speaks TLS: use https");
             return Err(Ending::refuse(Route::Other, report));
         }
-        Err(HandshakeError::Unfinished) => Ending::Drop,
-        Err(HandshakeError::Refused(error)) => {
-            handshaking.end(if refuses_client(&error) {
-                HandshakeResult::Certificate
-            } else {
-                HandshakeResult::Refused
-            });
-            static LIMIT: LogLimit = LogLimit::new();
-            LIMIT.log(|suppressed| tracing::debug!(suppressed, %error, "a TLS handshake failed"));
-            Ending::Close
-        }
+        Err(HandshakeError::Unfinished) => return Err(Ending::Drop),
+        Err(HandshakeError::Refused(error)) => error,
     };
-    Err(ending)
+    handshaking.end(if refuses_client(&error) {
+        HandshakeResult::Certificate
+    } else {
+        HandshakeResult::Refused
+    });
+    static LIMIT: LogLimit = LogLimit::new();
+    LIMIT.log(|suppressed| tracing::debug!(suppressed, %error, "a TLS handshake failed"));
+    Err(Ending::Close)
+}
+
+fn caller(name: Option<&str>) -> Caller {
+    let Some(name) = name else {
+        return Caller::default();
+    };
+    static LIMIT: LogLimit = LogLimit::new();
+    LIMIT.log(|suppressed| tracing::debug!(suppressed, name, "a client has connected"));
+    Caller::certified(name)
 }
