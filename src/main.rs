@@ -183,7 +183,10 @@ fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> 
                     Event::Fault(fault) => Some(fault),
                     Event::Signal(_) | Event::HangUp | Event::Recovered(_) => None,
                 });
-                return fault.map_or_else(|| report(drained), |fault| report_fault(&fault));
+                return fault.map_or_else(
+                    || report(drained),
+                    |fault| report_fault_in_drain(&fault, drained),
+                );
             }
             Event::Fault(fault) => {
                 server.abandon();
@@ -249,6 +252,25 @@ fn report(drained: Drained) -> ExitCode {
         );
         exit::DEADLINE.into()
     }
+}
+
+fn report_fault_in_drain(fault: &LedgerFailed, drained: Drained) -> ExitCode {
+    let Drained {
+        drained,
+        kept,
+        lost,
+        took,
+        ..
+    } = drained;
+    let took_ms = took.as_millis() as u64;
+    tracing::error!(
+        drained,
+        kept,
+        lost,
+        took_ms,
+        "the ledger failed while the service drained: kept={kept} lost={lost}"
+    );
+    report_fault(fault)
 }
 
 fn report_fault(fault: &LedgerFailed) -> ExitCode {

@@ -176,6 +176,26 @@ fn a_failed_sync_is_never_tried_again() {
     again.drain();
 }
 
+/// What was answered is durable: only the journal's own last record waits for
+/// the disk.
+#[test]
+fn a_disk_that_hangs_does_not_hold_up_an_idle_drain() {
+    let directory = Directory::new();
+    let service = directory.start(&["--drain-timeout", "300ms"]);
+    assert_eq!(Client::to(service.http).ask(order("a")).status, 201);
+    let hung = Injected::into(&service, "fdatasync", "delay_enter=600000000");
+    service.terminate();
+    until("it has given up", || {
+        service.log().contains("the ledger has not closed")
+    });
+    drop(hung); // a process isn't gone while one of its threads is traced
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let again = directory.start(&[]);
+    assert_eq!(Client::to(again.http).ask(order("a")).status, 200);
+    again.drain();
+}
+
 #[test]
 fn a_directory_that_is_not_to_be_had() {
     let refuses = |directory: &Directory, why: &str| {

@@ -95,5 +95,5 @@ fn a_ticket_holds_no_order_once_it_has_an_answer() {
     }
     assert!(tickets.iter().all(|ticket| ticket.answer().is_some()));
     pipeline.close();
-    threads.join();
+    assert!(threads.join(Instant::now() + Duration::from_secs(60)));
 }

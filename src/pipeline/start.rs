@@ -2,7 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crate::cpu::plan::Plan;
 use crate::ledger::{Archive, Ledger, LedgerFailed};
@@ -86,10 +87,20 @@ impl Pipeline {
 }
 
 impl Threads {
-    /// Waits for the threads to end, after [`Pipeline::close`].
-    pub fn join(self) {
+    /// Waits for the threads to end, after [`Pipeline::close`]; until `deadline`
+    /// at most, since the last thing that a ledger does is on a disk that may
+    /// not answer. Whether they have ended.
+    pub fn join(self, deadline: Instant) -> bool {
+        // They don't know who waits, so it polls, once in its life.
+        while !self.0.iter().all(JoinHandle::is_finished) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::park_timeout(Duration::from_millis(1));
+        }
         for thread in self.0 {
             thread.join().expect("a panic ends the process");
         }
+        true
     }
 }

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::server::Listener;
+use crate::pipeline::Threads;
 use crate::pipeline::gate::GateState;
 use crate::server::pending_orders::Saved;
 use crate::server::running::Server;
@@ -97,9 +98,10 @@ impl Server {
         self.timers.stop();
         self.service.observer.stop();
         self.pipeline.close();
+        // If not in time, a worker may be stuck in its processor.
         if let (true, Some(threads)) = (in_time, self.threads) {
-            threads.join();
-        } // else a worker may be stuck in its processor: not waited for
+            join(threads, deadline.max(Instant::now() + LAST_COMMIT));
+        }
         Drained {
             drained: self.pipeline.metrics.ledger.outcomes() - before,
             kept: saved.kept,
@@ -143,9 +145,11 @@ impl Server {
             grpc.wait_closed(linger_until);
         }
         self.pipeline.close();
+        // If there are orders, one thread may be stuck in its processor or the
+        // ledger.
         if let (0, Some(threads)) = (self.pipeline.gate.orders(), self.threads) {
-            threads.join();
-        } // else one may be stuck in its processor or the ledger: not waited for
+            join(threads, Instant::now() + LAST_COMMIT);
+        }
     }
 
     /// Waits until all that has connected is accepted. From then on each
@@ -163,6 +167,18 @@ impl Server {
             // and gives no sign of having done it.
             thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Waits for the threads' own end. The journal writes a last record then, and
+/// its preallocator may be in a call: nothing that was answered relies on
+/// either.
+fn join(threads: Threads, deadline: Instant) {
+    if !threads.join(deadline) {
+        tracing::warn!(
+            "the ledger has not closed: ending without that; the next start recovers \
+             as after a crash"
+        );
     }
 }
 

@@ -199,3 +199,29 @@ fn orders_the_ledger_does_not_return_are_reported() {
     assert_eq!(ended.code, Some(4), "{}", ended.log);
     assert_eq!(ended.logged("lost"), 1, "{}", ended.log);
 }
+
+/// What became of acknowledged orders is said, whatever else goes wrong.
+#[test]
+fn a_fault_in_a_drain_says_what_is_lost() {
+    let directory = Directory::new();
+    let service = directory.start(&[
+        "--processor",
+        "simulate",
+        "--simulate",
+        "2s..2s,fail=0",
+        "--workers",
+        "1",
+    ]);
+    let _failing = Injected::into_committer(&service, "fdatasync", "error=EIO");
+    let ids = ["a".to_owned(), "b".to_owned()];
+    ids.iter().for_each(|id| acknowledged(&service, id));
+    service.terminate();
+    let ended = service.wait(PATIENCE);
+    assert_eq!(ended.code, Some(4), "{}", ended.log);
+    // They have no outcome, and the file has both still.
+    assert_eq!((ended.logged("kept"), ended.logged("lost")), (2, 0));
+    let again = directory.start(&[]);
+    again.settled();
+    one_outcome_each(&again, &ids);
+    again.drain();
+}

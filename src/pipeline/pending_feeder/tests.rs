@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
+use std::time::Instant;
 
 use crate::cpu::plan::Plan;
 use crate::ledger::memory;
@@ -52,7 +53,11 @@ fn finish(pipeline: &Arc<Pipeline>, processor: impl Processor) {
     assert_eq!((pipeline.gate.orders(), pipeline.gate.bytes()), (0, 0));
     feeder.unwrap().stop();
     pipeline.close();
-    threads.unwrap().join();
+    assert!(
+        threads
+            .unwrap()
+            .join(Instant::now() + Duration::from_secs(60))
+    );
 }
 
 #[test]
