@@ -8,6 +8,7 @@
 use crate::admission::claiming::NotClaimed;
 use crate::admission::outcome::{Admitted, Rejection};
 use crate::admission::shared::Admission;
+use crate::admission::ticket::Ticket;
 use crate::dedupe::claims::Claim;
 use crate::order::Order;
 use crate::pipeline::answer::Withdrawal;
@@ -20,6 +21,8 @@ pub(crate) enum Acknowledged {
     Queued,
     /// It is a duplicate; one that waits may be acknowledged, too.
     Duplicate(Admitted),
+    /// A drain has begun, and saves it before it is acknowledged.
+    Deferred(Ticket),
     /// It was withdrawn in the moment between queue and acknowledgement.
     Withdrawn(Withdrawal),
 }
@@ -44,8 +47,18 @@ impl Admission {
         match self.enqueue(order, claim, None, None, entered) {
             Err(_) => Err(self.full()),
             Ok(true) => Ok(Acknowledged::Queued),
-            Ok(false) => Ok(self.ended_first(claim, id)),
+            Ok(false) => Ok(match self.deferred(claim) {
+                Some(ticket) => Acknowledged::Deferred(ticket),
+                None => self.ended_first(claim, id),
+            }),
         }
+    }
+
+    /// A ticket for an order that can't be acknowledged yet; `None` if it can't
+    /// be any more.
+    fn deferred(&self, claim: Claim) -> Option<Ticket> {
+        let is_sealed = self.pipeline.claims.was_sealed(claim);
+        (!is_sealed).then(|| self.late_ticket(claim, None))?
     }
 
     /// What to answer when an order ended before it could be acknowledged.
@@ -131,5 +144,27 @@ mod tests {
 
         pipeline.gate.close(GateState::LedgerDown);
         assert_eq!(why(withdrawn, 2), Withdrawal::Ledger);
+    }
+
+    /// A drain that begins while an order is on its way into the queue saves it
+    /// before it is acknowledged.
+    #[test]
+    fn a_drain_saves_it_first() {
+        let admission = open();
+        let claims = &admission.pipeline.claims;
+        claims.defer_acks();
+        let json = br#"{"id":"a","value":1}"#;
+        let order = admission.decode(json).unwrap();
+        let deferred = admission.admit_queued(order).unwrap();
+        let Acknowledged::Deferred(ticket) = deferred else {
+            panic!("{deferred:?}");
+        };
+        assert!(!ticket.is_duplicate() && !ticket.ack_queued());
+        let found: Vec<_> = claims.acked_or_wanted().collect();
+        assert_eq!(found, [ticket.claim()]);
+        claims.set_saved(found[0]);
+        assert!(ticket.ack_queued());
+        let metrics = &admission.pipeline.metrics.admission;
+        assert_eq!((metrics.accepted.get(), metrics.duplicate.get()), (1, 0));
     }
 }

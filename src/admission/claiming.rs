@@ -114,19 +114,24 @@ impl Admission {
     /// Lets a duplicate wait for the order that has the claim; `None` if that
     /// has ended.
     fn attach(&self, claim: Claim, waker: Option<&Waker>) -> Option<Ticket> {
-        let waiter = Arc::new(Waiter::new(waker.cloned()));
-        if !self.pipeline.claims.attach(claim, &waiter) {
-            return None;
-        }
+        let mut ticket = self.late_ticket(claim, waker)?;
+        ticket.duplicate = true;
         if waker.is_some() {
             self.pipeline.end_pause();
         }
         self.pipeline.metrics.admission.duplicate.inc();
-        Some(Ticket {
+        Some(ticket)
+    }
+
+    /// A ticket for an order that is in the queue; `None` if it has ended.
+    pub(super) fn late_ticket(&self, claim: Claim, waker: Option<&Waker>) -> Option<Ticket> {
+        let waiter = Arc::new(Waiter::new(waker.cloned()));
+        let attached = self.pipeline.claims.attach(claim, &waiter);
+        attached.then(|| Ticket {
             pipeline: self.pipeline.clone(),
             claim,
             waiter,
-            duplicate: true,
+            duplicate: false,
             given_up: AtomicBool::new(false),
         })
     }

@@ -13,45 +13,63 @@ use crate::sync::primitive::Ordering;
 impl<W> Claims<W> {
     /// Records that the order is acknowledged as queued. `false` if it has
     /// ended: the submitter gets its answer instead. `false`, too, while
-    /// acknowledgements are [deferred](Self::defer_acks): ask again soon.
+    /// acknowledgements are [deferred](Self::defer_acks) and the order is not
+    /// saved: ask again soon.
     ///
     /// The flag is in the word that a withdrawal replaces, so that one of the
     /// two comes first: either the end of the claim sees the flag, or the
     /// acknowledgement fails.
     pub fn ack_queued(&self, claim: Claim) -> bool {
-        // Relaxed: what is acknowledged before this is seen is found by the
-        // drain's next round, as if it had been so before the drain.
         let deferred = self.deferred.load(Ordering::Relaxed);
-        let allowed = |state| !deferred || state & (ACKED | SAVED) != 0;
         let before = self.table.change(claim, |state| {
             let live = matches!(state & phase::MASK, phase::QUEUED | phase::COMMITTING);
-            let flag = if allowed(state) { ACKED } else { WANTED };
-            (live && state & SEALED == 0).then_some(state | flag)
+            (live && state & SEALED == 0).then_some(state | Self::flag(deferred, state))
         });
-        let acked = before.is_some_and(allowed);
+        let acked = before.is_some_and(|state| Self::flag(deferred, state) == ACKED);
         // SeqCst, with `seal`, which may have passed this slot before. Should
         // it come after, one too many is counted as acknowledged.
-        acked && !self.sealed.load(Ordering::SeqCst)
+        acked && !self.sealed.load(Ordering::SeqCst) && !self.deferred_since(deferred)
     }
 
     /// [`queued`](Self::queued) and [`ack_queued`](Self::ack_queued) in one
     /// step, for an order that nobody waits for. `false` if it has ended, or may
-    /// not be acknowledged any more; it is in the queue all the same.
+    /// not be acknowledged any more, or not yet; it is in the queue all the
+    /// same.
     pub(crate) fn queued_acked(&self, claim: Claim) -> bool {
-        let acked = self.table.update(claim, |state| match state & phase::MASK {
-            phase::CLAIMING => Some((state & !phase::MASK) | phase::QUEUED | ACKED),
+        let deferred = self.deferred.load(Ordering::Relaxed);
+        let flag = Self::flag(deferred, 0);
+        let changed = self.table.update(claim, |state| match state & phase::MASK {
+            phase::CLAIMING => Some((state & !phase::MASK) | phase::QUEUED | flag),
             // A worker was faster.
-            phase::QUEUED | phase::COMMITTING if state & SEALED == 0 => Some(state | ACKED),
+            phase::QUEUED | phase::COMMITTING if state & SEALED == 0 => Some(state | flag),
             _ => None,
         });
+        let acked = changed && flag == ACKED;
         // As in `ack_queued`.
-        acked && !self.sealed.load(Ordering::SeqCst)
+        acked && !self.sealed.load(Ordering::SeqCst) && !self.deferred_since(deferred)
+    }
+
+    /// What an order in this state gets that is to be acknowledged.
+    fn flag(deferred: bool, state: u64) -> u64 {
+        if deferred && state & SAVED == 0 {
+            WANTED
+        } else {
+            ACKED
+        }
+    }
+
+    /// Whether acknowledgements were deferred after this was read, and an order
+    /// may have got its flag behind the first look for acknowledged orders.
+    fn deferred_since(&self, deferred: bool) -> bool {
+        // SeqCst: either this sees the store in `defer_acks`, or
+        // `acked_or_wanted` sees the flag.
+        !deferred && self.deferred.load(Ordering::SeqCst)
     }
 
     /// From now on an order that waits can be acknowledged only once it is
     /// [saved](Self::set_saved).
     pub(crate) fn defer_acks(&self) {
-        self.deferred.store(true, Ordering::Relaxed);
+        self.deferred.store(true, Ordering::SeqCst);
     }
 
     /// The order is on disk: it may be acknowledged, if it is there still.
@@ -74,7 +92,8 @@ impl<W> Claims<W> {
     /// are not in a batch.
     pub(crate) fn acked_or_wanted(&self) -> impl Iterator<Item = Claim> {
         self.table.states().zip(0..).filter_map(|(state, slot)| {
-            let state = state.load(Ordering::Acquire);
+            // SeqCst, with `deferred_since`.
+            let state = state.load(Ordering::SeqCst);
             let flagged = state & (ACKED | WANTED) != 0;
             (state & phase::MASK == phase::QUEUED && flagged).then_some(Claim {
                 slot,

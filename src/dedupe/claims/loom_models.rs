@@ -241,3 +241,27 @@ fn a_seal_counts_what_is_acknowledged() {
         });
     }
 }
+
+/// An order that is acknowledged while a drain begins is found by its first
+/// look, or by none: then it is not acknowledged.
+#[test]
+fn a_deferral_finds_what_is_acknowledged() {
+    for at_once in [true, false] {
+        check(3, move || {
+            let claims = Arc::new(Claims::new(1));
+            let claim = match at_once {
+                true => mine(&claims, 7),
+                false => queued(&claims, 7),
+            };
+            let other = claims.clone();
+            let other = thread::spawn(move || match at_once {
+                true => other.queued_acked(claim),
+                false => other.ack_queued(claim),
+            });
+            claims.defer_acks();
+            let found = claims.acked_or_wanted().count();
+            let acked = other.join().unwrap();
+            assert!(!acked || found == 1);
+        });
+    }
+}

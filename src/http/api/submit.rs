@@ -105,7 +105,7 @@ fn submit_queued(
         Ok(Acknowledged::Duplicate(Admitted::Committed(outcome))) => {
             known(service, *id, &outcome, waker)
         }
-        Ok(Acknowledged::Duplicate(Admitted::Waiting(ticket))) => {
+        Ok(Acknowledged::Duplicate(Admitted::Waiting(ticket)) | Acknowledged::Deferred(ticket)) => {
             let mut wait = OutcomeWait {
                 ticket,
                 id: *id,

@@ -93,6 +93,8 @@ impl PendingStore {
             return pipeline.gate.wait_empty(deadline);
         };
         pipeline.claims.defer_acks();
+        // They are in the file since the start.
+        (self.saved.iter()).for_each(|claim| pipeline.claims.set_saved(*claim));
         let mut pause = ROUND_MIN;
         let mut requested: Option<Instant> = None;
         loop {
