@@ -201,13 +201,11 @@ fn a_start_without_space_waits_for_it() {
     command.args(["-e", "inject=pwrite64:error=ENOSPC:when=1..6"]);
     // Ready in the end.
     let service = Service::launch(Service::wrapped(command, &program));
-    assert!(
+    until("said", || {
         service
             .log()
-            .contains("the start waits until there is space"),
-        "{}",
-        service.log()
-    );
+            .contains("the start waits until there is space")
+    });
     let next = Client::to(service.http).ask(order("next")).json();
     assert_eq!(next["seq"], 2);
     // The service itself, not strace.

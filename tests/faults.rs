@@ -45,7 +45,7 @@ fn short_of_descriptors(limit: usize, seats: usize, look_at: impl Fn(&Service)) 
     let before = service.cpu_time();
     let look = Duration::from_secs(1);
     thread::sleep(look); // the time looked at, not a wait for anything
-    let spent = service.cpu_time() - before;
+    let spent = service.cpu_time().saturating_sub(before);
     assert!(
         spent < look / 4,
         "{spent:?} of processor time in {look:?}, doing nothing"
@@ -105,7 +105,7 @@ fn accepting_backs_off_when_descriptors_run_out() {
     let before = service.cpu_time();
     let look = Duration::from_secs(1);
     thread::sleep(look); // the time looked at, not a wait for anything
-    let spent = service.cpu_time() - before;
+    let spent = service.cpu_time().saturating_sub(before);
     assert!(spent < look / 4, "{spent:?} of processor time in {look:?}");
     assert_eq!(
         inside.ask(order("meanwhile")).status,
@@ -223,7 +223,6 @@ fn a_fault_loses_no_acknowledged_order_that_is_with_a_processor() {
     thread::scope(|scope| {
         scope.spawn(|| {
             until("the force drain has begun", || pipeline.is_force_draining());
-            thread::sleep(Duration::from_millis(50)); // the processor takes its time
             drop(held);
         });
         server.abandon();

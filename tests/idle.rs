@@ -23,8 +23,12 @@ fn is_idle(service: &Service) {
     until("at rest", || {
         let before = (service.cpu_time(), service.sleeps());
         thread::sleep(LOOK); // the time looked at, not a wait for anything
-        let cpu = service.cpu_time() - before.0;
-        let sleeps = service.sleeps() - before.1;
+        // Less, if a thread has ended.
+        let cpu = service.cpu_time().checked_sub(before.0);
+        let sleeps = service.sleeps().checked_sub(before.1);
+        let (Some(cpu), Some(sleeps)) = (cpu, sleeps) else {
+            return false;
+        };
         eprintln!("{cpu:?} of processor time and {sleeps} sleeps in {LOOK:?}");
         cpu < CPU_MAX && sleeps < SLEEPS_MAX
     });

@@ -146,7 +146,7 @@ fn no_reply_before_the_disk_has_it() {
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
     let delay = Duration::from_millis(700);
-    let _slow = Injected::into(
+    let _slow = Injected::into_committer(
         &service,
         "fdatasync",
         &format!("delay_enter={}", delay.as_micros()),
@@ -162,7 +162,7 @@ fn a_failed_sync_is_never_tried_again() {
     let service = directory.start(&[]);
     let mut client = Client::to(service.http);
     assert_eq!(client.ask(order("before")).status, 201);
-    let _failing = Injected::into(&service, "fdatasync", "error=EIO");
+    let _failing = Injected::into_committer(&service, "fdatasync", "error=EIO");
     // The process ends, and the reply claims nothing.
     let reply = client.ask(order("doubtful"));
     assert_eq!(reply.problem(503)["type"], "/problems/ledger-down");

@@ -172,8 +172,8 @@ fn damage_is_named() {
         .unwrap();
     let mut bytes = [0; 2048];
     segment.read_exact_at(&mut bytes, 0).unwrap();
-    let third = bytes.windows(2).position(|two| two == b"a2").unwrap();
-    segment.write_all_at(b"A", third as u64).unwrap();
+    let third = bytes.windows(4).position(|four| four == b"\"a2\"").unwrap();
+    segment.write_all_at(b"A", third as u64 + 1).unwrap();
 
     let output = tool(&["verify"], &directory.0);
     assert_eq!(output.status.code(), Some(1));

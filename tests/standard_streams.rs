@@ -108,11 +108,11 @@ fn a_stalled_standard_error_delays_no_abort() {
 #[test]
 fn what_waited_comes_out_in_order_once_it_is_read() {
     let (service, mut reader, filled) = stalled();
-    service.terminate();
     let read = thread::spawn(move || {
         let mut log = Vec::new();
         reader.read_to_end(&mut log).map(|_| log)
     });
+    service.terminate();
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(0));
     let log = read.join().unwrap().unwrap();

@@ -234,7 +234,7 @@ fn queued_when_the_operator_says_so(engine: &str) {
 }
 
 fn queued_when_the_ack_timeout_passes(engine: &str) {
-    let slow = ["--processor", "simulate", "--simulate", "2s..2s"];
+    let slow = ["--processor", "simulate", "--simulate", "5s..5s"];
     let service = Service::on(engine, &[&slow[..], &["--ack-timeout", "50ms"]].concat());
     let reply = post(
         service.http,

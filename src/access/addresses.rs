@@ -250,7 +250,7 @@ mod tests {
     fn a_full_table_is_shared_and_idle_slots_are_given_away() {
         let addresses = addresses(&["--client-inflight", "1"]);
         let mut held = HashMap::new();
-        for address in 0..4 * ADDRESSES_MAX as u32 {
+        for address in 0..8 * ADDRESSES_MAX as u32 {
             if let Some(in_flight) = ask(&addresses, number(address)) {
                 held.insert(address, in_flight);
             }
@@ -258,7 +258,7 @@ mod tests {
         let (_, gauges) = addresses.gauges();
         assert_eq!(held.len(), ADDRESSES_MAX, "each bucket is full by now");
         assert_eq!(gauges.held as usize, ADDRESSES_MAX);
-        assert_eq!(gauges.shared as usize, 3 * ADDRESSES_MAX);
+        assert_eq!(gauges.shared as usize, 7 * ADDRESSES_MAX);
         // Those that share are refused as long as the holder is in flight.
         drop(held);
         assert_eq!(addresses.gauges().1.held, 0);

@@ -1,7 +1,7 @@
 //! A queue that is full.
 
 use crate::chromium::Browser;
-use crate::harness::{Service, eventually, post};
+use crate::harness::{Service, eventually, post, until};
 use crate::status_page::open_ready;
 
 #[test]
@@ -12,6 +12,14 @@ fn an_overload_is_said_with_its_reason() {
     let page = open_ready(&browser, &service);
     // The first refusals that it sees are news.
     page.until("fullSeen !== null");
+    // The worker has taken its order before the queue is filled.
+    assert_eq!(
+        post(service.http, "", r#"{"id":"o0","value":1}"#).status,
+        202
+    );
+    until("with the worker", || {
+        service.figures().count("queue_depth") == 0
+    });
     let mut number = 0;
     eventually("an order finds no slot", || {
         number += 1;

@@ -34,7 +34,7 @@ fn first_frame(stream: &mut TcpStream) -> Vec<u8> {
 
 #[test]
 fn a_proxys_connection_begins_with_its_header() {
-    let flags = ["--proxy-protocol", "--head-timeout", "300ms"];
+    let flags = ["--proxy-protocol", "--head-timeout", "2s"];
     let service = Service::with_grpc(&[&TRUSTED[..], &flags].concat());
     let mut proxy = grpc(PROXY, &service);
     let header = proxied([192, 0, 2, 7]);

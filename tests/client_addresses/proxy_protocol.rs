@@ -40,7 +40,7 @@ fn a_proxy_says_on_whose_behalf_it_connects() {
 
 #[test]
 fn a_proxy_without_a_header_is_closed_and_a_stranger_needs_none() {
-    let service = service(&["--head-timeout", "300ms"]);
+    let service = service(&["--head-timeout", "2s"]);
     // No header, no answer.
     for bytes in [
         &b"GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n"[..],

@@ -89,7 +89,7 @@ fn clients_behind_one_proxy_have_a_quota_each(engine: &str) {
 
 fn requests_in_flight_are_counted(engine: &str) {
     let flags = [&TRUSTED[..], &["--client-inflight", "1"]].concat();
-    let service = Service::slow(engine, "2", "4s", &flags);
+    let service = Service::slow(engine, "2", "10s", &flags);
     let in_flight = || {
         service
             .figures()

@@ -167,7 +167,19 @@ fn wrk() {
     let script = source("orders.lua").into_os_string().into_string().unwrap();
     let report = report(
         "wrk",
-        &["-t", "1", "-c", "8", "-d", "1s", "-s", &script, &url],
+        &[
+            "-t",
+            "1",
+            "-c",
+            "8",
+            "-d",
+            "1s",
+            "--timeout",
+            "30s",
+            "-s",
+            &script,
+            &url,
+        ],
     );
     assert!(!report.contains("Socket errors"), "{report}");
     assert!(!report.contains("Non-2xx"), "{report}");

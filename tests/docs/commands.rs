@@ -69,7 +69,7 @@ pub(crate) fn shell(command: &str) -> Output {
 #[test]
 fn what_is_shown_is_what_happens() {
     let directory = Directory::new();
-    let service = directory.start_with_grpc(&[]);
+    let service = directory.start_with_grpc(&["--workers", "1"]); // in order
     let mut run = 0;
     for file in FILES {
         for block in of(file, "console") {

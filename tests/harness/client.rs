@@ -120,6 +120,14 @@ impl Client {
         self.stream.write_all(bytes.as_ref())
     }
 
+    /// Whether a reply has begun to come.
+    pub(crate) fn has_reply(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let begun = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        begun.is_ok()
+    }
+
     pub(crate) fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("still open");
     }

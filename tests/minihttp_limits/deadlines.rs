@@ -108,11 +108,11 @@ fn what_comes_together_with_a_body_is_executed() {
 fn every_wait_has_a_deadline() {
     let timeouts = [
         "--head-timeout",
-        "500ms",
-        "--body-timeout",
-        "500ms",
-        "--idle-timeout",
         "2s",
+        "--body-timeout",
+        "2s",
+        "--idle-timeout",
+        "3s",
     ];
     let service = Service::on("may_minihttp", &timeouts);
     let whole = order("a");

@@ -160,6 +160,8 @@ def main(target):
         prometheus = Prometheus(twice_a_second(target), pathlib.Path(directory))
         try:
             prometheus.wait_for(f'count_over_time(up{{job="{JOB}"}}[1m]) >= 4 and up == 1')
+            # The last of them to appear: it needs outcomes.
+            prometheus.wait_for("dedupe_window_age_seconds")
             known = set(prometheus.ask("label/__name__/values"))
             known |= {rule["record"] for rule in rules() if "record" in rule}
             for rule in rules():

@@ -8,7 +8,7 @@ use std::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Client, PATIENCE, Reply, Service, get, order, until};
+use crate::harness::{Client, PATIENCE, Reply, Service, eventually, get, order, until};
 
 /// How many times the orders and faults of a short run.
 pub(crate) fn factor() -> usize {
@@ -138,7 +138,11 @@ pub(crate) fn feed(address: SocketAddr) -> HashMap<String, Told> {
     let mut all = HashMap::new();
     let mut after = 0;
     loop {
-        let page = get(address, &format!("/orders?after={after}&limit=10000"));
+        // 503 while the server that was asked lags behind the others.
+        let page = eventually("a page", || {
+            let page = get(address, &format!("/orders?after={after}&limit=10000"));
+            (page.status != 503).then_some(page)
+        });
         assert_eq!(page.status, 200, "{page:?}");
         if page.body.is_empty() {
             return all;

@@ -119,5 +119,5 @@ fn the_readme_holds() {
     }
     let answered = printed("answered");
     // Before the kill and after it.
-    assert!(answered.lines().count() > 100, "{stdout}\n{answered}");
+    assert!(answered.lines().count() > 10, "{stdout}\n{answered}");
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -251,10 +252,16 @@ impl Cluster {
     #[track_caller]
     fn until_it_takes_streams(&self) {
         let stream = json!({ "name": "READY", "subjects": ["ready"], "num_replicas": 3 });
-        until("a stream is placed", || {
+        // Several elections may fail before one succeeds.
+        let deadline = Instant::now() + 4 * PATIENCE;
+        loop {
             let reply = api(&self.addresses(), "STREAM.CREATE.READY", &stream);
-            reply["error"].is_null()
-        });
+            if reply["error"].is_null() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "no stream is placed: {reply}");
+            thread::sleep(Duration::from_millis(50)); // between two polls
+        }
         api(&self.addresses(), "STREAM.DELETE.READY", &json!({}));
     }
 

@@ -30,7 +30,7 @@ fn a_retry_after_a_timeout_gets_the_same_outcome(program: &str) {
         "--processor",
         "simulate",
         "--simulate",
-        "3s..3s",
+        "6s..6s",
         "--workers",
         "1",
     ];
@@ -40,12 +40,12 @@ fn a_retry_after_a_timeout_gets_the_same_outcome(program: &str) {
         "nginx" => {
             let server = format!("server {address};");
             text.replace(&server, &server.repeat(3))
-                .replace("proxy_read_timeout 75s", "proxy_read_timeout 2s")
+                .replace("proxy_read_timeout 75s", "proxy_read_timeout 4s")
         }
-        "haproxy" => text.replace("timeout server 75s", "timeout server 2s"),
+        "haproxy" => text.replace("timeout server 75s", "timeout server 4s"),
         _ => text.replace(
             "retry_on: connect-failure,",
-            "per_try_timeout: 2s\n                              retry_on: 5xx,connect-failure,",
+            "per_try_timeout: 4s\n                              retry_on: 5xx,connect-failure,",
         ),
     });
     let output = text(&proxy.curl(&authority, "/submit", &["-d", r#"{"id":"a","value":1}"#]));

@@ -76,7 +76,7 @@ fn who_does_not_shake_hands_is_closed() {
     use std::io::Read;
 
     let authority = Authority::new();
-    let service = authority.with_grpc(&["--head-timeout", "500ms"]);
+    let service = authority.with_grpc(&["--head-timeout", "3s"]);
     let address = service.grpc.unwrap();
     for bytes in [
         &b""[..],

@@ -187,10 +187,12 @@ fn a_late_retry_gets_any_slot() {
     pipeline.claim_pending(orders(3)).unwrap();
     let queue = &pipeline.pending_queue;
     let job = queue.take().unwrap();
+    let before = Instant::now();
     queue.retry(job);
-    assert!(queue.overdue(Instant::now() + RETRY_PAUSE).is_none());
-    assert!(queue.overdue(Instant::now() + 2 * RETRY_PAUSE).is_some());
-    assert!(queue.overdue(Instant::now() + 3 * RETRY_PAUSE).is_none());
+    assert!(queue.overdue(before + RETRY_PAUSE).is_none());
+    let after = Instant::now();
+    assert!(queue.overdue(after + 2 * RETRY_PAUSE).is_some());
+    assert!(queue.overdue(after + 3 * RETRY_PAUSE).is_none());
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn what_the_ledger_has_is_counted_until_it_comes_back() {
     }
     let pipeline = admission.pipeline();
     pipeline.gate.close(GateState::Draining);
-    assert_eq!(pipeline.force_drain(Duration::from_millis(20)), []);
+    assert_eq!(pipeline.force_drain(Duration::from_secs(1)), []);
     let (pending, with_ledger) = pipeline.take_pending();
     let with_ledger = with_ledger.len();
     assert!(with_ledger > 0);
