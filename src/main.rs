@@ -35,6 +35,9 @@ mod exit {
 
 /// How long the main thread waits without looking at the certificate.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often it looks whether orders are taken, if they are not at once after
+/// the recovery.
+const READY_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the main thread waits for.
 enum Event {
@@ -154,9 +157,18 @@ fn start(config: &Config, events: Sender<Event>) -> Result<Server, CannotStart> 
 
 /// Serves until there is a signal, and drains; or a fault, and stops at once.
 fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> ExitCode {
+    let mut waits_to_be_ready = false;
     loop {
-        let event = match events.recv_timeout(DAY) {
+        let wait = match waits_to_be_ready {
+            true => READY_CHECK_INTERVAL,
+            false => DAY,
+        };
+        let event = match events.recv_timeout(wait) {
             Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) if waits_to_be_ready => {
+                waits_to_be_ready = !announce_ready(&server);
+                continue;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 server.warn_of_expiry();
                 continue;
@@ -171,7 +183,10 @@ fn run_to_end(mut server: Server, config: &Config, events: &Receiver<Event>) -> 
                 if let Err(error) = opened {
                     return failed(&error.into());
                 }
-                announce_ready(&server);
+                waits_to_be_ready = !announce_ready(&server);
+                if waits_to_be_ready {
+                    tracing::warn!("recovered, but not ready: /readyz says what is missing");
+                }
             }
             Event::HangUp => server.reload(),
             Event::Signal(signal) => {
@@ -209,15 +224,19 @@ fn print_addresses(server: &Server) -> io::Result<()> {
     out.flush()
 }
 
-/// The last line: what is said after it is a failure of the service, not of its
-/// start.
-fn announce_ready(server: &Server) {
+/// The last line, once orders are taken; `false` if they are not: what is said
+/// after it is a failure of the service, not of its start.
+fn announce_ready(server: &Server) -> bool {
+    if !server.takes_orders() {
+        return false;
+    }
     let http = server.http();
     tracing::info!("ready: http://{http}/");
     // Whoever started it may have read the addresses only.
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "ready http://{http}/").and_then(|()| out.flush());
     service_manager::ready();
+    true
 }
 
 fn report(drained: Drained) -> ExitCode {

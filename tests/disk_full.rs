@@ -145,8 +145,11 @@ fn no_space_for_the_first_segment() {
         assert_eq!(reply.problem(503)["type"], "/problems/ledger-down");
     }
     assert_eq!(service.figures().orders(), (0, 0, 0));
+    let line = format!("ready: http://{}/", service.http);
+    assert!(!service.log().contains(&line), "{}", service.log());
     small.resize(100);
     is_ready(&service, true); // by itself
+    until("announced", || service.log().contains(&line));
     let reply = Client::to(service.http).ask(order("first"));
     assert_eq!((reply.status, &reply.json()["seq"]), (201, &1.into()));
     service.drain();

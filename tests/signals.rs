@@ -139,8 +139,8 @@ fn a_recovery_is_not_waited_for() {
         assert_eq!((rejected("starting"), rejected("draining")), (1, 0));
         service.terminate();
         until(why, || service.log().contains("drained"));
-        open.ends();
         drop(tracer);
+        open.ends();
         let ended = service.wait(PATIENCE);
         assert_eq!(ended.code, Some(0), "{why}: {}", ended.log);
         assert_eq!(ended.logged("kept"), 0);

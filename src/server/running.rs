@@ -10,6 +10,7 @@ use crate::http::runtime::timers::Timers;
 use crate::http::server::Listener;
 use crate::ledger::{LedgerFailed, LedgerId};
 use crate::order::HashKey;
+use crate::pipeline::gate::GateState;
 use crate::pipeline::processor::Processor;
 use crate::pipeline::{Pipeline, Threads};
 use crate::server::open_ledger::LedgerConfig;
@@ -62,6 +63,12 @@ impl Server {
     /// The address of the gRPC port, unless it is off.
     pub fn grpc(&self) -> Option<SocketAddr> {
         self.grpc.as_ref().map(grpc::GrpcServer::address)
+    }
+
+    /// Whether orders are taken: not while it recovers, while its ledger takes
+    /// none, or once it ends.
+    pub fn takes_orders(&self) -> bool {
+        self.pipeline.gate.state() == GateState::Open
     }
 
     /// Reads the files again that can be: tokens, and those of TLS. Tokens hold
