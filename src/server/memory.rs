@@ -20,6 +20,10 @@ use crate::{cpu, grpc};
 const BASE_BYTES: u64 = 48 << 20;
 /// What a thread touches of its stack, and its part of the allocator.
 const THREAD_BYTES: u64 = 128 << 10;
+/// What decoding takes for each byte of an order, while it lasts: its text once
+/// more, and up to 10 bytes for names, when an object has more than sixteen and
+/// they are as short as can be.
+const DECODED_BYTES: u64 = 11;
 /// Threads beside the workers and those of the front ends.
 const OTHER_THREADS: usize = 16;
 /// What `--ledger memory` has for an outcome beside its order.
@@ -73,6 +77,8 @@ impl MemoryBounds {
             }
             Ledger::Nats { .. } => terms.push(("--ledger nats", nats::BYTES_MAX as u64)),
         }
+        let decoding = 2 * io_threads as u64 * config.max_body as u64;
+        terms.push(("decoding", decoding.saturating_mul(DECODED_BYTES)));
         terms.push(("threads", threads * THREAD_BYTES));
         terms.push(("base", BASE_BYTES));
         Self(terms)
@@ -170,6 +176,7 @@ mod tests {
             ["--ledger", "nats://127.0.0.1:4222"],
             ["--workers", "100"],
             ["--io-threads", "100"],
+            ["--max-body", "1MiB"],
             ["--client-rate", "1/s"],
         ] {
             assert!(bytes(&flags) > defaults, "{flags:?}");

@@ -16,7 +16,7 @@ use crate::tls::certificate::Certificate;
 use crate::tls::error::TlsError;
 use crate::tls::expiry::Validity;
 
-/// The most that is read of a file: bundles of all public roots have 250 KiB.
+/// The most that a file may have: bundles of all public roots have 250 KiB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The files, by flag.
@@ -141,11 +141,20 @@ fn read(
     path: &Path,
     check: impl FnOnce(&File) -> Result<(), TlsError>,
 ) -> Result<Vec<u8>, TlsError> {
+    // Asked first: opening a pipe waits for somebody to write to it, and it
+    // can't be read again.
+    if !path.metadata().map_err(unreadable(flag, path))?.is_file() {
+        return Err(content(flag, path, "is not a regular file"));
+    }
     let file = File::open(path).map_err(unreadable(flag, path))?;
     check(&file)?;
     let mut bytes = Vec::new();
-    let read = file.take(FILE_BYTES_MAX).read_to_end(&mut bytes);
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(unreadable(flag, path))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let why = format!("is over {FILE_BYTES_MAX} bytes");
+        return Err(content(flag, path, why));
+    }
     Ok(bytes)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::authority::{Authority, Signed};
 use crate::harness::{BASE_FLAGS, Service};
@@ -39,6 +40,10 @@ fn what_is_wrong_with_the_files_is_said() {
     let spoilt = authority.path("spoilt");
     let spoilt_pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     fs::write(&spoilt, spoilt_pem).unwrap();
+    let (pipe, large) = (authority.path("pipe"), authority.path("large"));
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("coreutils are there").success());
+    fs::write(&large, pem.repeat(4 << 20 >> 8)).unwrap();
 
     for (cert, key, ca, reason) in [
         (&none, &key, None, "can't read --tls-cert"),
@@ -51,7 +56,9 @@ fn what_is_wrong_with_the_files_is_said() {
         (&cert, &junk, None, "no private key in PEM"),
         (&cert, &other.key, None, "doesn't fit --tls-cert"),
         (&open.cert, &open.key, None, "mode is 0644"),
+        (&cert, &pipe, None, "is not a regular file"),
         (&cert, &key, Some(&none), "can't read --tls-client-ca"),
+        (&cert, &key, Some(&large), "is over 4194304 bytes"),
         (&cert, &key, Some(&junk), "no certificate in PEM"),
         (&cert, &key, Some(&spoilt), "--tls-client-ca"),
     ] {

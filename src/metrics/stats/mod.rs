@@ -16,7 +16,9 @@ use serde::Serialize;
 use crate::metrics::gauges::{Gauges, NatsGauges, SHARED_LEDGER};
 use crate::metrics::label::{DenyReason, Reason, WithdrawReason};
 use crate::metrics::recorded::{LedgerMetrics, Metrics};
-use crate::metrics::stats::parts::{Client, Disk, Grpc, Journal, Process, Tls, requests};
+use crate::metrics::stats::parts::{
+    Addresses, Client, Disk, Grpc, Journal, Process, Tls, requests,
+};
 use crate::metrics::stats::value::{Members, NANOSECONDS, Number, Summary, seconds, summary};
 
 mod parts;
@@ -75,6 +77,8 @@ struct Stats {
     tls: Option<Tls>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     clients: BTreeMap<String, Client>,
+    #[serde(flatten)]
+    addresses: Option<Addresses>,
     workers: usize,
     worker_parks: u64,
     worker_wakes: u64,
@@ -134,6 +138,7 @@ impl Stats {
             access_denied: Members(DenyReason::ALL.iter().map(denied).collect()),
             tls: gauges.tls_not_after.map(|at| Tls::of(&metrics.tls, at)),
             clients: gauges.clients.iter().map(Client::of).collect(),
+            addresses: gauges.addresses.as_ref().map(Addresses::of),
             workers: metrics.workers.len(),
             worker_parks: metrics.worker_parks(),
             worker_wakes: metrics.worker_wakes(),

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::metrics::gauges::{ClientGauges, DiskGauges};
+use crate::metrics::gauges::{AddressGauges, ClientGauges, DiskGauges};
 use crate::metrics::grpc::GrpcMetrics;
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::HandshakeResult;
@@ -20,6 +20,8 @@ pub(super) struct Journal {
     journal_commit_seconds: Summary,
     journal_batch_orders: Summary,
     journal_bytes: u64,
+    journal_read_errors: u64,
+    journal_segment_ahead: bool,
 }
 
 #[derive(Serialize)]
@@ -52,6 +54,12 @@ pub(super) struct Client {
 }
 
 #[derive(Serialize)]
+pub(super) struct Addresses {
+    client_addresses: u64,
+    client_addresses_shared: u64,
+}
+
+#[derive(Serialize)]
 pub(super) struct Process {
     process_cpu_seconds_total: Number,
     process_resident_memory_bytes: u64,
@@ -71,6 +79,8 @@ impl Journal {
             journal_commit_seconds: summary(&journal.commit.snapshot(), NANOSECONDS),
             journal_batch_orders: summary(&journal.batch_orders.snapshot(), WHOLE),
             journal_bytes: journal.bytes(),
+            journal_read_errors: journal.read_errors(),
+            journal_segment_ahead: journal.no_segment_ahead().is_none(),
         }
     }
 }
@@ -105,6 +115,15 @@ impl Tls {
             tls_certificate_expiry_timestamp_seconds: since.as_secs(),
             tls_handshakes: Members(HandshakeResult::ALL.iter().map(ended).collect()),
             tls_handshakes_in_flight: metrics.in_flight.get(),
+        }
+    }
+}
+
+impl Addresses {
+    pub(super) fn of(addresses: &AddressGauges) -> Self {
+        Self {
+            client_addresses: addresses.held,
+            client_addresses_shared: addresses.shared,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::metrics::gauges::{DiskGauges, Gauges, NatsGauges};
+use crate::metrics::exposition::classic;
+use crate::metrics::gauges::{AddressGauges, ClientGauges, DiskGauges, Gauges, NatsGauges};
 use crate::metrics::grpc::{GrpcCode, GrpcMethod, GrpcMetrics};
 use crate::metrics::journal::JournalMetrics;
 use crate::metrics::label::{DenyReason, HandshakeResult, Reason, Route, WithdrawReason};
@@ -86,7 +87,10 @@ fn distinct_figures() -> (Metrics, Gauges) {
         nats: None,
         oldest_seq: Some(3),
         clients: Vec::new(),
-        addresses: None,
+        addresses: Some(AddressGauges {
+            held: 21,
+            shared: 22,
+        }),
         queue_depth: 1,
         queue_capacity: 64,
         queue_bytes: 100,
@@ -137,6 +141,10 @@ fn every_figure_has_its_own_key() {
         ),
         ("tls_handshakes_in_flight", json!(0)),
         ("draining", json!(false)),
+        ("client_addresses", json!(21)),
+        ("client_addresses_shared", json!(22)),
+        ("journal_read_errors", json!(0)),
+        ("journal_segment_ahead", json!(true)),
         ("http_connections_max", json!(10_000)),
         ("grpc_connections_max", json!(1_000)),
     ] {
@@ -275,4 +283,34 @@ fn members_and_digits_stay_as_they_are() {
     let text = format!("{before}\"uptime_seconds\":UPTIME,{after}\n");
     let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
     assert_eq!(text, include_str!("stats.txt"));
+}
+
+/// What `/metrics` has is here, too.
+#[test]
+fn no_metric_is_missing() {
+    let (metrics, mut gauges) = distinct_figures();
+    gauges.ledger = "nats";
+    gauges.clients = vec![ClientGauges::new("a")];
+    let mut text = Vec::new();
+    classic(&metrics, &gauges, &mut text);
+    let text = String::from_utf8(text).expect("the exposition is text");
+    let stats = stats(&metrics, &gauges);
+    let mut missing = Vec::new();
+    for line in text.lines() {
+        let Some(family) = line.strip_prefix("# TYPE ") else {
+            continue;
+        };
+        let name = family.split(' ').next().expect("a name");
+        if stats.get(name).is_none() {
+            missing.push(name);
+        }
+    }
+    // They are `clients`, and `ledger` and `ledger_id`.
+    let elsewhere = [
+        "client_requests",
+        "client_refused",
+        "client_in_flight",
+        "ledger_info",
+    ];
+    assert_eq!(missing, elsewhere);
 }

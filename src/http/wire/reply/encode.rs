@@ -55,11 +55,13 @@ impl Reply {
     /// [`crate::http::wire::date::write_date`] wrote.
     pub(crate) fn encode(&self, framing: Framing, date: &[u8; DATE_LEN], out: &mut Vec<u8>) {
         let body = self.body.as_slice();
-        out.reserve(HEAD_BYTES_USUAL + body.len());
+        let sent = match !framing.head_only && has_content(self.status) {
+            true => body,
+            false => &[],
+        };
+        out.reserve(HEAD_BYTES_USUAL + sent.len());
         self.encode_head(framing, date, out);
-        if !framing.head_only && has_content(self.status) {
-            out.extend_from_slice(body);
-        }
+        out.extend_from_slice(sent);
     }
 
     /// Appends the reply's head only, empty line included; for a body that is
