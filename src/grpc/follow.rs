@@ -117,8 +117,9 @@ fn check(request: &FollowRequest, archive: &dyn Archive) -> Result<(), CallError
             .number("oldest_seq", oldest)
             .number("last_seq", last));
     }
-    if after + 1 < oldest {
-        return Err(status::pruned(archive, after + 1));
+    let first = after.saturating_add(1);
+    if first < oldest {
+        return Err(status::pruned(archive, first));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::client::{
     Client, client, clients, in_the_end, one_of_many, order, refused, request, run, simulate,
     submit, submit_all, too_many_streams,
 };
-use crate::harness::{PATIENCE, Service, post, until};
+use crate::harness::{Directory, PATIENCE, Service, post, until};
 
 async fn follow(client: &mut Client, after: u64) -> Result<Streaming<FollowResponse>, Status> {
     let request = FollowRequest {
@@ -150,6 +150,19 @@ fn the_ledger_is_named_and_checked() {
             "OTHER_LEDGER"
         );
     });
+}
+
+#[test]
+fn the_largest_sequence_is_past_the_last_one_of_a_journal() {
+    let directory = Directory::new();
+    let service = directory.start_with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        let status = follow(&mut client, u64::MAX).await.unwrap_err();
+        let (reason, metadata) = refused(&status, Code::OutOfRange, false);
+        assert_eq!((&*reason, &*metadata["last_seq"]), ("FEED_AHEAD", "0"));
+    });
+    service.drain();
 }
 
 #[test]

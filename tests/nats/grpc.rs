@@ -166,3 +166,22 @@ fn a_follower_hears_of_every_instance() {
     one.drain();
     two.drain();
 }
+
+#[test]
+fn a_follower_from_the_largest_sequence_is_ahead() {
+    let server = NatsServer::start("");
+    let service = server.instance_with_grpc(&[]);
+    run(async {
+        let mut client = client(&service).await;
+        submit(&mut client, request("a")).await.unwrap();
+        let after = FollowRequest {
+            after: u64::MAX,
+            ..FollowRequest::default()
+        };
+        let mut outcomes = client.follow(after).await.unwrap().into_inner();
+        let status = outcomes.message().await.unwrap_err();
+        let (reason, metadata) = refused(&status, Code::OutOfRange, false);
+        assert_eq!((&*reason, &*metadata["last_seq"]), ("FEED_AHEAD", "1"));
+    });
+    service.drain();
+}
