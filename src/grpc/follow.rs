@@ -46,6 +46,9 @@ struct Follower {
     at_end: bool,
     /// The last sequence in the page or before it.
     after: u64,
+    /// A read has found nothing after `after` up to here: of a shared ledger,
+    /// the last message may be no outcome.
+    empty_to: u64,
     /// Looks for the first position, if the request names a time.
     search: Option<TimeSearch>,
 }
@@ -69,6 +72,7 @@ pub(super) fn serve(
         phase: front_end.phase(),
         page: VecDeque::new(),
         after: request.after,
+        empty_to: 0,
         front_end,
     };
     let outcomes: Outcomes = Box::pin(stream::unfold(Some(follower), async |follower| {
@@ -139,7 +143,9 @@ impl Follower {
             // sent.
             let drained = *self.phase.borrow_and_update() == DrainPhase::Drained;
             let to_read_end = !std::mem::replace(&mut self.at_end, true);
-            if self.archive.last_seq() > self.after || to_read_end {
+            // Likewise: what comes while it reads is past it.
+            let last_seq = self.archive.last_seq();
+            if last_seq > self.after.max(self.empty_to) || to_read_end {
                 let page = self
                     .read(self.after, PAGE_OUTCOMES_MAX, PAGE_BYTES_MAX)
                     .await?;
@@ -148,6 +154,7 @@ impl Follower {
                     self.after = last.outcome.seq;
                     continue;
                 }
+                self.empty_to = last_seq;
             }
             if drained {
                 return Err(status::closed(self.front_end.admission.state()));
@@ -177,8 +184,10 @@ impl Follower {
             task_waker,
             phase,
             after,
+            empty_to,
             ..
         } = self;
+        let read_to = (*after).max(*empty_to);
         let waker = task_waker.waker();
         let mut watch = None;
         tokio::select! {
@@ -186,7 +195,7 @@ impl Follower {
             () = task_waker.wait_for(|| {
                 // Watched first, then checked: it may move in between.
                 watch = Some(front_end.admission.watch(&waker));
-                (archive.last_seq() > *after).then_some(())
+                (archive.last_seq() > read_to).then_some(())
             }) => {}
             _ = phase.wait_for(|phase| *phase == DrainPhase::Drained) => {}
         }

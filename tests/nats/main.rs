@@ -7,6 +7,7 @@
 //! | `proxy.rs` | a network that can be cut |
 //! | `once.rs` | one id has one outcome, whichever instance it is sent to |
 //! | `reading.rs` | the feed and look-ups, on any instance |
+//! | `others.rs` | messages of others at the stream's end |
 //! | `grpc.rs` | the same over gRPC |
 //! | `trace_context.rs` | trace contexts as headers |
 //! | `starting.rs` | what a start refuses, and what it waits for |
@@ -37,6 +38,7 @@ mod grpc;
 mod jwt;
 mod load;
 mod once;
+mod others;
 mod proxy;
 mod reading;
 mod readme;

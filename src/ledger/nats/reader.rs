@@ -122,20 +122,16 @@ impl Reader {
                 return Ok(Vec::new());
             }
         }
-        let mut from = after.saturating_add(1);
+        let start = after.saturating_add(1);
+        let (mut from, mut end) = (start, None);
         let mut lagging = 0;
         loop {
-            let last_seq = self.position.last();
             let batch = self.batch(from, limit, bytes_max).await.map_err(failed)?;
-            if let Some(first) = batch
-                .first_seq
-                .filter(|first| *first > from && from == after + 1)
+            if from == start
+                && let Some(first) = batch.first_seq.filter(|first| *first > start)
             {
                 self.refresh().await?;
-                let oldest = self.position.oldest();
-                if from < oldest {
-                    return Err(ReadError::Gone { seq: from, oldest });
-                }
+                self.check_kept(start)?;
                 static LIMIT: LogLimit = LogLimit::new();
                 LIMIT.log(|suppressed| {
                     tracing::debug!(
@@ -149,9 +145,23 @@ impl Reader {
             if !batch.records.is_empty() {
                 return Ok(batch.records);
             }
-            // Nothing, or nothing but messages of others.
-            from = batch.last_seq.map_or(from, |last| last + 1);
-            if from > last_seq || !self.api.has_from(from).await.map_err(failed)? {
+            // Nothing, or nothing but messages of others: then it looks as far
+            // as the leader's last sequence. Readers rely on it: after an empty
+            // page they wait for what comes behind the last sequence known
+            // before it.
+            from = batch.last_seq.map_or(from, |last| last.saturating_add(1));
+            let end = match end {
+                Some(end) => end,
+                None => {
+                    self.refresh().await?;
+                    *end.insert(self.position.last())
+                }
+            };
+            if from > end {
+                return Ok(Vec::new());
+            }
+            if !self.api.has_from(from).await.map_err(failed)? {
+                self.check_kept(start)?; // the last ones are missing
                 return Ok(Vec::new());
             }
             if batch.last_seq.is_none() {
@@ -162,6 +172,15 @@ impl Reader {
                 sleep(LAG_PAUSE).await;
             }
         }
+    }
+
+    /// Whether what begins with this sequence was pruned, as far as is known.
+    fn check_kept(&self, seq: u64) -> Result<(), ReadError> {
+        let oldest = self.position.oldest();
+        if seq < oldest {
+            return Err(ReadError::Gone { seq, oldest });
+        }
+        Ok(())
     }
 
     /// Asks the leader where the stream begins and ends.
@@ -176,7 +195,8 @@ impl Reader {
         let Api { client, stream } = &self.api;
         let other = |error: &dyn std::fmt::Display| ApiFailure::Other(error.to_string());
         let inbox = client.new_inbox();
-        let replies = client.subscribe(inbox.clone()).await;
+        let replies = timeout(REQUEST_TIMEOUT, client.subscribe(inbox.clone()));
+        let replies = replies.await.map_err(|_| ApiFailure::TimedOut)?;
         let mut replies = replies.map_err(|error| other(&error))?;
         let query = serde_json::json!({ "seq": from, "batch": limit, "max_bytes": bytes_max });
         let subject = format!("$JS.API.DIRECT.GET.{stream}");

@@ -32,6 +32,9 @@ pub(crate) struct LongPoll {
     /// The archive may know no more than it was asked for: of a shared ledger
     /// the end is read, once.
     at_end: bool,
+    /// A read has found nothing after `after` up to here: of a shared ledger,
+    /// the last message may be no outcome.
+    empty_to: u64,
     waker: Waker,
     step: PollStep,
 }
@@ -75,6 +78,7 @@ pub(crate) fn feed(service: &Service, query: &str, waker: &Waker) -> Handled<Lon
         limit,
         until: Instant::now() + wait,
         at_end: false,
+        empty_to: 0,
         waker: waker.clone(),
         step: since.map_or(PollStep::Check, |since| PollStep::Seek(Seek::new(since))),
     };
@@ -102,26 +106,29 @@ impl LongPoll {
             };
             self.step = PollStep::Check;
         }
-        if !matches!(self.step, PollStep::Read(_))
-            && let Some(reply) = self.check(service)
-        {
-            return Some(reply);
-        }
-        let PollStep::Read(read) = &self.step else {
-            return None;
-        };
-        match read.lines(self.after, self.limit)? {
-            Ok(lines) if lines.is_empty() && !self.at_end && service.admission.is_shared() => {
-                self.at_end = true;
-                self.step = PollStep::Check;
-                self.check(service)
+        loop {
+            if !matches!(self.step, PollStep::Read(_))
+                && let Some(reply) = self.check(service)
+            {
+                return Some(reply);
             }
-            Ok(lines) => Some(page(lines, service)),
-            Err(Unread::Archive(ReadError::Busy)) if Instant::now() + PAUSE < self.until => {
-                self.step = PollStep::Pause(Instant::now() + PAUSE);
-                None
+            let PollStep::Read(read) = &self.step else {
+                return None;
+            };
+            match read.lines(self.after, self.limit)? {
+                // The end has been read; there may be more by now.
+                Ok(lines) if lines.is_empty() && service.admission.is_shared() => {
+                    self.at_end = true;
+                    self.empty_to = read.last_seq();
+                    self.step = PollStep::Check;
+                }
+                Ok(lines) => return Some(page(lines, service)),
+                Err(Unread::Archive(ReadError::Busy)) if Instant::now() + PAUSE < self.until => {
+                    self.step = PollStep::Pause(Instant::now() + PAUSE);
+                    return None;
+                }
+                Err(why) => return Some(refusal(why, service)),
             }
-            Err(why) => Some(refusal(why, service)),
         }
     }
 
@@ -187,7 +194,7 @@ impl LongPoll {
         if self.after.saturating_add(1) < oldest {
             return Available::Refused(pruned(oldest, service));
         }
-        if self.after < last {
+        if self.after.max(self.empty_to) < last {
             Available::Something
         } else {
             Available::Nothing

@@ -90,15 +90,19 @@ impl Page {
 pub(crate) struct PageRead {
     after: u64,
     limit: usize,
+    /// The archive's last sequence before it was asked: up to there the read
+    /// brings all there is, be it nothing.
+    last_seq: u64,
     result: OnceLock<Result<Page, Unread>>,
     waiting: Mutex<Vec<Waker>>,
 }
 
 impl PageRead {
-    pub(super) fn new(after: u64, limit: usize) -> Self {
+    pub(super) fn new(after: u64, limit: usize, last_seq: u64) -> Self {
         Self {
             after,
             limit,
+            last_seq,
             result: OnceLock::new(),
             waiting: Mutex::default(),
         }
@@ -114,6 +118,10 @@ impl PageRead {
                 Some(Ok(page)) => page.has_something_after(after),
                 Some(Err(_)) => false,
             }
+    }
+
+    pub(super) fn last_seq(&self) -> u64 {
+        self.last_seq
     }
 
     /// The lines for a reader at `after`, once they are there; they keep the

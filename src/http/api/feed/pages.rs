@@ -57,7 +57,8 @@ impl Pages {
         limit: usize,
         waker: &Waker,
     ) -> Arc<PageRead> {
-        let (read, found) = self.find_or_begin(after, limit);
+        let last_seq = admission.archive().map_or(0, |it| it.last_seq());
+        let (read, found) = self.find_or_begin(after, limit, last_seq);
         if !found {
             let lines_max = limit.min((self.page_bytes / LINE_BYTES_MIN).max(1));
             let (pages, begun) = (self.clone(), read.clone());
@@ -74,14 +75,14 @@ impl Pages {
     }
 
     /// A read that serves, or a new one; and whether it was there.
-    fn find_or_begin(&self, after: u64, limit: usize) -> (Arc<PageRead>, bool) {
+    fn find_or_begin(&self, after: u64, limit: usize, last_seq: u64) -> (Arc<PageRead>, bool) {
         let mut recent = self.recent();
         let mut held = recent.iter().rev().filter_map(Weak::upgrade);
         if let Some(found) = held.find(|held| held.serves(after, limit)) {
             return (found, true);
         }
         drop(held);
-        let begun = Arc::new(PageRead::new(after, limit));
+        let begun = Arc::new(PageRead::new(after, limit, last_seq));
         recent.push_back(Arc::downgrade(&begun));
         if recent.len() > RECENT_MAX {
             recent.pop_front();

@@ -68,7 +68,7 @@ impl<A: Archive> Archive for Failing<A> {
 }
 
 /// A service whose ledger is not open yet.
-fn service() -> Arc<Service> {
+pub(super) fn service() -> Arc<Service> {
     let pipeline = pipeline();
     pipeline.wake_queues.register(Vec::new());
     let config = Config::parse_from(["order-processor"], [("", ""); 0]).unwrap();
@@ -89,21 +89,20 @@ fn service() -> Arc<Service> {
 
 /// Opens its ledger; three outcomes are in it.
 fn open(service: &Service, failures: Vec<ReadError>) -> Threads {
-    let (ledger, _) = memory::open(10);
     let archive = Failing {
         archive: archive(&[0; 3]),
         failures: Mutex::new(failures),
     };
+    open_with(service, Arc::new(archive))
+}
+
+/// Opens its ledger, with this archive.
+pub(super) fn open_with(service: &Service, archive: Arc<dyn Archive>) -> Threads {
+    let (ledger, _) = memory::open(10);
     let (rules, ledger) = (Arc::new(Rules::default()), Box::new(ledger));
     let pipeline = service.admission.pipeline();
     pipeline
-        .start(
-            &Plan::unpinned(1),
-            rules,
-            ledger,
-            Arc::new(archive),
-            Arc::new(|_| ()),
-        )
+        .start(&Plan::unpinned(1), rules, ledger, archive, Arc::new(|_| ()))
         .unwrap()
 }
 
@@ -116,7 +115,7 @@ fn reply(service: &Service, query: &str) -> Reply {
 }
 
 #[track_caller]
-fn wait(service: &Service, query: &str) -> LongPoll {
+pub(super) fn wait(service: &Service, query: &str) -> LongPoll {
     match feed(service, query, Waker::noop()) {
         Handled::Wait(wait) => wait,
         Handled::Reply(reply) => panic!("{reply:?}"),

@@ -1,5 +1,6 @@
 //! The feed without sockets.
 
+mod foreign_end;
 mod long_poll;
 mod pages;
 
