@@ -15,6 +15,7 @@
 //! | `jwt.rs` | tokens of an operator, an account and a user |
 //! | `tls.rs`, `certificates.rs` | TLS, with certificates made for the test |
 //! | `faults.rs` | one server that is killed, stopped, full, or loses the stream |
+//! | `hung.rs` | one server that hangs under load |
 //! | `consumers.rs` | the examples that read the stream, killed and started again |
 //! | `cluster.rs` | three servers whose leader is killed |
 //! | `readme.rs` | the README's section, run as it stands there |
@@ -35,6 +36,7 @@ mod consumers;
 mod credentials;
 mod faults;
 mod grpc;
+mod hung;
 mod jwt;
 mod load;
 mod once;

@@ -17,7 +17,7 @@ use crate::ledger::{CommitResult, Item};
 impl<T: Item + 'static> Publisher<T> {
     /// Sends what waits, in as few messages to sync as possible.
     pub(super) async fn send_batches(&mut self, now: Instant) {
-        while self.session.batches && self.health.is_connected() {
+        while self.session.batches && self.takes_messages() {
             let in_flight = &self.in_flight;
             let bytes = |order: u64| in_flight.get(&order).map(Entry::bytes);
             let Some(orders) = self.batches.next(bytes) else {
@@ -64,8 +64,9 @@ impl<T: Item + 'static> Publisher<T> {
                 Ok(Ok(())) => entry.was_sent(now, self.session.position.last()),
                 failed => {
                     // The server drops what it has of the batch.
-                    if let Ok(Err(error)) = failed {
-                        self.log(&error.to_string());
+                    match failed {
+                        Ok(Err(error)) => self.log(&error.to_string()),
+                        _ => self.blocked = true,
                     }
                     return self.refuse_all(batch, now);
                 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Bytes of messages in flight; past them orders wait in the committer's queue.
 pub(crate) const BYTES_MAX: usize = 64 << 20;
 /// How long the connection may take to accept a message before it is tried
-/// again later: it accepts at once unless it is broken.
+/// again later: it accepts at once unless it is broken, or the server hangs and
+/// all buffers up to it are full.
 pub(super) const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often the clock is looked at while something is in flight.
 pub(super) const TICK: Duration = Duration::from_millis(20);

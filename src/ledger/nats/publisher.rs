@@ -76,6 +76,9 @@ pub(super) struct Publisher<T> {
     pub(super) health: Health,
     /// When to look at all that is in flight.
     pub(super) tick_due: Instant,
+    /// The connection took no message in time: it is handed none until the next
+    /// tick. Each would wait as long, and replies and deadlines with it.
+    pub(super) blocked: bool,
     /// There are completions that the committer has not been woken for.
     pub(super) completed: bool,
     /// When a refusal without a name was logged last.
@@ -112,6 +115,7 @@ impl<T: Item + 'static> Publisher<T> {
             unanswered: 0,
             health: Health::new(now),
             tick_due: now,
+            blocked: false,
             completed: false,
             logged: None,
             failure: None,
@@ -185,7 +189,7 @@ impl<T: Item + 'static> Publisher<T> {
             self.in_flight.insert(number, entry);
             if self.session.batches {
                 self.wait_for_batch(number);
-            } else if self.health.is_connected() {
+            } else if self.takes_messages() {
                 self.send(number, now).await;
             }
         }
@@ -210,8 +214,16 @@ impl<T: Item + 'static> Publisher<T> {
                 self.refuse(number, now);
                 self.log(&error.to_string());
             }
-            Err(_) => self.refuse(number, now),
+            Err(_) => {
+                self.blocked = true;
+                self.refuse(number, now);
+            }
         }
+    }
+
+    /// Whether the connection is there, and takes messages as far as is known.
+    pub(super) fn takes_messages(&self) -> bool {
+        self.health.is_connected() && !self.blocked
     }
 
     pub(super) fn on_replies(&mut self, message: Message) -> Result<(), End> {
@@ -264,6 +276,7 @@ impl<T: Item + 'static> Publisher<T> {
             return;
         }
         self.tick_due = now + TICK;
+        self.blocked = false;
         let state = self.session.api.client.connection_state();
         self.health.connection(state == State::Connected);
         let oldest = self.in_flight.values().filter_map(|entry| entry.sent).min();
@@ -285,7 +298,7 @@ impl<T: Item + 'static> Publisher<T> {
             for number in due {
                 if self.session.batches {
                     self.wait_for_batch(number);
-                } else {
+                } else if self.takes_messages() {
                     self.send(number, now).await;
                 }
             }
