@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use crate::access::addresses::{AddressQuota, Addresses};
 use crate::access::client::{Client, Scopes};
 use crate::access::quota::{InFlight, OverQuota, Quota, Quotas};
+use crate::access::token::TokenHash;
 use crate::order::Client as ClientName;
 use crate::sync::log_limit::LogLimit;
 
@@ -18,7 +19,8 @@ use crate::sync::log_limit::LogLimit;
 pub(crate) struct Caller {
     /// Who has shown a certificate when the connection began.
     certified: Option<Arc<Client>>,
-    identified: Option<Identified>,
+    /// With the `Authorization` that has the token.
+    identified: Option<(Box<[u8]>, Identified)>,
     /// The current request is that client's.
     is_current: bool,
     /// Of the last address, where addresses have quotas.
@@ -44,12 +46,13 @@ impl Identity {
     }
 }
 
+/// Whose token was found, and where.
 #[derive(Debug)]
-struct Identified {
+pub(super) struct Identified {
     /// Of the set of tokens that it was found in.
-    generation: u64,
-    authorization: Box<[u8]>,
-    client: Arc<Client>,
+    pub(super) generation: u64,
+    pub(super) token: TokenHash,
+    pub(super) client: Arc<Client>,
 }
 
 impl Caller {
@@ -78,9 +81,14 @@ impl Caller {
     /// Who sent the current request: whose token it has, else whose certificate
     /// the connection has. `None` where nobody has to say so.
     pub(crate) fn client(&self) -> Option<&Arc<Client>> {
-        let identified = self.identified.as_ref().filter(|_| self.is_current);
-        let by_token = identified.map(|identified| &identified.client);
+        let by_token = self.identified().map(|identified| &identified.client);
         by_token.or(self.certified.as_ref())
+    }
+
+    /// Whose token the current request has.
+    pub(super) fn identified(&self) -> Option<&Identified> {
+        let known = self.identified.as_ref().filter(|_| self.is_current);
+        known.map(|(_, identified)| identified)
     }
 
     /// The name of who sent it.
@@ -136,20 +144,15 @@ impl Caller {
     /// tokens are still those of this generation.
     #[inline]
     pub(super) fn recall(&mut self, generation: u64, authorization: &[u8]) -> Option<&Client> {
-        let known = self.identified.as_ref()?;
+        let (known, identified) = self.identified.as_ref()?;
         // Another client of the same proxy may be guessing.
-        self.is_current =
-            known.generation == generation && is_same(&known.authorization, authorization);
-        self.is_current.then_some(&known.client)
+        self.is_current = identified.generation == generation && is_same(known, authorization);
+        self.is_current.then_some(&identified.client)
     }
 
-    pub(super) fn remember(&mut self, generation: u64, authorization: &[u8], client: Arc<Client>) {
+    pub(super) fn remember(&mut self, authorization: &[u8], identified: Identified) {
         self.is_current = true;
-        self.identified = Some(Identified {
-            generation,
-            authorization: authorization.into(),
-            client,
-        });
+        self.identified = Some((authorization.into(), identified));
     }
 }
 

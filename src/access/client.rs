@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// What its requests are charged to.
-    pub(super) fn quota(&self) -> &Quota {
+    pub(crate) fn quota(&self) -> &Quota {
         &self.quota
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::access::bearer::Bearer;
 use crate::access::file;
 use crate::access::line::{Line, LineError};
-use crate::access::token::{TOKEN_LEN_MAX, TOKEN_LEN_MIN};
+use crate::access::token::{TOKEN_LEN_MAX, TOKEN_LEN_MIN, TokenHash};
 use crate::access::tokens::TokenSet;
 
 /// A file is taken with all of its tokens, each its own client's; or a line of
@@ -45,11 +45,13 @@ pub fn token_file(bytes: &[u8]) {
         let authorization = format!("Bearer {token}");
         let sent = Bearer::of(authorization.as_bytes());
         assert_eq!(sent, Bearer::Token(token.as_bytes()));
-        let client = set.find(token.as_bytes()).expect("it is in the file");
+        let client = set
+            .find(&TokenHash::of(token.as_bytes()))
+            .expect("it is in the file");
         assert_eq!(client.name().map(|name| name.as_str()), name);
         assert_eq!(client.scopes(), parsed.scopes);
         // One more character is another token.
-        let other = set.find(format!("{token}=").as_bytes());
+        let other = set.find(&TokenHash::of(format!("{token}=").as_bytes()));
         assert!(other.is_none_or(|other| !Arc::ptr_eq(other, client)));
     }
     assert_eq!(set.len(), found);

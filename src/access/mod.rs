@@ -11,13 +11,15 @@
 //! last `Authorization` with that number: as long as neither changes, a request
 //! costs a load and a comparison of some 60 bytes. The lock around the pointer
 //! is held for a few nanoseconds, by the first request of a connection and
-//! after a reload, and never while a coroutine parks.
+//! after a reload, and never while a coroutine parks. A call that lasts holds a
+//! [`Grant`], and checks that as a connection checks its requests.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `policy` | [`Access`]: the tokens in force, read again; what a request may |
 //! | `caller` | [`Caller`]: what a connection remembers of who asks on it |
 //! | `bearer` | `Authorization` to a token |
+//! | `grant` | [`Grant`]: the right of a call that may outlast its token |
 //! | `client` | `Client`: an identity, and its scopes |
 //! | `quota` | [`Quota`]: how much a client may do, and what it has done |
 //! | `addresses` | quotas of client addresses, where there are no tokens |
@@ -33,6 +35,7 @@ mod client;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod grant;
 mod line;
 mod policy;
 mod quota;
@@ -46,6 +49,7 @@ pub(crate) use self::addresses::{ADDRESS_BYTES, ADDRESSES_MAX};
 pub(crate) use self::caller::{Caller, Identity};
 pub(crate) use self::client::Scope;
 pub(crate) use self::file::TokenFileError;
+pub(crate) use self::grant::Grant;
 pub(crate) use self::policy::{Access, Denied, Need};
 pub(crate) use self::quota::{InFlight, OverQuota, Quota};
 pub(crate) use self::sample::AccessSample;

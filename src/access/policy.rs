@@ -7,10 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::access::addresses::Addresses;
 use crate::access::bearer::Bearer;
-use crate::access::caller::Caller;
-use crate::access::client::{Scope, Scopes};
+use crate::access::caller::{Caller, Identified};
+use crate::access::client::{Client, Scope, Scopes};
 use crate::access::file;
 use crate::access::file::TokenFileError;
+use crate::access::token::TokenHash;
 use crate::access::tokens::TokenSet;
 use crate::config::Config;
 use crate::metrics::{AddressGauges, ClientGauges, DenyReason};
@@ -125,10 +126,8 @@ impl Access {
         let (Some(tokens), Some(need)) = (&self.tokens, need) else {
             return Ok(());
         };
-        let scope = match need {
-            Need::Scope(scope) => scope,
-            Need::Metrics if self.protects_metrics => Scope::Read,
-            Need::Metrics => return Ok(()),
+        let Some(scope) = self.scope(need) else {
+            return Ok(());
         };
         let may = tokens.identify(caller, authorization.ok_or(Denied::NoToken)?)?;
         if may.has(scope) {
@@ -136,6 +135,25 @@ impl Access {
         } else {
             Err(Denied::Scope(scope))
         }
+    }
+
+    /// The scope that a token must have for this; `None`: no token is needed.
+    pub(super) fn scope(&self, need: Need) -> Option<Scope> {
+        match need {
+            Need::Scope(scope) => Some(scope),
+            Need::Metrics => self.protects_metrics.then_some(Scope::Read),
+        }
+    }
+
+    /// Which tokens are in force, or were a moment ago; `None` without any.
+    #[inline]
+    pub(super) fn generation(&self) -> Option<u64> {
+        self.tokens.as_ref().map(CurrentTokens::generation)
+    }
+
+    /// Whose token this is now, and the generation of tokens that says so.
+    pub(super) fn find(&self, token: &TokenHash) -> Result<(u64, Arc<Client>), Denied> {
+        self.tokens.as_ref().ok_or(Denied::BadToken)?.find(token)
     }
 }
 
@@ -152,9 +170,22 @@ impl CurrentTokens {
         let set = Arc::new(file::read(&self.path, &self.set())?);
         let tokens = set.len();
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
-        // Pairs with the Acquire load in `identify`.
+        // Pairs with the Acquire load in `generation`.
         self.generation.fetch_add(1, Ordering::Release);
         Ok(tokens)
+    }
+
+    fn generation(&self) -> u64 {
+        // Pairs with the Release addition in `reload`.
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn find(&self, token: &TokenHash) -> Result<(u64, Arc<Client>), Denied> {
+        // Before the set: what is found in a later one is searched for again.
+        let generation = self.generation();
+        let set = self.set();
+        let client = set.find(token).ok_or(Denied::BadToken)?;
+        Ok((generation, client.clone()))
     }
 
     fn set(&self) -> Arc<TokenSet> {
@@ -166,9 +197,7 @@ impl CurrentTokens {
     /// Has the caller remember the client of this `Authorization`; returns what
     /// that may do.
     fn identify(&self, caller: &mut Caller, authorization: &[u8]) -> Result<Scopes, Denied> {
-        // Before the set: what is found in a later one is searched for again.
-        // Pairs with the Release addition in `reload`.
-        let generation = self.generation.load(Ordering::Acquire);
+        let generation = self.generation();
         if let Some(client) = caller.recall(generation, authorization) {
             return Ok(client.scopes());
         }
@@ -177,9 +206,15 @@ impl CurrentTokens {
             Bearer::Malformed => return Err(Denied::BadToken),
             Bearer::Other => return Err(Denied::NoToken),
         };
-        let set = self.set();
-        let client = set.find(token).ok_or(Denied::BadToken)?;
-        caller.remember(generation, authorization, client.clone());
-        Ok(client.scopes())
+        let token = TokenHash::of(token);
+        let (generation, client) = self.find(&token)?;
+        let may = client.scopes();
+        let identified = Identified {
+            generation,
+            token,
+            client,
+        };
+        caller.remember(authorization, identified);
+        Ok(may)
     }
 }

@@ -68,11 +68,10 @@ impl TokenSet {
 
     /// Whose token this is. Takes as long for one that is known as for one that
     /// is nearly so, or not at all: each hash is compared, to its end.
-    pub(super) fn find(&self, token: &[u8]) -> Option<&Arc<Client>> {
-        let wanted = TokenHash::of(token);
+    pub(super) fn find(&self, token: &TokenHash) -> Option<&Arc<Client>> {
         let mut found = u64::MAX;
         for (index, hash) in (0u64..).zip(&self.hashes) {
-            found.conditional_assign(&index, hash.ct_eq(&wanted));
+            found.conditional_assign(&index, hash.ct_eq(token));
         }
         self.clients.get(usize::try_from(found).ok()?)
     }

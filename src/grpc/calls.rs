@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::access::Identity;
+use crate::access::{Grant, Identity};
 use crate::grpc::access_log::StreamCounts;
 use crate::grpc::body::DroppedMessages;
 use crate::grpc::front_end::FrontEnd;
@@ -44,11 +44,13 @@ impl OrderService for OrderCalls {
         let dropped = extensions.remove::<DroppedMessages>();
         let counts = extensions.remove::<Arc<StreamCounts>>();
         let identity = extensions.remove::<Identity>();
+        let grant = extensions.remove::<Grant>();
         let Identity { name, quota } = identity.unwrap_or_default();
         let call = OfCall {
             dropped: dropped.unwrap_or_default(),
             submission: request::submission(request.metadata().as_ref(), name),
             quota,
+            grant,
             counts: counts.clone(),
         };
         let responses = stream::serve(self.0.clone(), request.into_inner(), call);
@@ -71,7 +73,8 @@ impl OrderService for OrderCalls {
         &self,
         request: Request<FollowRequest>,
     ) -> Result<Response<follow::Outcomes>, Status> {
-        let outcomes = follow::serve(self.0.clone(), request.get_ref())?;
+        let grant = request.extensions().get::<Grant>().cloned();
+        let outcomes = follow::serve(self.0.clone(), request.get_ref(), grant)?;
         Ok(match request.extensions().get::<Arc<StreamCounts>>() {
             None => outcomes,
             Some(counts) => outcomes.map(|outcomes| counted(outcomes, counts.clone())),

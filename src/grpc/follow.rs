@@ -1,8 +1,9 @@
 //! `Follow`: the feed as a server stream.
 //!
 //! A page of outcomes is read when the client has taken the last one; past the
-//! end, the stream watches the pipeline's progress. A follower that doesn't
-//! read holds one page, and slows nobody.
+//! end, the stream watches the pipeline's progress. Its token is checked before
+//! each outcome, and when the tokens have been read again. A follower that
+//! doesn't read holds one page, and slows nobody.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -15,8 +16,9 @@ use tokio::time::sleep;
 use tonic::metadata::MetadataValue;
 use tonic::{Response, Status};
 
+use crate::access::Grant;
 use crate::grpc::error::{CallError, ErrorReason};
-use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::front_end::{DrainPhase, FrontEnd, Signals};
 use crate::grpc::limits::{PAGE_BYTES_MAX, PAGE_OUTCOMES_MAX};
 use crate::grpc::proto::{FollowRequest, FollowResponse};
 use crate::grpc::ready_queue::TaskWaker;
@@ -39,7 +41,11 @@ struct Follower {
     front_end: Arc<FrontEnd>,
     archive: Arc<dyn Archive>,
     task_waker: Arc<TaskWaker>,
-    phase: watch::Receiver<DrainPhase>,
+    signals: watch::Receiver<Signals>,
+    /// `None` where it needs no token.
+    grant: Option<Grant>,
+    /// Of the signals, before the token was checked.
+    reloads: u64,
     page: VecDeque<Arc<Record>>,
     /// The end of a shared ledger has been read, once: before that it may have
     /// more than this process knows.
@@ -57,6 +63,7 @@ struct Follower {
 pub(super) fn serve(
     front_end: Arc<FrontEnd>,
     request: &FollowRequest,
+    grant: Option<Grant>,
 ) -> Result<Response<Outcomes>, CallError> {
     let Some(archive) = front_end.admission.archive().cloned() else {
         return Err(status::closed(GateState::Recovering));
@@ -64,12 +71,16 @@ pub(super) fn serve(
     check(request, &*archive)?;
     let since = since(request)?;
     let ledger_id = archive.ledger_id().to_string();
+    let signals = front_end.signals();
+    let reloads = signals.borrow().reloads;
     let follower = Follower {
         at_end: !archive.is_shared(),
         search: since.map(|since| TimeSearch::new(&*archive, since)),
         archive,
         task_waker: front_end.task_waker(),
-        phase: front_end.phase(),
+        signals,
+        reloads,
+        grant,
         page: VecDeque::new(),
         after: request.after,
         empty_to: 0,
@@ -134,6 +145,7 @@ impl Follower {
             self.after = self.seek(search).await?;
         }
         loop {
+            self.check_token()?;
             if let Some(record) = self.page.pop_front() {
                 return Ok(FollowResponse {
                     record: Some(convert::order_record(&record)),
@@ -141,7 +153,7 @@ impl Follower {
             }
             // Read before the last sequence: what was committed until then is
             // sent.
-            let drained = *self.phase.borrow_and_update() == DrainPhase::Drained;
+            let drained = self.signals.borrow().drain == DrainPhase::Drained;
             let to_read_end = !std::mem::replace(&mut self.at_end, true);
             // Likewise: what comes while it reads is past it.
             let last_seq = self.archive.last_seq();
@@ -163,6 +175,18 @@ impl Follower {
         }
     }
 
+    /// Ends the call if its token is no longer good for it.
+    fn check_token(&mut self) -> Result<(), CallError> {
+        let Some(grant) = &mut self.grant else {
+            return Ok(());
+        };
+        let checked = grant.check(&self.front_end.access);
+        checked.map(drop).map_err(|denied| {
+            self.front_end.count_denied(denied.reason());
+            status::denied(denied)
+        })
+    }
+
     /// The position that a search finds.
     async fn seek(&self, mut search: TimeSearch) -> Result<u64, CallError> {
         while let Some(probe) = search.probe() {
@@ -176,13 +200,15 @@ impl Follower {
         Ok(after)
     }
 
-    /// Waits until there is something to read, or nothing will come any more.
+    /// Waits until there is something to read, nothing will come any more, or
+    /// the token has to be checked.
     async fn progress(&mut self) {
         let Self {
             front_end,
             archive,
             task_waker,
-            phase,
+            signals,
+            reloads,
             after,
             empty_to,
             ..
@@ -197,8 +223,11 @@ impl Follower {
                 watch = Some(front_end.admission.watch(&waker));
                 (archive.last_seq() > read_to).then_some(())
             }) => {}
-            _ = phase.wait_for(|phase| *phase == DrainPhase::Drained) => {}
+            _ = signals.wait_for(|now| {
+                now.drain == DrainPhase::Drained || now.reloads != *reloads
+            }) => {}
         }
+        *reloads = signals.borrow().reloads;
     }
 
     /// Reads the next page; tries again while the ledger's readers are busy.

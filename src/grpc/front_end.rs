@@ -23,6 +23,14 @@ pub(super) enum DrainPhase {
     Drained,
 }
 
+/// What calls that wait react to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signals {
+    pub(super) drain: DrainPhase,
+    /// How often the tokens were read again.
+    pub(super) reloads: u64,
+}
+
 pub(super) struct FrontEnd {
     pub(super) admission: Arc<Admission>,
     pub(super) access: Arc<Access>,
@@ -34,9 +42,9 @@ pub(super) struct FrontEnd {
     /// Of records that are being sent.
     pub(super) records: Arc<MemoryBudget>,
     ready_queue: Arc<ReadyQueue>,
-    /// Written by the draining thread, read by the listener and by calls that
-    /// wait.
-    phase: watch::Sender<DrainPhase>,
+    /// Written by the thread that handles signals and drains, read by the
+    /// listener and by calls that wait.
+    signals: watch::Sender<Signals>,
 }
 
 impl FrontEnd {
@@ -58,7 +66,10 @@ impl FrontEnd {
             limits,
             records: MemoryBudget::with_oversize(RECORD_BYTES_MAX),
             ready_queue,
-            phase: watch::Sender::new(DrainPhase::Serving),
+            signals: watch::Sender::new(Signals {
+                drain: DrainPhase::Serving,
+                reloads: 0,
+            }),
         }
     }
 
@@ -72,11 +83,16 @@ impl FrontEnd {
         self.ready_queue.task_waker()
     }
 
-    pub(super) fn phase(&self) -> watch::Receiver<DrainPhase> {
-        self.phase.subscribe()
+    pub(super) fn signals(&self) -> watch::Receiver<Signals> {
+        self.signals.subscribe()
     }
 
     pub(super) fn enter_phase(&self, phase: DrainPhase) {
-        self.phase.send_replace(phase);
+        self.signals.send_modify(|now| now.drain = phase);
+    }
+
+    /// Has calls that last check their tokens.
+    pub(super) fn tokens_reloaded(&self) {
+        self.signals.send_modify(|now| now.reloads += 1);
     }
 }

@@ -12,7 +12,7 @@ use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::grpc::error::{CallError, ErrorReason};
-use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::front_end::{DrainPhase, FrontEnd, Signals};
 use crate::grpc::proto::order_service_server::SERVICE_NAME;
 use crate::grpc::status;
 use crate::pipeline::gate::GateState;
@@ -24,7 +24,7 @@ type Statuses = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> +
 
 struct Watcher {
     front_end: Arc<FrontEnd>,
-    phase: watch::Receiver<DrainPhase>,
+    signals: watch::Receiver<Signals>,
     /// Whether there is such a service.
     known: bool,
     sent: Option<ServingStatus>,
@@ -52,7 +52,7 @@ impl Health for HealthCalls {
     ) -> Result<Response<Statuses>, Status> {
         let watcher = Watcher {
             front_end: self.0.clone(),
-            phase: self.0.phase(),
+            signals: self.0.signals(),
             known: is_known(&request.get_ref().service),
             sent: None,
         };
@@ -72,7 +72,7 @@ impl Watcher {
     async fn next(&mut self) -> Result<ServingStatus, CallError> {
         let Self {
             front_end,
-            phase,
+            signals,
             known,
             sent,
             ..
@@ -93,7 +93,7 @@ impl Watcher {
         tokio::select! {
             biased;
             status = changed => Ok(status),
-            _ = phase.wait_for(|phase| *phase != DrainPhase::Serving) => {
+            _ = signals.wait_for(|now| now.drain != DrainPhase::Serving) => {
                 // A drain, or a ledger that has failed: the gate knows.
                 Err(status::closed(admission.state()))
             }

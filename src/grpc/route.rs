@@ -80,6 +80,12 @@ impl Route {
         }
     }
 
+    /// Whether its calls check their token again while they go on: of those
+    /// that need one, these last as long as their client likes.
+    pub(super) fn outlasts_tokens(self) -> bool {
+        matches!(self, Self::SubmitStream | Self::Follow)
+    }
+
     /// The label that its calls are counted under.
     pub(super) fn label(self) -> GrpcMethod {
         match self {

@@ -12,7 +12,7 @@ use tonic::codegen::{BoxFuture, Service};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::{Builder, v1, v1alpha};
 
-use crate::access::{Caller, Identity, InFlight, Quota};
+use crate::access::{Caller, Grant, Identity, InFlight, Quota};
 use crate::grpc::access_log::CallLog;
 use crate::grpc::body::{BodyRules, DroppedMessages, LimitedBody, RequestBody, RequestKind};
 use crate::grpc::call_permits::{CallPermit, ConnectionPermits};
@@ -131,13 +131,14 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
         })
     }
 
-    /// Refuses a call whose token isn't good for it; returns whose call it is.
+    /// Refuses a call whose token isn't good for it; returns whose call it is,
+    /// and what it checks while it goes on.
     fn check_token(
         &self,
         route: Route,
         headers: &HeaderMap,
         connection: &mut OfConnection<'_>,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<(Identity, Option<Grant>), Refusal> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let authorization = lines.next().map(HeaderValue::as_bytes);
         let refused = |error: &CallError| {
@@ -161,13 +162,16 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Router<R, A> {
             access, proxies, ..
         } = &*self.front_end;
         let address = || origin.client(proxies, &Metadata(headers));
-        let checked = access.check(&mut caller, authorization, route.need(), address);
+        let need = route.need();
+        let checked = access.check(&mut caller, authorization, need, address);
         log.client(caller.name());
         checked.map_err(|denied| {
             self.front_end.count_denied(denied.reason());
             refused(&status::denied(denied))
         })?;
-        Ok(caller.identity())
+        let need = need.filter(|_| route.outlasts_tokens());
+        let grant = need.and_then(|need| Grant::of(access, &caller, need));
+        Ok((caller.identity(), grant))
     }
 
     /// Hands a request to its service.
@@ -221,13 +225,16 @@ impl<R: v1::ServerReflection, A: v1alpha::ServerReflection> Services for Router<
                 self.front_end.admission.reject(Reason::Invalid);
             }
         })?;
-        let identity = self.check_token(route, request.headers(), &mut connection)?;
+        let (identity, grant) = self.check_token(route, request.headers(), &mut connection)?;
         let permit = self.permit(route, connection.permits);
         let permit = permit.map_err(|error| Refusal::new(StatusCode::OK, &error))?;
         let in_flight = self.within_quota(route, identity.quota.as_ref())?;
         *request.headers_mut() = headers_read(request.headers());
         if identity.is_known() {
             request.extensions_mut().insert(identity);
+        }
+        if let Some(grant) = grant {
+            request.extensions_mut().insert(grant);
         }
         if let Some(counts) = connection.log.counts() {
             request.extensions_mut().insert(counts);

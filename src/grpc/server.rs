@@ -109,6 +109,11 @@ impl GrpcServer {
         self.front_end.enter_phase(DrainPhase::Drained);
     }
 
+    /// Has calls that last check their tokens, which were read again.
+    pub(crate) fn tokens_reloaded(&self) {
+        self.front_end.tokens_reloaded();
+    }
+
     /// Waits until all connections have closed, or `deadline` has passed. Those
     /// that are open then are cut off when this is dropped.
     pub(crate) fn wait_closed(&self, deadline: Instant) {
@@ -145,9 +150,9 @@ async fn accept(
     front_end: Arc<FrontEnd>,
     open: mpsc::Sender<Infallible>,
 ) {
-    let mut phase = front_end.phase();
+    let mut signals = front_end.signals();
     // `GrpcServer` holds the sender, so this ends with the phase.
-    let mut drain = pin!(phase.wait_for(|phase| *phase != DrainPhase::Serving));
+    let mut drain = pin!(signals.wait_for(|now| now.drain != DrainPhase::Serving));
     loop {
         let incoming = tokio::select! {
             biased;

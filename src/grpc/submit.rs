@@ -71,7 +71,7 @@ async fn answer(
     wait: Duration,
 ) -> Option<Answer> {
     let mut deadline = Instant::now() + wait;
-    let mut phase = front_end.phase();
+    let mut signals = front_end.signals();
     // A drain that ends at its deadline withdraws orders without waking anyone.
     let mut drained = false;
     loop {
@@ -89,7 +89,7 @@ async fn answer(
             biased;
             answer = task_waker.wait_for(|| ticket.answer()) => return Some(answer),
             () = sleep_until(deadline) => {}
-            _ = phase.wait_for(|phase| *phase == DrainPhase::Drained), if !drained => drained = true,
+            _ = signals.wait_for(|now| now.drain == DrainPhase::Drained), if !drained => drained = true,
         }
     }
 }

@@ -72,13 +72,19 @@ impl Server {
     }
 
     /// Reads the files again that can be: tokens, and those of TLS. Tokens hold
-    /// from the next request on, certificates for new connections. Files that
-    /// can't be used change nothing, and the log says why.
+    /// from the next request on, and for gRPC streams that are open;
+    /// certificates for new connections. Files that can't be used change
+    /// nothing, and the log says why.
     pub fn reload(&self) {
         let tokens = self.service.access.reload();
         match &tokens {
             None => {}
-            Some(Ok(tokens)) => tracing::info!(tokens, "SIGHUP: the token file was read again"),
+            Some(Ok(tokens)) => {
+                if let Some(grpc) = &self.grpc {
+                    grpc.tokens_reloaded();
+                }
+                tracing::info!(tokens, "SIGHUP: the token file was read again");
+            }
             Some(Err(error)) => {
                 tracing::error!("SIGHUP: {error}; the tokens of before remain in force");
             }

@@ -20,6 +20,7 @@ mod load;
 mod small_frames;
 mod stream;
 mod submit;
+mod token_changes;
 mod tokens;
 mod trace_context;
 mod untaken;

@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 use crate::client::{client, one_of_many, refused, request, run};
 use crate::harness::{Directory, Service};
 
-fn with<T>(message: T, authorization: &[&str]) -> Request<T> {
+pub(crate) fn with<T>(message: T, authorization: &[&str]) -> Request<T> {
     let mut request = Request::new(message);
     for value in authorization {
         let value = MetadataValue::try_from(*value).unwrap();

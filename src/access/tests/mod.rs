@@ -1,5 +1,6 @@
 //! The token file, what a request may do with its tokens, and their quotas.
 
+mod grants;
 mod lines;
 mod quotas;
 mod requests;

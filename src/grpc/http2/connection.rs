@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::access::Caller;
 use crate::grpc::body::{Collector, RequestBody};
 use crate::grpc::connection_permit::ConnectionPermit;
-use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::front_end::{DrainPhase, FrontEnd, Signals};
 use crate::grpc::http2::connection_calls::ConnectionCalls;
 use crate::grpc::http2::socket::{Activity, Socket};
 use crate::grpc::http2::transport::{Handshake, Transport};
@@ -96,7 +96,7 @@ pub(crate) async fn serve(
         Ok(connection) => connection,
         Err(error) => return ended(&error),
     };
-    let mut drain = pin!(drain_begins(front_end.phase()));
+    let mut drain = pin!(drain_begins(front_end.signals()));
     let calls = Arc::new(ConnectionCalls::new(
         services,
         front_end.clone(),
@@ -154,9 +154,11 @@ fn begin(
     tokio::spawn(call::serve(calls.clone(), request, collector, respond));
 }
 
-async fn drain_begins(mut phase: watch::Receiver<DrainPhase>) {
+async fn drain_begins(mut signals: watch::Receiver<Signals>) {
     // The server holds the sender for as long as the connection lives.
-    let _ = phase.wait_for(|phase| *phase != DrainPhase::Serving).await;
+    let _ = signals
+        .wait_for(|now| now.drain != DrainPhase::Serving)
+        .await;
 }
 
 fn ended(error: &h2::Error) {

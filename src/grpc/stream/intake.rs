@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::Quota;
+use crate::access::{Denied, Grant, Quota};
 use crate::admission::{Admitted, Rejection};
 use crate::grpc::access_log::StreamCounts;
 use crate::grpc::body::DroppedMessages;
@@ -34,6 +34,8 @@ pub(crate) struct OfCall {
     pub(crate) dropped: DroppedMessages,
     pub(crate) submission: Submission,
     pub(crate) quota: Option<Quota>,
+    /// `None` where it needs no token.
+    pub(crate) grant: Option<Grant>,
     /// Where requests are counted, if they are.
     pub(crate) counts: Option<Arc<StreamCounts>>,
 }
@@ -46,6 +48,26 @@ impl Intake {
             call,
             requests_read: 0,
         }
+    }
+
+    /// Whether an order may be admitted. If the tokens have changed, the next
+    /// one has the name and the quota that the call's token has now.
+    #[inline]
+    pub(super) fn check_token(&mut self) -> Result<(), Denied> {
+        let OfCall {
+            submission,
+            quota,
+            grant: Some(grant),
+            ..
+        } = &mut self.call
+        else {
+            return Ok(());
+        };
+        if let Some(client) = grant.check(&self.front_end.access)? {
+            submission.client = client.name();
+            *quota = Some(client.quota().clone());
+        }
+        Ok(())
     }
 
     /// Decodes the next request's order, to be offered to the queue; `Err`: the

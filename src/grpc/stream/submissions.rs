@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 
+use crate::access::Denied;
 use crate::admission::{Admission, Admitted, Rejection};
-use crate::grpc::front_end::{DrainPhase, FrontEnd};
+use crate::grpc::front_end::{DrainPhase, FrontEnd, Signals};
 use crate::grpc::proto::{SubmitStreamRequest, SubmitStreamResponse};
 use crate::grpc::ready_queue::TaskWaker;
 use crate::grpc::stream::entry::Entry;
@@ -31,7 +32,9 @@ struct Submissions {
     front_end: Arc<FrontEnd>,
     requests: Streaming<SubmitStreamRequest>,
     task_waker: Arc<TaskWaker>,
-    phase: watch::Receiver<DrainPhase>,
+    signals: watch::Receiver<Signals>,
+    /// Of the signals, before the token was checked.
+    reloads: u64,
     intake: Intake,
     responses: ResponseQueue,
     /// The last order read, if the queue has not taken it yet.
@@ -46,6 +49,8 @@ enum Event {
     /// The order that was waiting has been admitted or rejected.
     Settled(Box<(OrderRequest, Result<Admitted, Rejection>)>),
     DrainBegan,
+    /// The call's token is no longer good for it.
+    Denied(Denied),
     /// The first response is there, or a deadline has passed.
     Check,
 }
@@ -57,9 +62,12 @@ pub(crate) fn serve(
     call: OfCall,
 ) -> Responses {
     let task_waker = front_end.task_waker();
+    let signals = front_end.signals();
+    let reloads = signals.borrow().reloads;
     let submissions = Submissions {
         requests,
-        phase: front_end.phase(),
+        signals,
+        reloads,
         intake: Intake::new(front_end.clone(), task_waker.clone(), call),
         responses: ResponseQueue::default(),
         waiting: None,
@@ -97,6 +105,10 @@ impl Submissions {
                     let state = self.front_end.admission.state();
                     self.stop(Err(status::closed(state).status()));
                 }
+                Event::Denied(denied) => {
+                    let waiting = self.waiting.take();
+                    self.deny(denied, waiting);
+                }
                 Event::Settled(settled) => self.settle(settled.0, settled.1),
                 Event::Check => self.expire(),
             }
@@ -109,15 +121,16 @@ impl Submissions {
             front_end,
             requests,
             task_waker,
-            phase,
+            signals,
+            reloads,
+            intake,
             responses,
             waiting,
             end,
-            ..
         } = self;
         let (admission, waker) = (&front_end.admission, task_waker.waker());
         let serving = end.is_none();
-        let drained = !serving && *phase.borrow() == DrainPhase::Drained;
+        let drained = !serving && signals.borrow().drain == DrainPhase::Drained;
         let awaited_phase = if serving {
             DrainPhase::Draining
         } else {
@@ -133,9 +146,24 @@ impl Submissions {
         let deadline = deadlines.into_iter().flatten().min();
         tokio::select! {
             biased;
-            event = task_waker.wait_for(|| ready(responses, waiting, admission, &waker)) => event,
-            _ = phase.wait_for(|phase| *phase >= awaited_phase), if !drained => {
-                if serving { Event::DrainBegan } else { Event::Check }
+            event = task_waker.wait_for(|| {
+                if responses.is_ready() {
+                    return Some(Event::Check);
+                }
+                if (serving || waiting.is_some())
+                    && let Err(denied) = intake.check_token()
+                {
+                    return Some(Event::Denied(denied));
+                }
+                offer(waiting, admission, &waker)
+            }) => event,
+            now = signals.wait_for(|now| {
+                now.drain >= awaited_phase || now.reloads != *reloads
+            }), if !drained => {
+                let now = *now.expect("the front end has the sender");
+                *reloads = now.reloads;
+                let drains = serving && now.drain >= awaited_phase;
+                if drains { Event::DrainBegan } else { Event::Check }
             }
             request = requests.message(), if reads => Event::Request(request),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
@@ -145,7 +173,9 @@ impl Submissions {
     }
 
     fn take(&mut self, request: SubmitStreamRequest) {
+        let checked = self.intake.check_token();
         match self.intake.decode(request) {
+            Ok(order) if let Err(denied) = checked => self.deny(denied, Some(order)),
             Ok(order) => match order.offer(&self.front_end.admission, &self.task_waker.waker()) {
                 Offer::Settled(request, result) => self.settle(request, result),
                 Offer::Full(order) => self.waiting = Some(*order),
@@ -161,6 +191,23 @@ impl Submissions {
             self.stop(Err(status::closed(state).status()));
         }
         self.responses.push(self.intake.entry(request, result));
+    }
+
+    /// Ends the stream for its token, behind the responses to what was read: an
+    /// order that was not admitted is rejected, and counted with the call.
+    fn deny(&mut self, denied: Denied, order: Option<WaitingOrder>) {
+        self.front_end.count_denied(denied.reason());
+        self.front_end.admission.reject(Reason::Unauthorized);
+        let error = status::denied(denied);
+        // Also where the client has no more requests.
+        if !matches!(self.end, Some(Err(_))) {
+            self.end = Some(Err(error.status()));
+        }
+        if let Some(order) = order {
+            let OrderRequest { index, id, .. } = order.into_request();
+            let response = failed(index, id, error);
+            self.responses.push(Entry::answered(response));
+        }
     }
 
     /// Rejects an order that has waited until its deadline: for space in the
@@ -198,17 +245,12 @@ impl Submissions {
     }
 }
 
-/// What can be done without waiting: the first response is there, or the queue
-/// has taken the order that waits for it.
-fn ready(
-    responses: &ResponseQueue,
+/// Offers the order that waits for the queue, which may take it now.
+fn offer(
     waiting: &mut Option<WaitingOrder>,
     admission: &Admission,
     waker: &Waker,
 ) -> Option<Event> {
-    if responses.is_ready() {
-        return Some(Event::Check);
-    }
     match waiting.take()?.offer_and_watch(admission, waker) {
         Offer::Settled(request, result) => Some(Event::Settled(Box::new((request, result)))),
         Offer::Full(order) => {

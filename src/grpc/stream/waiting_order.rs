@@ -120,6 +120,11 @@ impl WaitingOrder {
         }
     }
 
+    /// Takes the order back: it was not admitted.
+    pub(super) fn into_request(self) -> OrderRequest {
+        self.request
+    }
+
     /// Refuses the order because the queue was full for too long.
     pub(super) fn give_up(self, admission: &Admission) -> (OrderRequest, Rejection) {
         (self.request, admission.give_up(self.order))
