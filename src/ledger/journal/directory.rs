@@ -210,4 +210,8 @@ impl File for fs::File {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    fn unlock(&self) {
+        let _ = fs::File::unlock(self); // closing it unlocks it, too
+    }
 }

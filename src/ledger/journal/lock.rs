@@ -24,9 +24,20 @@ use crate::ledger::journal::storage::{File, Source as _, Storage, is_full, read_
 pub(crate) struct DirectoryLock {
     storage: Arc<dyn Storage>,
     /// `None` where the file system can't lock a directory.
-    _directory: Option<Box<dyn File>>,
-    _file: Box<dyn File>,
-    manifest: Mutex<Option<Box<dyn File>>>,
+    _directory: Option<Locked>,
+    _file: Locked,
+    manifest: Mutex<Option<Locked>>,
+}
+
+/// A file that is locked. Unlocked before it is closed: a child that this
+/// process has forked has the same open file until it comes to execve(2), and
+/// the lock would last as long.
+pub(crate) struct Locked(Box<dyn File>);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.0.unlock();
+    }
 }
 
 impl DirectoryLock {
@@ -47,7 +58,7 @@ impl DirectoryLock {
         };
         let directory = storage.itself().map_err(failed("open it"))?;
         let directory = match directory.try_lock() {
-            Ok(true) => Some(directory),
+            Ok(true) => Some(Locked(directory)),
             Ok(false) => return Err(locked(storage.open(LOCK).ok().as_deref())),
             Err(error) => {
                 // NFS, for one. The two files remain.
@@ -72,7 +83,7 @@ impl DirectoryLock {
         Ok(Self {
             storage,
             _directory: directory,
-            _file: file,
+            _file: Locked(file),
             manifest: Mutex::new(None),
         })
     }
@@ -89,7 +100,7 @@ impl DirectoryLock {
         let locked = manifest.try_lock()?;
         if locked {
             let mut held = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
-            *held = Some(manifest);
+            *held = Some(Locked(manifest));
         }
         Ok(locked)
     }
@@ -100,13 +111,13 @@ impl DirectoryLock {
 pub(crate) fn lock_unused(
     source: &ReadOnlyDirectory,
     dir: &Path,
-) -> Result<Vec<Box<dyn File>>, OpenError> {
+) -> Result<Vec<Locked>, OpenError> {
     let mut held = Vec::new();
     let itself = source.itself();
     let named = [LOCK, MANIFEST].map(|name| source.open(name));
     for file in [itself].into_iter().chain(named).flatten() {
         match file.try_lock() {
-            Ok(true) => held.push(file),
+            Ok(true) => held.push(Locked(file)),
             Ok(false) => {
                 return Err(OpenError::Locked {
                     dir: dir.to_owned(),

@@ -61,6 +61,8 @@ pub(crate) trait File: Send + Sync {
     fn made_at(&self) -> io::Result<Option<u64>>;
     /// Locks it until it is closed; `false` if somebody else has.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Unlocks it, if closing it may not be enough.
+    fn unlock(&self) {}
 }
 
 /// Reads from `offset` until `bytes` are full or the file ends; returns how

@@ -1,10 +1,13 @@
 //! On real files: the lock, directories, threads, retention.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use crate::ledger::journal::file_names::segment_name;
 use crate::ledger::journal::tests::fixture::{
@@ -47,6 +50,22 @@ pub(super) fn start(scratch: &Scratch, options: &Options) -> Result<Journal<Eval
     )
 }
 
+/// Copies of this process's descriptors of what is in the directory, and of
+/// itself.
+fn opened_below(dir: &Path) -> Vec<OwnedFd> {
+    let process = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let below = descriptors.filter(|entry| {
+        let opened = fs::read_link(entry.path());
+        opened.is_ok_and(|path| path.starts_with(dir))
+    });
+    let copies = below.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok()
+    });
+    copies.collect()
+}
+
 #[test]
 fn one_process_at_a_time() {
     let scratch = Scratch::new("lock");
@@ -69,6 +88,13 @@ fn one_process_at_a_time() {
         (id, 1)
     );
     assert_eq!(id.to_string().len(), 32);
+    // Nor does a child that was forked keep it locked, which has the same files
+    // open until it comes to execve(2).
+    let as_in_a_child = opened_below(&scratch.data());
+    assert!(as_in_a_child.len() >= 3, "lock, manifest, directory");
+    drop(journal);
+    drop(start(&scratch, &options(1 << 16)).unwrap());
+    drop(as_in_a_child);
     // Another directory is another ledger.
     let other = Scratch::new("other");
     assert_ne!(
