@@ -47,7 +47,14 @@ impl Wrk {
         "#;
         std::fs::write(&script, text).unwrap();
         let child = Command::new("wrk")
-            .args(["-t2", "-c20", &format!("-d{seconds}s"), "-s"])
+            .args([
+                "-t2",
+                "-c20",
+                &format!("-d{seconds}s"),
+                "--timeout",
+                "30s",
+                "-s",
+            ])
             .arg(&script)
             .arg(format!("http://{}", service.http))
             .stdout(Stdio::piped())

@@ -111,6 +111,17 @@ impl Browser {
     }
 
     fn command(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let result = self.try_command(session, method, params);
+        result.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The result, or the browser's error.
+    fn try_command(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, Value> {
         let mut pipe = self.pipe.borrow_mut();
         pipe.last_id += 1;
         let id = pipe.last_id;
@@ -126,8 +137,10 @@ impl Browser {
             let message = pipe.messages.recv_timeout(PATIENCE * 2);
             let mut message = message.unwrap_or_else(|_| panic!("no answer to {method}"));
             if message["id"] == id {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].take();
+                return match message.get("error") {
+                    None => Ok(message["result"].take()),
+                    Some(error) => Err(error.clone()),
+                };
             }
             pipe.events.push(message);
         }
@@ -153,24 +166,34 @@ impl Tab<'_> {
     /// The value of an expression; a promise is awaited.
     #[track_caller]
     pub(crate) fn value(&self, expression: &str) -> Value {
+        let value = self.try_value(expression);
+        value.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The same, unless the page that was asked has gone.
+    fn try_value(&self, expression: &str) -> Result<Value, Value> {
         let params = json!({
             "expression": expression, "returnByValue": true, "awaitPromise": true,
         });
-        let mut said = self.command("Runtime.evaluate", params);
+        let session = Some(self.session.as_str());
+        let mut said = self
+            .browser
+            .try_command(session, "Runtime.evaluate", params)?;
         assert!(
             said.get("exceptionDetails").is_none(),
             "{expression}: {said}"
         );
-        said["result"]["value"].take()
+        Ok(said["result"]["value"].take())
     }
 
-    /// Waits until an expression holds. While a page loads it may throw.
+    /// Waits until an expression holds. While a page loads it may throw, or have
+    /// nowhere to be evaluated.
     #[track_caller]
     pub(crate) fn until(&self, expression: &str) {
         let deadline = Instant::now() + PATIENCE * 2;
         let guarded =
             format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()");
-        while self.value(&guarded) != true {
+        while self.try_value(&guarded) != Ok(json!(true)) {
             let late = Instant::now() >= deadline;
             assert!(
                 !late,
