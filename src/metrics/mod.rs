@@ -18,8 +18,8 @@
 //! The identity that holds at rest: accepted = processed + failed + withdrawn +
 //! already there (in a ledger that other processes commit to as well).
 //! A scrape under load sees the orders that are still inside as the difference;
-//! see [`AdmissionMetrics::accepted`](recorded::AdmissionMetrics::accepted) for
-//! why that difference can't go below zero.
+//! see [`OrderCounts`](order_counts::OrderCounts) for why that difference can't
+//! go below zero.
 //!
 //! For one more family: a field in `recorded`, its lines in `exposition` and in
 //! `stats`. A family that exists only at times is an `Option` in [`Gauges`], as
@@ -32,6 +32,7 @@ mod grpc;
 mod histogram;
 mod journal;
 mod label;
+mod order_counts;
 mod process;
 mod recorded;
 mod stats;

@@ -89,10 +89,10 @@ fn merged<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> HistogramSnaps
 pub struct AdmissionMetrics {
     /// New orders accepted.
     ///
-    /// Counted once the order holds a slot of the queue and before the push
-    /// that shows it to a worker, so no scrape sees an order's outcome without
-    /// its acceptance. Counted after the push, a scrape could for a moment see
-    /// one more outcome than acceptances.
+    /// Counted just after the push that shows the order to a worker, whose
+    /// outcome may be counted first. A scrape reads it through
+    /// [`OrderCounts`](crate::metrics::order_counts::OrderCounts), which allows
+    /// for that.
     pub accepted: ShardedCounter,
     /// Submissions of an id and content seen before.
     pub duplicate: ShardedCounter,

@@ -8,8 +8,9 @@
 //!
 //! Additions are `Release` and reads `Acquire` (no cost on x86-64). So a thread
 //! that reads a counter written late in an order's life, and then one written
-//! early, never sees more orders leave than came in. The exposition reads
-//! outcomes before acceptances for that reason.
+//! early, sees no order leave that it doesn't see come in. A scrape reads
+//! outcomes before acceptances for that reason (see
+//! [`OrderCounts`](crate::metrics::order_counts::OrderCounts)).
 
 use std::cell::Cell;
 use std::marker::PhantomData;

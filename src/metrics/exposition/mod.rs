@@ -1,14 +1,12 @@
 //! What `/metrics` says: every family with its name and help, read and written
 //! in one pass.
-//!
-//! The order of the reads matters once: outcomes before acceptances (see
-//! [`counter`](crate::metrics::counter)).
 
 use crate::metrics::exposition::family::{counter, gauge, info, single};
 use crate::metrics::gauges::{Gauges, SHARED_LEDGER};
-use crate::metrics::label::{Reason, WithdrawReason};
+use crate::metrics::label::Reason;
+use crate::metrics::order_counts::OrderCounts;
 use crate::metrics::process::ProcessMetrics;
-use crate::metrics::recorded::{LedgerMetrics, Metrics};
+use crate::metrics::recorded::Metrics;
 use crate::metrics::text::{Family, Format, Kind, Text};
 
 mod family;
@@ -40,10 +38,12 @@ pub fn openmetrics(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>) {
 fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format) {
     out.reserve(USUAL_BYTES);
     let mut text = Text::new(out, format);
+    let counts = OrderCounts::of(metrics);
     if gauges.ledger == SHARED_LEDGER {
-        already_there(&mut text, metrics);
+        already_there(&mut text, &counts);
     }
-    orders(&mut text, metrics);
+    orders(&mut text, &counts);
+    submissions(&mut text, metrics);
     levels(&mut text, gauges);
     stages(&mut text, metrics);
     if let Some(journal) = metrics.journal.get() {
@@ -88,28 +88,30 @@ fn expose(metrics: &Metrics, gauges: &Gauges, out: &mut Vec<u8>, format: Format)
     text.finish();
 }
 
-fn orders(text: &mut Text<'_>, metrics: &Metrics) {
+fn orders(text: &mut Text<'_>, counts: &OrderCounts) {
     let processed = counter("orders_processed", "Orders committed as processed.");
-    single(text, &processed, metrics.ledger.processed.get());
+    single(text, &processed, counts.processed);
     let failed = counter(
         "orders_failed",
         "Orders committed as failed by the processor.",
     );
-    single(text, &failed, metrics.ledger.failed.get());
+    single(text, &failed, counts.failed);
 
     let withdrawn = counter(
         "orders_withdrawn",
         "Accepted orders that ended without an outcome; a retry is safe.",
     );
     text.family(&withdrawn);
-    for reason in WithdrawReason::ALL {
-        let count = metrics.withdrawn.get(*reason);
-        text.sample(&withdrawn, &[("reason", reason.as_str())], count);
+    for (reason, count) in counts.withdrawn() {
+        text.sample(&withdrawn, &[("reason", reason)], count);
     }
 
-    // After all the ways out: accepted is never less than their sum.
     let accepted = counter("orders_accepted", "New orders let into the intake queue.");
-    single(text, &accepted, metrics.admission.accepted.get());
+    single(text, &accepted, counts.accepted);
+}
+
+/// Those that brought no new order.
+fn submissions(text: &mut Text<'_>, metrics: &Metrics) {
     let duplicate = counter(
         "orders_duplicate",
         "Submissions of an id and content seen before.",
@@ -124,20 +126,15 @@ fn orders(text: &mut Text<'_>, metrics: &Metrics) {
     }
 }
 
-/// Before `orders`, which reads the acceptances.
-fn already_there(text: &mut Text<'_>, metrics: &Metrics) {
+fn already_there(text: &mut Text<'_>, counts: &OrderCounts) {
     let family = counter(
         "orders_already_there",
         "Accepted orders whose id another instance had committed, by whether the content was the same.",
     );
     text.family(&family);
-    let LedgerMetrics {
-        already_there_same: same,
-        already_there_other: other,
-        ..
-    } = &*metrics.ledger;
-    text.sample(&family, &[("content", "same")], same.get());
-    text.sample(&family, &[("content", "other")], other.get());
+    let (same, other) = (counts.already_there_same, counts.already_there_other);
+    text.sample(&family, &[("content", "same")], same);
+    text.sample(&family, &[("content", "other")], other);
 }
 
 fn levels(text: &mut Text<'_>, gauges: &Gauges) {

@@ -5,17 +5,15 @@
 //! is summed up instead of listed in buckets:
 //! `{"count","mean","p50","p90","p99","p999"}`, in seconds or orders, `null`
 //! while nothing was recorded. Beyond `/metrics` there is `uptime_seconds`.
-//!
-//! Fields are read in the order of their declaration: outcomes before
-//! acceptances (see [`counter`](crate::metrics::counter)).
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::metrics::gauges::{Gauges, NatsGauges, SHARED_LEDGER};
-use crate::metrics::label::{DenyReason, Reason, WithdrawReason};
-use crate::metrics::recorded::{LedgerMetrics, Metrics};
+use crate::metrics::label::{DenyReason, Reason};
+use crate::metrics::order_counts::OrderCounts;
+use crate::metrics::recorded::Metrics;
 use crate::metrics::stats::parts::{
     Addresses, Client, Disk, Grpc, Journal, Process, Tls, requests,
 };
@@ -88,7 +86,7 @@ struct Stats {
 
 impl Stats {
     fn of(metrics: &Metrics, gauges: &Gauges) -> Self {
-        let withdrawn = |reason: &WithdrawReason| (reason.as_str(), metrics.withdrawn.get(*reason));
+        let counts = OrderCounts::of(metrics);
         let rejected = |reason: &Reason| (reason.as_str(), metrics.admission.rejected.get(*reason));
         let denied = |reason: &DenyReason| (reason.as_str(), metrics.denied.get(*reason));
         Self {
@@ -100,13 +98,11 @@ impl Stats {
             ledger_id: gauges.ledger_id.clone(),
             last_seq: gauges.last_seq,
             oldest_seq: gauges.oldest_seq,
-            orders_processed: metrics.ledger.processed.get(),
-            orders_failed: metrics.ledger.failed.get(),
-            orders_withdrawn: Members(WithdrawReason::ALL.iter().map(withdrawn).collect()),
-            orders_already_there: (gauges.ledger == SHARED_LEDGER)
-                .then(|| already_there(&metrics.ledger)),
-            // After all the ways out: accepted is never less than their sum.
-            orders_accepted: metrics.admission.accepted.get(),
+            orders_processed: counts.processed,
+            orders_failed: counts.failed,
+            orders_withdrawn: Members(counts.withdrawn().collect()),
+            orders_already_there: (gauges.ledger == SHARED_LEDGER).then(|| already_there(&counts)),
+            orders_accepted: counts.accepted,
             orders_duplicate: metrics.admission.duplicate.get(),
             orders_rejected: Members(Reason::ALL.iter().map(rejected).collect()),
             queue_depth: gauges.queue_depth,
@@ -148,9 +144,9 @@ impl Stats {
 }
 
 /// By whether the content was the same.
-fn already_there(ledger: &LedgerMetrics) -> Members<u64> {
+fn already_there(counts: &OrderCounts) -> Members<u64> {
     Members(vec![
-        ("same", ledger.already_there_same.get()),
-        ("other", ledger.already_there_other.get()),
+        ("same", counts.already_there_same),
+        ("other", counts.already_there_other),
     ])
 }
