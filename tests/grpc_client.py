@@ -26,6 +26,8 @@ from grpc_tools import protoc
 
 ORDERS = 4000
 DRAIN_AT = 1000
+# Orders that are sent after the drain only.
+LAST = 100
 PATIENCE = 60
 
 
@@ -147,13 +149,18 @@ def submit_all(pb, stub, ids):
     """Submits over streams; what has no response when one breaks goes into the next."""
     unanswered = dict.fromkeys(ids)
     results, breaks, told = {}, 0, False
+    ended = threading.Event()
+
+    def requests(sending):
+        for number, id in enumerate(sending):
+            if number == ORDERS - LAST:
+                ended.wait()  # so that a stream is open when the drain comes, however late
+            yield pb.SubmitStreamRequest(order=pb.Order(id=id, value="1"))
+
     while unanswered:
         sending = list(unanswered)
-        requests = (
-            pb.SubmitStreamRequest(order=pb.Order(id=id, value="1")) for id in sending
-        )
         try:
-            for response in stub.SubmitStream(requests, wait_for_ready=True):
+            for response in stub.SubmitStream(requests(sending), wait_for_ready=True):
                 assert response.id == sending[response.index - 1], response
                 if response.result == pb.SUBMIT_RESULT_REJECTED:
                     assert response.retry_safe, response
@@ -166,6 +173,8 @@ def submit_all(pb, stub, ids):
         except grpc.RpcError as error:
             assert error.code() == grpc.StatusCode.UNAVAILABLE, error
             breaks += 1
+        finally:
+            ended.set()
     return results, breaks
 
 

@@ -114,7 +114,7 @@ fn what_is_refused_says_why_and_is_counted() {
 #[test]
 fn streams_of_grpcio_are_held_back_by_a_slow_processor() {
     let slow = ["--processor", "simulate", "--simulate", "10m..10m"];
-    let flags = ["--drain-timeout", "10ms"];
+    let flags = ["--drain-timeout", "10ms", "--ack-timeout", "1h"];
     let service = Service::with_grpc(&[&slow[..], &flags].concat());
     let address = service.grpc.expect("started with gRPC").to_string();
     let output = Command::new(python())

@@ -1,6 +1,7 @@
 //! `SubmitStream` held back: by a full queue, by orders without a response, and
 //! by a client that takes none.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use order_processor::grpc::proto::{
@@ -11,21 +12,45 @@ use tokio::sync::mpsc::Sender;
 use tonic::Code;
 
 use crate::client::{
-    client, one_of_many, open_stream, refused, request, run, simulate, submit, submit_all,
+    Client, client, endpoint, one_of_many, open_stream, refused, request, run, simulate, submit,
+    submit_all,
 };
-use crate::harness::{PATIENCE, Service};
+use crate::harness::{Service, until};
 
-/// Sends orders as small as they can be for as long as the client's side takes
-/// them, each in a frame of its own: a flood, for a server that doesn't read
-/// them.
-async fn feed(sender: &Sender<SubmitStreamRequest>, sent: &mut u64) {
+/// Sends orders for as long as the client's side takes them: a flood, for a
+/// server that doesn't read them. Returns once at least so many have been
+/// taken, and for a while no more are sent or taken: how many are by then.
+async fn held_back(
+    service: &Service,
+    sender: &Sender<SubmitStreamRequest>,
+    least: u64,
+    order: impl Fn(u64) -> SubmitStreamRequest,
+) -> (u64, u64) {
+    let sent = AtomicU64::new(0);
+    let feed = async {
+        loop {
+            let order = order(sent.load(Ordering::Relaxed));
+            let taken = sender.send(order).await;
+            taken.expect("it is held back, and not cut off");
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    tokio::pin!(feed);
+    let mut last = (0, 0);
     loop {
-        sender
-            .send(one_of_many(&format!("{sent}")))
-            .await
-            .expect("it is held back, and not cut off");
-        *sent += 1;
+        let waited: Result<(), _> = tokio::time::timeout(Duration::from_secs(2), &mut feed).await;
+        assert!(waited.is_err());
+        let now = (sent.load(Ordering::Relaxed), service.figures().orders().0);
+        if now == last && now.1 >= least {
+            return now;
+        }
+        last = now;
     }
+}
+
+/// An order as small as it can be, for a frame of its own.
+fn small(number: u64) -> SubmitStreamRequest {
+    one_of_many(&format!("{number}"))
 }
 
 #[test]
@@ -57,34 +82,36 @@ fn orders_are_rejected_when_the_queue_stays_full() {
     ];
     let service = Service::with_grpc(&[&simulate("10m..10m")[..], &flags].concat());
     run(async {
-        let requests = (0..8).map(|number| one_of_many(&format!("r-{number}")));
-        let responses = submit_all(&mut client(&service).await, requests).await;
+        let mut client = client(&service).await;
+        submit_all(&mut client, [one_of_many("first")]).await;
+        until("the worker has it", || {
+            let figures = service.figures();
+            (figures.inside(), figures.count("queue_depth")) == (1, 0)
+        });
+        let requests = (0..7).map(|number| one_of_many(&format!("r-{number}")));
+        let responses = submit_all(&mut client, requests).await;
         let results: Vec<_> = responses.iter().map(SubmitStreamResponse::result).collect();
-        // One with the worker, two in the half of the queue that is for
-        // streams; the worker may have taken its one too late for the third to
-        // be noticed.
+        // Two in the half of the queue that is for streams.
         let count = |wanted| results.iter().filter(|result| **result == wanted).count();
-        let queued = count(SubmitResult::Queued);
-        assert!((2..=3).contains(&queued), "{results:?}");
-        assert_eq!(count(SubmitResult::Rejected), 8 - queued, "{results:?}");
+        assert_eq!(count(SubmitResult::Queued), 2, "{results:?}");
+        assert_eq!(count(SubmitResult::Rejected), 5, "{results:?}");
         let last = responses.last().unwrap();
         assert!(last.retry_safe && last.retry_delay.is_some(), "{last:?}");
-        assert_eq!(service.figures().rejected("full"), 8 - queued as u64);
+        assert_eq!(service.figures().rejected("full"), 5);
     });
 }
 
 #[test]
 fn past_so_many_orders_nothing_is_read() {
-    let flags = ["--drain-timeout", "10ms"];
+    let flags = ["--drain-timeout", "10ms", "--ack-timeout", "1h"];
     let service = Service::with_grpc(&[&simulate("10m..10m")[..], &flags].concat());
     run(async {
         let (sender, mut responses) = open_stream(&mut client(&service).await).await.unwrap();
-        let mut sent = 0;
         // The client's side takes what flow control lets through, then no more.
-        let fed = tokio::time::timeout(Duration::from_secs(5), feed(&sender, &mut sent)).await;
-        assert!(fed.is_err());
-        let inside = service.figures().inside();
-        assert_eq!(inside, STREAM_ORDERS_MAX as i64, "of {sent}");
+        let most = STREAM_ORDERS_MAX as u64;
+        let (sent, taken) = held_back(&service, &sender, most, small).await;
+        assert_eq!(taken, most, "of {sent}");
+        assert_eq!(service.figures().inside(), most as i64);
         assert!((2000..20_000).contains(&sent), "{sent} were sent");
         service.terminate();
         for index in 1..=STREAM_ORDERS_MAX as u64 {
@@ -102,22 +129,21 @@ fn past_so_many_orders_nothing_is_read() {
 /// Orders stay in memory until their response is taken.
 #[test]
 fn past_so_many_bytes_nothing_is_read_either() {
-    let service = Service::with_grpc(&simulate("10m..10m"));
+    let flags = ["--drain-timeout", "10ms", "--ack-timeout", "1h"];
+    let service = Service::with_grpc(&[&simulate("10m..10m")[..], &flags].concat());
     let note = format!(r#"{{"note":"{}"}}"#, "x".repeat(60_000));
+    let long = |number| {
+        let mut request = small(number);
+        let order = request.order.as_mut().expect("made with one");
+        order.attributes_json.clone_from(&note);
+        request
+    };
     run(async {
         let (sender, _responses) = open_stream(&mut client(&service).await).await.unwrap();
-        let fed = async {
-            for sent in 0.. {
-                let mut request = one_of_many(&format!("{sent}"));
-                let order = request.order.as_mut().expect("made with one");
-                order.attributes_json.clone_from(&note);
-                sender.send(request).await.expect("it is held back");
-            }
-        };
-        let fed = tokio::time::timeout(Duration::from_secs(3), fed).await;
-        assert!(fed.is_err());
         // The last one may cross the line.
         let most = STREAM_ORDER_BYTES_MAX / note.len() + 1;
+        let (sent, taken) = held_back(&service, &sender, most as u64, long).await;
+        assert_eq!(taken, most as u64, "of {sent}");
         assert_eq!(service.figures().inside(), most as i64);
     });
 }
@@ -126,24 +152,12 @@ fn past_so_many_bytes_nothing_is_read_either() {
 fn a_client_that_never_reads_is_held_back_and_its_memory_is_bounded() {
     let service = Service::with_grpc(&[]);
     run(async {
-        let (sender, mut responses) = open_stream(&mut client(&service).await).await.unwrap();
-        let mut sent = 0;
+        // A window for responses that some thousands fill.
+        let narrow = endpoint(&service).initial_stream_window_size(65_535);
+        let channel = narrow.connect().await.expect("it listens");
+        let (sender, mut responses) = open_stream(&mut Client::new(channel)).await.unwrap();
         // Until both windows of flow control are full.
-        let fed = tokio::time::timeout(3 * PATIENCE, async {
-            let fed = feed(&sender, &mut sent);
-            tokio::pin!(fed);
-            let mut last = 0;
-            loop {
-                let waited = tokio::time::timeout(Duration::from_secs(1), &mut fed).await;
-                assert!(waited.is_err());
-                let taken = service.figures().orders().0;
-                if taken == last {
-                    return taken;
-                }
-                last = taken;
-            }
-        });
-        let taken = fed.await.expect("it is held back in the end");
+        let (_, taken) = held_back(&service, &sender, 1, small).await;
         // Others go on.
         let reply = submit(&mut client(&service).await, request("other"))
             .await

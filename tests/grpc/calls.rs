@@ -29,7 +29,7 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 #[test]
 fn one_call_too_many_on_a_connection_waits_in_the_client() {
     let flags = ["--workers", "4", "--grpc-max-streams", "2"];
-    let service = Service::with_grpc(&[&simulate("500ms..500ms")[..], &flags].concat());
+    let service = Service::with_grpc(&[&simulate("1s..1s")[..], &flags].concat());
     run(async {
         let mut client = client(&service).await;
         // So that the client knows the limit: calls made before are refused,
@@ -43,9 +43,14 @@ fn one_call_too_many_on_a_connection_waits_in_the_client() {
                 )
             })
             .collect();
-        let mut most = 0;
+        let (mut most, mut before) = (0, None);
         until("all done", || {
-            most = most.max(service.figures().inside());
+            // A scrape reads one counter after the other: only of two that
+            // agree is the difference what was inside between them.
+            let figures = service.figures();
+            if before.replace(figures.orders()) == before {
+                most = most.max(figures.inside());
+            }
             calls.iter().all(|call| call.is_finished())
         });
         assert_eq!(most, 2);
@@ -106,10 +111,13 @@ fn a_message_that_stalls_is_ended_and_its_memory_is_released() {
         let text = "x".repeat(60_000);
         request.order.as_mut().unwrap().attributes_json = format!(r#"{{"x":"{text}"}}"#);
         let mut client = client(&service).await;
-        assert!(
-            submit(&mut client, request).await.is_ok(),
-            "it fits the budget again"
-        );
+        // It fits the budget again. That it, too, comes too slowly for such a
+        // timeout shows nothing.
+        let reply = in_the_end(async || match submit(&mut client, request.clone()).await {
+            Err(status) if status.code() == Code::DeadlineExceeded => None,
+            reply => Some(reply),
+        });
+        assert_eq!(reply.await.expect("taken").status(), OrderStatus::Processed);
     });
 }
 

@@ -10,7 +10,7 @@ use order_processor::grpc::proto::{
 };
 use order_processor::internals::CONNECTION_SHARE;
 use tokio::sync::mpsc;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
@@ -52,11 +52,15 @@ pub(crate) fn simulate(time: &'static str) -> [&'static str; 4] {
     ["--processor", "simulate", "--simulate", time]
 }
 
+/// The gRPC port, for a channel with settings of its own.
+pub(crate) fn endpoint(service: &Service) -> Endpoint {
+    let address = service.grpc.expect("started with gRPC");
+    Channel::from_shared(format!("http://{address}")).expect("an address")
+}
+
 /// A channel of its own to the gRPC port.
 pub(crate) async fn channel(service: &Service) -> Channel {
-    let address = service.grpc.expect("started with gRPC");
-    let endpoint = Channel::from_shared(format!("http://{address}")).expect("an address");
-    endpoint.connect().await.expect("it listens")
+    endpoint(service).connect().await.expect("it listens")
 }
 
 /// A client on a connection of its own.

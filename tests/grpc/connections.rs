@@ -113,9 +113,9 @@ fn a_connection_that_answers_no_ping_is_closed() {
         "--grpc-keepalive-timeout",
         "100ms",
     ]);
+    let start = Instant::now();
     let mut stream = connect(&service);
     stream.write_all(PREFACE).unwrap();
-    let start = Instant::now();
     read_to_end(&mut stream);
     assert!(start.elapsed() >= Duration::from_secs(1));
 }

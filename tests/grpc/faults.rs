@@ -214,7 +214,14 @@ fn segments(directory: &Path) -> usize {
 #[test]
 fn a_follower_whose_outcomes_are_pruned_learns_where_to_go_on() {
     let directory = Directory::new();
-    let flags = ["--retain-bytes", "1MiB", "--dedupe-window", "10"];
+    let flags = [
+        "--retain-bytes",
+        "1MiB",
+        "--dedupe-window",
+        "10",
+        "--write-timeout",
+        "10m",
+    ];
     let service = directory.start_with_grpc(&[&flags[..], &LONG].concat());
     run(async {
         // It takes the first outcomes and then doesn't read.

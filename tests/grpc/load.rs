@@ -134,6 +134,12 @@ fn clients_that_vanish_leave_the_figures_consistent() {
             ended.expect("no client panics");
         }
     });
+    // What the vanished have sent may still be on its way to the service.
+    harness::until("all have gone", || {
+        let figures = service.figures();
+        let count = |name| figures.count(name);
+        (count("grpc_connections"), count("http_connections")) == (0, 1)
+    });
     // What was admitted has its one outcome, whether or not a client received
     // it.
     let (accepted, processed, failed) = service.settled().orders();

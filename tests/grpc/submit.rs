@@ -182,7 +182,7 @@ fn an_order_that_is_not_waited_for_is_acknowledged_as_queued() {
 
 #[test]
 fn a_server_set_to_queued_waits_if_asked() {
-    let slow = simulate("100ms..100ms");
+    let slow = simulate("1s..1s");
     let service = Service::with_grpc(&[&slow[..], &["--ack", "queued"]].concat());
     run(async {
         let mut client = client(&service).await;
@@ -258,12 +258,12 @@ fn a_message_over_the_limit_is_not_read() {
 
 #[test]
 fn a_call_that_runs_into_its_deadline_takes_nothing_back() {
-    let slow = simulate("2500ms..2500ms");
+    let slow = simulate("5s..5s");
     let service = Service::with_grpc(&slow);
     run(async {
         let mut client = client(&service).await;
         let mut hurried = tonic::Request::new(request("a"));
-        hurried.set_timeout(Duration::from_secs(1));
+        hurried.set_timeout(Duration::from_secs(3));
         let status = client.submit(hurried).await.unwrap_err();
         assert!(
             matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
