@@ -47,8 +47,9 @@ fn ends_in_a_drain() -> Option<(Service, Reply)> {
     service.terminate();
     until("draining", || get(service.admin, "/readyz").status == 503);
     let sent = client.try_send(after);
+    let reply = client.try_reply();
     let late = start.elapsed() > Duration::from_millis(500); // of one second
-    match client.try_reply() {
+    match reply {
         Some(reply) if reply.status == 503 && late => None,
         None if late => None,
         reply => {

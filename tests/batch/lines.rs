@@ -99,7 +99,7 @@ fn a_byte_order_mark_is_ignored() {
 
 #[test]
 fn duplicates_and_conflicts_within_a_batch() {
-    let service = slow("500ms", &[]);
+    let service = Service::slow("native", "2", "2s", &[]);
     let body = concat!(
         "{\"id\":\"a\",\"value\":1}\n{\"value\":1.0,\"id\":\"a\"}\n{\"id\":\"a\",\"value\":2}\n",
         "{\"id\":\"b\",\"value\":1}\n{\"id\":\"a\",\"value\":1}\n"

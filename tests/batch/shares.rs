@@ -9,12 +9,20 @@ use crate::{batch, count, lines, results, slow};
 #[test]
 fn a_batch_gets_its_share_of_a_full_queue() {
     let service = slow(
-        "2ms",
-        &["--queue-capacity", "16", "--overload-status", "429"],
+        "4ms",
+        &[
+            "--queue-capacity",
+            "16",
+            "--overload-status",
+            "429",
+            "--ack-timeout",
+            "1h",
+        ],
     );
     let (address, stop) = (service.http, AtomicBool::new(false));
     let found = thread::scope(|scope| {
-        for name in ["s", "t"] {
+        // Enough of them that some always want what is theirs.
+        for me in 0..8 {
             let stop = &stop;
             scope.spawn(move || {
                 let mut client = Client::to(address);
@@ -22,7 +30,7 @@ fn a_batch_gets_its_share_of_a_full_queue() {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let order = format!(r#"{{"id":"{name}-{number}","value":1}}"#);
+                    let order = format!(r#"{{"id":"s-{me}-{number}","value":1}}"#);
                     let reply = client.ask(submit("Prefer: respond-async\r\n", &order));
                     assert!(matches!(reply.status, 202 | 429), "{reply:?}");
                 }

@@ -35,7 +35,7 @@ Feature: Backpressure
 
   Scenario Outline: Who was refused and comes back later is taken
     Given a service
-    And its only worker takes 100ms for an order
+    And its only worker takes 500ms for an order
     And its queue has room for 2 orders
     And clients that speak <protocol>
     When orders are submitted until one is refused

@@ -7,7 +7,7 @@ Feature: Waiting for the outcome, or not
 
     Scenario Outline: Not at all
       Given a service
-      And its only worker takes 1s for an order
+      And its only worker takes 3s for an order
       And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring not to wait
       Then the client is told that the order is queued
@@ -54,7 +54,7 @@ Feature: Waiting for the outcome, or not
 
     Scenario Outline: The longest wait passes
       Given a service
-      And its only worker takes 1s for an order
+      And its only worker takes 3s for an order
       And it answers "queued" when there is no outcome after 50ms
       And clients that speak <protocol>
       When the client submits order "ord-001" worth 1
@@ -81,7 +81,7 @@ Feature: Waiting for the outcome, or not
 
     Scenario Outline: Nobody waits
       Given a service
-      And its only worker takes 1s for an order
+      And its only worker takes 3s for an order
       And it answers "queued" without waiting for outcomes
       And clients that speak <protocol>
       When the client submits order "ord-001" worth 1
@@ -111,7 +111,7 @@ Feature: Waiting for the outcome, or not
 
     Scenario Outline: While it is on its way, and afterwards
       Given a service
-      And its only worker takes 2s for an order
+      And its only worker takes 4s for an order
       And clients that speak <protocol>
       When the client submits order "ord-001" worth 1, preferring not to wait
       Then the client is told that the order is queued

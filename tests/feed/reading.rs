@@ -86,8 +86,17 @@ fn a_page_may_begin_at_a_time() {
         // One that waits at a time to come gets the next one.
         let mut waiting = Client::to(orders.http());
         waiting.send(page("since=2400-01-01T00:00:00Z&wait=30"));
-        commit(orders.http(), "late", 1);
-        assert_eq!(lines(&waiting.reply())[0]["id"], "late0", "{ledger}");
+        let reader = thread::spawn(move || waiting.reply());
+        // Until one comes after the request.
+        let mut number = 0;
+        until("the next one is there", || {
+            number += 1;
+            commit(orders.http(), &format!("late{number}-"), 1);
+            reader.is_finished()
+        });
+        let reply = reader.join().expect("a reply before the end");
+        let id = lines(&reply)[0]["id"].as_str().unwrap().to_owned();
+        assert!(id.starts_with("late"), "{ledger}: {id}");
         for refused in ["since=yesterday", "since=1970-01-01T00:00:00Z&after=1"] {
             client.ask(page(refused)).problem(400);
         }

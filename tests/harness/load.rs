@@ -31,8 +31,9 @@ impl Crowd {
         let replies = Arc::new(Mutex::new(Vec::new()));
         let clients = (0..clients).map(|me| {
             let (stop, replies, name) = (stop.clone(), replies.clone(), name.to_owned());
+            // Before the service may end.
+            let mut client = Client::to(address);
             thread::spawn(move || {
-                let mut client = Client::to(address);
                 for number in 0.. {
                     let id = format!("{name}-{me}-{number}");
                     if stop.load(Ordering::Relaxed) || client.try_send(order(&id)).is_err() {

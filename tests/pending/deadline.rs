@@ -134,7 +134,7 @@ fn a_drain_in_time_finishes_pending_orders() {
 #[test]
 fn a_drain_in_time_leaves_no_file() {
     let directory = Directory::new();
-    let slow = ["--processor", "simulate", "--simulate", "100ms..100ms"];
+    let slow = ["--processor", "simulate", "--simulate", "300ms..300ms"];
     let flags = [&slow[..], &["--workers", "1", "--ack", "queued"]].concat();
     let service = directory.start(&flags);
     let mut client = Client::to(service.http);
