@@ -27,7 +27,16 @@ pub(crate) fn ask(health: &Health) -> ExitCode {
             exit::FAILED.into()
         }
         Err(error) => {
-            log::say(format_args!("{path} on {}: {error}", health.address));
+            let late = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
+            if late.contains(&error.kind()) {
+                let seconds = TIMEOUT.as_secs();
+                log::say(format_args!(
+                    "{path} on {}: no answer within {seconds} s",
+                    health.address
+                ));
+            } else {
+                log::say(format_args!("{path} on {}: {error}", health.address));
+            }
             exit::FAILED.into()
         }
     }

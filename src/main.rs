@@ -61,10 +61,16 @@ fn run() -> ExitCode {
         Ok(Command::Serve(config)) => serve(&config),
         Ok(Command::Limits(config, format)) => {
             hang_up.ends_the_process();
+            config.warnings.iter().for_each(log::say);
             tool::limits(&config, format)
         }
-        Ok(Command::Settings(settings, format)) => {
+        Ok(Command::Settings {
+            settings,
+            warnings,
+            format,
+        }) => {
             hang_up.ends_the_process();
+            warnings.iter().for_each(log::say);
             tool::settings(&settings, format)
         }
         Ok(Command::Health(health)) => {
@@ -255,20 +261,14 @@ fn report(drained: Drained) -> ExitCode {
             kept,
             lost,
             took_ms,
-            "not all orders acknowledged as queued could be kept: lost={lost}"
+            "not all orders acknowledged as queued could be kept"
         );
         exit::LEDGER.into()
     } else if in_time {
         tracing::info!(drained, kept, took_ms, "drained");
         ExitCode::SUCCESS
     } else {
-        tracing::error!(
-            drained,
-            kept,
-            lost,
-            took_ms,
-            "the drain deadline passed: kept={kept} lost={lost}"
-        );
+        tracing::error!(drained, kept, lost, took_ms, "the drain deadline passed");
         exit::DEADLINE.into()
     }
 }
@@ -287,7 +287,7 @@ fn report_fault_in_drain(fault: &LedgerFailed, drained: Drained) -> ExitCode {
         kept,
         lost,
         took_ms,
-        "the ledger failed while the service drained: kept={kept} lost={lost}"
+        "the ledger failed while the service drained"
     );
     report_fault(fault)
 }

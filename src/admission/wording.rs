@@ -62,7 +62,7 @@ pub(crate) fn unknown(outcomes: usize, age: Option<Duration>) -> String {
             age.as_secs()
         ),
         None => format!(
-            "not in flight and not among the outcomes since the start (the last {outcomes} are known)"
+            "not in flight and not among the outcomes so far (the last {outcomes} are known)"
         ),
     }
 }

@@ -27,7 +27,14 @@ pub enum Command {
     /// Print what memory the service may take with this configuration.
     Limits(Box<Config>, TableFormat),
     /// Print the settings in force.
-    Settings(Vec<Setting>, TableFormat),
+    Settings {
+        /// In the order of the man page.
+        settings: Vec<Setting>,
+        /// What is probably not meant.
+        warnings: Vec<String>,
+        /// How to print them.
+        format: TableFormat,
+    },
     /// Ask the service at this admin address whether it is alive, or ready.
     Health(Health),
     /// Print this text: the man page, or completions for a shell.
@@ -132,8 +139,13 @@ impl Command {
                 Ok(Self::Limits(Box::new(config), format))
             }
             Some("config") => {
-                let (settings, format) = settings::parse(args, &std::env::vars_os().collect())?;
-                Ok(Self::Settings(settings, format))
+                let env = std::env::vars_os().collect();
+                let (settings, warnings, format) = settings::parse(args, &env)?;
+                Ok(Self::Settings {
+                    settings,
+                    warnings,
+                    format,
+                })
             }
             Some("health") => health::parse(args, &std::env::vars_os().collect()).map(Self::Health),
             Some("man") => manual::page(&args[2..], &tools()).map(Self::Text),

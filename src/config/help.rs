@@ -111,13 +111,13 @@ Usage: order-processor [serve] [FLAGS]      run the service
        order-processor config [FLAGS]       print the settings in force and where they come from
        order-processor limits [FLAGS]       print what memory the service may take with them
        order-processor health [FLAGS]       ask a running service whether it is alive; --ready
-       order-processor journal COMMAND      verify, cat, backup, restore; see journal --help
+       order-processor journal COMMAND      verify, cat, backup, restore, salvage: journal --help
        order-processor token new NAME       print a new token and its line for --token-file
        order-processor man | completions SHELL
 ";
 const FOOT: &str = "
 Each flag is also a variable: --queue-capacity is ORDERS_QUEUE_CAPACITY. A flag wins over its
-variable, the variable over the default. Times are written 250ms, 30s, 2m, 1h or 1h 30m; sizes 4096
+variable, the variable over the default. Times are written 250ms, 30s, 2m, 1h 30m or 7d; sizes 4096
 (bytes), 64KiB, 1GiB or 10MB. The man page has the rest, --expect-ledger and
 --strict-env among it: order-processor man | man -l -
 Exit codes: 0 drained clean, 1 could not start or run, 2 bad usage, 3 the drain deadline passed, 4

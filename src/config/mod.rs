@@ -19,6 +19,7 @@
 //! | `relations` | what must hold between two values |
 //! | `help` | the text of `--help` |
 //! | `parse` | words and variables to a [`Config`] |
+//! | `nearest` | the nearest name to a mistyped one |
 //! | `unknown_variables` | variables that are no flag's, and the nearest name |
 //! | `limits` | what `limits` is asked: the flags, and a format |
 //! | `settings` | what `config` is asked: every setting and where it comes from |
@@ -37,6 +38,7 @@ mod journal_flags;
 mod limits;
 mod manual;
 mod nats;
+mod nearest;
 mod parse;
 mod peers;
 mod quantity;

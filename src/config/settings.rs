@@ -24,14 +24,15 @@ pub struct Setting {
 pub(super) fn parse(
     args: Vec<OsString>,
     env: &Variables,
-) -> Result<(Vec<Setting>, TableFormat), UsageError> {
+) -> Result<(Vec<Setting>, Vec<String>, TableFormat), UsageError> {
     let (format, args) = take_format(args)?;
     let words = utf8(args.into_iter().skip(1))?;
-    let Parsed { typed, all, .. } = matches(&words, env)?;
+    let Parsed { typed, all, config } = matches(&words, env)?;
     let command = command();
     let flags = command.get_arguments().filter_map(Arg::get_long);
     Ok((
         flags.map(|flag| setting(flag, &typed, &all)).collect(),
+        config.warnings,
         format,
     ))
 }
@@ -66,7 +67,7 @@ mod tests {
         let args = ["order-processor", "config"].iter().chain(words);
         let env = env.iter().map(|(name, value)| (name.into(), value.into()));
         parse(args.map(Into::into).collect(), &env.collect())
-            .map(|(settings, _)| settings)
+            .map(|(settings, ..)| settings)
             .map_err(|error| error.to_string())
     }
 

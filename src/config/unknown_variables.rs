@@ -3,13 +3,10 @@
 
 use std::ffi::OsString;
 
+use crate::config::nearest::hint;
 use crate::config::usage::one_line;
 
 const PREFIX: &str = "ORDERS_";
-/// Slips in a name that is still taken for a known one: a third of its
-/// characters, but no more than this.
-const SLIPS_MAX: usize = 4;
-
 /// A line for each of the variables `given` that is not `known`.
 pub(super) fn warnings<'a>(
     known: &[String],
@@ -21,12 +18,8 @@ pub(super) fn warnings<'a>(
         rest.is_some_and(|rest| !is_service_link(rest)) && !known.iter().any(|it| it == name)
     });
     let line = |name: std::borrow::Cow<'_, str>| {
-        let nearest = known.iter().map(|it| (slips(&name, it), it)).min();
-        let slips_max = SLIPS_MAX.min((name.len() - PREFIX.len()) / 3);
-        let hint = match nearest {
-            Some((slips, near)) if slips <= slips_max => format!(" (did you mean {near}?)"),
-            _ => String::new(),
-        };
+        let known = known.iter().map(String::as_str);
+        let hint = hint(&name, PREFIX.len(), known);
         format!("{}: no such variable{hint}", one_line(&name))
     };
     unknown.map(line).collect()
@@ -40,21 +33,6 @@ fn is_service_link(rest: &str) -> bool {
             .iter()
             .any(|it| rest.contains(it))
         || ["_TCP", "_UDP", "_SCTP"].iter().any(|it| rest.contains(it))
-}
-
-/// Characters to insert, remove or replace between two names (Levenshtein).
-fn slips(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

@@ -4,6 +4,21 @@ use std::{fmt, io};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::config::nearest::hint;
+
+/// The words that may come first.
+const COMMANDS: [&str; 9] = [
+    "serve",
+    "config",
+    "limits",
+    "health",
+    "journal",
+    "token",
+    "man",
+    "completions",
+    "help",
+];
+
 /// Why there is no [`Config`](crate::config::Config): the command line asks for
 /// a text, or is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -97,11 +112,11 @@ impl UsageError {
         let offered = text(ContextKind::ValidValue);
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Shown(error),
-            ErrorKind::InvalidValue if !flag.starts_with("--") => Self::Words(format!(
-                "{}: no such command: {offered} is the default, and the others (--help names them) \
-                 are the first word",
-                one_line(&value)
-            )),
+            ErrorKind::InvalidValue if !flag.starts_with("--") => {
+                let value = one_line(&value);
+                let hint = hint(&value, 0, COMMANDS.into_iter());
+                Self::Words(format!("{value}: no such command{hint}; --help lists them"))
+            }
             ErrorKind::InvalidValue if value.is_empty() && offered.is_empty() => {
                 Self::Words(format!("{flag}: needs a value"))
             }

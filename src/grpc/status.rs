@@ -18,9 +18,11 @@ pub(super) fn rejected(rejection: &Rejection) -> CallError {
                 Invalid::Value(_) => "order.value",
                 _ => "order.attributes_json",
             };
-            ErrorReason::InvalidOrder
-                .error(invalid.to_string())
-                .field(field)
+            let detail = match invalid {
+                Invalid::NotAnObject { .. } => format!("attributes_json: {invalid}"),
+                _ => invalid.to_string(),
+            };
+            ErrorReason::InvalidOrder.error(detail).field(field)
         }
         Rejection::Busy => ErrorReason::IdBusy
             .error(rejection.to_string())

@@ -30,7 +30,7 @@ pub enum ReadError {
     Busy,
     /// It was durable, and its bytes have changed since.
     #[error(
-        "sequence {seq} can't be read: {file} is damaged at offset {offset}; run journal verify, and restore the file from a backup; reading may go on after the damage"
+        "sequence {seq} can't be read: {file} is damaged at offset {offset}; copy the directory, run journal verify, and restore a backup or salvage what is whole; reading may go on after the damage"
     )]
     Damaged {
         /// The first sequence that can't be read.

@@ -9,6 +9,9 @@ use crate::order::text_position::TextPosition;
 /// How deep objects and arrays may be nested; the order itself is the first.
 pub(super) const DEPTH_MAX: usize = 32;
 
+/// `serde_json`'s words where a value is followed by something else.
+const TRAILING: &str = "trailing characters";
+
 /// Most characters of a name that an error repeats.
 const NAME_SHOWN_MAX: usize = 64;
 
@@ -101,6 +104,16 @@ impl Invalid {
             | Self::NotAnObject { .. }
             | Self::TooDeep { .. }
             | Self::LoneSurrogate { .. } => None,
+        }
+    }
+
+    /// Whether this may be several orders where one was expected: something
+    /// comes behind the first, or it is no object.
+    pub(crate) fn may_be_many(&self) -> bool {
+        match self {
+            Self::Syntax { detail, .. } => detail == TRAILING,
+            Self::NotAnObject { .. } => true,
+            _ => false,
         }
     }
 

@@ -88,7 +88,7 @@ fn check_time(
             return Err(wrong(format!("is not valid before {}", shown(from))));
         }
         if now > until {
-            return Err(wrong(format!("has expired at {}", shown(until))));
+            return Err(wrong(format!("expired at {}", shown(until))));
         }
         if first.is_none_or(|first| until < first.until) {
             first = Some(Validity { from, until });

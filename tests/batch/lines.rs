@@ -5,6 +5,22 @@ use serde_json::{Value, json};
 use crate::harness::{Client, PATIENCE, Service, get, order, post};
 use crate::{batch, count, line, lines, results, slow, statuses};
 
+/// Many orders where one belongs are answered with how they are sent.
+#[test]
+fn orders_that_are_not_on_lines_of_their_own() {
+    let service = Service::start(&[]);
+    let two = r#"{"id":"a","value":1}{"id":"b","value":1}"#;
+    for body in [two, &two.replace("}{", "}\n{"), "[]"] {
+        let problem = post(service.http, "", body).problem(400);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("application/x-ndjson"), "{detail}");
+    }
+    let found = results(&Client::to(service.http).ask(batch("", two)));
+    let detail = found[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("--data-binary"), "{detail}");
+    assert_eq!(service.settled().orders(), (0, 0, 0));
+}
+
 #[test]
 fn every_kind_of_line() {
     // With one worker, orders get their sequences as they came.

@@ -124,6 +124,16 @@ fn the_settings_in_force_are_printed_with_their_source() {
     assert_eq!(json["workers"]["source"], "ORDERS_WORKERS");
     assert_eq!(json["drain-timeout"]["value"], "25s");
 
+    // What the service would warn of is said here, too.
+    let mistyped = [("ORDERS_WORKER", "3")];
+    for command in ["config", "limits"] {
+        let output = run(&[command], &mistyped);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("did you mean ORDERS_WORKERS?"), "{said}");
+    }
+    assert!(usage_error(&["config", "--strict-env"], &mistyped).contains("ORDERS_WORKER: no such"));
+
     let line = usage_error(&["config", "--workers", "none"], &[]);
     assert!(line.contains("--workers none"), "{line}");
 }
@@ -140,6 +150,17 @@ fn a_service_is_asked_whether_it_is_alive_and_ready() {
     assert_eq!(gone.status.code(), Some(1));
     let said = String::from_utf8(gone.stderr).unwrap();
     assert!(said.contains(&format!("/healthz on {admin}: ")), "{said}");
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_not_healthy() {
+    // Connections are taken by the kernel, and nobody reads.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = listener.local_addr().unwrap().to_string();
+    let hangs = run(&["health", "--admin-listen", &admin], &[]);
+    assert_eq!(hangs.status.code(), Some(1));
+    let said = String::from_utf8(hangs.stderr).unwrap();
+    assert!(said.contains(": no answer within 2 s"), "{said}");
 }
 
 #[test]

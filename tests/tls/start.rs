@@ -51,7 +51,7 @@ fn what_is_wrong_with_the_files_is_said() {
         (&half, &key, None, "--tls-cert"),
         (&spoilt, &key, None, "no X.509 certificate"),
         (&key, &key, None, "no certificate in PEM"),
-        (&expired.cert, &expired.key, None, "has expired at"),
+        (&expired.cert, &expired.key, None, "expired at"),
         (&cert, &none, None, "can't read --tls-key"),
         (&cert, &junk, None, "no private key in PEM"),
         (&cert, &other.key, None, "doesn't fit --tls-cert"),

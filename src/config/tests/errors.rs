@@ -81,9 +81,10 @@ fn words_that_are_no_flags_and_values() {
             "--pins: no such flag (did you mean --pin?)",
         ),
         (&["-z"], "-z: no such flag"),
+        (&["run"], "run: no such command; --help lists them"),
         (
-            &["run"],
-            "run: no such command: serve is the default, and the others (--help names them) are the first word",
+            &["serv"],
+            "serv: no such command (did you mean serve?); --help lists them",
         ),
         (
             &["serve", "more"],

@@ -245,5 +245,8 @@ fn in_a_line(invalid: &Invalid) -> String {
     if let Some(at) = text.rfind(LINE) {
         text.replace_range(at..at + LINE.len(), "at ");
     }
+    if invalid.may_be_many() {
+        text += "; each order is on a line of its own (curl: --data-binary)";
+    }
     text
 }

@@ -14,7 +14,12 @@ use crate::pipeline::gate::GateState;
 pub(crate) fn rejected(rejection: &Rejection, overload_status: u16) -> Report<'_> {
     match rejection {
         Rejection::Invalid(invalid) => {
-            let report = Problem::InvalidOrder.report(invalid.to_string());
+            let mut detail = invalid.to_string();
+            if invalid.may_be_many() {
+                detail +=
+                    "; many orders are sent with Content-Type: application/x-ndjson, one a line";
+            }
+            let report = Problem::InvalidOrder.report(detail);
             match invalid.field() {
                 Some(field) => report.field(field),
                 None => report,

@@ -79,7 +79,7 @@ problems! {
     /// `seq`); that is final.
     OrderFailed "order-failed" 422 false "The order failed",
     /// The client has used its own quota up.
-    RateLimited "rate-limited" 429 true "The quota of this token is used up",
+    RateLimited "rate-limited" 429 true "The client's quota is used up",
     /// Head, header count or trailers are over their limit.
     HeadTooLarge "head-too-large" 431 false "The header fields are too large",
     /// A defect in the server. Ids make a second try harmless.
