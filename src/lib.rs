@@ -66,7 +66,9 @@ pub use config::Config;
 pub use ledger::LedgerFailed;
 pub use order::{Order, OrderId, TraceId, TraceParent};
 pub use pipeline::processor::{Processor, Verdict};
-pub use server::{Drained, Recovered, Recovery, Server, StartError};
+pub use server::{
+    CommittedOrder, Drained, Outcomes, OutcomesError, Recovered, Recovery, Server, StartError,
+};
 pub use tls::TlsError;
 
 /// What the benches, the tests and the journal's command-line tools of this

@@ -2,10 +2,16 @@
 
 mod harness;
 
+#[path = "tls/authority.rs"]
+#[allow(dead_code, reason = "the tests of TLS itself use the rest")]
+mod authority;
+
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use harness::{Client, Directory, PATIENCE, Service, get, post};
+use authority::Authority;
+use harness::{Client, Directory, PATIENCE, Service, get, post, submit, until};
 
 /// The example's program. A run of all tests has built it; a run of this one
 /// may find an old one.
@@ -18,12 +24,12 @@ fn example(name: &str) -> PathBuf {
     target.join("examples").join(name)
 }
 
-fn desk(directory: &Directory) -> Service {
+fn desk(directory: &Directory, flags: &[&str]) -> Service {
     let mut command = Command::new(example("own_processor"));
     command.env("ORDERS_ALLOWED_HOSTS", "orders,o,a");
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.args(["--grpc-listen", "off", "--data-dir"]);
-    command.arg(&directory.0);
+    command.arg(&directory.0).args(flags);
     Service::launch(command)
 }
 
@@ -35,17 +41,23 @@ fn spend(service: &Service, id: &str, value: &str) -> u16 {
 #[test]
 fn a_desk_knows_after_a_restart_what_was_spent() {
     let directory = Directory::new();
-    let service = desk(&directory);
+    let service = desk(&directory, &[]);
     assert_eq!(spend(&service, "a-1", "600.10"), 201);
     assert_eq!(spend(&service, "a-2", "600"), 422);
     assert_eq!(spend(&service, "a-3", "\"2e2\""), 201);
+    let http = service.http;
     service.terminate();
     let ended = service.wait(PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.log.contains("recovered"), "{}", ended.log);
     assert!(!ended.log.contains("may::"), "{}", ended.log);
+    let ready = format!("ready: http://{http}/");
+    assert!(ended.log.contains(&ready), "{}", ended.log);
+    assert_eq!(ended.logged("drained"), 0);
+    assert_eq!(ended.logged("kept"), 0);
+    assert!(!ended.log.contains("no effect"), "{}", ended.log);
 
-    let service = desk(&directory);
+    let service = desk(&directory, &[]);
     assert_eq!(spend(&service, "a-4", "199.91"), 422, "a cent too much");
     assert_eq!(spend(&service, "a-5", "199.90"), 201);
     assert_eq!(
@@ -54,6 +66,79 @@ fn a_desk_knows_after_a_restart_what_was_spent() {
     );
     service.terminate();
     assert_eq!(service.wait(PATIENCE).code, Some(0));
+}
+
+/// Who may ask its port is no matter of its own: it asks no port.
+#[test]
+fn a_desk_with_tls_and_tokens_knows_what_was_spent() {
+    let (authority, directory) = (Authority::new(), Directory::new());
+    let tokens = authority.path("tokens");
+    fs::write(&tokens, "shop:a-token-of-the-shop\n").unwrap();
+    let tls = authority.flags();
+    let flags: Vec<&str> = tls.iter().map(String::as_str).collect();
+    let flags = [&flags[..], &["--token-file", &tokens]].concat();
+    let spend = |service: &Service, id: &str, value: &str| {
+        let order = format!(r#"{{"id":"{id}","value":{value},"account":"alice"}}"#);
+        let token = "Authorization: Bearer a-token-of-the-shop";
+        let args = ["-o", "/dev/null", "-w", "%{http_code}", "-H", token];
+        let args = [&args[..], &["-d", &order]].concat();
+        authority::text(&authority.curl(service, &args, "/submit"))
+    };
+    let service = desk(&directory, &flags);
+    assert_eq!(spend(&service, "a-1", "600"), "201");
+    service.drain();
+    let service = desk(&directory, &flags);
+    assert_eq!(spend(&service, "a-2", "400.01"), "422");
+    assert_eq!(spend(&service, "a-3", "400"), "201");
+    service.drain();
+}
+
+#[test]
+fn a_desk_goes_on_from_the_oldest_outcome_that_is_there() {
+    let directory = Directory::with_segments_of(16 << 10);
+    let service = desk(&directory, &[]);
+    let mut client = Client::to(service.http);
+    let filler = "x".repeat(200);
+    for number in 1..=300 {
+        let order =
+            format!(r#"{{"id":"o-{number}","value":1,"account":"alice","filler":"{filler}"}}"#);
+        assert_eq!(client.ask(submit("", &order)).status, 201);
+    }
+    service.drain();
+    let service = desk(&directory, &["--dedupe-window", "10", "--retain-age", "1s"]);
+    until("the oldest are gone", || {
+        get(service.http, "/orders?after=0&limit=1").status == 410
+    });
+    service.drain();
+
+    let service = desk(&directory, &[]);
+    let gone = get(service.http, "/orders?after=0&limit=1").json();
+    let oldest = gone["oldest_seq"].as_u64().unwrap();
+    let left = 1000 - (301 - oldest);
+    assert_eq!(spend(&service, "a-1", &format!("{left}.01")), 422);
+    assert_eq!(spend(&service, "a-2", &left.to_string()), 201);
+    let ended = service.drain();
+    assert!(ended.log.contains("begins late"), "{}", ended.log);
+    assert_eq!(ended.logged("oldest"), oldest);
+}
+
+#[test]
+fn a_desk_says_which_flags_and_commands_are_not_its_own() {
+    let flags = ["--max-value", "10", "--log-level", "debug"];
+    let directory = Directory::new();
+    let log = desk(&directory, &flags).drain().log;
+    for flag in ["--max-value", "--log-level"] {
+        let warning = format!("{flag} has no effect in this program");
+        assert!(log.contains(&warning), "{log}");
+    }
+    for (word, code) in [("--version", 0), ("--help", 0), ("config", 2)] {
+        let output = Command::new(example("own_processor")).arg(word).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{word}");
+        let text = authority::text(&output);
+        let heading = "own_processor has the flags of order-processor, and none of its commands";
+        assert!(text.starts_with(heading), "{word}: {text}");
+    }
 }
 
 #[test]

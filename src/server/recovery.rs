@@ -25,10 +25,11 @@ pub struct Recovery {
     opening: Opening,
 }
 
-/// A ledger that has been recovered, for [`Server::open_recovered`].
+/// A ledger that has been recovered, for [`Server::open_recovered`]. Until then
+/// its outcomes can be [read](Self::outcomes_after).
 pub struct Recovered {
-    opening: Opening,
-    ledger: OpenLedger,
+    pub(super) opening: Opening,
+    pub(super) ledger: OpenLedger,
     /// Of the pending orders.
     claims: HashSet<Claim>,
 }

@@ -1,15 +1,16 @@
-//! The examples that read the stream with a durable consumer, killed in the
-//! middle and started again.
+//! The examples on a stream: those that read it with a durable consumer, killed
+//! in the middle and started again, and a program with a processor of its own.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use crate::harness::{Client, PATIENCE, order};
-use crate::servers::NatsServer;
+use crate::harness::{Client, PATIENCE, Service, order, post};
+use crate::reading::publish;
+use crate::servers::{NatsServer, instance};
 
 const ORDERS: u64 = 60;
 
@@ -82,20 +83,42 @@ fn goes_on_after_a_kill(command: impl Fn(&str) -> Command) {
     service.drain();
 }
 
+/// The example's program. A run of all tests has built it; a run of this one
+/// may find an old one.
+fn example(name: &str) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--example", name]);
+    assert!(cargo.status().unwrap().success());
+    let tests = std::env::current_exe().unwrap();
+    let target = tests.ancestors().nth(2).expect("target/debug/deps/…");
+    target.join("examples").join(name)
+}
+
+/// It reads what all instances have committed by its start, also where the
+/// stream's last message is no outcome.
+#[test]
+fn a_desk_knows_what_other_instances_have_committed() {
+    let server = NatsServer::start("");
+    let other = server.instance(&[]);
+    let submit = |service: &Service, id: &str, value: u32| {
+        let body = format!(r#"{{"id":"{id}","value":{value},"account":"alice"}}"#);
+        post(service.http, "", &body).status
+    };
+    assert_eq!(submit(&other, "a-1", 600), 201);
+    publish(&server.address(), "orders.x", "no outcome");
+
+    let command = instance(&server.address(), &[]);
+    let desk = Service::of_program(&example("own_processor"), &command);
+    let desk = Service::launch(desk);
+    assert_eq!(submit(&desk, "a-2", 401), 422);
+    assert_eq!(submit(&desk, "a-3", 400), 201);
+    desk.drain();
+    other.drain();
+}
+
 #[test]
 fn the_rust_example_goes_on_after_a_kill() {
-    let tests = std::env::current_exe().unwrap();
-    let program = tests
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/nats_consumer");
-    if !program.exists() {
-        // Only a run of all tests builds the examples.
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "--example", "nats_consumer"]);
-        assert!(cargo.status().unwrap().success());
-    }
+    let program = example("nats_consumer");
     goes_on_after_a_kill(|server| {
         let mut command = Command::new(&program);
         command.args([server, "rust"]);

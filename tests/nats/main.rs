@@ -16,7 +16,7 @@
 //! | `tls.rs`, `certificates.rs` | TLS, with certificates made for the test |
 //! | `faults.rs` | one server that is killed, stopped, full, or loses the stream |
 //! | `hung.rs` | one server that hangs under load |
-//! | `consumers.rs` | the examples that read the stream, killed and started again |
+//! | `consumers.rs` | the examples on the stream, killed and started again |
 //! | `cluster.rs` | three servers whose leader is killed |
 //! | `readme.rs` | the README's section, run as it stands there |
 //!

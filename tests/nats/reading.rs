@@ -111,7 +111,8 @@ fn messages_of_others_are_gaps_in_the_feed() {
     service.drain();
 }
 
-fn publish(server: &str, subject: &str, payload: &str) {
+/// Publishes a message that is no outcome of the service's.
+pub(crate) fn publish(server: &str, subject: &str, payload: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
