@@ -90,7 +90,7 @@ Feature: Submitting an order
       Given a service
       And clients that speak <protocol>
       Then order "ord-001" is not known
-      And the reason given is: not among the outcomes since the start
+      And the reason given is: not among the outcomes so far
 
       Examples:
         | protocol |
