@@ -200,6 +200,11 @@ fn one_check_of_health_too_many_is_refused() {
         .map(|_| begin_calls(&service, SHARE, CHECK))
         .collect();
     open.iter_mut().for_each(ping);
+    // A PING is answered before the calls that came ahead of it have begun.
+    until("all have begun", || {
+        let open = service.figures().get(r#"grpc_open_calls{method="health"}"#);
+        open == HEALTH_CHECKS_MAX as f64
+    });
     run(async {
         let mut health = HealthClient::new(channel(&service).await);
         let status = in_the_end(async || health.check(HealthCheckRequest::default()).await.err());
