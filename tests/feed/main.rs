@@ -36,6 +36,8 @@ impl Orders {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-feed-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
+        // Of an earlier process with this number, which was killed.
+        let _ = std::fs::remove_dir_all(&directory);
         Self::over(Directory(Some(directory)), flags)
     }
 

@@ -32,6 +32,8 @@ impl Root {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("order-processor-affinity-{}-{number}", std::process::id());
         let root = Self(std::env::temp_dir().join(name));
+        // Of an earlier process with this number, which was killed.
+        let _ = fs::remove_dir_all(&root.0);
         for (path, text) in files {
             let path = root.0.join(path);
             fs::create_dir_all(path.parent().expect("every file is below the root"))

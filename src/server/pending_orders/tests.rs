@@ -19,7 +19,10 @@ struct Directory(PathBuf);
 impl Directory {
     fn new(name: &str) -> Self {
         let name = format!("orders-{name}-{}", std::process::id());
-        Self(std::env::temp_dir().join(name))
+        let path = std::env::temp_dir().join(name);
+        // Of an earlier process with this number, which was killed.
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
     }
 }
 

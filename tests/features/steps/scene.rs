@@ -200,7 +200,10 @@ impl Directory {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-features-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
+        let path = std::env::temp_dir().join(name);
+        // Of an earlier process with this number, which was killed.
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
     }
 }
 

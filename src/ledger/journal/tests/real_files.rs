@@ -25,6 +25,8 @@ impl Scratch {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-journal-{}-{number}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
+        // Of an earlier process with this number, which was killed.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         Self(path)
     }
