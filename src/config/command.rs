@@ -252,6 +252,16 @@ mod tests {
     }
 
     #[test]
+    fn each_word_that_is_offered_is_a_command() {
+        for word in crate::config::usage::COMMANDS {
+            let parsed = Command::try_parse(["order-processor", word]);
+            let error = parsed.err().map(|error| error.to_string());
+            let is_unknown = |error: &String| error.contains("no such command");
+            assert!(!error.as_ref().is_some_and(is_unknown), "{error:?}");
+        }
+    }
+
+    #[test]
     fn the_directory_comes_from_flag_variable_or_default() {
         for (words, variable, dir) in [
             (&["verify"][..], None, "./data"),

@@ -6,8 +6,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config::nearest::hint;
 
-/// The words that may come first.
-const COMMANDS: [&str; 9] = [
+/// The words that may come first, for a hint.
+pub(super) const COMMANDS: [&str; 9] = [
     "serve",
     "config",
     "limits",
